@@ -1,0 +1,1 @@
+"""The published language of Fieldloop: events, envelope, topics, problem codes. Imports nothing of ours."""
