@@ -1,0 +1,1 @@
+"""What is under and around the six services: chassis, gateway, host, command line."""

@@ -1,0 +1,1 @@
+"""The library every service is built on."""

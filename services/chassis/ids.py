@@ -1,0 +1,40 @@
+"""Identifiers: UUIDv7 for what is new (in order of time), name-based UUIDv8 for what is derived and exists once."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from random import Random, SystemRandom
+
+Ids = Callable[[], str]
+"""A port: each call gives a new identifier."""
+
+_NAMESPACE = b"fieldloop:"
+
+
+def new_ids(now_ms: Callable[[], int], rng: Random | None = None) -> Ids:
+    """
+    UUIDv7s that never go backwards within this process, also when the clock does.
+
+    The 12 bits after the millisecond count within it; a full millisecond borrows the next one.
+    """
+    random_bits = (rng or SystemRandom()).getrandbits
+    last = 0
+
+    def new_id() -> str:
+        nonlocal last
+        last = max(last + 1, now_ms() << 12)
+        value = (last >> 12) << 80 | 0x7 << 76 | (last & 0xFFF) << 64 | 0b10 << 62 | random_bits(62)
+        text = f"{value:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    return new_id
+
+
+def derived_id(*names: str) -> str:
+    """The one identifier of what is derived from these names; the same names give the same id everywhere."""
+    joined = "\x1f".join(names).encode()
+    digest = int.from_bytes(hashlib.sha256(_NAMESPACE + joined).digest()[:16], "big")
+    value = digest & ~(0xF << 76) & ~(0b11 << 62) | 0x8 << 76 | 0b10 << 62
+    return str(uuid.UUID(int=value))

@@ -1,0 +1,182 @@
+"""
+The port between the writer and the durable store. SQLite and PostgreSQL stand behind it and pass one suite.
+
+A store keeps what it is given, all of a batch or none of it, and judges one thing only: that the batch continues the
+journal it has (same head, lease still ours). Deciding is the writer's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+GENESIS = b"\0" * 32
+"""What the first link of every chain is chained to."""
+
+
+class Entry(NamedTuple):
+    """One row of the journal."""
+
+    position: int
+    event_id: str
+    tenant: str
+    stream: str
+    """Of an own event `order/…`; of one taken in `intake:request/…`, so that two services never share a stream."""
+    version: int
+    correlation_id: str
+    hash: bytes
+    record: bytes
+
+
+class StreamKey(NamedTuple):
+    tenant: str
+    stream: str
+
+
+class ReceiptKey(NamedTuple):
+    """Who asked, and the key under which the same ask is answered the same."""
+
+    tenant: str
+    caller: str
+    key: str
+
+
+class Receipt(NamedTuple):
+    request_hash: bytes
+    outcome: bytes
+    """The answer as it was given, JSON; also a rejection or a no-op."""
+    position: int
+    kept_until: int
+    """Microseconds UTC; 0 for ever."""
+
+
+class ClaimKey(NamedTuple):
+    """A name that at most one owner holds: a channel message, a serial number, a slot, a single-use link."""
+
+    tenant: str
+    kind: str
+    key: str
+
+
+class TimerKey(NamedTuple):
+    tenant: str
+    name: str
+    key: str
+
+
+class Timer(NamedTuple):
+    due: int
+    """Microseconds UTC."""
+    event_id: str
+    """The event that armed it; it is the cause of what the timer records."""
+
+
+class HoldKey(NamedTuple):
+    policy: str
+    tenant: str
+    key: str
+
+
+class Held(NamedTuple):
+    """One event that waits for its turn with a policy, because it or an earlier one of its key failed."""
+
+    position: int
+    tries: int
+    retry_at: int
+    """Microseconds UTC."""
+    parked: bool
+    reason: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one commit writes. A value of None removes what the key names."""
+
+    entries: list[Entry] = field(default_factory=list)
+    receipts: dict[ReceiptKey, Receipt] = field(default_factory=dict)
+    claims: dict[ClaimKey, str | None] = field(default_factory=dict)
+    timers: dict[TimerKey, Timer | None] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)
+    """Per partition of a feed, the next offset to take in."""
+    seen: dict[StreamKey, int] = field(default_factory=dict)
+    """Per foreign stream, the last public version that was taken in or passed over."""
+    checkpoints: dict[str, int] = field(default_factory=dict)
+    """Per policy and per publisher, the last position that is done."""
+    holds: dict[tuple[HoldKey, int], Held | None] = field(default_factory=dict)
+
+    def is_empty(self) -> bool:
+        return not (
+            self.entries
+            or self.receipts
+            or self.claims
+            or self.timers
+            or self.offsets
+            or self.seen
+            or self.checkpoints
+            or self.holds
+        )
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What the writer must know before it decides a batch."""
+
+    streams: set[StreamKey] = field(default_factory=set)
+    receipts: set[ReceiptKey] = field(default_factory=set)
+    claims: set[ClaimKey] = field(default_factory=set)
+    seen: set[StreamKey] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Known:
+    """What the store knows of it; what is absent is not in the store."""
+
+    streams: dict[StreamKey, list[bytes]] = field(default_factory=dict)
+    """The records of each stream in order of version."""
+    receipts: dict[ReceiptKey, Receipt] = field(default_factory=dict)
+    claims: dict[ClaimKey, str] = field(default_factory=dict)
+    seen: dict[StreamKey, int] = field(default_factory=dict)
+
+
+class Head(NamedTuple):
+    """Where a journal ends."""
+
+    position: int
+    incarnation: int
+    chains: dict[str, bytes]
+    """Per tenant, the hash of its newest record."""
+
+
+class LostLease(Exception):
+    """Another process may write now. Nothing of the batch was recorded; the writer must stop."""
+
+
+class NotCommitted(Exception):
+    """The batch was not recorded, or it is not known whether it was. The writer reads the head again and finds out."""
+
+
+class JournalStore(Protocol):
+    async def head(self) -> Head: ...
+
+    async def load(self, wanted: Wanted) -> Known: ...
+
+    async def commit(self, batch: Batch, after: int) -> None:
+        """Append at `after` + 1, durably, all or nothing. Raises LostLease or NotCommitted."""
+
+    async def read(self, after: int, limit: int) -> Sequence[Entry]:
+        """Entries with a position above `after`, in order."""
+
+    async def offsets(self) -> dict[str, int]: ...
+
+    async def checkpoints(self) -> dict[str, int]: ...
+
+    async def due(self, now: int, limit: int) -> Sequence[tuple[TimerKey, Timer]]:
+        """Timers due by `now` (microseconds UTC), the oldest first."""
+
+    async def next_due(self) -> int | None: ...
+
+    async def held(self, policies: Collection[str]) -> Sequence[tuple[HoldKey, Held]]:
+        """All that waits for these policies, by key and position."""
+
+    async def close(self) -> None: ...
