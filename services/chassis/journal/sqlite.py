@@ -1,0 +1,243 @@
+"""
+The journal in one SQLite file: every commit is durable (`synchronous=FULL`), one process writes.
+
+An OS lock on a file beside it is held for the life of the writing process; there is no lease and no replica. Commits
+run in a thread of their own, so that a slow disk stalls nobody else; reads use a second connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from services.chassis.journal.store import (
+    Batch,
+    Entry,
+    Head,
+    Held,
+    HoldKey,
+    Known,
+    NotCommitted,
+    Receipt,
+    StreamKey,
+    Timer,
+    TimerKey,
+    Wanted,
+)
+
+T = TypeVar("T")
+
+
+class InUse(Exception):
+    """Another process holds this journal; the text says which."""
+
+
+class WriterLock:
+    """The right to write to a file's journal, held until the process ends or `release`."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._file, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(self._file)
+            raise InUse(f"{path.parent} is in use by process {holder}: stop it, or choose another --data") from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        os.close(self._file)
+
+
+def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        f"file:{path}?mode={'ro' if readonly else 'rwc'}", uri=True, isolation_level=None, check_same_thread=False
+    )
+    db.execute("PRAGMA busy_timeout=10000")
+    if not readonly:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+    # Without it INSERT OR REPLACE removes a record without asking the trigger that forbids removal.
+    db.execute("PRAGMA recursive_triggers=ON")
+    return db
+
+
+class SqliteJournal:
+    """A `JournalStore` on one file. `readonly` opens a journal that another process may be writing."""
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        self.path = path
+        self._lock = None if readonly else WriterLock(path.with_suffix(".lock"))
+        self._writes = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-commit")
+        self._reads = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-read")
+        if not readonly:
+            self._db = connect(path)
+            self._db.executescript(files(__package__).joinpath("schema.sqlite.sql").read_text())
+            # The newest stream number is counted here, so that a batch needs no round trip to learn it.
+            self._stream_ids: dict[StreamKey, int] = {}
+            self._last_stream: int = self._db.execute("SELECT coalesce(max(id), 0) FROM streams").fetchone()[0]
+        self._reader = connect(path, readonly=True)
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    async def head(self) -> Head:
+        return await self._in(self._writes if self._lock else self._reads, self._head)
+
+    def _head(self) -> Head:
+        db = self._db if self._lock else self._reader
+        position = db.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()[0]
+        incarnation = db.execute("SELECT value FROM meta WHERE name = 'incarnation'").fetchone()[0]
+        return Head(position, incarnation, dict(db.execute("SELECT tenant, hash FROM chains")))
+
+    async def load(self, wanted: Wanted) -> Known:
+        """Reads where the writes are made, so that nothing of an earlier commit can be missing."""
+        return await self._in(self._writes, lambda: self._load(wanted))
+
+    def _load(self, wanted: Wanted) -> Known:
+        one = self._db.execute
+        known = Known()
+        for stream in wanted.streams:
+            found = one("SELECT id FROM streams WHERE tenant = ? AND stream = ?", stream).fetchone()
+            if found:
+                self._stream_ids[stream] = found[0]
+                records = one("SELECT record FROM events WHERE stream = ? ORDER BY version", found)
+                known.streams[stream] = [record for (record,) in records]
+        for receipt in wanted.receipts:
+            found = one(
+                "SELECT request_hash, outcome, position, kept_until FROM receipts "
+                "WHERE tenant = ? AND caller = ? AND key = ?",
+                receipt,
+            ).fetchone()
+            if found:
+                known.receipts[receipt] = Receipt(*found)
+        for claim in wanted.claims:
+            found = one("SELECT owner FROM claims WHERE tenant = ? AND kind = ? AND key = ?", claim).fetchone()
+            if found:
+                known.claims[claim] = found[0]
+        for stream in wanted.seen:
+            found = one("SELECT public_version FROM seen WHERE tenant = ? AND stream = ?", stream).fetchone()
+            if found:
+                known.seen[stream] = found[0]
+        return known
+
+    async def commit(self, batch: Batch, after: int) -> None:
+        await self._in(self._writes, lambda: self._commit(batch, after))
+
+    def _commit(self, batch: Batch, after: int) -> None:
+        db, last_stream = self._db, self._last_stream
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            self._write(batch)
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            self._stream_ids.clear()
+            self._last_stream = last_stream
+            raise NotCommitted(str(error)) from error
+        if len(self._stream_ids) > 100_000:
+            self._stream_ids.clear()
+
+    def _stream_id(self, key: StreamKey, new: list[tuple[int, str, str]]) -> int:
+        known = self._stream_ids.get(key)
+        if known is None:
+            found = self._db.execute("SELECT id FROM streams WHERE tenant = ? AND stream = ?", key).fetchone()
+            if found:
+                known = found[0]
+            else:
+                self._last_stream += 1
+                known = self._last_stream
+                new.append((known, *key))
+            self._stream_ids[key] = known
+        return known
+
+    def _write(self, batch: Batch) -> None:
+        many = self._db.executemany
+        if batch.entries:
+            new: list[tuple[int, str, str]] = []
+            rows = [
+                (e.position, e.event_id, self._stream_id(StreamKey(e.tenant, e.stream), new), *e[4:5], *e[2:3], *e[5:])
+                for e in batch.entries
+            ]
+            many("INSERT INTO streams VALUES (?, ?, ?)", new)
+            many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            many("INSERT OR REPLACE INTO chains VALUES (?, ?)", {e.tenant: e.hash for e in batch.entries}.items())
+        if batch.receipts:
+            many("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?)", [(*k, *v) for k, v in batch.receipts.items()])
+        if batch.claims:
+            gone = [k for k, owner in batch.claims.items() if owner is None]
+            many("DELETE FROM claims WHERE tenant = ? AND kind = ? AND key = ?", gone)
+            kept = [(*k, owner) for k, owner in batch.claims.items() if owner is not None]
+            many("INSERT INTO claims VALUES (?, ?, ?, ?)", kept)
+        if batch.timers:
+            many("DELETE FROM timers WHERE tenant = ? AND name = ? AND key = ?", list(batch.timers))
+            armed = [(*k, *timer) for k, timer in batch.timers.items() if timer is not None]
+            many("INSERT INTO timers VALUES (?, ?, ?, ?, ?)", armed)
+        if batch.offsets:
+            many("INSERT OR REPLACE INTO offsets VALUES (?, ?)", batch.offsets.items())
+        if batch.seen:
+            many("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", [(*k, v) for k, v in batch.seen.items()])
+        if batch.checkpoints:
+            many("INSERT OR REPLACE INTO checkpoints VALUES (?, ?)", batch.checkpoints.items())
+        if batch.holds:
+            held = [(*key, position) for key, position in batch.holds]
+            many("DELETE FROM holds WHERE policy = ? AND tenant = ? AND key = ? AND position = ?", held)
+            kept_holds = [(*key, *hold) for (key, _), hold in batch.holds.items() if hold is not None]
+            many("INSERT INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kept_holds)
+
+    async def read(self, after: int, limit: int) -> Sequence[Entry]:
+        return await self._in(self._reads, lambda: self._read(after, limit))
+
+    def _read(self, after: int, limit: int) -> list[Entry]:
+        rows = self._reader.execute(
+            "SELECT position, event_id, events.tenant, streams.stream, version, correlation_id, hash, record "
+            "FROM events JOIN streams ON streams.id = events.stream WHERE position > ? ORDER BY position LIMIT ?",
+            (after, limit),
+        )
+        return [Entry(*row) for row in rows]
+
+    async def _rows(self, sql: str, *values: int | str) -> list[tuple[object, ...]]:
+        return await self._in(self._writes, lambda: self._db.execute(sql, values).fetchall())
+
+    async def offsets(self) -> dict[str, int]:
+        return dict(await self._rows("SELECT partition, next FROM offsets"))  # type: ignore[arg-type]
+
+    async def checkpoints(self) -> dict[str, int]:
+        return dict(await self._rows("SELECT reader, position FROM checkpoints"))  # type: ignore[arg-type]
+
+    async def due(self, now: int, limit: int) -> Sequence[tuple[TimerKey, Timer]]:
+        rows = await self._rows(
+            "SELECT tenant, name, key, due, event_id FROM timers WHERE due <= ? ORDER BY due, tenant, name, key LIMIT ?",
+            now,
+            limit,
+        )
+        return [(TimerKey(*row[:3]), Timer(*row[3:])) for row in rows]  # type: ignore[arg-type]
+
+    async def next_due(self) -> int | None:
+        return (await self._rows("SELECT min(due) FROM timers"))[0][0]  # type: ignore[return-value]
+
+    async def held(self, policies: Collection[str]) -> Sequence[tuple[HoldKey, Held]]:
+        marks = ", ".join("?" for _ in policies)
+        rows = await self._rows(
+            "SELECT policy, tenant, key, position, tries, retry_at, parked, reason FROM holds "
+            f"WHERE policy IN ({marks}) ORDER BY policy, tenant, key, position",
+            *policies,
+        )
+        return [(HoldKey(*row[:3]), Held(*row[3:])) for row in rows]  # type: ignore[arg-type]
+
+    async def close(self) -> None:
+        for pool in (self._writes, self._reads):
+            pool.shutdown(wait=True)
+        self._reader.close()
+        if self._lock:
+            self._db.close()
+            self._lock.release()
