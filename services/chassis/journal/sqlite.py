@@ -165,8 +165,8 @@ class SqliteJournal:
         if batch.entries:
             new: list[tuple[int, str, str]] = []
             rows = [
-                (e.position, e.event_id, self._stream_id(StreamKey(e.tenant, e.stream), new), *e[4:5], *e[2:3], *e[5:])
-                for e in batch.entries
+                (position, event_id, self._stream_id(StreamKey(tenant, stream), new), version, tenant, *rest)
+                for position, event_id, tenant, stream, version, *rest in batch.entries
             ]
             many("INSERT INTO streams VALUES (?, ?, ?)", new)
             many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -216,7 +216,8 @@ class SqliteJournal:
 
     async def due(self, now: int, limit: int) -> Sequence[tuple[TimerKey, Timer]]:
         rows = await self._rows(
-            "SELECT tenant, name, key, due, event_id FROM timers WHERE due <= ? ORDER BY due, tenant, name, key LIMIT ?",
+            "SELECT tenant, name, key, due, event_id FROM timers WHERE due <= ? "
+            "ORDER BY due, tenant, name, key LIMIT ?",
             now,
             limit,
         )
