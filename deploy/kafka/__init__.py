@@ -1,0 +1,1 @@
+"""A local Apache Kafka for development and tests."""

@@ -1,0 +1,1 @@
+"""A local PostgreSQL for development and tests."""
