@@ -1,0 +1,174 @@
+"""Events of fieldwork: one visit of an engineer to a site, from the plan to the customer's signature."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from contracts.event import Event, NonNegative, Personal, Positive, Rating, Utc, belongs_to
+
+
+class UsedPart(msgspec.Struct, frozen=True):
+    """So many pieces of a part that went into the device, and from which place of stock."""
+
+    part_id: str
+    place_id: str
+    quantity: Annotated[int, msgspec.Meta(ge=1)]
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class VisitPlanned(Event, frozen=True, kw_only=True):
+    """An engineer is to be at the site in these hours. Read by: reporting."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    starts_at: Utc
+    ends_at: Utc
+    van_id: str = ""
+    customer_id: str = ""
+    device_id: str = ""
+    device_model: str = ""
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class VisitCancelled(Event, frozen=True, kw_only=True):
+    """The visit is not needed any more: the order was cancelled or given to somebody else. Read by: reporting."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    reason: Literal["order-cancelled", "order-reassigned"]
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class EngineerDeparted(Event, frozen=True, kw_only=True):
+    """She is on her way. Acted on by: dispatcher (the order is under way). Read by: reporting."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class EngineerArrived(Event, frozen=True, kw_only=True):
+    """She is at the site. Read by: reporting (arrival time)."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    planned_at: Utc
+    """The arrival that was planned, for punctuality."""
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class WorkStarted(Event, frozen=True, kw_only=True):
+    """She works on the device. Read by: reporting."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class PhotoAttached(Event, frozen=True, kw_only=True):
+    """A picture of the site was kept. Its bytes are sealed and lie under `sha256`. Read by: quality, reporting."""
+
+    visit_id: str
+    request_id: str
+    photo_id: str
+    moment: Literal["before", "after", "other"]
+    sha256: str
+    """Of the sealed bytes as they are stored, hexadecimal."""
+    media_type: Literal["image/jpeg", "image/png", "image/webp"]
+    size_b: Positive
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class PartUsed(Event, frozen=True, kw_only=True):
+    """A part went into the device. Stock changes when the work is completed. Read by: inventory, reporting."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    part_id: str
+    place_id: str
+    quantity: Positive
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class WorkFinished(Event, frozen=True, kw_only=True):
+    """The work is done and its record written; the customer's acceptance is awaited. Read by: reporting."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    customer_id: str
+    cause: str
+    """A code of the fault's cause."""
+    action: str
+    """A code of what was done."""
+    record: Annotated[str, Personal("customer_id")]
+    """What was found and done, in the engineer's words."""
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class AcceptanceRefused(Event, frozen=True, kw_only=True):
+    """The customer does not accept the work; the engineer goes on working. Read by: quality, reporting."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    customer_id: str
+    reason: Annotated[str, Personal("customer_id")]
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class ServiceCompleted(Event, frozen=True, kw_only=True):
+    """
+    The customer accepted the work, rated and signed it. All that others settle is in it.
+
+    Acted on by: intake (closes), dispatcher (finishes), inventory (consumes), quality (sends the survey).
+    Read by: reporting.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    customer_id: str
+    device_id: str = ""
+    device_model: str = ""
+    rating: Rating
+    signature: Annotated[str, Personal("customer_id")]
+    """The drawn name, as an SVG path."""
+    parts: tuple[UsedPart, ...] = ()
+    departed_at: Utc
+    arrived_at: Utc
+    started_at: Utc
+    finished_at: Utc
+    photos: NonNegative = 0
+
+
+@belongs_to("visit", of="visit_id", key="request_id")
+class VisitAborted(Event, frozen=True, kw_only=True):
+    """
+    The visit ended without the work being done: nobody at home, a part missing, not safe.
+
+    Acted on by: dispatcher (the order waits again), inventory (releases parts). Read by: reporting.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    reason: Literal["nobody-there", "part-missing", "not-safe", "not-repairable-here", "other"]
+    note: str = ""

@@ -1,0 +1,107 @@
+"""
+What a service is to the host: its rules, its views, its policies and its routes. Every service.py builds one.
+
+    service = Service(name="intake", rules=RULES, views=(REQUESTS,), policies=(...,), routes=api.routes)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
+
+from fastapi import APIRouter
+from sqlalchemy import Select
+
+from contracts.envelope import Envelope
+from contracts.event import Event
+from contracts.topics import PUBLISHER_OF
+from services.chassis.journal.rules import Rules
+from services.chassis.journal.store import Timer, TimerKey
+from services.chassis.journal.work import Answer, Ask
+from services.chassis.views import View
+
+
+class Queries(Protocol):
+    """Reads a service's views."""
+
+    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+        """The rows of a SELECT over the views' tables, as mappings by column name."""
+
+
+class Facts(Queries, Protocol):
+    """What a policy may look at beside its event. Views advise, streams and claims decide."""
+
+    def now(self) -> datetime: ...
+
+
+@dataclass(frozen=True)
+class Policy:
+    """
+    When one of these events is recorded or taken in, these commands are asked.
+
+    A command's answer is final: a rejection settles it. To wait for a fact that is on its way raise NotYet; the event
+    and all later ones of its key are then held and tried again.
+    """
+
+    name: str
+    """Stable: a new name is a new policy."""
+    when: tuple[type[Event], ...]
+    react: Callable[[Any, Envelope, Facts], Awaitable[Sequence[Any]]]
+    starts: Literal["now", "beginning"] = "now"
+    """Where a policy begins that is new to a journal with history."""
+    stale_after: timedelta | None = None
+    """An event known for longer than this is passed over: nobody wants yesterday's message."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of the services, as the host runs it."""
+
+    name: str
+    rules: Rules
+    views: tuple[View, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    on_timer: Mapping[str, Callable[[TimerKey, Timer], Any]] = field(default_factory=dict)
+    """The command that a timer of this name asks when it is due."""
+    routes: Callable[[Api], APIRouter] = lambda _: APIRouter()
+    takes_all: bool = False
+    """Takes in every public event of the others, whether a view or a policy names it or not (reporting)."""
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """The types of other services' events that this one takes in."""
+        named = {event for view in self.views for event in view.reads}
+        named |= {event for policy in self.policies for event in policy.when}
+        if self.takes_all:
+            return frozenset(name for name, publisher in PUBLISHER_OF.items() if publisher != self.name)
+        return frozenset(event.__name__ for event in named if PUBLISHER_OF[event.__name__] != self.name)
+
+    @property
+    def listens_to(self) -> frozenset[str]:
+        """The services whose events it takes in."""
+        return frozenset(PUBLISHER_OF[name] for name in self.takes)
+
+
+class Api(Queries, Protocol):
+    """What the routes of a service are given: its running self."""
+
+    name: str
+
+    async def ask(self, ask: Ask) -> Answer:
+        """
+        Decide and record a command, and wait until the views show it (500 ms at most).
+
+        Raises Rejected when a rule says no.
+        """
+
+    async def wait_for(self, position: int) -> bool:
+        """Wait (500 ms at most) until the healthy views have seen this position; False when they have not."""
+
+    def open(self, tenant: str, text: str) -> str:
+        """A sealed personal text made readable; of a forgotten person, the empty string."""
+
+    def now(self) -> datetime: ...
+
+    def new_id(self) -> str: ...
