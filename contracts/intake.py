@@ -144,3 +144,12 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     duration_s: Positive = 3_600
     min_description: NonNegative = 0
     """The fewest characters of a description that say something."""
+
+
+@belongs_to("numbers", of="day", public=False)
+class NumberGiven(Event, frozen=True, kw_only=True):
+    """The next number of a day went to a request. People count by it; nothing refers to it."""
+
+    day: str
+    """ISO date in the tenant's zone."""
+    request_id: str

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+TENANT_ZONE: Final = ZoneInfo("Asia/Shanghai")
+"""The zone in which every tenant's day begins, as long as tenants do not bring their own."""
 
 
 class Clock(Protocol):
@@ -38,3 +42,8 @@ def micros(at: datetime) -> int:
     """Microseconds since 1970 UTC, exact: the form in which stores keep an instant."""
     delta = at - EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def at_micros(micros_utc: int) -> datetime:
+    """The instant that `micros` made a number of."""
+    return EPOCH + timedelta(microseconds=micros_utc)

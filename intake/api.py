@@ -1,0 +1,306 @@
+"""The routes of intake: commands in, views out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import Field
+from sqlalchemy import select
+
+from contracts.intake import CustomerKind, Urgency
+from intake.commands import (
+    UDEG,
+    DefineRequestType,
+    RegisterCustomer,
+    RegisterDevice,
+    SubmitRequest,
+    SupplementRequest,
+    WithdrawRequest,
+)
+from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
+from intake.projections.requests import REQUESTS
+from services.chassis.clock import TENANT_ZONE, at_micros
+from services.chassis.http import Accepted, Body, Call, Page, ServiceRouter, absent, command, query
+from services.chassis.service import Api
+
+STAFF = ("agent", "dispatcher", "manager", "auditor")
+
+
+class NewRequest(Body):
+    """What somebody asks for. What is missing is asked for afterwards; only `request_type` must be there."""
+
+    request_type: str = Field(max_length=100, examples=["repair"])
+    customer_id: str = Field("", max_length=100, description="A customer may leave it out: it is known who asks.")
+    device_id: str = Field("", max_length=100)
+    urgency: Urgency = "normal"
+    description: str = Field("", max_length=4_000)
+
+
+class Supplement(Body):
+    """What was missing, or what was wrong; fields that are left out stay as they were."""
+
+    request_type: str = Field("", max_length=100)
+    customer_id: str = Field("", max_length=100)
+    device_id: str = Field("", max_length=100)
+    description: str = Field("", max_length=4_000)
+
+
+class Withdrawal(Body):
+    reason: str = Field("", max_length=1_000)
+
+
+class RequestView(Body):
+    """A request with where it stands. Times are null until the milestone is reached."""
+
+    request_id: str
+    version: int
+    number: str
+    state: str
+    request_type: str
+    customer_id: str
+    device_id: str
+    urgency: str
+    description: str
+    missing: list[str]
+    channel: str
+    outcome: str
+    engineer_id: str
+    submitted_at: datetime | None
+    received_at: datetime | None
+    assigned_at: datetime | None
+    departed_at: datetime | None
+    arrived_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    completed_at: datetime | None
+    closed_at: datetime | None
+
+
+class Progress(Body):
+    """What the customer sees: the step reached, and when each was."""
+
+    request_id: str
+    number: str
+    step: str
+    """received, assigned, departed, arrived, started, finished, completed, closed; or incomplete, withdrawn."""
+    steps: dict[str, datetime]
+
+
+class NewCustomer(Body):
+    customer_id: str = Field("", max_length=100, description="The number in your CRM; without one we make one.")
+    name: str = Field(min_length=1, max_length=200)
+    phone: str = Field(min_length=5, max_length=40)
+    street: str = Field("", max_length=400)
+    kind: CustomerKind = "person"
+    region: str = Field(min_length=1, max_length=100)
+    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG, description="Millionths of a degree, WGS-84")
+    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+
+
+class CustomerView(Body):
+    customer_id: str
+    version: int
+    name: str
+    phone: str
+    street: str
+    kind: str
+    region: str
+    lat_udeg: int
+    lon_udeg: int
+
+
+class NewDevice(Body):
+    device_id: str = Field("", max_length=100)
+    customer_id: str = Field(max_length=100)
+    model: str = Field(min_length=1, max_length=100)
+    serial: str = Field(min_length=1, max_length=100)
+    skill: str = Field(min_length=1, max_length=100)
+
+
+class DeviceView(Body):
+    device_id: str
+    version: int
+    customer_id: str
+    model: str
+    serial: str
+    skill: str
+
+
+class TypeDefinition(Body):
+    name: str = Field(min_length=1, max_length=200)
+    needs_device: bool = True
+    skill: str = Field("", max_length=100)
+    duration_s: int = Field(3_600, ge=60, le=7 * 24 * 3_600)
+    min_description: int = Field(0, ge=0, le=500)
+
+
+class TypeView(TypeDefinition):
+    type_id: str
+    type_version: int
+
+
+STEPS = ("received", "assigned", "departed", "arrived", "started", "finished", "completed", "closed")
+
+
+def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
+    times = {name: at_micros(row[name]) if row[name] else None for name in RequestView.model_fields if name.endswith("_at")}
+    facts = {name: row[name] for name in RequestView.model_fields if name not in times}
+    text = call.open(row["description"])
+    return RequestView(**facts | times | {"missing": row["missing"].splitlines(), "description": text})
+
+
+def _progress(row: Mapping[str, Any]) -> Progress:
+    reached = {step: at_micros(row[f"{step}_at"]) for step in STEPS if row[f"{step}_at"]}
+    stopped = row["state"] if row["state"] in ("incomplete", "withdrawn") else ""
+    last = max(reached, key=STEPS.index, default="")
+    return Progress(request_id=row["request_id"], number=row["number"], step=stopped or last, steps=reached)
+
+
+def routes(api: Api) -> APIRouter:
+    router = APIRouter()
+    router.include_router(_requests(api))
+    router.include_router(_customers(api))
+    router.include_router(_devices(api))
+    router.include_router(_request_types(api))
+    return router
+
+
+def _requests(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/requests", tags=["requests"])
+    table = REQUESTS.table
+
+    async def own(request_id: str, call: Call) -> Mapping[str, Any]:
+        row = await call.one(select(table).where(table.c.request_id == request_id))
+        if row is None or not row["number"] or not call.owns(row["customer_id"]):
+            raise absent("request", request_id)
+        return row
+
+    @router.post("", status_code=201, summary="Submit a request")
+    async def submit(body: NewRequest, call: Call = command("customer", "agent", "partner")) -> Accepted:
+        asked_for = call.person_id if call.role == "customer" else body.customer_id
+        request_id = call.new_id()
+        day = call.now.astimezone(TENANT_ZONE).date().isoformat()
+        facts = body.model_dump() | {"customer_id": asked_for}
+        answer = await call.ask(SubmitRequest(request_id=request_id, day=day, **facts))
+        return Accepted.of(answer, id=request_id)
+
+    @router.get("", summary="Requests, the newest first")
+    async def some(
+        call: Call = query("customer", *STAFF),
+        state: str | None = None,
+        customer_id: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[RequestView]:
+        rows = select(table).where(table.c.number != "")
+        if state:
+            rows = rows.where(table.c.state == state)
+        if call.role == "customer" or customer_id:
+            rows = rows.where(table.c.customer_id == (call.person_id if call.role == "customer" else customer_id))
+        order = [table.c.submitted_at.desc(), table.c.request_id]
+        page = await call.page(rows, order_by=order, cursor=cursor, limit=limit)
+        return page.map(lambda row: _request_view(row, call))
+
+    @router.get("/{request_id}", summary="One request")
+    async def one(request_id: str, call: Call = query("customer", *STAFF)) -> RequestView:
+        row = await own(request_id, call)
+        call.etag(row["version"])
+        return _request_view(row, call)
+
+    @router.get("/{request_id}/progress", summary="How far a request has come")
+    async def progress(request_id: str, call: Call = query("customer", *STAFF)) -> Progress:
+        return _progress(await own(request_id, call))
+
+    @router.post("/{request_id}/supplement", summary="Give what was missing")
+    async def supplement(request_id: str, body: Supplement, call: Call = command("customer", "agent")) -> Accepted:
+        row = await own(request_id, call)
+        known = {f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id")}
+        facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
+        asked = SupplementRequest(request_id=request_id, **facts, **known)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
+    @router.post("/{request_id}/withdraw", summary="The customer does not want it any more")
+    async def withdraw(request_id: str, body: Withdrawal, call: Call = command("customer", "agent")) -> Accepted:
+        await own(request_id, call)
+        asked = WithdrawRequest(request_id=request_id, reason=body.reason)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
+    return router
+
+
+def _customers(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/customers", tags=["customers"])
+    table = CUSTOMERS.table
+
+    @router.post("", status_code=201, summary="Register a customer, or say what is known now")
+    async def register(body: NewCustomer, call: Call = command("agent", "operator", "partner")) -> Accepted:
+        customer_id = body.customer_id or call.new_id()
+        answer = await call.ask(RegisterCustomer(**body.model_dump() | {"customer_id": customer_id}))
+        return Accepted.of(answer, id=customer_id)
+
+    @router.get("/{customer_id}", summary="One customer")
+    async def one(customer_id: str, call: Call = query("customer", *STAFF)) -> CustomerView:
+        row = await call.one(select(table).where(table.c.customer_id == customer_id))
+        if row is None or not call.owns(customer_id):
+            raise absent("customer", customer_id)
+        call.etag(row["version"])
+        opened = {name: call.open(row[name]) for name in ("name", "phone", "street")}
+        return CustomerView(**{name: row[name] for name in CustomerView.model_fields} | opened)
+
+    return router
+
+
+def _devices(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/devices", tags=["devices"])
+    table = DEVICES.table
+
+    @router.post("", status_code=201, summary="Register a device at a customer's")
+    async def register(body: NewDevice, call: Call = command("agent", "operator", "partner")) -> Accepted:
+        device_id = body.device_id or call.new_id()
+        answer = await call.ask(RegisterDevice(**body.model_dump() | {"device_id": device_id}))
+        return Accepted.of(answer, id=device_id)
+
+    @router.get("", summary="Devices of a customer, or all")
+    async def some(
+        call: Call = query("customer", *STAFF),
+        customer_id: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[DeviceView]:
+        rows = select(table)
+        if call.role == "customer" or customer_id:
+            rows = rows.where(table.c.customer_id == (call.person_id if call.role == "customer" else customer_id))
+        page = await call.page(rows, order_by=[table.c.device_id], cursor=cursor, limit=limit)
+        return page.map(lambda row: DeviceView(**{name: row[name] for name in DeviceView.model_fields}))
+
+    @router.get("/{device_id}", summary="One device")
+    async def one(device_id: str, call: Call = query("customer", *STAFF)) -> DeviceView:
+        row = await call.one(select(table).where(table.c.device_id == device_id))
+        if row is None or not call.owns(row["customer_id"]):
+            raise absent("device", device_id)
+        call.etag(row["version"])
+        return DeviceView(**{name: row[name] for name in DeviceView.model_fields})
+
+    return router
+
+
+def _request_types(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/request-types", tags=["request types"])
+    table = REQUEST_TYPES.table
+
+    @router.post("/{type_id}", summary="Define a kind of request, or its next version")
+    async def define(type_id: str, body: TypeDefinition, call: Call = command("manager", "operator")) -> Accepted:
+        answer = await call.ask(DefineRequestType(type_id=type_id, **body.model_dump()))
+        return Accepted.of(answer, id=type_id)
+
+    @router.get("", summary="The kinds of request")
+    async def some(
+        call: Call = query("customer", "operator", *STAFF), cursor: str | None = None, limit: int = 50
+    ) -> Page[TypeView]:
+        page = await call.page(select(table), order_by=[table.c.type_id], cursor=cursor, limit=limit)
+        return page.map(lambda row: TypeView(**{name: row[name] for name in TypeView.model_fields}))
+
+    return router

@@ -1,0 +1,89 @@
+"""Customers, devices and kinds of request, as they are now."""
+
+from __future__ import annotations
+
+from contracts.envelope import Envelope
+from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined
+from services.chassis.views import Rows, View
+
+
+def apply_customer(rows: Rows, event: CustomerRegistered | CustomerUpdated, envelope: Envelope) -> None:
+    rows.put(
+        event.customer_id,
+        version=envelope.version,
+        name=event.name,
+        phone=event.phone,
+        street=event.street,
+        kind=event.kind,
+        region=event.region,
+        lat_udeg=event.lat_udeg,
+        lon_udeg=event.lon_udeg,
+    )
+
+
+def apply_device(rows: Rows, event: DeviceRegistered, envelope: Envelope) -> None:
+    rows.put(
+        event.device_id,
+        version=envelope.version,
+        customer_id=event.customer_id,
+        model=event.model,
+        serial=event.serial,
+        skill=event.skill,
+    )
+
+
+def apply_request_type(rows: Rows, event: RequestTypeDefined, envelope: Envelope) -> None:
+    rows.put(
+        event.type_id,
+        type_version=event.type_version,
+        name=event.name,
+        needs_device=event.needs_device,
+        skill=event.skill,
+        duration_s=event.duration_s,
+        min_description=event.min_description,
+    )
+
+
+CUSTOMERS = View(
+    name="customers",
+    version=1,
+    key={"customer_id": str},
+    columns={
+        "version": 0,
+        "name": "",
+        "phone": "",
+        "street": "",
+        "kind": "person",
+        "region": "",
+        "lat_udeg": 0,
+        "lon_udeg": 0,
+    },
+    reads=(CustomerRegistered, CustomerUpdated),
+    apply=apply_customer,
+)
+
+DEVICES = View(
+    name="devices",
+    version=1,
+    key={"device_id": str},
+    columns={"version": 0, "customer_id": "", "model": "", "serial": "", "skill": ""},
+    reads=(DeviceRegistered,),
+    apply=apply_device,
+    indexes=(("customer_id",), ("serial",)),
+)
+
+REQUEST_TYPES = View(
+    name="request_types",
+    version=1,
+    key={"type_id": str},
+    columns={
+        "type_version": 0,
+        "name": "",
+        "needs_device": True,
+        "skill": "",
+        "duration_s": 0,
+        "min_description": 0,
+    },
+    reads=(RequestTypeDefined,),
+    apply=apply_request_type,
+)

@@ -1,0 +1,104 @@
+"""Every request with where it stands: intake's own facts, and the milestones that others reported."""
+
+from __future__ import annotations
+
+from contracts.dispatcher import OrderAssigned, OrderReassigned
+from contracts.envelope import Envelope
+from contracts.event import Event
+from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceCompleted, WorkFinished, WorkStarted
+from contracts.intake import (
+    RequestClosed,
+    RequestIncomplete,
+    RequestReceived,
+    RequestSupplemented,
+    RequestWithdrawn,
+)
+from services.chassis.clock import micros
+from services.chassis.views import Rows, View
+
+MILESTONES = {
+    OrderAssigned: "assigned_at",
+    EngineerDeparted: "departed_at",
+    EngineerArrived: "arrived_at",
+    WorkStarted: "started_at",
+    WorkFinished: "finished_at",
+    ServiceCompleted: "completed_at",
+}
+"""What others report, and the column that keeps when. Each column has one source, so order between them is free."""
+
+
+def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
+    at = micros(envelope.time)
+    match event:
+        case RequestReceived() | RequestIncomplete():
+            complete = isinstance(event, RequestReceived)
+            known = rows.get(event.request_id)
+            rows.put(
+                event.request_id,
+                version=envelope.version,
+                number=event.number,
+                state="received" if complete else "incomplete",
+                request_type=event.request_type,
+                customer_id=event.customer_id,
+                device_id=event.device_id,
+                urgency=event.urgency,
+                description=event.description,
+                missing="" if isinstance(event, RequestReceived) else "\n".join(event.missing),
+                channel=envelope.channel,
+                submitted_at=known["submitted_at"] if known and known["submitted_at"] else at,
+                received_at=at if complete else None,
+            )
+        case RequestSupplemented():
+            rows.put(event.request_id, version=envelope.version)
+        case RequestWithdrawn():
+            rows.put(event.request_id, version=envelope.version, state="withdrawn")
+        case RequestClosed():
+            rows.put(event.request_id, version=envelope.version, state="closed", outcome=event.outcome, closed_at=at)
+        case OrderReassigned():
+            rows.put(event.request_id, engineer_id=event.engineer_id)
+        case OrderAssigned():
+            rows.put(event.request_id, engineer_id=event.engineer_id, assigned_at=at)
+        case _:
+            # Of the others only the time is kept; their partition key is the request.
+            rows.put(event.partition_key(), **{MILESTONES[type(event)]: at})
+
+
+REQUESTS = View(
+    name="requests",
+    version=1,
+    key={"request_id": str},
+    columns={
+        "version": 0,
+        "number": "",
+        "state": "",
+        "request_type": "",
+        "customer_id": "",
+        "device_id": "",
+        "urgency": "normal",
+        "description": "",
+        "missing": "",
+        "channel": "",
+        "outcome": "",
+        "engineer_id": "",
+        "submitted_at": 0,
+        "received_at": (int, None),
+        "assigned_at": (int, None),
+        "departed_at": (int, None),
+        "arrived_at": (int, None),
+        "started_at": (int, None),
+        "finished_at": (int, None),
+        "completed_at": (int, None),
+        "closed_at": (int, None),
+    },
+    reads=(
+        RequestReceived,
+        RequestIncomplete,
+        RequestSupplemented,
+        RequestWithdrawn,
+        RequestClosed,
+        OrderReassigned,
+        *MILESTONES,
+    ),
+    apply=apply,
+    indexes=(("customer_id", "submitted_at"), ("state", "submitted_at"), ("submitted_at",)),
+)

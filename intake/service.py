@@ -1,0 +1,49 @@
+"""The wiring of intake, and nothing else."""
+
+from __future__ import annotations
+
+from contracts.intake import DeviceRegistered
+from intake.api import routes
+from intake.commands import (
+    CloseRequest,
+    DefineRequestType,
+    RegisterCustomer,
+    RegisterDevice,
+    SubmitRequest,
+    SupplementRequest,
+    WithdrawRequest,
+)
+from intake.domain import register, request
+from intake.policies import POLICIES
+from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
+from intake.projections.requests import REQUESTS
+from services.chassis.journal.rules import Handler, Rules, on_stream
+from services.chassis.service import Service
+
+RULES = Rules(
+    service="intake",
+    streams=(request.REQUEST, request.NUMBERS, register.CUSTOMER, register.DEVICE, register.REQUEST_TYPE),
+    handlers=(
+        Handler(SubmitRequest, request.submit_reads, request.submit),
+        Handler(SupplementRequest, request.supplement_reads, request.supplement),
+        on_stream(WithdrawRequest, lambda c: request.request_stream(c.request_id), request.withdraw),
+        on_stream(CloseRequest, lambda c: request.request_stream(c.request_id), request.close),
+        on_stream(RegisterCustomer, lambda c: register.customer_stream(c.customer_id), register.register_customer),
+        Handler(
+            RegisterDevice,
+            lambda c: (register.device_stream(c.device_id), register.customer_stream(c.customer_id)),
+            register.register_device,
+            claims=lambda c: (("device-serial", c.serial),),
+        ),
+        on_stream(DefineRequestType, lambda c: register.type_stream(c.type_id), register.define_request_type),
+    ),
+    claims={DeviceRegistered: register.serial_of},
+)
+
+service = Service(
+    name="intake",
+    rules=RULES,
+    views=(REQUESTS, CUSTOMERS, DEVICES, REQUEST_TYPES),
+    policies=POLICIES,
+    routes=routes,
+)

@@ -1,0 +1,1 @@
+"""Quality: asks customers how it went, and keeps what they say."""
