@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -34,6 +34,14 @@ from services.chassis.journal.work import Answer, Arrival, Ask, Bug, Hole, Settl
 
 KEPT = timedelta(days=30)
 """How long the answer to an idempotency key of the edge is kept; those of reactions are kept for ever."""
+
+SEALED = "(sealed)"
+"""What a fold reads in place of a personal text."""
+
+MICROSECOND = timedelta(microseconds=1)
+
+_encode = msgspec.json.Encoder().encode
+_answers = msgspec.json.Decoder(Answer)
 
 
 class Keys(Protocol):
@@ -63,15 +71,32 @@ class Memory:
     position: int = 0
     chains: dict[str, bytes] = field(default_factory=dict)
     live: dict[StreamKey, Live] = field(default_factory=dict)
+    armed: dict[TimerKey, str] = field(default_factory=dict)
+    """The event that set each timer that was set in this process's life and is still to come."""
+
+    def follow(self, attempt: Attempt, most_streams: int) -> None:
+        """Remember what an attempt recorded; of more than so many streams, those not written for longest are left."""
+        for key, live in attempt.live.items():
+            self.live.pop(key, None)
+            self.live[key] = live
+        while len(self.live) > most_streams:
+            del self.live[next(iter(self.live))]
+        for timer_key, timer in attempt.batch.timers.items():
+            if timer is None:
+                self.armed.pop(timer_key, None)
+            else:
+                self.armed[timer_key] = timer.event_id
+        self.position, self.chains = attempt.position, attempt.chains
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
+class _Decided(NamedTuple):
     """An event that is not yet a record."""
 
     event: Event
     ask: Ask
-    index: int
+    nth: int
+    """Which of its command's events."""
+    stream: str
     version: int
     public_version: int
 
@@ -90,15 +115,17 @@ def wanted_by(rules: Rules, works: Sequence[Work], memory: Memory) -> Wanted:
         match work:
             case Ask():
                 handler = handler_of(rules, work)
-                wanted.streams.update([StreamKey(work.tenant, name) for name in handler.reads(work.command)])
-                wanted.claims.update([ClaimKey(work.tenant, *claim) for claim in handler.claims(work.command)])
+                for name in handler.reads(work.command):
+                    if (stream := StreamKey(work.tenant, name)) not in memory.live:
+                        wanted.streams.add(stream)
+                for kind, key in handler.claims(work.command):
+                    wanted.claims.add(ClaimKey(work.tenant, kind, key))
                 if work.key:
                     wanted.receipts.add(ReceiptKey(work.tenant, work.caller, work.key))
             case TakeIn():
                 wanted.seen.update([StreamKey(one.envelope.tenant, one.stream) for one in work.arrivals])
             case Settle():
                 pass
-    wanted.streams -= memory.live.keys()
     return wanted
 
 
@@ -111,16 +138,23 @@ class Attempt:
 
     def __init__(self, rules: Rules, memory: Memory, known: Known, now: datetime) -> None:
         self._rules, self._memory, self._known, self._now = rules, memory, known, now
+        self._now_micros = micros(now)
         self._rows: list[_Decided | Arrival] = []
         self.batch = Batch()
         self.live: dict[StreamKey, Live] = {}
         self.chains = dict(memory.chains)
         self.position = memory.position
 
-    def take(self, work: Work) -> Answer | Hole | None:
+    def take(self, work: Work) -> Answer | Hole | Bug | None:
+        """What becomes of this piece of work if the batch is committed. One that fails leaves no trace in the batch."""
         match work:
             case Ask():
-                return self._answer(work)
+                try:
+                    return self._answer(work)
+                except Bug as bug:
+                    return bug
+                except Exception as error:
+                    return _bug(f"{type(work.command).__name__} cannot be decided: {error!r}", error)
             case TakeIn():
                 return self._take_in(work)
             case Settle(checkpoints, holds):
@@ -136,59 +170,88 @@ class Attempt:
     def _answer(self, ask: Ask) -> Answer:
         if ask.derived and not ask.key:
             raise Bug(f"{ask.caller} derives its events from a key and gave none")
-        if ask.forget_timer:
-            self.batch.timers[ask.forget_timer] = None
+        if ask.happened_at and ask.happened_at.tzinfo is None:
+            raise Bug(f"{ask.caller} says when it happened without a time zone")
         key = ReceiptKey(ask.tenant, ask.caller, ask.key)
-        if ask.key and (earlier := self.batch.receipts.get(key) or self._known.receipts.get(key)):
+        if earlier := self._receipt(key):
             if earlier.request_hash != ask.request_hash:
-                return Answer(self._end(), rejected="idempotency-key.reused", facts={"key": ask.key})
-            return msgspec.structs.replace(msgspec.json.decode(earlier.outcome, type=Answer), repeated=True)
-        try:
-            answer = self._append(ask, self._decide(ask))
-        except Rejected as no:
-            answer = Answer(self._end(), rejected=no.code, facts=no.facts)
-        if ask.key:
-            until = 0 if ask.derived else micros(self._now + KEPT)
-            self.batch.receipts[key] = Receipt(ask.request_hash, msgspec.json.encode(answer), answer.position, until)
+                answer = Answer(self._end(), rejected="idempotency-key.reused", facts={"key": ask.key})
+            else:
+                answer = msgspec.structs.replace(_answers.decode(earlier.outcome), repeated=True)
+        else:
+            try:
+                answer = self._decide(ask)
+            except Rejected as no:
+                answer = Answer(self._end(), rejected=no.code, facts=no.facts)
+            if ask.key:
+                until = 0 if ask.derived else self._now_micros + KEPT // MICROSECOND
+                self.batch.receipts[key] = Receipt(ask.request_hash, _encode(answer), answer.position, until)
+        if ask.forget_timer and self._is_still(ask.forget_timer, ask.causation_id):
+            self.batch.timers[ask.forget_timer] = None
         return answer
 
-    def _decide(self, ask: Ask) -> Sequence[Event]:
+    def _receipt(self, key: ReceiptKey) -> Receipt | None:
+        if not key.key:
+            return None
+        if decided_in_this_batch := self.batch.receipts.get(key):
+            return decided_in_this_batch
+        earlier = self._known.receipts.get(key)
+        if earlier and 0 < earlier.kept_until <= self._now_micros:
+            self.batch.expired.add(key)
+            return None
+        return earlier
+
+    def _is_still(self, timer: TimerKey, event_id: str) -> bool:
+        """Whether a timer that fired is the newest of its name: set again meanwhile, it is still to come."""
+        return not event_id or self._memory.armed.get(timer, event_id) == event_id
+
+    def _decide(self, ask: Ask) -> Answer:
         handler = handler_of(self._rules, ask)
-        live = {name: self._of(StreamKey(ask.tenant, name)) for name in handler.reads(ask.command)}
+        named = {name: StreamKey(ask.tenant, name) for name in handler.reads(ask.command)}
+        live = {name: self._of(key) for name, key in named.items()}
         for stream, expected in ask.expected.items():
+            if stream not in live:
+                raise Bug(f"{type(ask.command).__name__} does not read {stream}, of which a version is expected")
             if (current := live[stream].version) != expected:
                 raise Rejected("stream.stale", stream=stream, expected=expected, current=current)
         owners = {claim: self._owner(ClaimKey(ask.tenant, *claim)) for claim in handler.claims(ask.command)}
-        return handler.decide(States({name: one.state for name, one in live.items()}, owners), ask.command)
+        states = States({name: one.state for name, one in live.items()}, owners)
+        return self._append(ask, named, owners, handler.decide(states, ask.command))
 
-    def _append(self, ask: Ask, events: Sequence[Event]) -> Answer:
-        # All is checked before anything is kept, so that a refused command leaves no trace in the batch.
-        named = handler_of(self._rules, ask).reads(ask.command)
+    def _append(
+        self,
+        ask: Ask,
+        named: Mapping[str, StreamKey],
+        owners: Mapping[tuple[str, str], str | None],
+        events: Sequence[Event],
+    ) -> Answer:
+        # All is checked and folded before anything is kept, so that a refused command leaves no trace in the batch.
         claims: dict[ClaimKey, str | None] = {}
-        for event in events:
-            if event.stream() not in named:
-                raise Bug(f"{type(event).__name__} belongs to {event.stream()}, which its command did not name")
-            if claims_of := self._rules.claims.get(type(event)):
+        live: dict[StreamKey, Live] = {}
+        rows: list[_Decided] = []
+        for index, event in enumerate(events):
+            name, kind = event.stream(), type(event)
+            if (stream := named.get(name)) is None:
+                raise Bug(f"{kind.__name__} belongs to {name}, which its command did not name")
+            if claims_of := self._rules.claims.get(kind):
                 for claim in claims_of(event):
-                    name = ClaimKey(ask.tenant, claim.kind, claim.key)
-                    holder = claims[name] if name in claims else self._owner(name)
+                    if (claim.kind, claim.key) not in owners:
+                        raise Bug(f"{kind.__name__} claims {claim.kind} {claim.key}, which its command did not name")
+                    key = ClaimKey(ask.tenant, claim.kind, claim.key)
+                    holder = claims[key] if key in claims else owners[claim.kind, claim.key]
                     if claim.owner is not None and holder not in (None, claim.owner):
                         raise Rejected(f"{claim.kind}.taken", key=claim.key, owner=str(holder))
                     if holder != claim.owner:
-                        claims[name] = claim.owner
+                        claims[key] = claim.owner
+            before = live.get(stream) or self._of(stream)
+            version, public_version = before.version + 1, before.public_version + event.PUBLIC
+            state = self._rules.stream_of[event.STREAM].evolve(before.state, _as_folded(event))
+            live[stream] = Live(state, version, public_version)
+            rows.append(_Decided(event, ask, index, name, version, public_version if event.PUBLIC else 0))
         self.batch.claims.update(claims)
-        versions: dict[str, int] = {}
-        for index, event in enumerate(events):
-            stream = StreamKey(ask.tenant, event.stream())
-            before = self._of(stream)
-            after = Live(
-                self._rules.stream_of[event.STREAM].evolve(before.state, event),
-                before.version + 1,
-                before.public_version + event.PUBLIC,
-            )
-            self.live[stream] = after
-            versions[stream.stream] = after.version
-            self._rows.append(_Decided(event, ask, index, after.version, after.public_version if event.PUBLIC else 0))
+        self.live.update(live)
+        self._rows += rows
+        versions = {key.stream: one.version for key, one in live.items()}
         return Answer(self._end(), tuple([type(event).__name__ for event in events]), versions)
 
     def _of(self, key: StreamKey) -> Live:
@@ -198,7 +261,7 @@ class Attempt:
             live = Live(stream.initial)
             for record in self._known.streams.get(key, ()):
                 envelope = envelopes.read(record)
-                live.state = stream.evolve(live.state, envelopes.payload(envelope))
+                live.state = stream.evolve(live.state, _as_folded(envelopes.payload(envelope)))
                 live.version = envelope.version
                 live.public_version = max(live.public_version, envelope.public_version)
             self.live[key] = live
@@ -232,10 +295,10 @@ class Attempt:
     async def encode(self, new_id: Ids, keys: Keys) -> None:
         """Seal, give positions, chain. Waits for the keys of the persons named and for nothing else."""
         persons = {
-            (row.ask.tenant, str(getattr(row.event, person)))
+            (row.ask.tenant, person)
             for row in self._rows
-            if isinstance(row, _Decided)
-            for _, person in row.event.PERSONAL
+            if isinstance(row, _Decided) and row.event.PERSONAL
+            for _, _, person in _personal(row.event)
         }
         if persons:
             await keys.ensure(persons)
@@ -244,8 +307,8 @@ class Attempt:
             if isinstance(row, Arrival):
                 envelope, record, stream = row.envelope, row.record, row.stream
             else:
-                envelope = self._envelope(row, new_id, keys)
-                record, stream = msgspec.json.encode(envelope), envelope.stream
+                envelope, record = self._record(row, new_id, keys)
+                stream = row.stream
                 self._arm(row, envelope)
             tenant = envelope.tenant
             link = self.chains[tenant] = hashlib.sha256(self.chains.get(tenant, GENESIS) + record).digest()
@@ -254,15 +317,12 @@ class Attempt:
                 Entry(self.position, envelope.id, tenant, stream, envelope.version, story, link, record)
             )
 
-    def _envelope(self, row: _Decided, new_id: Ids, keys: Keys) -> Envelope:
+    def _record(self, row: _Decided, new_id: Ids, keys: Keys) -> tuple[Envelope, bytes]:
         event, ask = row.event, row.ask
-        stream, key = event.stream(), event.partition_key()
-        sealed, persons = _seal(event, ask.tenant, keys)
-        data = msgspec.json.encode(sealed)
-        # A struct checks its types when it is read: what could not be read back is never written.
-        msgspec.json.decode(data, type=type(event))
-        return Envelope(
-            id=derived_id(ask.tenant, ask.caller, ask.key, str(row.index)) if ask.derived else new_id(),
+        stream, key = row.stream, event.partition_key()
+        sealed, persons = _seal(event, ask.tenant, keys) if event.PERSONAL else (event, [])
+        envelope = Envelope(
+            id=derived_id(ask.tenant, ask.caller, ask.key, str(row.nth)) if ask.derived else new_id(),
             source=self._memory.source,
             type=type(event).__name__,
             subject=stream,
@@ -281,8 +341,11 @@ class Attempt:
             partition_key=key,
             key_ids=",".join(persons),
             trace_parent=ask.trace_parent,
-            data=msgspec.Raw(data),
+            data=msgspec.Raw(_encode(sealed)),
         )
+        record = _encode(envelope)
+        _read_back(record, sealed)
+        return envelope, record
 
     def _arm(self, row: _Decided, envelope: Envelope) -> None:
         timers_of = self._rules.timers.get(type(row.event))
@@ -292,12 +355,42 @@ class Attempt:
                 self.batch.timers[TimerKey(envelope.tenant, arm.name, arm.key)] = timer
 
 
+def _bug(text: str, cause: Exception) -> Bug:
+    bug = Bug(text)
+    bug.__cause__ = cause
+    return bug
+
+
+def _personal(event: Event) -> list[tuple[str, str, str]]:
+    """Field, text and person of all that the event says about persons."""
+    said = [(name, text, getattr(event, person)) for name, person in event.PERSONAL if (text := getattr(event, name))]
+    if any(not person for _, _, person in said):
+        raise Bug(f"{type(event).__name__} says something about a person and does not say about whom")
+    return said
+
+
 def _seal(event: Event, tenant: str, keys: Keys) -> tuple[Event, list[str]]:
+    said = _personal(event)
+    sealed = {name: keys.seal(tenant, person, text) for name, text, person in said}
+    return msgspec.structs.replace(event, **sealed), sorted({person for _, _, person in said})
+
+
+def _as_folded(event: Event) -> Event:
+    """
+    The event as folds see it, just decided as well as read again: with every personal text covered.
+
+    A fold that saw a text in clear would give one state in memory and another, of sealed texts, after a restart.
+    """
     if not event.PERSONAL:
-        return event, []
-    sealed = {
-        name: keys.seal(tenant, str(getattr(event, person)), text)
-        for name, person in event.PERSONAL
-        if (text := getattr(event, name))
-    }
-    return msgspec.structs.replace(event, **sealed), sorted({str(getattr(event, p)) for _, p in event.PERSONAL})
+        return event
+    return msgspec.structs.replace(event, **{name: SEALED for name, _ in event.PERSONAL if getattr(event, name)})
+
+
+def _read_back(record: bytes, event: Event) -> None:
+    """A struct checks its types only when it is read, and a record is for ever: what reads otherwise is not written."""
+    try:
+        again = envelopes.payload(envelopes.read(record))
+    except (msgspec.DecodeError, envelopes.UnknownEvent) as error:
+        raise Bug(f"{type(event).__name__} could not be read back: {error}") from error
+    if again != event:
+        raise Bug(f"{type(event).__name__} would be read back as {again}, but it is {event}")

@@ -136,9 +136,12 @@ class SqliteJournal:
         db, last_stream = self._db, self._last_stream
         try:
             db.execute("BEGIN IMMEDIATE")
+            head = db.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()[0]
+            if head != after:
+                raise NotCommitted(f"the journal ends at {head}, the batch goes on from {after}")
             self._write(batch)
             db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it is, nothing may stay open
             if db.in_transaction:
                 db.execute("ROLLBACK")
             self._stream_ids.clear()
@@ -171,13 +174,16 @@ class SqliteJournal:
             many("INSERT INTO streams VALUES (?, ?, ?)", new)
             many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             many("INSERT OR REPLACE INTO chains VALUES (?, ?)", {e.tenant: e.hash for e in batch.entries}.items())
+        if batch.expired:
+            over = "DELETE FROM receipts WHERE tenant = ? AND caller = ? AND key = ? AND kept_until > 0"
+            many(over, list(batch.expired))
         if batch.receipts:
             many("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?)", [(*k, *v) for k, v in batch.receipts.items()])
         if batch.claims:
             gone = [k for k, owner in batch.claims.items() if owner is None]
             many("DELETE FROM claims WHERE tenant = ? AND kind = ? AND key = ?", gone)
             kept = [(*k, owner) for k, owner in batch.claims.items() if owner is not None]
-            many("INSERT INTO claims VALUES (?, ?, ?, ?)", kept)
+            many("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)", kept)
         if batch.timers:
             many("DELETE FROM timers WHERE tenant = ? AND name = ? AND key = ?", list(batch.timers))
             armed = [(*k, *timer) for k, timer in batch.timers.items() if timer is not None]

@@ -91,10 +91,12 @@ class Held(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What one commit writes. A value of None removes what the key names."""
+    """What one commit writes. A value replaces what its key had, None removes it; a receipt is never replaced."""
 
     entries: list[Entry] = field(default_factory=list)
     receipts: dict[ReceiptKey, Receipt] = field(default_factory=dict)
+    expired: set[ReceiptKey] = field(default_factory=set)
+    """Receipts whose time is over; they go before the new ones come. One that is kept for ever never goes."""
     claims: dict[ClaimKey, str | None] = field(default_factory=dict)
     timers: dict[TimerKey, Timer | None] = field(default_factory=dict)
     offsets: dict[str, int] = field(default_factory=dict)
@@ -109,6 +111,7 @@ class Batch:
         return not (
             self.entries
             or self.receipts
+            or self.expired
             or self.claims
             or self.timers
             or self.offsets
@@ -157,12 +160,17 @@ class NotCommitted(Exception):
 
 
 class JournalStore(Protocol):
-    async def head(self) -> Head: ...
+    async def head(self) -> Head:
+        """Where the journal ends. After NotCommitted this is final: the batch in question cannot be recorded later."""
 
     async def load(self, wanted: Wanted) -> Known: ...
 
     async def commit(self, batch: Batch, after: int) -> None:
-        """Append at `after` + 1, durably, all or nothing. Raises LostLease or NotCommitted."""
+        """
+        Append at `after` + 1, durably, all or nothing. Raises LostLease or NotCommitted.
+
+        A journal that does not end at `after` refuses the batch, also one without entries.
+        """
 
     async def read(self, after: int, limit: int) -> Sequence[Entry]:
         """Entries with a position above `after`, in order."""

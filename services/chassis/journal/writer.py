@@ -2,7 +2,8 @@
 The writer: takes whatever waits, decides each in turn in memory, and commits all of it together.
 
 A batch either commits or is undone as a whole: then every cached state is dropped, the head is read again, and each
-piece of work is decided again in a commit of its own. Only what is durable is answered.
+piece of work is decided again in a commit of its own. Only what is durable is answered. While it cannot be learned
+whether a commit took effect, nothing is decided upon it: the writer ends, and a new one begins from the journal.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from services.chassis.clock import Clock
 from services.chassis.ids import Ids
 from services.chassis.journal.attempt import Attempt, Keys, Memory, wanted_by
 from services.chassis.journal.rules import Rules
-from services.chassis.journal.store import JournalStore, LostLease, NotCommitted
+from services.chassis.journal.store import JournalStore, LostLease, NotCommitted, Wanted
 from services.chassis.journal.work import Answer, Ask, Settle, Stopped, TakeIn, Work
 
 BATCH = 512
 """The most pieces of work in one commit; more would only make the first of them wait longer."""
 
 CACHED_STREAMS = 100_000
-"""States kept in memory; the oldest go first and are read again when they are wanted."""
+"""States kept in memory; those not written for longest go first and are read again when they are wanted."""
 
 
 class _Waiting(NamedTuple):
@@ -48,10 +49,12 @@ class Writer:
         self._clock, self._new_id, self._keys, self._cell = clock, new_id, keys, cell
         self._memory = Memory()
         self._queue: list[_Waiting] = []
+        self._taken: list[_Waiting] = []
+        self._in_doubt: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._stopping = False
         self.committed: Callable[[int], None] = lambda position: None
-        """Told of every new head, once it is durable."""
+        """Told of every new head, once it is durable, by the loop: what it raises harms no command."""
 
     @property
     def position(self) -> int:
@@ -89,66 +92,93 @@ class Writer:
         """Learn where the journal ends, and forget all else. Call it before `run`."""
         head = await self._store.head()
         source = f"/{self._cell}/{self._rules.service}/{head.incarnation}"
-        self._memory = Memory(source, head.position, dict(head.chains))
+        self._memory = Memory(source, head.position, dict(head.chains), armed=self._memory.armed)
 
     async def run(self) -> None:
-        """Write until `stop`. Raises LostLease when another process may write; what waits is answered with Stopped."""
+        """
+        Write until `stop`.
+
+        Raises LostLease when another process may write, and what the store raised when it cannot be learned whether a
+        commit took effect. What waits is answered with Stopped, and what is in doubt with NotCommitted: asked again
+        with the same key, it is done once.
+        """
         try:
+            if not self._memory.source:
+                await self.start()
             while self._queue or not self._stopping:
                 if not self._queue:
                     self._wake.clear()
                     await self._wake.wait()
                     continue
-                batch, self._queue[:BATCH] = self._queue[:BATCH], []
-                await self._write(batch)
+                self._taken, self._queue[:BATCH] = self._queue[:BATCH], []
+                await self._write(self._taken)
         finally:
             self._stopping = True
-            for waiting in self._queue:
+            for waiting in self._in_doubt:
+                waiting.settle(NotCommitted(f"{self._rules.service} stopped; whether this was recorded is not known"))
+            for waiting in [*self._taken, *self._queue]:
                 waiting.settle(Stopped(f"{self._rules.service} stopped before this was recorded"))
             self._queue.clear()
 
     async def _write(self, batch: list[_Waiting]) -> None:
         """Record a batch and answer everyone in it, each for itself where the batch as a whole cannot be recorded."""
-        try:
-            outcomes = await self._record([waiting.work for waiting in batch])
-        except LostLease as lost:
-            for waiting in batch:
-                waiting.settle(Stopped(f"{self._rules.service} lost its lease before this was recorded: {lost}"))
-            raise
-        except Exception as error:
-            await self.start()
-            if len(batch) == 1:
-                batch[0].settle(error)
-                return
+        if await self._record(batch):
             # What is wrong with one is not the answer to the others: alone, each meets its own fate.
             for waiting in batch:
-                if not waiting.answer.done():
-                    await self._write([waiting])
-            return
+                if not waiting.answer.done() and (error := await self._record([waiting])):
+                    waiting.settle(error)
+
+    async def _record(self, batch: list[_Waiting]) -> Exception | None:
+        """Record these together and answer them; or record none of them, forget all, and return what went wrong."""
+        try:
+            outcomes = await self._try([waiting.work for waiting in batch], batch)
+        except LostLease:
+            raise
+        except Exception as error:
+            if self._in_doubt:
+                raise
+            await self.start()
+            return error
         for waiting, outcome in zip(batch, outcomes, strict=True):
             waiting.settle(outcome)
+        return None
 
-    async def _record(self, works: Sequence[Work]) -> list[object]:
+    async def _try(self, works: Sequence[Work], batch: list[_Waiting]) -> list[object]:
         memory = self._memory
         known = await self._store.load(wanted_by(self._rules, works, memory))
         attempt = Attempt(self._rules, memory, known, self._clock.now())
         outcomes: list[object] = [attempt.take(work) for work in works]
         await attempt.encode(self._new_id, self._keys)
         if not attempt.batch.is_empty():
+            self._in_doubt = batch
             await self._commit(attempt)
-        memory.live.update(attempt.live)
-        while len(memory.live) > CACHED_STREAMS:
-            del memory.live[next(iter(memory.live))]
+            self._in_doubt = []
         if attempt.position > memory.position:
-            memory.position, memory.chains = attempt.position, attempt.chains
-            self.committed(attempt.position)
+            asyncio.get_running_loop().call_soon(self.committed, attempt.position)
+        memory.follow(attempt, CACHED_STREAMS)
         return outcomes
 
     async def _commit(self, attempt: Attempt) -> None:
+        """Commit, or raise with nothing in doubt; when even that cannot be learned, raise with the batch in doubt."""
         try:
             await self._store.commit(attempt.batch, after=self._memory.position)
-        except NotCommitted:
-            # It may have been recorded all the same. The chain tells: only this batch ends in these very hashes.
-            head = await self._store.head()
-            if not attempt.batch.entries or (head.position, head.chains) != (attempt.position, attempt.chains):
+        except LostLease:
+            self._in_doubt = []
+            raise
+        except Exception:
+            if not await self._is_recorded(attempt):
+                self._in_doubt = []
                 raise
+
+    async def _is_recorded(self, attempt: Attempt) -> bool:
+        """
+        Whether a commit that failed took effect all the same.
+
+        Only this batch ends in its hashes, and only it wrote its receipts. What has neither may be done twice.
+        """
+        batch = attempt.batch
+        if batch.entries:
+            head = await self._store.head()
+            return (head.position, head.chains) == (attempt.position, attempt.chains)
+        known = await self._store.load(Wanted(receipts=set(batch.receipts)))
+        return bool(batch.receipts) and known.receipts == batch.receipts
