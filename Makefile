@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 .DEFAULT_GOAL := help
 .PHONY: help test lint types lock
@@ -24,4 +25,5 @@ types: .venv/installed ## Types (mypy, strict)
 	$(BIN)/mypy
 
 lock: ## Pin every dependency by version and hash (needs uv)
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra dev -o requirements-dev.txt pyproject.toml
+	$(LOCK) -o requirements.txt pyproject.toml
+	$(LOCK) --extra dev -o requirements-dev.txt pyproject.toml

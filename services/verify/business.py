@@ -22,10 +22,10 @@ from contracts.dispatcher import (
     OrderFinished,
     OrderOpened,
     OrderReassigned,
+    OrderReturned,
 )
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.fieldwork import VisitAborted
 from contracts.intake import RequestClosed, RequestIncomplete, RequestReceived, RequestWithdrawn
 from contracts.inventory import PartConsumed, StockCounted, StockReturned, StockSetAside
 from services.verify.findings import Finding
@@ -82,7 +82,7 @@ class Orders:
                 self._engineer[tenant, event.order_id] = event.engineer_id
             case OrderReassigned():
                 self._engineer[tenant, event.order_id] = event.engineer_id
-            case OrderDeclined() | VisitAborted():
+            case OrderDeclined() | OrderReturned():
                 if (tenant, event.order_id) in self._engineer:
                     self._engineer[tenant, event.order_id] = None
             case OrderCancelled() | OrderFinished():

@@ -1,0 +1,239 @@
+"""
+A service as it runs in a process: it always answers queries, and while it may write, commands too.
+
+`lead` is its writing side: the writer with its three readers, the timers and the ingest, as long as it may write. What
+ends one of them ends all of them; whoever calls `lead` begins again from the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import Select
+
+from services.chassis.bus.feed import Feed
+from services.chassis.bus.ingest import DeadLetters, Ingest
+from services.chassis.bus.kafka import Cluster
+from services.chassis.bus.publisher import Publisher
+from services.chassis.clock import Clock
+from services.chassis.ids import Ids
+from services.chassis.journal import attempt
+from services.chassis.journal.store import JournalStore
+from services.chassis.journal.work import Answer, Ask, Stopped
+from services.chassis.journal.writer import Writer
+from services.chassis.readers.projector import Projector
+from services.chassis.readers.reactor import Reactor
+from services.chassis.readers.timers import Timers
+from services.chassis.readers.viewstore import ViewStore
+from services.chassis.service import Service
+
+WAIT_S = 0.5
+LOOK_EVERY_S = 0.02
+
+_log = structlog.get_logger()
+
+
+class Keys(attempt.Keys, Protocol):
+    """Seals and opens what is said about persons."""
+
+    def open(self, tenant: str, text: str) -> str:
+        """The text made readable; of a forgotten person, the empty string."""
+
+    async def ready(self, tenant: str, sealed: Sequence[str]) -> None:
+        """Fetch the keys of these sealed texts, so that `open` need not wait."""
+
+
+class Running:
+    """One service in this process; the `Api` of its routes and the `Facts` of its policies."""
+
+    def __init__(
+        self,
+        service: Service,
+        journal: JournalStore,
+        views: ViewStore,
+        folder: Path,
+        *,
+        keys: Keys,
+        clock: Clock,
+        new_id: Ids,
+    ) -> None:
+        self.service, self.name = service, service.name
+        self.folder = folder
+        """Where the service keeps files of its own, such as photos."""
+        self.journal, self.views = journal, views
+        """The journal to read from, and the views."""
+        self.keys, self._clock, self.new_id = keys, clock, new_id
+        self._incarnation = 1
+        self._committed: list[Callable[[int], None]] = []
+        self._grown: asyncio.Future[None] | None = None
+        self._ended = False
+        self.writer: Writer | None = None
+        """While this process may write."""
+        self.projector: Projector | None = None
+        self.reactor: Reactor | None = None
+        self.timers: Timers | None = None
+        self.ingest: Ingest | None = None
+        self.publisher: Publisher | None = None
+
+    # The Api.
+
+    async def ask(self, ask: Ask) -> Answer:
+        if self.writer is None:
+            raise Stopped(f"{self.name} does not write here now")
+        answer = await self.writer.ask(ask)
+        await self.wait_for(answer.position)
+        return answer.or_raise()
+
+    async def wait_for(self, position: int) -> bool:
+        if self.projector is not None:
+            return await self.projector.wait_for(position)
+        return await self._seen_elsewhere(position)
+
+    async def _seen_elsewhere(self, position: int) -> bool:
+        """Whether the views, which another process fills, have come so far within the time of a read."""
+        waited_for = [view.name for view in self.service.views if view.waited_for]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_S):
+                while True:
+                    positions = await self.views.positions()
+                    if all(positions.get(name, 0) >= position for name in waited_for):
+                        return True
+                    await asyncio.sleep(LOOK_EVERY_S)
+        return False
+
+    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+        return await self.views.fetch(query)
+
+    def open(self, tenant: str, text: str) -> str:
+        return self.keys.open(tenant, text)
+
+    async def ready(self, tenant: str, sealed: Sequence[str]) -> None:
+        await self.keys.ready(tenant, sealed)
+
+    async def seal(self, tenant: str, person: str, content: bytes) -> bytes:
+        """Bytes, such as a photo, under the person's key."""
+        await self.keys.ensure({(tenant, person)})
+        return self.keys.seal(tenant, person, b64encode(content).decode()).encode()
+
+    async def unseal(self, tenant: str, person: str, sealed: bytes) -> bytes:
+        """What `seal` sealed. Raises KeyError when the person is forgotten."""
+        text = sealed.decode()
+        await self.keys.ready(tenant, [text])
+        opened = self.keys.open(tenant, text)
+        if not opened:
+            raise KeyError(person)
+        return b64decode(opened)
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    @property
+    def incarnation(self) -> int:
+        """Of the journal: after a restore, positions may stand for other events."""
+        return self._incarnation
+
+    async def committed_after(self, position: int, at_most_s: float) -> None:
+        """Return once the journal is longer than this, or after so many seconds. Raises Stopped when this ends."""
+        if self._ended:
+            raise Stopped(f"{self.name} ends")
+        if self.writer is not None and self.writer.position > position:
+            return
+        if self._grown is None or self._grown.done():
+            self._grown = asyncio.get_running_loop().create_future()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._grown), at_most_s)
+        if self._ended:
+            raise Stopped(f"{self.name} ends")
+
+    def end(self) -> None:
+        """Let those who wait for news go."""
+        self._ended = True
+        if self._grown is not None and not self._grown.done():
+            self._grown.set_result(None)
+
+    # The writing side.
+
+    def on_commit(self, told: Callable[[int], None]) -> None:
+        """Tell this one of every new head of the journal."""
+        self._committed.append(told)
+
+    def _wake(self, position: int) -> None:
+        for reader in (self.projector, self.reactor, self.publisher):
+            if reader is not None:
+                reader.wake()
+        for told in self._committed:
+            told(position)
+        if self._grown is not None and not self._grown.done():
+            self._grown.set_result(None)
+
+    async def lead(
+        self,
+        journal: JournalStore,
+        feed: Feed | None,
+        dead_letters: DeadLetters,
+        cluster: Cluster | None,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """
+        Write until cancelled, or until this process may not write any more.
+
+        Cancelled, it finishes what it was asked before it returns. Raises what ended it otherwise.
+        """
+        self.journal = journal
+        writer = Writer(self.service.rules, journal, clock=self._clock, new_id=self.new_id, keys=self.keys)
+        writer.committed = self._wake
+        await writer.start()
+        self._incarnation = (await journal.head()).incarnation
+        projector = Projector(journal, self.views)
+        reactor = Reactor(self.service, journal, writer, self, self._clock, views_have=projector.wait_for)
+        timers = Timers(self.service.on_timer, journal, writer, self._clock)
+        tasks = {"writer": writer.run(), "projector": projector.run(), "reactor": reactor.run(), "timers": timers.run()}
+        if feed is not None:
+            self.ingest = Ingest(self.service.takes, feed, journal, writer, dead_letters)
+            tasks["ingest"] = self.ingest.run()
+        if cluster is not None:
+            self.publisher = Publisher(self.name, journal, writer, cluster, may_write)
+            tasks["publisher"] = self.publisher.run()
+        self.projector, self.reactor, self.timers, self.writer = projector, reactor, timers, writer
+        running = {name: asyncio.create_task(work, name=f"{self.name}.{name}") for name, work in tasks.items()}
+        _log.info("service.leads", service=self.name, position=writer.position)
+        try:
+            await self._watch(running)
+        finally:
+            await self._stop(writer, running)
+
+    async def _watch(self, running: Mapping[str, asyncio.Task[None]]) -> None:
+        """Return when one of them that must not end has ended; raise what ended it."""
+        # A reader with nothing to do ends at once, and an ingest that stopped says so in its state.
+        essential = {running["writer"], running["projector"]}
+        waiting = set(running.values())
+        while not essential - waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if error := task.exception():
+                    raise error
+        return
+
+    async def _stop(self, writer: Writer, running: Mapping[str, asyncio.Task[None]]) -> None:
+        self.writer = None
+        if self.ingest is not None:
+            await self.ingest.stop()
+        if self.publisher is not None:
+            self.publisher.stop()
+        for name in ("reactor", "timers"):
+            running[name].cancel()
+        await asyncio.wait([task for name, task in running.items() if name not in ("writer", "projector")], timeout=5)
+        writer.stop()
+        await asyncio.wait([running["writer"]], timeout=5)
+        for task in running.values():
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+        self.projector = self.reactor = self.timers = self.ingest = self.publisher = None

@@ -1,0 +1,168 @@
+"""
+An invented repair company: 12 engineers, 60 devices of 8 models at 45 customers, 30 parts in 2 warehouses and 12 vans.
+
+The same seed makes the same company. Nothing in it is real.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+MODELS = {
+    "BCD-520WT": "refrigeration",
+    "BCD-316GT": "refrigeration",
+    "KFR-35GW": "air-conditioning",
+    "KFR-72LW": "air-conditioning",
+    "XQG-100B": "laundry",
+    "XQB-80M": "laundry",
+    "JSQ-30T": "gas-appliance",
+    "CXW-260A": "kitchen",
+}
+"""Device model → what an engineer must be able to do."""
+
+DISTRICTS = {
+    "朝阳区": (39_921_000, 116_443_000),
+    "海淀区": (39_959_000, 116_298_000),
+    "丰台区": (39_858_000, 116_287_000),
+    "通州区": (39_909_000, 116_657_000),
+}
+"""District → its middle, millionths of a degree."""
+
+SURNAMES, GIVEN = "王李张刘陈杨赵黄周吴徐孙", "伟芳娜敏静强磊军洋勇艳杰涛明超"
+PARTS_OF_SKILL = {
+    "refrigeration": ("compressor", "sealant", "thermostat", "fan motor", "door seal", "start relay"),
+    "air-conditioning": ("capacitor", "filter", "refrigerant", "control board", "fan blade", "drain pump"),
+    "laundry": ("drain pump", "belt", "bearing", "door lock", "inlet valve", "shock absorber"),
+    "gas-appliance": ("igniter", "gas valve", "heat exchanger", "flow sensor", "membrane", "thermocouple"),
+    "kitchen": ("switch", "oil cup", "motor", "lamp", "duct", "touch panel"),
+}
+FAULTS = ("不制冷，压缩机一直响", "漏水", "开机后几分钟自动停机", "异响很大", "显示故障代码", "按键没有反应")
+WAREHOUSES = ("WH-EAST", "WH-WEST")
+
+
+@dataclass(frozen=True)
+class Company:
+    """What is registered before the first customer calls; each a body for its route."""
+
+    request_types: dict[str, dict[str, Any]]
+    customers: list[dict[str, Any]]
+    devices: list[dict[str, Any]]
+    engineers: list[dict[str, Any]]
+    places: list[dict[str, Any]]
+    parts: list[dict[str, Any]]
+    counts: list[dict[str, Any]]
+
+
+def company(seed: int) -> Company:
+    rng = Random(seed)
+    engineers = [_engineer(rng, n) for n in range(1, 13)]
+    customers = [_customer(rng, n) for n in range(1, 46)]
+    parts = _parts(rng)
+    places = [{"place_id": w, "kind": "warehouse", "name": w, "region": "朝阳区"} for w in WAREHOUSES]
+    places += [{"place_id": e["van_id"], "kind": "van", "name": e["name"], "region": e["region"]} for e in engineers]
+    counts = [
+        {"part_id": part["part_id"], "place_id": warehouse, "quantity": rng.randint(20, 60)}
+        for part in parts
+        for warehouse in WAREHOUSES
+    ]
+    counts += [
+        {"part_id": part["part_id"], "place_id": engineer["van_id"], "quantity": rng.randint(1, 4)}
+        for engineer in engineers
+        for part in parts
+        if any(model in part["fits"] for model, skill in MODELS.items() if skill in engineer["skills"])
+    ]
+    return Company(
+        request_types={
+            "repair": {"name": "设备报修 Repair", "duration_s": 3_600, "min_description": 2},
+            "installation": {"name": "安装 Installation", "duration_s": 5_400},
+            "inspection": {"name": "巡检 Inspection round", "duration_s": 1_800},
+        },
+        customers=customers,
+        devices=_devices(rng, customers),
+        engineers=engineers,
+        places=places,
+        parts=parts,
+        counts=counts,
+    )
+
+
+def _near(rng: Random, region: str) -> tuple[int, int]:
+    lat, lon = DISTRICTS[region]
+    return lat + rng.randint(-30_000, 30_000), lon + rng.randint(-40_000, 40_000)
+
+
+def _name(rng: Random) -> str:
+    return rng.choice(SURNAMES) + "".join(rng.sample(GIVEN, 2))
+
+
+def _engineer(rng: Random, number: int) -> dict[str, Any]:
+    region = list(DISTRICTS)[number % len(DISTRICTS)]
+    lat, lon = _near(rng, region)
+    skills = sorted(set(MODELS.values()))
+    known = {skills[number % len(skills)], *rng.sample(skills, 2)}
+    return {
+        "engineer_id": f"E{number:02}",
+        "name": _name(rng),
+        "skills": sorted(known),
+        "region": region,
+        "home_lat_udeg": lat,
+        "home_lon_udeg": lon,
+        # Two shifts, so that somebody works at every hour at which the demo may be run.
+        "shifts": [
+            {"weekday": day, "from_minute": 0 if number % 2 else 600, "to_minute": 840 if number % 2 else 1440}
+            for day in range(7)
+        ],
+        "van_id": f"VAN-{number:02}",
+        "daily_limit": 12,
+    }
+
+
+def _customer(rng: Random, number: int) -> dict[str, Any]:
+    region = rng.choice(list(DISTRICTS))
+    lat, lon = _near(rng, region)
+    return {
+        "customer_id": f"C{number:03}",
+        "name": _name(rng),
+        "phone": f"1380000{number:04}",
+        "street": f"演示路 {rng.randint(1, 300)} 号",
+        "kind": "company" if rng.random() < 0.2 else "person",
+        "region": region,
+        "lat_udeg": lat,
+        "lon_udeg": lon,
+    }
+
+
+def _devices(rng: Random, customers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    devices = []
+    for number in range(1, 61):
+        owner = customers[(number - 1) % len(customers)]
+        model = rng.choice(list(MODELS))
+        devices.append(
+            {
+                "device_id": f"D{number:03}",
+                "customer_id": owner["customer_id"],
+                "model": model,
+                "serial": f"{model}-{rng.randrange(10**8):08}",
+                "skill": MODELS[model],
+            }
+        )
+    return devices
+
+
+def _parts(rng: Random) -> list[dict[str, Any]]:
+    parts = []
+    for skill, names in PARTS_OF_SKILL.items():
+        fits = [model for model, needed in MODELS.items() if needed == skill]
+        for place, name in enumerate(names):
+            parts.append(
+                {
+                    "part_id": f"{skill[:3].upper()}-{place + 1}",
+                    "name": name,
+                    "fits": fits,
+                    "usual_quantity": 1 if place < 2 else 0,
+                    "low_below": rng.randint(2, 6),
+                }
+            )
+    return parts

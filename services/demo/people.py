@@ -1,0 +1,170 @@
+"""
+The people of the demo: each signs in, or is given a token, and does over HTTP what such a person does.
+
+Every answer is judged: one that is not as expected ends the demo with its problem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import httpx
+
+from services.chassis.auth import Principal, Tokens
+from services.demo.company import FAULTS, Company
+
+TENANT = "demo"
+
+PICTURE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63f8cfc0f01f00050201018c"
+    "d8f1480000000049454e44ae426082"
+)
+"""A PNG of one pixel."""
+
+WITHIN_S = 20.0
+
+
+class Unexpected(Exception):
+    """The system answered what the demo did not expect."""
+
+
+class People:
+    """Calls the API as one role or another."""
+
+    def __init__(self, client: httpx.AsyncClient, tokens: Tokens) -> None:
+        self._client, self._tokens = client, tokens
+        self._headers: dict[tuple[str, str], tuple[float, str]] = {}
+
+    def _token(self, role: str, person: str) -> str:
+        until, token = self._headers.get((role, person), (0.0, ""))
+        if time.monotonic() > until:
+            user = f"{role}-{person}" if person else role
+            token = self._tokens.issue(Principal(user, TENANT, role, person, "web"))
+            self._headers[role, person] = time.monotonic() + 600, token
+        return token
+
+    async def call(self, method: str, path: str, role: str, person: str = "", key: str = "", **options: Any) -> Any:
+        """The answer's JSON. Raises Unexpected for anything but a 2xx."""
+        headers = {"Authorization": f"Bearer {self._token(role, person)}", **options.pop("headers", {})}
+        if key:
+            headers["Idempotency-Key"] = key
+        answer = await self._client.request(method, path, headers=headers, **options)
+        if answer.is_error:
+            raise Unexpected(f"{role} {method} {path}: {answer.status_code} {answer.text}")
+        return answer.json()
+
+    async def until(self, path: str, role: str, done: Callable[[Any], bool], **options: Any) -> Any:
+        """Ask until the answer is as wanted. Raises Unexpected when that does not come in time."""
+        deadline = time.monotonic() + WITHIN_S
+        while not done(answer := await self.call("GET", path, role, **options)):
+            if time.monotonic() > deadline:
+                raise Unexpected(f"GET {path} still says {answer}")
+            await asyncio.sleep(0.02)
+        return answer
+
+
+async def found(people: People, company: Company, run: str) -> None:
+    """Register the company. Said again, nothing changes."""
+
+    async def each(bodies: list[dict[str, Any]], path: str, role: str) -> None:
+        gate = asyncio.Semaphore(32)
+
+        async def one(number: int, body: dict[str, Any]) -> None:
+            async with gate:
+                await people.call("POST", path, role, json=body, key=f"{run}{path}{number}")
+
+        await asyncio.gather(*[one(number, body) for number, body in enumerate(bodies)])
+
+    for name, kind in company.request_types.items():
+        await people.call("POST", f"/v1/request-types/{name}", "manager", json=kind, key=f"{run}type-{name}")
+    await each(company.customers, "/v1/customers", "agent")
+    await each(company.devices, "/v1/devices", "agent")
+    await each(company.places, "/v1/places", "operator")
+    await each(company.parts, "/v1/parts", "operator")
+    await each(company.counts, "/v1/stock/count", "operator")
+    await each(company.engineers, "/v1/engineers", "dispatcher")
+
+
+class Story:
+    """One request from the customer's word to her answer to the survey."""
+
+    def __init__(self, people: People, company: Company, seed: str) -> None:
+        rng = self._rng = Random(seed)
+        self._people, self._key = people, seed
+        self._device = rng.choice(company.devices)
+        self._customer: str = self._device["customer_id"]
+        self.assigned_after_s = 0.0
+
+    async def run(self) -> None:
+        request_id = await self._submit()
+        visit = await self._assigned(request_id)
+        await self._repair(visit)
+        await self._answer(request_id)
+        await self._people.until(
+            f"/v1/requests/{request_id}", "customer", lambda r: r["state"] == "closed", person=self._customer
+        )
+
+    async def _submit(self) -> str:
+        body = {"request_type": "repair", "device_id": self._device["device_id"], "urgency": "normal"}
+        forgets = self._rng.random() < 0.1
+        if not forgets:
+            body["description"] = self._rng.choice(FAULTS)
+        answer = await self._people.call(
+            "POST", "/v1/requests", "customer", self._customer, f"{self._key}submit", json=body
+        )
+        if forgets:
+            said = {"description": self._rng.choice(FAULTS)}
+            path = f"/v1/requests/{answer['id']}/supplement"
+            await self._people.call("POST", path, "customer", self._customer, f"{self._key}supplement", json=said)
+        return str(answer["id"])
+
+    async def _assigned(self, request_id: str) -> Any:
+        begun = time.monotonic()
+        path = f"/v1/visits?request_id={request_id}&state=planned"
+        visits = await self._people.until(path, "dispatcher", lambda page: page["items"])
+        self.assigned_after_s = time.monotonic() - begun
+        return visits["items"][0]
+
+    async def _repair(self, visit: Any) -> None:
+        base, engineer = f"/v1/visits/{visit['visit_id']}", visit["engineer_id"]
+
+        async def step(name: str, **body: Any) -> None:
+            await self._people.call("POST", f"{base}/{name}", "engineer", engineer, f"{self._key}{name}", json=body)
+
+        async def photo(moment: str) -> None:
+            path = f"{base}/photos?moment={moment}"
+            headers = {"Content-Type": "image/png"}
+            await self._people.call(
+                "POST", path, "engineer", engineer, f"{self._key}{moment}", content=PICTURE, headers=headers
+            )
+
+        await step("depart")
+        await step("arrive")
+        await step("start")
+        await photo("before")
+        reservation = await self._people.until(
+            f"/v1/reservations/{visit['order_id']}", "engineer", lambda r: r["reserved"] or r["short"], person=engineer
+        )
+        if reservation["reserved"] and self._rng.random() < 0.8:
+            line = reservation["reserved"][0]
+            await step("parts", part_id=line["part_id"], place_id=line["place_id"], quantity=1)
+        await photo("after")
+        await step("finish", cause="wear", action="replaced", record="更换零件，试机正常")
+        signature = "M10 40 C 20 10, 40 10, 50 40 S 80 70, 90 40"
+        await step("accept", rating=self._rng.choices((5, 4, 3, 2), (60, 25, 10, 5))[0], signature=signature)
+
+    async def _answer(self, request_id: str) -> None:
+        path = f"/v1/surveys?request_id={request_id}"
+        page = await self._people.until(path, "customer", lambda page: page["items"], person=self._customer)
+        ratings = {name: self._rng.choices((5, 4, 3, 1), (55, 30, 10, 5))[0] for name in RATED}
+        survey = page["items"][0]["survey_id"]
+        await self._people.call(
+            "POST", f"/v1/surveys/{survey}/answer", "customer", self._customer, f"{self._key}answer", json=ratings
+        )
+
+
+RATED = ("attitude", "outcome", "punctuality")

@@ -1,0 +1,279 @@
+"""
+Runs one service, or all of them, in a process.
+
+Services are found by their entry points, so that nothing here imports one of them. With SQLite the process that opened
+the files writes; with PostgreSQL whoever has the lease does, the others serve reads and wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import structlog
+
+from services.chassis.bus.embedded import EmbeddedFeed
+from services.chassis.bus.feed import Feed
+from services.chassis.bus.ingest import DeadLetterFile, DeadLetters
+from services.chassis.bus.kafka import KafkaDeadLetters, KafkaFeed, ensure_topics
+from services.chassis.clock import Clock, SystemClock, micros
+from services.chassis.ids import new_ids
+from services.chassis.journal.postgres import Lease, PostgresJournal, prepare
+from services.chassis.journal.sqlite import SqliteJournal
+from services.chassis.journal.store import JournalStore
+from services.chassis.readers.postgres_views import PostgresViews
+from services.chassis.readers.sqlite_views import SqliteViews
+from services.chassis.readers.viewstore import ViewStore
+from services.chassis.running import Keys, Running
+from services.chassis.service import Service
+from services.settings import Settings
+
+GROUP = "fieldloop.services"
+
+_log = structlog.get_logger()
+
+
+def discover() -> dict[str, Service]:
+    """Every installed service by its name, in the order of the loop."""
+    order = ("intake", "dispatcher", "fieldwork", "inventory", "quality", "reporting")
+    found = {entry.name: entry.load() for entry in entry_points(group=GROUP)}
+    return {
+        name: found[name] for name in sorted(found, key=lambda n: (n not in order, order.index(n) if n in order else 0))
+    }
+
+
+def journal_file(settings: Settings, service: str) -> Path:
+    return settings.folder(service) / "journal.db"
+
+
+async def open_to_read(settings: Settings, service: str) -> JournalStore:
+    """A service's journal for one who only reads it, wherever its writer runs."""
+    if settings.dsn:
+        return await PostgresJournal.open(settings.dsn, service)
+    return SqliteJournal(journal_file(settings, service), readonly=True)
+
+
+class Host:
+    """The services of one process. Inside its context they run; leaving it, they finish what they were asked."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        services: Collection[Service],
+        keys: Keys,
+        *,
+        clock: Clock | None = None,
+        address: str = "",
+    ) -> None:
+        self.settings = settings
+        self._services = {service.name: service for service in services}
+        self._keys, self._clock = keys, clock or SystemClock()
+        self._new_id = new_ids(lambda: micros(self._clock.now()) // 1_000)
+        self._address = address
+        """Where a gateway reaches this process, for the lease."""
+        self.running: dict[str, Running] = {}
+        self._feeds: dict[str, EmbeddedFeed] = {}
+        self._leads: list[asyncio.Task[None]] = []
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Host:
+        try:
+            if self.settings.cluster:
+                await ensure_topics(self.settings.cluster, self._services)
+            for service in self._services.values():
+                await self._open(service)
+            for running in self.running.values():
+                lead = self._with_lease if self.settings.dsn else self._as_owner
+                self._leads.append(asyncio.create_task(self._again(running, lead), name=f"{running.name}.lead"))
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop_leading()
+        await self._stack.aclose()
+
+    async def stop_leading(self) -> None:
+        """Finish what was asked and let others write; queries go on, streams of news end."""
+        for running in self.running.values():
+            running.end()
+        for lead in self._leads:
+            lead.cancel()
+        await asyncio.gather(*self._leads, return_exceptions=True)
+        self._leads.clear()
+
+    def leads(self, service: str) -> bool:
+        """Whether this process writes for the service now."""
+        return self.running[service].writer is not None
+
+    # Opening.
+
+    async def _open(self, service: Service) -> None:
+        journal: JournalStore
+        views: ViewStore
+        folder = self.settings.folder(service.name)
+        if self.settings.dsn:
+            await prepare(self.settings.dsn, service.name)
+            journal = await PostgresJournal.open(self.settings.dsn, service.name)
+            views = await PostgresViews.open(self.settings.dsn, service.name, service.views)
+        else:
+            journal = SqliteJournal(journal_file(self.settings, service.name))
+            views = await SqliteViews.open(folder / "views.db", service.views)
+        self._stack.push_async_callback(journal.close)
+        self._stack.push_async_callback(views.close)
+        running = Running(service, journal, views, folder, keys=self._keys, clock=self._clock, new_id=self._new_id)
+        running.on_commit(lambda position: self._tell_feeds(service.name, position))
+        self.running[service.name] = running
+
+    def _tell_feeds(self, publisher: str, position: int) -> None:
+        for taker, feed in self._feeds.items():
+            if publisher in self._services[taker].listens_to:
+                feed.wake(publisher, position)
+
+    # Leading.
+
+    async def _again(self, running: Running, lead: Callable[[Running], Awaitable[None]]) -> None:
+        """Lead, and when something ended it, begin again from the journal, sooner or later."""
+        pause = 0.1
+        while True:
+            begun = asyncio.get_running_loop().time()
+            try:
+                await lead(running)
+            except Exception:
+                _log.exception("service.begins-again", service=running.name)
+            lasted = asyncio.get_running_loop().time() - begun
+            pause = 0.1 if lasted > 30 else min(2 * pause, 5.0)
+            await asyncio.sleep(pause)
+
+    async def _as_owner(self, running: Running) -> None:
+        async with self._feed(running.service) as feed:
+            await running.lead(running.journal, feed, self._dead_letters(running.name), self.settings.cluster)
+
+    async def _with_lease(self, running: Running) -> None:
+        assert self.settings.dsn
+        read_only = running.journal
+        lease = Lease(self.settings.dsn, running.name)
+        try:
+            while (epoch := await lease.acquire(self._address)) is None:  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(lease.ttl / 20)
+            keeping = asyncio.create_task(lease.keep())
+            try:
+                journal = await PostgresJournal.open(self.settings.dsn, running.name, epoch=epoch)
+                try:
+                    await self._while_kept(running, journal, lease, keeping)
+                finally:
+                    running.journal = read_only
+                    await journal.close()
+            finally:
+                keeping.cancel()
+                await lease.release()
+        finally:
+            await lease.close()
+
+    async def _while_kept(
+        self, running: Running, journal: JournalStore, lease: Lease, keeping: asyncio.Task[None]
+    ) -> None:
+        async with self._feed(running.service) as feed:
+            dead_letters = self._dead_letters(running.name)
+            lead = running.lead(journal, feed, dead_letters, self.settings.cluster, lambda: lease.held)
+            leading = asyncio.create_task(lead)
+            try:
+                await asyncio.wait([keeping, leading], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                leading.cancel()
+                await asyncio.wait([leading])
+            if not leading.cancelled() and (error := leading.exception()):
+                raise error
+
+    @asynccontextmanager
+    async def _feed(self, service: Service) -> AsyncIterator[Feed | None]:
+        """What the service takes in, if it takes in anything."""
+        if not service.takes:
+            yield None
+        elif self.settings.cluster:
+            feed = KafkaFeed(sorted(service.listens_to), self.settings.cluster, f"fieldloop.{service.name}")
+            yield feed
+        else:
+            async with AsyncExitStack() as opened:
+                journals: dict[str, JournalStore] = {}
+                for publisher in service.listens_to:
+                    if publisher in self.running and not self.settings.dsn:
+                        journals[publisher] = self.running[publisher].journal
+                    else:
+                        journals[publisher] = await open_to_read(self.settings, publisher)
+                        opened.push_async_callback(journals[publisher].close)
+                self._feeds[service.name] = EmbeddedFeed(journals, self.running.keys() & journals.keys())
+                try:
+                    yield self._feeds[service.name]
+                finally:
+                    del self._feeds[service.name]
+
+    def _dead_letters(self, service: str) -> DeadLetters:
+        if self.settings.cluster:
+            return KafkaDeadLetters(service, self.settings.cluster)
+        return DeadLetterFile(self.settings.folder(service) / "dead-letters.jsonl")
+
+    # Health.
+
+    def ready(self) -> Mapping[str, Callable[[], bool]]:
+        """The checks of /readyz: nothing parked for good, every view alive, taking in."""
+        return {name: partial(_is_well, running) for name, running in self.running.items()}
+
+    async def idle(self, within: float = 60.0) -> bool:
+        """Wait until nothing is left to take in, to react to or to show; False when that does not come in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not await self._is_idle():  # noqa: ASYNC110 - it is many conditions, and for a human
+                    await asyncio.sleep(0.05)
+                return True
+        return False
+
+    async def _is_idle(self) -> bool:
+        heads = {name: (await running.journal.head()).position for name, running in self.running.items()}
+        for name, running in self.running.items():
+            positions = await running.views.positions()
+            if running.reactor is None or running.reactor.waiting:
+                return False
+            if running.service.policies and running.reactor.position < heads[name]:
+                return False
+            if min(positions.values(), default=heads[name]) < heads[name]:
+                return False
+            if running.ingest is not None and not self._took_all(running, heads):
+                return False
+        return heads == {name: (await running.journal.head()).position for name, running in self.running.items()}
+
+    def _took_all(self, running: Running, heads: Mapping[str, int]) -> bool:
+        assert running.ingest is not None
+        state = running.ingest.state
+        if self.settings.cluster:
+            return not any(state.behind.values()) and all(
+                self.running[p].publisher is not None and self.running[p].publisher.state.position >= heads[p]  # type: ignore[union-attr]
+                for p in running.service.listens_to & self.running.keys()
+            )
+        return all(state.offsets.get(p, 1) > heads[p] for p in running.service.listens_to & self.running.keys())
+
+
+def _is_well(running: Running) -> bool:
+    if running.projector is None:
+        return True  # It serves reads from what another process fills.
+    stopped = running.ingest is not None and running.ingest.state.stopped
+    return not running.projector.failed() and not stopped
+
+
+async def until_told() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    try:
+        await told.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,94 @@
+"""What an operator may set, from the environment: where the stores lie and what the services speak over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.chassis.bus.kafka import Cluster
+
+
+class BadSetting(Exception):
+    """A setting that cannot be used; the text names it and says what would do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`from_env` reads them; `docs/reference/settings.md` lists them."""
+
+    data: Path = Path(".fieldloop")
+    """FIELDLOOP_DATA: stores, keys, photos; of the SQLite stores all there is."""
+    bus: str = "embedded"
+    """FIELDLOOP_BUS: `embedded`, or `kafka:HOST:PORT[,HOST:PORT…]`."""
+    store: str = "sqlite"
+    """FIELDLOOP_STORE: `sqlite`, or `postgresql://USER@HOST:PORT/DATABASE`."""
+    host: str = "127.0.0.1"
+    """FIELDLOOP_HOST: the address to listen on."""
+    port: int = 8080
+    """FIELDLOOP_PORT."""
+    replication: int = 1
+    """FIELDLOOP_REPLICATION: copies that Kafka keeps of each record; 3 wherever data matters."""
+    gateway: str = ""
+    """FIELDLOOP_GATEWAY: where a service that runs by itself finds the gateway and the keys of persons."""
+    replicas: str = ""
+    """FIELDLOOP_REPLICAS: where a gateway finds the services, `intake=URL,URL;dispatcher=URL;…`."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ, **given: object) -> Settings:
+        """The environment's, each replaced by what is given and not None. Raises BadSetting."""
+        found: dict[str, object] = {
+            name: env[f"FIELDLOOP_{name.upper()}"]
+            for name in cls.__annotations__
+            if env.get(f"FIELDLOOP_{name.upper()}")
+        }
+        found |= {name: value for name, value in given.items() if value is not None}
+        for name in ("port", "replication"):
+            if name in found:
+                found[name] = _number(name, str(found[name]))
+        settings = cls(**found | {"data": Path(str(found.get("data", cls.data)))})  # type: ignore[arg-type]
+        settings._judge()
+        return settings
+
+    def _judge(self) -> None:
+        if self.bus != "embedded" and not self.bus.startswith("kafka:"):
+            raise BadSetting(f"FIELDLOOP_BUS is {self.bus!r}: give `embedded` or `kafka:HOST:PORT`")
+        if self.store != "sqlite" and not self.store.startswith("postgresql://"):
+            raise BadSetting(f"FIELDLOOP_STORE is {self.store!r}: give `sqlite` or `postgresql://USER@HOST/DATABASE`")
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """The Kafka to use; None for the embedded bus."""
+        if self.bus == "embedded":
+            return None
+        return Cluster.named(self.bus.removeprefix("kafka:"), self.replication)
+
+    @property
+    def addresses(self) -> dict[str, list[str]]:
+        """The processes of each service that a gateway leads to. Raises BadSetting."""
+        found: dict[str, list[str]] = {}
+        for part in filter(None, self.replicas.split(";")):
+            name, equals, urls = part.partition("=")
+            if not equals or not urls:
+                raise BadSetting(f"FIELDLOOP_REPLICAS has {part!r}: give `SERVICE=URL,URL;SERVICE=URL`")
+            found[name.strip()] = [url.strip() for url in urls.split(",")]
+        return found
+
+    @property
+    def dsn(self) -> str | None:
+        """The PostgreSQL database; None for SQLite."""
+        return None if self.store == "sqlite" else self.store
+
+    def folder(self, service: str) -> Path:
+        """Where a service keeps its files."""
+        folder = self.data / service
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise BadSetting(f"FIELDLOOP_{name.upper()} is {text!r}: give a whole number") from None
