@@ -1,28 +1,54 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint types lock
+.PHONY: help demo up down test lint types imports lock bench
 
 help: ## Show this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {print "\n" substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 
-.venv/installed: requirements-dev.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	touch $@
+# What runs Fieldloop, and nothing else.
+.venv/run: requirements.txt pyproject.toml
+	@test -x $(BIN)/python || { echo "making a virtual environment in .venv"; $(PYTHON) -m venv .venv; }
+	@echo "installing what is locked in requirements.txt (about half a minute)"
+	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/test: requirements-dev.txt .venv/run
+	@echo "installing what is locked in requirements-dev.txt"
+	@$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+##@ Try it
+demo: .venv/run ## Everything in one process with an invented company (needs Python only); ARGS="--once --json" ends by itself
+	@$(BIN)/fieldloop demo $(ARGS)
+
+up: .venv/run ## Real Kafka and PostgreSQL, one process per service, replicas of intake and dispatcher (needs Java and PostgreSQL)
+	@$(BIN)/python -m deploy.local up $(ARGS)
+
+down: .venv/run ## End what `make up` started; the data stays
+	@$(BIN)/python -m deploy.local down $(ARGS)
 
 ##@ Change it
-test: lint types ## Everything that must be green
-	$(BIN)/python -m pytest
+test: lint types imports ## Everything that must be green (about 20 minutes)
+	$(BIN)/python -m pytest $(ARGS)
 
-lint: .venv/installed ## Style (ruff)
+lint: .venv/test ## Style (ruff)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/installed ## Types (mypy, strict)
+types: .venv/test ## Types (mypy, strict)
 	$(BIN)/mypy
+
+imports: .venv/test ## Who may import whom (import-linter)
+	$(BIN)/lint-imports
+
+bench: .venv/test ## Speed, with the raw limit and the peer in the same run; ARGS="--quick --json" takes 3 minutes
+	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
 lock: ## Pin every dependency by version and hash (needs uv)
 	$(LOCK) -o requirements.txt pyproject.toml

@@ -225,6 +225,15 @@ class Host:
         """The checks of /readyz: nothing parked for good, every view alive, taking in."""
         return {name: partial(_is_well, running) for name, running in self.running.items()}
 
+    async def led(self, within: float = 30.0) -> bool:
+        """Wait until this process writes for every service; False when that does not come in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not all(map(self.leads, self.running)):  # noqa: ASYNC110 - a lease may be another's
+                    await asyncio.sleep(0.02)
+                return True
+        return False
+
     async def idle(self, within: float = 60.0) -> bool:
         """Wait until nothing is left to take in, to react to or to show; False when that does not come in time."""
         with suppress(TimeoutError):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from services.chassis.bus.kafka import Cluster
 
@@ -36,7 +37,9 @@ class Settings:
     """FIELDLOOP_REPLICAS: where a gateway finds the services, `intake=URL,URL;dispatcher=URL;…`."""
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] = os.environ, **given: object) -> Settings:
+    def from_env(
+        cls, given: Mapping[str, object] = MappingProxyType({}), env: Mapping[str, str] = os.environ
+    ) -> Settings:
         """The environment's, each replaced by what is given and not None. Raises BadSetting."""
         found: dict[str, object] = {
             name: env[f"FIELDLOOP_{name.upper()}"]

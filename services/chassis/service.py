@@ -66,6 +66,8 @@ class Service:
     on_timer: Mapping[str, Callable[[TimerKey, Timer], Any]] = field(default_factory=dict)
     """The command that a timer of this name asks when it is due."""
     routes: Callable[[Api], APIRouter] = lambda _: APIRouter()
+    history: Callable[..., Any] | None = None
+    """The command that records another system's history; at most one service has one."""
     takes_all: bool = False
     """Takes in every public event of the others, whether a view or a policy names it or not (reporting)."""
 

@@ -92,9 +92,9 @@ async def found(people: People, company: Company, run: str) -> None:
 class Story:
     """One request from the customer's word to her answer to the survey."""
 
-    def __init__(self, people: People, company: Company, seed: str) -> None:
-        rng = self._rng = Random(seed)
-        self._people, self._key = people, seed
+    def __init__(self, people: People, company: Company, key: str, rng: Random) -> None:
+        """`key` begins the idempotency keys of this story; it must be used once."""
+        self._people, self._key, self._rng = people, key, rng
         self._device = rng.choice(company.devices)
         self._customer: str = self._device["customer_id"]
         self.assigned_after_s = 0.0

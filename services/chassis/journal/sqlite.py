@@ -212,7 +212,9 @@ class SqliteJournal:
         return [Entry(*row) for row in rows]
 
     async def _rows(self, sql: str, *values: int | str) -> list[tuple[object, ...]]:
-        return await self._in(self._writes, lambda: self._db.execute(sql, values).fetchall())
+        if self._lock:
+            return await self._in(self._writes, lambda: self._db.execute(sql, values).fetchall())
+        return await self._in(self._reads, lambda: self._reader.execute(sql, values).fetchall())
 
     async def offsets(self) -> dict[str, int]:
         return dict(await self._rows("SELECT partition, next FROM offsets"))  # type: ignore[arg-type]

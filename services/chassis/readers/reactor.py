@@ -3,33 +3,43 @@ The reactor: turns events into commands, each policy from its own checkpoint, in
 
 What fails, or lacks a fact that is on its way, is *held*: its key waits with all that comes after it, other keys go on.
 A held key is tried again with growing pauses; success lets the rest follow in order; after `TRIES` it is *parked* until
-somebody looks. Retry, waiting and parking are this one mechanism.
+somebody looks (`redrive`). Retry, waiting and parking are this one mechanism.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
-from contracts.event import Event
 from contracts.problems import NotYet
 from services.chassis.clock import Clock, micros
 from services.chassis.journal.rules import Rules
 from services.chassis.journal.store import Entry, Held, HoldKey, JournalStore
-from services.chassis.journal.work import Ask, Settle, Stopped
+from services.chassis.journal.work import Ask, Bug, Settle, Stopped
 from services.chassis.journal.writer import Writer
 from services.chassis.service import Facts, Policy, Service
 
 PAGE = 256
-TRIES = 12
+"""Events, and held keys, that are looked at together; what they ask is one commit or few."""
+
+MOST_CARRIED = 2_000
+"""So far a checkpoint may move over what concerns no policy before that is worth a commit of its own."""
+
+TRIES = 14
 """With pauses of 1, 2, 4 … 300 s: half an hour until a key is parked."""
 LONGEST_PAUSE_S = 300
+
+RELEASED = 32
+"""The most events of one key that follow in a row when it is free again; then others have their turn."""
 
 _log = structlog.get_logger()
 
@@ -38,8 +48,8 @@ class _Due(NamedTuple):
     """An event that a policy has not settled."""
 
     position: int
-    event: Event
     envelope: Envelope
+    """Its payload is read where the policy acts, so that one that cannot be read holds its key only."""
 
 
 Chains = Mapping[HoldKey, Sequence[_Due]]
@@ -51,7 +61,12 @@ def checkpoint_of(policy: Policy) -> str:
 
 
 class Reactor:
-    """Runs a service's policies over its journal. Only the holder of the lease has one; it never runs in a replay."""
+    """
+    Runs a service's policies over its journal. Only the holder of the lease has one; it never runs in a replay.
+
+    Make it when the writer has started and is not yet asked anything: what is recorded from then on is new to a policy
+    that starts now.
+    """
 
     def __init__(
         self,
@@ -71,13 +86,29 @@ class Reactor:
         for policy in service.policies:
             for event in policy.when:
                 self._by_type[event.__name__].append(policy)
+        self._now = writer.position
         self._done: dict[str, int] = {}
-        self._held: dict[HoldKey, dict[int, Held]] = defaultdict(dict)
+        self._kept: dict[str, int] = {}
+        """The checkpoints as the journal has them."""
+        self._held: dict[HoldKey, dict[int, Held]] = {}
+        """What waits, in the order of positions."""
+        self._waiting = 0
+        self._retries: list[tuple[int, HoldKey]] = []
+        """A heap of every held key that is not parked, by the time of its next try."""
+        self._looked_at = 0
+        self._redriven: set[HoldKey] = set()
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Something was recorded."""
+        """Something was recorded, or the clock was set."""
         self._wake.set()
+
+    def redrive(self) -> int:
+        """Try all parked keys again, each from its first event on. Returns how many there are."""
+        parked = {key for key in self._held if self._first(key).parked}
+        self._redriven |= parked
+        self._wake.set()
+        return len(parked)
 
     @property
     def position(self) -> int:
@@ -87,76 +118,98 @@ class Reactor:
     @property
     def parked(self) -> int:
         """Keys that wait for somebody to look."""
-        return sum(any(held.parked for held in waiting.values()) for waiting in self._held.values())
+        return sum(self._first(key).parked for key in self._held)
 
     @property
     def waiting(self) -> int:
         """Events that are held."""
-        return sum(len(waiting) for waiting in self._held.values())
+        return self._waiting
 
     async def run(self) -> None:
+        """
+        React until cancelled.
+
+        Raises Stopped when the writer has ended, and what the store or the writer raised when a checkpoint could not be
+        kept; then a new reactor goes on from the journal, and what was asked already is not done again.
+        """
         if not self._policies:
             return
         await self._resume()
         while True:
             self._wake.clear()
-            if await self._go_on() or await self._retry():
+            # Both each time: a journal that never rests must not keep a held key waiting.
+            went_on, tried = await self._go_on(), await self._retry()
+            if went_on or tried:
                 continue
-            pause = self._next_retry()
             try:
-                await asyncio.wait_for(self._wake.wait(), pause)
+                await asyncio.wait_for(self._wake.wait(), self._next_retry())
             except TimeoutError:
                 continue
 
     async def _resume(self) -> None:
         kept = await self._store.checkpoints()
-        head = (await self._store.head()).position
+        begun = {}
         for policy in self._policies.values():
-            begin = head if policy.starts == "now" else 0
-            self._done[policy.name] = kept.get(checkpoint_of(policy), begin)
-        begun = {checkpoint_of(policy): self._done[policy.name] for policy in self._policies.values()}
-        if new := {name: position for name, position in begun.items() if name not in kept}:
+            begin = self._now if policy.starts == "now" else 0
+            begun[policy.name] = kept.get(checkpoint_of(policy), begin)
+        if new := {name: begun[name] for name, policy in self._policies.items() if checkpoint_of(policy) not in kept}:
             # Where a new policy began is a fact to keep: after a restart it must not begin somewhere else.
-            await self._writer.settle(Settle(checkpoints=new))
+            await self._writer.settle(Settle(checkpoints={f"policy:{name}": at for name, at in new.items()}))
         for key, held in await self._store.held(list(self._policies)):
-            self._held[key][held.position] = held
+            self._held.setdefault(key, {})[held.position] = held
+            self._waiting += 1
+        self._retries = [(first.retry_at, key) for key in self._held if not (first := self._first(key)).parked]
+        heapq.heapify(self._retries)
+        self._kept = dict(begun)
+        self._done = begun
+
+    # New events.
 
     async def _go_on(self) -> bool:
-        """One page further; False when there was nothing."""
-        entries = await self._store.read(self.position, PAGE)
-        if not entries:
-            return False
+        """One page further; False when there was nothing. Policies that stand apart go on each at its own place."""
+        places = sorted(set(self._done.values()))
+        went_on = False
+        for place, next_place in zip(places, [*places[1:], None], strict=True):
+            # Those behind stop where the next ones stood, and go on together with them.
+            most = PAGE if next_place is None else min(PAGE, next_place - place)
+            if entries := await self._store.read(place, most):
+                went_on = True
+                await self._settle_page([name for name, done in self._done.items() if done == place], entries)
+        return went_on
+
+    async def _settle_page(self, policies: Sequence[str], entries: Sequence[Entry]) -> None:
         end = entries[-1].position
-        chains = self._chains(entries)
+        chains = self._chains(policies, entries)
         if chains:
             await self._views_have(end)
-        holds = await self._settle_all(chains)
-        checkpoints = {f"policy:{name}": end for name, done in self._done.items() if done < end}
-        await self._record(checkpoints, holds)
-        self._done = {name: max(done, end) for name, done in self._done.items()}
-        return True
+        parts = await asyncio.gather(*[self._settle_chain(key, dues) for key, dues in chains.items()])
+        carried = max(end - self._kept[name] for name in policies)
+        if chains or carried >= MOST_CARRIED:
+            holds = {name: held for part in parts for name, held in part.items()}
+            await self._record(dict.fromkeys(policies, end), holds)
+        self._done.update(dict.fromkeys(policies, end))
 
-    def _chains(self, entries: Iterable[Entry]) -> dict[HoldKey, list[_Due]]:
+    def _chains(self, policies: Iterable[str], entries: Iterable[Entry]) -> dict[HoldKey, list[_Due]]:
         chains: dict[HoldKey, list[_Due]] = defaultdict(list)
         for entry in entries:
-            envelope = envelopes.read(entry.record)
+            try:
+                envelope = envelopes.read(entry.record)
+            except msgspec.DecodeError as error:
+                # Whose event it is cannot be told, and no retry will read it. The checks of the log find it too.
+                _log.error("reaction.unreadable", position=entry.position, event=entry.event_id, reason=str(error))
+                continue
             if envelope.origin == "import":
                 continue  # History does not act.
             for policy in self._by_type.get(envelope.type, ()):
-                late = policy.stale_after and self._clock.now() - envelope.recorded_at > policy.stale_after
-                if entry.position > self._done[policy.name] and not late:
+                if policy.name in policies:
                     key = HoldKey(policy.name, envelope.tenant, envelope.partition_key)
-                    chains[key].append(_Due(entry.position, envelopes.payload(envelope), envelope))
+                    chains[key].append(_Due(entry.position, envelope))
         return chains
 
-    async def _settle_all(self, chains: Chains) -> Holds:
-        """What is held afterwards, and what no longer is, after every chain went as far as it could."""
-        parts = await asyncio.gather(*[self._settle_chain(key, dues) for key, dues in chains.items()])
-        return {name: held for part in parts for name, held in part.items()}
-
     async def _settle_chain(self, key: HoldKey, dues: Sequence[_Due]) -> Holds:
+        """What is held afterwards."""
         holds: Holds = {}
-        waits = bool(self._held.get(key))
+        waits = key in self._held
         for due in dues:
             if not waits and (why := await self._react(key.policy, due)) is not None:
                 waits = True
@@ -165,37 +218,51 @@ class Reactor:
                 holds[key, due.position] = Held(due.position, 0, 0, False, "waits for an earlier one of its key")
         return holds
 
-    async def _react(self, policy: str, due: _Due) -> str | None:
+    # One event.
+
+    async def _react(self, policy_name: str, due: _Due) -> str | None:
         """Ask what the policy wants asked. None when that is settled, else the reason why not."""
+        policy, envelope = self._policies[policy_name], due.envelope
+        if policy.stale_after and self._clock.now() - envelope.recorded_at > policy.stale_after:
+            _log.info("reaction.stale", policy=policy.name, event=envelope.id)
+            return None
         try:
-            commands = await self._policies[policy].react(due.event, due.envelope, self._facts)
-            for command in commands:
-                answer = await self._writer.ask(self._ask(policy, due.envelope, command))
+            commands = await policy.react(envelopes.payload(envelope), envelope, self._facts)
+            for ask in self._asks(policy.name, envelope, commands):
+                answer = await self._writer.ask(ask)
                 if answer.rejected:
-                    _log.info("reaction.rejected", policy=policy, event=due.envelope.id, code=answer.rejected)
+                    _log.info("reaction.rejected", policy=policy.name, event=envelope.id, code=answer.rejected)
         except Stopped:
             raise
-        except NotYet as missing:
-            return f"not yet: {missing}"
         except Exception as error:
-            _log.exception("reaction.failed", policy=policy, event=due.envelope.id, position=due.position)
+            # A decision that lacks a fact says so from within the writer.
+            missing = error.__cause__ if isinstance(error, Bug) else error
+            if isinstance(missing, NotYet):
+                return f"not yet: {missing}"
+            _log.exception("reaction.failed", policy=policy.name, event=envelope.id, position=due.position)
             return f"{type(error).__name__}: {error}"
         return None
 
-    def _ask(self, policy: str, envelope: Envelope, command: object) -> Ask:
-        target = self._rules.handler_of[type(command)].reads(command)[0]
-        return Ask(
-            command=command,
-            tenant=envelope.tenant,
-            actor=f"policy:{policy}",
-            caller=f"policy:{policy}",
-            key=f"{envelope.id}/{type(command).__name__}/{target}",
-            correlation_id=envelope.correlation_id,
-            causation_id=envelope.id,
-            channel=envelope.channel,
-            trace_parent=envelope.trace_parent,
-            derived=True,
-        )
+    def _asks(self, policy: str, envelope: Envelope, commands: Iterable[object]) -> list[Ask]:
+        asks: dict[str, Ask] = {}
+        for command in commands:
+            kind, target = type(command), self._rules.handler_of[type(command)].reads(command)[0]
+            key = f"{envelope.id}/{kind.__name__}/{target}"
+            if key in asks:
+                raise Bug(f"{policy} asks two {kind.__name__} of {target} at once; the second would be a repeat")
+            asks[key] = Ask(
+                command=command,
+                tenant=envelope.tenant,
+                actor=f"policy:{policy}",
+                caller=f"policy:{policy}",
+                key=key,
+                correlation_id=envelope.correlation_id,
+                causation_id=envelope.id,
+                channel=envelope.channel,
+                trace_parent=envelope.trace_parent,
+                derived=True,
+            )
+        return list(asks.values())
 
     def _next_try(self, key: HoldKey, held: Held, why: str) -> Held:
         tries = held.tries + 1
@@ -207,18 +274,28 @@ class Reactor:
 
     # Held keys.
 
+    def _first(self, key: HoldKey) -> Held:
+        waiting = self._held[key]
+        return waiting[next(iter(waiting))]
+
     def _ready(self) -> list[HoldKey]:
+        """Held keys whose pause is over, a page of them; they leave the heap until it is known what became of them."""
         now = micros(self._clock.now())
-        return [
-            key
-            for key, waiting in self._held.items()
-            if waiting and not (first := waiting[min(waiting)]).parked and first.retry_at <= now
-        ]
+        if now < self._looked_at:
+            # The clock was set back: when a pause is over cannot be told any more, so all are over.
+            self._retries = [(now, key) for _, key in self._retries]
+        self._looked_at = now
+        ready = [key for key in self._redriven if key in self._held and self._first(key).parked]
+        self._redriven.clear()
+        while self._retries and self._retries[0][0] <= now and len(ready) < PAGE:
+            ready.append(heapq.heappop(self._retries)[1])
+        return ready
 
     def _next_retry(self) -> float | None:
-        firsts = [waiting[min(waiting)] for waiting in self._held.values() if waiting]
-        due = min((first.retry_at for first in firsts if not first.parked), default=None)
-        return None if due is None else max(0.01, (due - micros(self._clock.now())) / 1_000_000)
+        """Seconds until then; None when nothing is to be tried."""
+        if not self._retries:
+            return None
+        return max(0.01, (self._retries[0][0] - micros(self._clock.now())) / 1_000_000)
 
     async def _retry(self) -> bool:
         """Try every held key whose pause is over; False when there was none."""
@@ -226,27 +303,46 @@ class Reactor:
         if ready:
             parts = await asyncio.gather(*[self._retry_key(key) for key in ready])
             await self._record({}, {name: held for part in parts for name, held in part.items()})
+            for key in ready:
+                if key in self._held and not (first := self._first(key)).parked:
+                    heapq.heappush(self._retries, (first.retry_at, key))
         return bool(ready)
 
     async def _retry_key(self, key: HoldKey) -> Holds:
         holds: Holds = {}
-        for position in sorted(self._held[key]):
-            (entry,) = await self._store.read(position - 1, 1)
-            envelope = envelopes.read(entry.record)
-            why = await self._react(key.policy, _Due(position, envelopes.payload(envelope), envelope))
+        positions = list(islice(self._held[key], RELEASED))
+        near: dict[int, Entry] = {}
+        for number, position in enumerate(positions):
+            if position not in near:
+                # The first alone: as long as it fails, no other is wanted.
+                near = await self._near(positions[number:] if number else [position])
+            why = await self._react(key.policy, _Due(position, envelopes.read(near[position].record)))
             if why is not None:
-                holds[key, position] = self._next_try(key, self._held[key][position], why)
+                held = self._held[key][position]
+                holds[key, position] = self._next_try(key, held._replace(tries=0) if held.parked else held, why)
                 break
             holds[key, position] = None
         return holds
 
+    async def _near(self, positions: Sequence[int]) -> dict[int, Entry]:
+        """The first of these events, and of the others those that one read finds with it."""
+        after = positions[0] - 1
+        last = max(position for position in positions if position <= after + PAGE)
+        return {entry.position: entry for entry in await self._store.read(after, last - after)}
+
     async def _record(self, checkpoints: Mapping[str, int], holds: Holds) -> None:
-        if checkpoints or holds:
-            await self._writer.settle(Settle(checkpoints=checkpoints, holds=holds))
+        await self._writer.settle(Settle({f"policy:{name}": end for name, end in checkpoints.items()}, holds))
+        self._kept.update(checkpoints)
         for (key, position), held in holds.items():
             if held is None:
                 del self._held[key][position]
+                self._waiting -= 1
                 if not self._held[key]:
                     del self._held[key]
-            else:
+            elif key in self._held:
+                self._waiting += position not in self._held[key]
                 self._held[key][position] = held
+            else:
+                self._held[key] = {position: held}
+                self._waiting += 1
+                heapq.heappush(self._retries, (held.retry_at, key))

@@ -1,0 +1,200 @@
+"""
+What others published, into our journal, exactly once: the records and where to go on, in one commit.
+
+Three things end it, each as an alarm and none of them silently: a hole in a stream, too many messages in a row that
+nobody can read, and the end of the writer. Whatever else goes wrong is tried again from the offsets in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from contracts import envelope as envelopes
+from services.chassis.bus.feed import Feed, Page, Record, pauses
+from services.chassis.journal.store import JournalStore
+from services.chassis.journal.work import Arrival, Hole, Stopped, TakeIn
+from services.chassis.journal.writer import Writer
+
+MOST_IN_A_ROW = 100
+"""So many unreadable messages, one right after the other, are no accident: taking in stops."""
+
+MOST_CARRIED = 2_000
+"""So far the offsets may move over what nobody wants before that is worth a commit of its own."""
+
+log = structlog.get_logger(__name__)
+
+
+class DeadLetters(Protocol):
+    """Where a message is left that nobody can read."""
+
+    async def leave(self, record: Record, reason: str) -> None:
+        """Keep it, with its origin and the reason. Durable when this returns; the same one may be left twice."""
+
+    async def close(self) -> None: ...
+
+
+class DeadLetterFile:
+    """Dead letters as lines of JSON in a file, their bytes in base64: for the bus that has no topics."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def leave(self, record: Record, reason: str) -> None:
+        line = msgspec.json.encode({**record._asdict(), "reason": reason})
+        await asyncio.to_thread(self._append, line + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        with self.path.open("ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass
+class IngestState:
+    """What health and metrics tell of an ingest."""
+
+    offsets: dict[str, int] = field(default_factory=dict)
+    """Per partition, how far it has come: all before it is in the journal, was put aside, or is wanted by nobody."""
+    behind: dict[str, int] = field(default_factory=dict)
+    """Per partition, how many records are known to wait."""
+    dead_letters: int = 0
+    """Since this process began."""
+    trouble: str = ""
+    """What is being tried again."""
+    stopped: str = ""
+    """Why it does not go on; a person must look."""
+
+
+class TooManyUnreadable(Exception):
+    """Something is wrong with the messages as a whole, or with us: going on would put aside all of them."""
+
+
+class Ingest:
+    """Takes in what one service reads of the others. `run` is its loop."""
+
+    def __init__(
+        self,
+        takes: Iterable[str],
+        feed: Feed,
+        journal: JournalStore,
+        writer: Writer,
+        dead_letters: DeadLetters,
+        *,
+        most_in_a_row: int = MOST_IN_A_ROW,
+    ) -> None:
+        self._takes, self._feed, self._journal, self._writer = frozenset(takes), feed, journal, writer
+        self._dead_letters, self._most_in_a_row = dead_letters, most_in_a_row
+        self._stopping = asyncio.Event()
+        self._in_a_row = 0
+        self._arrivals: list[Arrival] = []
+        self._offsets: dict[str, int] = {}
+        self._recorded: dict[str, int] = {}
+        self.state = IngestState()
+
+    async def run(self) -> None:
+        """Take in until `stop`, or until the writer ends, or until `state.stopped` says why not."""
+        waits = pauses()
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._follow()
+                except Stopped:
+                    return
+                except (Hole, TooManyUnreadable) as error:
+                    self.state.stopped = str(error)
+                    log.error("ingest.stopped", reason=self.state.stopped)
+                    return
+                except Exception as error:  # a slow neighbour, a bus that is away, a commit that failed
+                    if not self.state.trouble:
+                        waits = pauses()
+                    self.state.trouble = f"{type(error).__name__}: {error}"
+                    log.warning("ingest.tries-again", trouble=self.state.trouble)
+                    await self._pause(next(waits))
+        finally:
+            await self._feed.close()
+            await self._dead_letters.close()
+
+    async def stop(self) -> None:
+        """Record what is in hand, then end `run`."""
+        self._stopping.set()
+        await self._feed.close()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    async def _follow(self) -> None:
+        self._recorded = await self._journal.offsets()
+        self._arrivals, self._offsets, self._in_a_row = [], {}, 0
+        self.state.offsets = dict(self._recorded)
+        async with aclosing(self._feed.pages(self._recorded)) as pages:
+            async for page in pages:
+                if await self._judge(page) or self._carried() >= MOST_CARRIED:
+                    await self._record()
+                self.state.offsets.update(page.offsets)
+                self.state.behind.update(page.behind)
+                self.state.trouble = ""
+        await self._record()
+
+    async def _judge(self, page: Page) -> bool:
+        """Sort a page; whether there is something in it that must be recorded now."""
+        now = False
+        for record in page.records:
+            try:
+                arrival = self._arrival(record)
+            except ValueError as error:
+                await self._put_aside(record, str(error))
+                now = True
+            else:
+                self._in_a_row = 0
+                now |= arrival.wanted
+                self._arrivals.append(arrival)
+        self._offsets.update(page.offsets)
+        return now
+
+    def _arrival(self, record: Record) -> Arrival:
+        """Raises ValueError with the reason why nobody can read it."""
+        envelope = envelopes.read(record.value)
+        source = envelope.source.split("/")
+        if len(source) != 4 or source[2] != record.service:
+            raise ValueError(f"it was published by {record.service}, but its source is {envelope.source}")
+        if envelope.type in self._takes:
+            return Arrival(envelope, record.value)
+        return Arrival(envelope, b"", wanted=False)  # only counted, so its bytes need not be kept
+
+    async def _put_aside(self, record: Record, reason: str) -> None:
+        self._in_a_row += 1
+        await self._dead_letters.leave(record, reason)
+        self.state.dead_letters += 1
+        log.error("ingest.dead-letter", partition=record.partition, offset=record.offset, reason=reason)
+        if self._in_a_row >= self._most_in_a_row:
+            # Those of this page are not passed: once the cause is gone, they are read again.
+            raise TooManyUnreadable(
+                f"{self._in_a_row} messages in a row could not be read, "
+                f"the last at {record.partition} offset {record.offset}: {reason}"
+            )
+
+    def _carried(self) -> int:
+        return sum(next_one - self._recorded.get(name, 0) for name, next_one in self._offsets.items())
+
+    async def _record(self) -> None:
+        if self._offsets:
+            await self._writer.take_in(TakeIn(self._arrivals, self._offsets))
+            self._recorded.update(self._offsets)
+            self._arrivals, self._offsets = [], {}

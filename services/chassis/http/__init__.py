@@ -1,0 +1,32 @@
+"""What a service writes its routes with: `api.py` imports from here and from nowhere else under http/."""
+
+from services.chassis.http.body import Accepted, Body
+from services.chassis.http.call import Call
+from services.chassis.http.paging import Limit, Page
+from services.chassis.http.problems import Problem, absent
+from services.chassis.http.routing import (
+    PHOTO_BYTES,
+    ServiceRouter,
+    command,
+    internal,
+    public,
+    query,
+    route_roles,
+)
+
+__all__ = [
+    "PHOTO_BYTES",
+    "Accepted",
+    "Body",
+    "Call",
+    "Limit",
+    "Page",
+    "Problem",
+    "ServiceRouter",
+    "absent",
+    "command",
+    "internal",
+    "public",
+    "query",
+    "route_roles",
+]

@@ -1,0 +1,222 @@
+"""
+The views in PostgreSQL: the schema `<service>_views`. Commits are atomic and do not wait for the disk.
+
+A rebuild writes the schema `<service>_views_<n+1>`; swapping renames both in one transaction. The database refuses the
+commit of whoever folded upon the views before, so that this is safe while a service runs, from any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from sqlalchemy import BigInteger, Boolean, LargeBinary, Select, Text
+from sqlalchemy.dialects.postgresql import asyncpg as dialects
+
+from services.chassis.readers.rows import Key, Row
+from services.chassis.readers.viewstore import (
+    CHECKPOINTS,
+    PAGE,
+    Change,
+    Moved,
+    Refused,
+    Snapshot,
+    Types,
+    Values,
+    ViewStore,
+    ddl,
+    names,
+    upsert,
+)
+from services.chassis.views import View
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+READERS = 4
+
+_DIALECT = dialects.dialect()  # type: ignore[no-untyped-call]
+# Text is compared and sorted by code point, as in SQLite, whatever the language of the database.
+_TYPES: Types = {Text: Text(collation="C")}
+_NAMES = {Text: "text", BigInteger: "bigint", Boolean: "boolean", LargeBinary: "bytea"}
+_REFUSALS = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    OverflowError,
+    UnicodeError,
+)
+
+_FOLDING = {
+    "application_name": "fieldloop",
+    # The views are disposable: the checkpoint is lost with the rows, and what is lost is folded again.
+    "synchronous_commit": "off",
+    # All goes by key. A plan that was made while a table was empty would read the whole of it later.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+_READING = {"application_name": "fieldloop", "default_transaction_read_only": "on", "jit": "off"}
+
+
+class _Table:
+    """The statements of one view, made once."""
+
+    def __init__(self, view: View) -> None:
+        columns, arrays = names(view), [f"{_NAMES[type(column.type)]}[]" for column in view.table.columns]
+        keys = columns[: 1 + len(view.key)]
+        every = ", ".join([f"${n}::{array}" for n, array in enumerate(arrays, 1)])
+        wanted = ", ".join([f"${n}::{array}" for n, array in enumerate(arrays[: len(keys)], 1)])
+        by_key = " AND ".join([f"t.{name} = w.{name}" for name in keys])
+        self.ddl = ddl(view, _DIALECT, _TYPES)
+        self.put = upsert(view, f"SELECT * FROM unnest({every})")
+        self.drop = f'DELETE FROM "{view.name}" AS t USING unnest({wanted}) AS w ({", ".join(keys)}) WHERE {by_key}'
+        self.load = f'SELECT t.* FROM unnest({wanted}) AS w ({", ".join(keys)}) JOIN "{view.name}" AS t ON {by_key}'
+        self.all = f'SELECT * FROM "{view.name}" ORDER BY {", ".join(keys)}'
+
+
+class PostgresViews:
+    """A `ViewStore` in the schema of one service. `open` makes it; the user must be allowed to create schemas."""
+
+    def __init__(self, dsn: str, service: str, views: Sequence[View], *, schema: str, readonly: bool) -> None:
+        self.views: Sequence[View] = tuple(views)
+        self._dsn, self._service, self._schema, self._readonly = dsn, service, schema, readonly
+        self._generation = 0
+
+    @classmethod
+    async def open(cls, dsn: str, service: str, views: Sequence[View], *, readonly: bool = False) -> PostgresViews:
+        """Open the views of a service, making what is not there."""
+        store = cls(dsn, service, views, schema=f"{service}_views", readonly=readonly)
+        await store._open(generation=1)
+        return store
+
+    async def _open(self, generation: int) -> None:
+        self._work = await self._pool(1, _FOLDING)
+        self._reads = await self._pool(READERS, _READING)
+        if not self._readonly:
+            async with self._work.acquire() as db, db.transaction():
+                # Several may start at once.
+                await db.execute("SELECT pg_advisory_xact_lock(hashtext('fieldloop views'))")
+                await self._make(db, generation)
+
+    async def _pool(self, most: int, settings: Mapping[str, str]) -> Pool:
+        path = {"search_path": f'"{self._schema}", pg_temp'}
+        return await asyncpg.create_pool(self._dsn, min_size=1, max_size=most, server_settings={**settings, **path})
+
+    async def _make(self, db: Any, generation: int) -> None:
+        if await db.fetchval("SELECT to_regnamespace($1) IS NULL", f'"{self._schema}"'):
+            await db.execute(f'CREATE SCHEMA "{self._schema}"')
+        if await db.fetchval("SELECT to_regclass($1) IS NULL", f'"{self._schema}"."{CHECKPOINTS}"'):
+            await db.execute(
+                f'CREATE TABLE "{CHECKPOINTS}" (view text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, '
+                "shape text NOT NULL, position bigint NOT NULL); "
+                "CREATE TABLE _generation (number bigint NOT NULL)"
+            )
+            await db.execute("INSERT INTO _generation VALUES ($1)", generation)
+        wanted = {(view.name, view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
+        there = set(map(tuple, await db.fetch(f'SELECT view, version, shape FROM "{CHECKPOINTS}"')))
+        for name, *_ in there - wanted:
+            await db.execute(f'DROP TABLE "{name}"')
+            await db.execute(f'DELETE FROM "{CHECKPOINTS}" WHERE view = $1', name)
+        for name, version, shape in wanted - there:
+            for statement in self._tables[name].ddl:
+                await db.execute(statement)
+            await db.execute(f'INSERT INTO "{CHECKPOINTS}" VALUES ($1, $2, $3, 0)', name, version, shape)
+
+    @cached_property
+    def _tables(self) -> dict[str, _Table]:
+        return {view.name: _Table(view) for view in self.views}
+
+    async def beside(self, views: Sequence[View] | None = None) -> PostgresViews:
+        number: int = 1 + await self._reads.fetchval("SELECT number FROM _generation")
+        schema = f"{self._service}_views_{number}"
+        await self._work.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+        chosen = self.views if views is None else tuple(views)
+        fresh = PostgresViews(self._dsn, self._service, chosen, schema=schema, readonly=False)
+        await fresh._open(number)
+        return fresh
+
+    async def become(self, fresh: ViewStore) -> None:
+        assert isinstance(fresh, PostgresViews)
+        await fresh.close()
+        async with self._work.acquire() as db:
+            async with db.transaction():
+                await db.execute(f'ALTER SCHEMA "{self._schema}" RENAME TO "{self._schema}_before"')
+                await db.execute(f'ALTER SCHEMA "{fresh._schema}" RENAME TO "{self._schema}"')
+            self.views = fresh.views
+            self.__dict__.pop("_tables", None)
+            # This waits for the queries that still read there; those that come find the new rows.
+            await db.execute(f'DROP SCHEMA "{self._schema}_before" CASCADE')
+
+    async def close(self) -> None:
+        await self._reads.close()
+        await self._work.close()
+
+    # Folding.
+
+    async def positions(self) -> dict[str, int]:
+        shapes = {view.name: (view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
+        found = await (self._reads if self._readonly else self._work).fetch(
+            f'SELECT view, version, shape, position, number FROM _generation LEFT JOIN "{CHECKPOINTS}" ON true'
+        )
+        self._generation = found[0]["number"]
+        return {row[0]: row[3] for row in found if shapes.get(row[0]) == (row[1], row[2])}
+
+    async def load(self, view: View, keys: Collection[Key]) -> dict[Key, Row]:
+        table, parts, columns = self._tables[view.name], 1 + len(view.key), list(view.defaults)
+        found = await self._work.fetch(table.load, *_arrays(keys))
+        return {tuple(row[:parts]): dict(zip(columns, row[parts:], strict=True)) for row in map(tuple, found)}
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        async with self._work.acquire() as db, db.transaction():
+            moved = await db.fetch(
+                f'UPDATE "{CHECKPOINTS}" AS c SET position = w.position '
+                "FROM _generation AS g, "
+                "unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS w (view, version, after, position) "
+                "WHERE g.number = $5 "
+                "AND c.view = w.view AND c.version = w.version AND c.position = w.after RETURNING c.view",
+                *_arrays([(c.view.name, c.view.version, c.after, c.position) for c in changes]),
+                self._generation,
+            )
+            if len(moved) != len(changes):
+                raise Moved
+            for change in changes:
+                table = self._tables[change.view.name]
+                try:
+                    if change.put:
+                        await db.execute(table.put, *_arrays(change.put))
+                    if change.drop:
+                        await db.execute(table.drop, *_arrays(change.drop))
+                except _REFUSALS as error:
+                    raise Refused(change.view, error) from error
+
+    # Reading.
+
+    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+        compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        values = compiled.construct_params()
+        order: Sequence[str] = compiled.positiontup or ()
+        found = await self._reads.fetch(str(compiled), *[values[name] for name in order])
+        return [dict(row) for row in found]
+
+    @asynccontextmanager
+    async def snapshot(self, view: View) -> AsyncIterator[Snapshot]:
+        async with self._reads.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+            position = await db.fetchval(f'SELECT position FROM "{CHECKPOINTS}" WHERE view = $1', view.name)
+            cursor = await db.cursor(self._tables[view.name].all)
+
+            async def pages() -> AsyncIterator[Sequence[Values]]:
+                while found := await cursor.fetch(PAGE):
+                    yield [tuple(row) for row in found]
+
+            yield Snapshot(view, position, pages())
+
+
+def _arrays(rows: Collection[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """One array per column."""
+    return list(zip(*rows, strict=True))

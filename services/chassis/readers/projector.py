@@ -1,0 +1,338 @@
+"""
+The projector: folds the journal into the rows of every view, and lets others wait until a view has come so far.
+
+The rows of a page and the checkpoints behind them are one commit. A view that fails stops alone, with all events before
+the bad one applied; it keeps its checkpoint, alarms, and is not waited for. Starting again tries it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from contracts import envelope as envelopes
+from contracts.envelope import Envelope
+from contracts.event import Event
+from services.chassis.journal.store import Entry, JournalStore
+from services.chassis.readers.rows import CACHED_ROWS, BadRow, CachedRows
+from services.chassis.readers.viewstore import Change, Moved, Refused, ViewStore
+from services.chassis.views import View
+
+PAGE = 1_000
+"""Events per commit; while so many are folded, nothing else runs in this loop (about 10 ms)."""
+
+WITHIN_REACH = 10_000
+"""A view that is further behind is catching up. It is not waited for; it could not come in time."""
+
+QUICKEST_POLL_S, SLOWEST_POLL_S = 0.002, 0.050
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+"""After the store failed."""
+
+_log = structlog.get_logger()
+
+
+class _Due(NamedTuple):
+    event: Event
+    envelope: Envelope
+    position: int
+
+
+class _Stop(NamedTuple):
+    """Where a view cannot go on."""
+
+    position: int
+    reason: Exception
+
+
+class Folder:
+    """Folds pages into a store. Views that stand at different positions come on each by itself."""
+
+    def __init__(self, store: ViewStore, *, cached_rows: int = CACHED_ROWS) -> None:
+        self._store, self._cached_rows = store, cached_rows
+        self.positions: dict[str, int] = {view.name: 0 for view in store.views}
+        self.failed: dict[str, str] = {}
+        self._rows: dict[str, CachedRows] = {}
+        self._most: dict[str, int] = {}
+        """Fewer events per page, for a view with a row that was refused: so the event is found that made it."""
+
+    async def start(self) -> None:
+        """Learn where the store stands, and forget all that is cached."""
+        there = await self._store.positions()
+        self.positions = {view.name: there.get(view.name, 0) for view in self._store.views}
+        self._rows = {}
+        for view in self._store.views:
+            self._rows[view.name] = CachedRows(view, complete=there.get(view.name) == 0, most=self._cached_rows)
+            if view.name not in there:
+                self.failed[view.name] = f"version {view.version} is not in the store: another release replaced it"
+
+    async def step(self, journal: JournalStore, page: int, upto: Mapping[str, int] | None = None) -> int:
+        """
+        Take every healthy view on by at most one page, none beyond `upto`. Returns how many events were read.
+
+        Raises Moved and what the stores raise; then `start` again before the next step.
+        """
+        together: dict[tuple[int, int], list[View]] = defaultdict(list)
+        for view in self._store.views:
+            if view.name not in self.failed:
+                position = self.positions[view.name]
+                most = min(page, self._most.get(view.name, page))
+                if upto is not None:
+                    most = min(most, upto.get(view.name, 0) - position)
+                if most > 0:
+                    together[position, most].append(view)
+        ends = sorted({position for position, _ in together})
+        read = 0
+        for (position, most), views in sorted(together.items(), key=lambda group: group[0]):
+            # Those behind stop where the next ones stand, and go on together with them.
+            ahead = next((end - position for end in ends if end > position), most)
+            entries = await journal.read(position, min(most, ahead))
+            if entries:
+                await self.fold(views, entries)
+                read += len(entries)
+        return read
+
+    async def fold(self, views: Sequence[View], entries: Sequence[Entry]) -> None:
+        """Fold these into views that all stand right before them, and commit."""
+        stops: dict[str, _Stop] = {}
+        if not self._straight(views, entries):
+            due, stops = _decode(views, entries)
+            for view in views:
+                if stop := await self._fold(view, due[view.name]):
+                    stops[view.name] = stop
+        changes: list[Change] = []
+        for view in views:
+            name = view.name
+            stop = stops.get(name)
+            position = stop.position - 1 if stop else entries[-1].position
+            try:
+                changes.append(Change(view, self.positions[name], position, *self._rows[name].split()))
+            except BadRow as error:
+                self._refused(view, error, entries)
+                stops.pop(name, None)
+        try:
+            if changes:
+                await self._store.commit(changes)
+        except Refused as error:
+            self._refused(error.view, error, entries)
+            return
+        for change in changes:
+            name = change.view.name
+            self._rows[name].keep()
+            self.positions[name] = change.position
+            if name in self._most:
+                self._most[name] *= 2
+                if self._most[name] > len(entries) * 64:
+                    del self._most[name]
+            if stop := stops.get(name):
+                self._fail(change.view, stop)
+
+    def _straight(self, views: Sequence[View], entries: Sequence[Entry]) -> bool:
+        """Fold each event as it is read, where every row is in memory. False if one fails: all is to be done again."""
+        if not all(self._rows[view.name].complete for view in views):
+            return False
+        to: dict[str, list[tuple[CachedRows, Callable[[CachedRows, Event, Envelope], None]]]] = defaultdict(list)
+        for view in views:
+            self._rows[view.name].begin()
+            for kind in view.reads:
+                to[kind.__name__].append((self._rows[view.name], view.apply))
+        readers_of, read, payload = to.get, envelopes.read, envelopes.payload
+        try:
+            for entry in entries:
+                envelope = read(entry.record)
+                if readers := readers_of(envelope.type):
+                    event, tenant = payload(envelope), envelope.tenant
+                    for rows, apply in readers:
+                        rows.tenant = tenant
+                        apply(rows, event, envelope)
+        except Exception:
+            return False
+        return True
+
+    async def _fold(self, view: View, due: Sequence[_Due]) -> _Stop | None:
+        """Fold until every row that was looked at was known; what is before a failure stays folded."""
+        rows = self._rows[view.name]
+        while True:
+            failed = _try(view, rows, due)
+            if rows.unknown:
+                rows.learn(await self._store.load(view, rows.unknown))
+            elif failed:
+                number, error = failed
+                _try(view, rows, due[:number])
+                return _Stop(due[number].position, error)
+            else:
+                return None
+
+    def _refused(self, view: View, error: Exception, entries: Sequence[Entry]) -> None:
+        if len(entries) > 1:
+            self._most[view.name] = len(entries) // 2
+        else:
+            self._fail(view, _Stop(entries[0].position, error))
+
+    def _fail(self, view: View, stop: _Stop) -> None:
+        self.failed[view.name] = f"event {stop.position}: {stop.reason!r}"
+        _log.error("view.failed", view=view.name, position=stop.position, exc_info=stop.reason)
+
+
+def _decode(views: Sequence[View], entries: Sequence[Entry]) -> tuple[dict[str, list[_Due]], dict[str, _Stop]]:
+    """What each view is to fold, every envelope read once and a payload only if it is wanted."""
+    due: dict[str, list[_Due]] = {view.name: [] for view in views}
+    stops: dict[str, _Stop] = {}
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for view in views:
+        for event in view.reads:
+            by_type[event.__name__].append(view.name)
+    to = {kind: [due[name].append for name in readers] for kind, readers in by_type.items()}
+    read, payload = envelopes.read, envelopes.payload
+    for entry in entries:
+        kind = ""
+        try:
+            envelope = read(entry.record)
+            kind = envelope.type
+            if kind in to:
+                one = _Due(payload(envelope), envelope, entry.position)
+                for put in to[kind]:
+                    put(one)
+        except (msgspec.DecodeError, envelopes.UnknownEvent) as error:
+            # Whose event it is cannot be told if not even the envelope can be read.
+            for name in by_type[kind] if kind else due:
+                stops.setdefault(name, _Stop(entry.position, error))
+    for name, stop in stops.items():
+        due[name] = [one for one in due[name] if one.position < stop.position]
+    return due, stops
+
+
+def _try(view: View, rows: CachedRows, due: Sequence[_Due]) -> tuple[int, Exception] | None:
+    """Fold from what is stored. Returns which event failed and why, unless unknown rows may have been the cause."""
+    rows.begin()
+    apply, unknown = view.apply, rows.unknown
+    for number, (event, envelope, _) in enumerate(due):
+        rows.tenant = envelope.tenant
+        try:
+            apply(rows, event, envelope)
+        except Exception as error:
+            if not unknown:
+                return number, error
+    return None
+
+
+class _Waiter(NamedTuple):
+    position: int
+    views: Collection[str]
+    done: asyncio.Future[None]
+
+
+class Projector:
+    """
+    The one projector of a service: `run` is its loop, `wake` tells it that something was recorded.
+
+    With `polls` it also looks by itself, for a process that is not told.
+    """
+
+    def __init__(self, journal: JournalStore, store: ViewStore, *, polls: bool = False) -> None:
+        self._journal, self._store, self._polls = journal, store, polls
+        self._folder = Folder(store)
+        self._turn = asyncio.Lock()
+        self._woken = asyncio.Event()
+        self._waiting: list[_Waiter] = []
+
+    def wake(self, position: int = 0) -> None:
+        """Something was recorded. Fits the writer's `committed`."""
+        self._woken.set()
+
+    def positions(self) -> dict[str, int]:
+        """Up to where each view has seen the journal."""
+        return dict(self._folder.positions)
+
+    def failed(self) -> dict[str, str]:
+        """The views that have stopped, each with the event and the reason."""
+        return dict(self._folder.failed)
+
+    async def run(self) -> None:
+        """Fold until cancelled. A store that fails is tried again with growing pauses."""
+        self._folder.failed.clear()
+        started, pause, poll = False, FIRST_PAUSE_S, QUICKEST_POLL_S
+        while True:
+            self._woken.clear()
+            try:
+                async with self._turn:
+                    if not started:
+                        await self._folder.start()
+                    read = await self._folder.step(self._journal, PAGE)
+                started, pause = True, FIRST_PAUSE_S
+            except Moved:
+                started, read = False, 1
+            except Exception as error:
+                _log.warning("projector.waits_for_store", seconds=pause, exc_info=error)
+                await asyncio.sleep(pause)
+                started, read, pause = False, 1, min(pause * 2, LONGEST_PAUSE_S)
+            self._tell()
+            if read:
+                poll = QUICKEST_POLL_S
+            else:
+                await self._until_woken(poll if self._polls else None)
+                poll = min(poll * 2, SLOWEST_POLL_S)
+
+    async def _until_woken(self, seconds: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+
+    async def wait_for(self, position: int, seconds: float = 0.5, views: Collection[str] | None = None) -> bool:
+        """
+        Wait until the views, by default those that are `waited_for`, have seen this position.
+
+        One that has stopped is not waited for, nor one that is only catching up; False when one that has not stopped
+        has not come so far.
+        """
+        if views is None:
+            views = [view.name for view in self._store.views if view.waited_for]
+        near = [name for name in views if position - self._folder.positions[name] <= WITHIN_REACH]
+        waiter = _Waiter(position, near, asyncio.get_running_loop().create_future())
+        if not self._has_come(waiter):
+            self._waiting.append(waiter)
+            try:
+                async with asyncio.timeout(seconds):
+                    await waiter.done
+            except TimeoutError:
+                return False
+            finally:
+                if waiter in self._waiting:
+                    self._waiting.remove(waiter)
+        return self._has_come(_Waiter(position, views, waiter.done))
+
+    def _has_come(self, waiter: _Waiter) -> bool:
+        positions, failed = self._folder.positions, self._folder.failed
+        return all(positions[name] >= waiter.position or name in failed for name in waiter.views)
+
+    def _tell(self) -> None:
+        """Wake those whose position has come."""
+        still = []
+        for waiter in self._waiting:
+            if not self._has_come(waiter):
+                still.append(waiter)
+            elif not waiter.done.done():
+                waiter.done.set_result(None)
+        self._waiting = still
+
+    async def swap(self, fresh: ViewStore) -> None:
+        """
+        Serve the rows of a rebuild from now on, brought first to where these stand. Views that had stopped are tried
+        again.
+        """
+        async with self._turn:
+            await self._folder.start()
+            folder = Folder(fresh)
+            await folder.start()
+            while await folder.step(self._journal, PAGE, self._folder.positions):
+                pass
+            await self._store.become(fresh)
+            self._folder.failed.clear()
+            await self._folder.start()
+        self._tell()
+        self._woken.set()

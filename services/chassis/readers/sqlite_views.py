@@ -1,0 +1,289 @@
+"""
+The views in one SQLite file. Commits are atomic; the newest may be lost with the machine, and is then folded again.
+
+`views.db` is a link to `views.<n>.db`: a rebuild writes `views.<n+1>.db`, and swapping moves the link. One process
+writes (the holder of the journal); writes run in a thread of their own, reads on other connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import BigInteger, Boolean, Engine, Integer, QueuePool, Select, create_engine
+from sqlalchemy.dialects import sqlite
+
+from services.chassis.readers.rows import Key, Row
+from services.chassis.readers.viewstore import (
+    CHECKPOINTS,
+    PAGE,
+    Change,
+    Moved,
+    Refused,
+    Snapshot,
+    Types,
+    Values,
+    ViewStore,
+    ddl,
+    names,
+    upsert,
+)
+from services.chassis.views import View
+
+T = TypeVar("T")
+
+READERS = 4
+
+_TYPES: Types = {BigInteger: Integer(), Boolean: Integer()}
+_REFUSALS = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
+
+
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    mode = "ro" if readonly else "rwc"
+    db = sqlite3.connect(f"file:{path}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA busy_timeout=10000")
+    # As in PostgreSQL.
+    db.execute("PRAGMA case_sensitive_like=ON")
+    if not readonly:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+    return db
+
+
+class _Table:
+    """The statements of one view, made once."""
+
+    def __init__(self, view: View) -> None:
+        columns = names(view)
+        keys = columns[: 1 + len(view.key)]
+        by_key = " AND ".join([f"t.{name} = json_extract(w.value, '$[{n}]')" for n, name in enumerate(keys)])
+        self.ddl = ddl(view, sqlite.dialect(), _TYPES)
+        self.put = upsert(view, f"VALUES ({', '.join('?' * len(columns))})")
+        self.drop = f'DELETE FROM "{view.name}" WHERE {" AND ".join([f"{name} = ?" for name in keys])}'
+        # CROSS JOIN keeps the order: for each key wanted, one look into the table.
+        self.load = f'SELECT t.* FROM json_each(?) AS w CROSS JOIN "{view.name}" AS t ON {by_key}'
+        self.all = f'SELECT * FROM "{view.name}" ORDER BY {", ".join(keys)}'
+        self.truths = [n for n, column in enumerate(view.table.columns) if isinstance(column.type, Boolean)]
+
+    def rows(self, found: list[Values]) -> list[Values]:
+        """As they were put: SQLite keeps a truth value as a number."""
+        if not self.truths:
+            return found
+        rows = []
+        for one in found:
+            row = list(one)
+            for n in self.truths:
+                row[n] = None if row[n] is None else bool(row[n])
+            rows.append(tuple(row))
+        return rows
+
+
+class SqliteViews:
+    """A `ViewStore` on one file. `open` makes it."""
+
+    def __init__(self, path: Path, views: Sequence[View], *, readonly: bool) -> None:
+        self.path = path
+        self.views: Sequence[View] = tuple(views)
+        self._readonly = readonly
+        self._tables = {view.name: _Table(view) for view in views}
+        self._writes = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-commit")
+        self._reads = ThreadPoolExecutor(READERS, thread_name_prefix=f"{path.stem}-read")
+
+    @classmethod
+    async def open(cls, path: Path, views: Sequence[View], *, readonly: bool = False) -> SqliteViews:
+        """Open the views behind the link `path`, making what is not there."""
+        store = cls(path, views, readonly=readonly)
+        await store._in(store._writes, store._open)
+        return store
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    # Where the rows lie.
+
+    def _numbered(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.stem}.{number}{self.path.suffix}")
+
+    def _number(self) -> int:
+        return int(os.readlink(self.path).split(".")[-2])
+
+    def _point(self, number: int) -> None:
+        aside = self.path.with_name(f"{self.path.name}.next")
+        aside.unlink(missing_ok=True)
+        aside.symlink_to(self._numbered(number).name)
+        os.replace(aside, self.path)
+
+    def _remove_others(self) -> None:
+        """What a rebuild that was interrupted, or the views before a swap, left behind."""
+        mine = re.compile(rf"{re.escape(self.path.stem)}\.(\d+){re.escape(self.path.suffix)}(-wal|-shm)?")
+        for file in self.path.parent.iterdir():
+            if (found := mine.fullmatch(file.name)) and int(found[1]) != self._number():
+                file.unlink(missing_ok=True)
+
+    def _connect(self, *, readonly: bool) -> sqlite3.Connection:
+        return connect(self.path.resolve(), readonly=readonly)
+
+    def _open(self) -> None:
+        if not self._readonly:
+            if not self.path.is_symlink():
+                self._point(1)
+            self._db = self._connect(readonly=False)
+            self._make()
+        else:
+            self._db = self._connect(readonly=True)
+        self._engine = self._new_engine()
+
+    def _new_engine(self) -> Engine:
+        return create_engine(
+            "sqlite://",
+            creator=partial(self._connect, readonly=True),
+            pool_size=READERS,
+            poolclass=QueuePool,
+            max_overflow=0,
+            isolation_level="AUTOCOMMIT",
+        )
+
+    def _make(self) -> None:
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        db.execute(
+            f'CREATE TABLE IF NOT EXISTS "{CHECKPOINTS}" (view TEXT PRIMARY KEY, version INTEGER NOT NULL, '
+            "shape TEXT NOT NULL, position INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+        )
+        wanted = {(view.name, view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
+        there = set(db.execute(f'SELECT view, version, shape FROM "{CHECKPOINTS}"'))
+        for name, *_ in there - wanted:
+            db.execute(f'DROP TABLE "{name}"')
+            db.execute(f'DELETE FROM "{CHECKPOINTS}" WHERE view = ?', (name,))
+        for name, version, shape in wanted - there:
+            for statement in self._tables[name].ddl:
+                db.execute(statement)
+            db.execute(f'INSERT INTO "{CHECKPOINTS}" VALUES (?, ?, ?, 0)', (name, version, shape))
+        db.execute("COMMIT")
+
+    async def beside(self, views: Sequence[View] | None = None) -> SqliteViews:
+        fresh = SqliteViews(self._numbered(self._number() + 1), self.views if views is None else views, readonly=False)
+        await self._in(self._reads, lambda: _remove(fresh.path))
+        await fresh._in(fresh._writes, fresh._open_alone)
+        return fresh
+
+    def _open_alone(self) -> None:
+        """The file itself, which no link names yet."""
+        self._db = self._connect(readonly=False)
+        self._make()
+        self._engine = self._new_engine()
+
+    async def become(self, fresh: ViewStore) -> None:
+        assert isinstance(fresh, SqliteViews)
+        await fresh.close()
+        await self._in(self._writes, lambda: self._turn_to(fresh))
+
+    def _turn_to(self, fresh: SqliteViews) -> None:
+        engine = self._engine
+        self._db.close()
+        self._point(int(fresh.path.stem.split(".")[-1]))
+        self.views, self._tables = fresh.views, fresh._tables
+        self._open()
+        engine.dispose()
+        self._remove_others()
+
+    async def close(self) -> None:
+        await self._in(self._writes, self._close)
+        self._writes.shutdown()
+        self._reads.shutdown()
+
+    def _close(self) -> None:
+        self._engine.dispose()
+        self._db.close()
+
+    # Folding.
+
+    async def positions(self) -> dict[str, int]:
+        return await self._in(self._writes, self._positions)
+
+    def _positions(self) -> dict[str, int]:
+        shapes = {view.name: (view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
+        found = self._db.execute(f'SELECT view, version, shape, position FROM "{CHECKPOINTS}"')
+        return {name: position for name, *shape, position in found if shapes.get(name) == tuple(shape)}
+
+    async def load(self, view: View, keys: Collection[Key]) -> dict[Key, Row]:
+        return await self._in(self._writes, lambda: self._load(view, keys))
+
+    def _load(self, view: View, keys: Collection[Key]) -> dict[Key, Row]:
+        table, parts = self._tables[view.name], 1 + len(view.key)
+        columns = list(view.defaults)
+        found = self._db.execute(table.load, (msgspec.json.encode(list(keys)).decode(),)).fetchall()
+        return {row[:parts]: dict(zip(columns, row[parts:], strict=True)) for row in table.rows(found)}
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        await self._in(self._writes, lambda: self._commit(changes))
+
+    def _commit(self, changes: Sequence[Change]) -> None:
+        db = self._db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            moved = db.executemany(
+                f'UPDATE "{CHECKPOINTS}" SET position = ? WHERE view = ? AND version = ? AND position = ?',
+                [(change.position, change.view.name, change.view.version, change.after) for change in changes],
+            )
+            if moved.rowcount != len(changes):
+                raise Moved
+            for change in changes:
+                try:
+                    self._write(self._tables[change.view.name], change)
+                except _REFUSALS as error:
+                    raise Refused(change.view, error) from error
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def _write(self, table: _Table, change: Change) -> None:
+        self._db.executemany(table.put, change.put)
+        self._db.executemany(table.drop, change.drop)
+
+    # Reading.
+
+    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+        return await self._in(self._reads, lambda: self._fetch(query))
+
+    def _fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+        with self._engine.connect() as db:
+            found = db.execute(query)
+            columns = list(map(str, found.keys()))
+            return [dict(zip(columns, row, strict=True)) for row in found]
+
+    @asynccontextmanager
+    async def snapshot(self, view: View) -> AsyncIterator[Snapshot]:
+        table = self._tables[view.name]
+        db = await self._in(self._reads, partial(self._connect, readonly=True))
+
+        def begin() -> tuple[int, sqlite3.Cursor]:
+            db.execute("BEGIN")
+            position = db.execute(f'SELECT position FROM "{CHECKPOINTS}" WHERE view = ?', (view.name,)).fetchone()[0]
+            return position, db.execute(table.all)
+
+        async def pages() -> AsyncIterator[Sequence[Values]]:
+            while found := await self._in(self._reads, lambda: cursor.fetchmany(PAGE)):
+                yield table.rows(found)
+
+        try:
+            position, cursor = await self._in(self._reads, begin)
+            yield Snapshot(view, position, pages())
+        finally:
+            await self._in(self._reads, db.close)
+
+
+def _remove(path: Path) -> None:
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)

@@ -1,0 +1,393 @@
+"""
+The keys of persons: what is said about a person is sealed under a key of theirs, and forgetting them destroys it.
+
+One store, the gateway's, holds the keys; every process that seals or opens keeps those it needs for a minute at most.
+A sealed text is `sealed:v1:<key id>:<nonce and ciphertext>`, AES-256-GCM, bound to its tenant and person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, NamedTuple, Protocol
+
+import asyncpg
+import httpx
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from services.chassis.http import Body, Call, Problem, ServiceRouter, internal
+
+SEALED: Final = "sealed:v1:"
+FORGOTTEN: Final = f"{SEALED}forgotten:"
+"""What is recorded of a person who is forgotten: that something was said, and nothing of it."""
+
+REMEMBERED_S: Final = 60.0
+"""How long a process may go on with a key without asking whether it still is."""
+
+EARLY_S: Final = 5.0
+"""A key that ends sooner is fetched anew, so that what is made ready is still ready when it is used."""
+
+MOST_REMEMBERED: Final = 100_000
+
+Person = tuple[str, str]
+"""Tenant and person."""
+
+
+class PersonKey(NamedTuple):
+    tenant: str
+    person: str
+    id: str
+    secret: bytes | None
+    """None when the person is forgotten; there will be no other key for them."""
+
+
+class KeyBook(Protocol):
+    """Where the keys are kept."""
+
+    async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+        """The keys of these persons; whoever has none gets one. Durable when it returns."""
+
+    async def find(self, ids: Collection[str]) -> Sequence[PersonKey]:
+        """The keys with these ids."""
+
+    def find_now(self, id: str) -> PersonKey | None:
+        """The key with this id, without awaiting. Raises a problem `keys.away` where that cannot be."""
+
+    async def forget(self, tenant: str, person: str) -> None:
+        """Destroy the key, for good and at once."""
+
+
+class _Held(NamedTuple):
+    key: PersonKey
+    cipher: AESGCM | None
+    until: float
+
+
+class PersonKeys:
+    """Seals and opens with the keys of a book: the `Keys` of the writer and of the routes."""
+
+    def __init__(
+        self,
+        book: KeyBook,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.book, self._monotonic, self._random = book, monotonic, random
+        self._of: dict[Person, _Held] = {}
+        self._by_id: dict[str, _Held] = {}
+
+    async def ensure(self, persons: set[Person]) -> None:
+        """Make the keys of these (tenant, person) ready, so that `seal` need not wait."""
+        soon = self._monotonic() + EARLY_S
+        lacking = {one for one in persons if (held := self._of.get(one)) is None or held.until <= soon}
+        if lacking:
+            self._hold(await self.book.make(lacking))
+
+    def seal(self, tenant: str, person: str, text: str) -> str:
+        """
+        The text under the person's key, which `ensure` has made ready; of a forgotten person, nothing of it.
+
+        What is sealed under this key already stays as it is. A text that only looks sealed is sealed like any other.
+        """
+        key, cipher, _ = self._of[tenant, person]
+        if text.startswith(f"{SEALED}{key.id}:") and (cipher is None or _opened(key, cipher, text) is not None):
+            return text
+        if cipher is None:
+            return text if text == FORGOTTEN else FORGOTTEN
+        nonce = self._random(12)
+        sealed = nonce + cipher.encrypt(nonce, text.encode(), _bound_to(key))
+        return f"{SEALED}{key.id}:{urlsafe_b64encode(sealed).decode()}"
+
+    async def ready(self, tenant: str, sealed: Sequence[str]) -> None:
+        """Fetch the keys of these sealed texts, so that `open` need not wait."""
+        soon = self._monotonic() + EARLY_S
+        ids = {id for text in sealed if (id := _key_id(text))}
+        lacking = {id for id in ids if (held := self._by_id.get(id)) is None or held.until <= soon}
+        if lacking:
+            self._hold(await self.book.find(lacking))
+
+    def open(self, tenant: str, text: str) -> str:
+        """A sealed text made readable; of a forgotten person, the empty string. What is not sealed stays as it is."""
+        id = _key_id(text)
+        if not id:
+            return "" if text.startswith(SEALED) else text
+        held = self._by_id.get(id)
+        if held is None or held.until <= self._monotonic():
+            found = self.book.find_now(id)
+            held = self._hold([found])[0] if found else None
+        if held is None or held.cipher is None or held.key.tenant != tenant:
+            return ""
+        return _opened(held.key, held.cipher, text) or ""
+
+    async def forget(self, tenant: str, person: str) -> None:
+        """Destroy the person's key: what is sealed under it is not read again, here at once, elsewhere in a minute."""
+        await self.book.forget(tenant, person)
+        if held := self._of.pop((tenant, person), None):
+            self._by_id.pop(held.key.id, None)
+
+    def _hold(self, keys: Sequence[PersonKey]) -> list[_Held]:
+        now = self._monotonic()
+        if len(self._by_id) + len(keys) > MOST_REMEMBERED:
+            self._of = {person: held for person, held in self._of.items() if held.until > now}
+            self._by_id = {id: held for id, held in self._by_id.items() if held.until > now}
+        fresh = [_Held(key, AESGCM(key.secret) if key.secret else None, now + REMEMBERED_S) for key in keys]
+        for held in fresh:
+            self._of[held.key.tenant, held.key.person] = held
+            self._by_id[held.key.id] = held
+        return fresh
+
+
+def _key_id(text: str) -> str:
+    if not text.startswith(SEALED) or text.startswith(FORGOTTEN):
+        return ""
+    return text[len(SEALED) :].partition(":")[0]
+
+
+def _bound_to(key: PersonKey) -> bytes:
+    return f"{key.tenant}\x1f{key.person}".encode()
+
+
+def _opened(key: PersonKey, cipher: AESGCM, text: str) -> str | None:
+    try:
+        sealed = urlsafe_b64decode(text[len(SEALED) :].partition(":")[2])
+        return cipher.decrypt(sealed[:12], sealed[12:], _bound_to(key)).decode()
+    except (InvalidTag, ValueError):
+        return None
+
+
+def _new_key(person: Person) -> PersonKey:
+    return PersonKey(*person, os.urandom(8).hex(), AESGCM.generate_key(256))
+
+
+class MemoryBook:
+    """Keys that end with the process: for simulations and tests."""
+
+    def __init__(self, new_key: Callable[[Person], PersonKey] = _new_key) -> None:
+        self.keys: dict[Person, PersonKey] = {}
+        self._new_key = new_key
+
+    async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+        for person in sorted(set(persons) - self.keys.keys()):
+            self.keys[person] = self._new_key(person)
+        return [self.keys[person] for person in persons]
+
+    async def find(self, ids: Collection[str]) -> Sequence[PersonKey]:
+        return [key for key in self.keys.values() if key.id in ids]
+
+    def find_now(self, id: str) -> PersonKey | None:
+        return next((key for key in self.keys.values() if key.id == id), None)
+
+    async def forget(self, tenant: str, person: str) -> None:
+        key = self.keys.get((tenant, person)) or self._new_key((tenant, person))
+        self.keys[tenant, person] = key._replace(secret=None)
+
+
+_SQLITE: Final = """
+CREATE TABLE IF NOT EXISTS person_key (
+  tenant TEXT NOT NULL, person TEXT NOT NULL, id TEXT NOT NULL UNIQUE, secret BLOB,
+  PRIMARY KEY (tenant, person)
+) STRICT
+"""
+
+
+class SqliteBook:
+    """The keys in one file of the gateway's, readable by its owner only. It is backed up apart from the journals."""
+
+    def __init__(self, path: Path) -> None:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._turn = Lock()
+        self._db.execute("PRAGMA busy_timeout=10000")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        # A destroyed key is overwritten, not only unlinked.
+        self._db.execute("PRAGMA secure_delete=ON")
+        self._db.execute(_SQLITE)
+
+    async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+        found = self._of(persons)
+        if lacking := set(persons) - {(key.tenant, key.person) for key in found}:
+            await asyncio.to_thread(self._make, sorted(lacking))
+            found = self._of(persons)
+        return found
+
+    def _make(self, persons: Sequence[Person]) -> None:
+        with self._turn, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR IGNORE INTO person_key VALUES (?, ?, ?, ?)", map(_new_key, persons))
+            self._db.execute("COMMIT")
+
+    def _of(self, persons: Collection[Person]) -> list[PersonKey]:
+        with self._turn:
+            sql = "SELECT * FROM person_key WHERE tenant = ? AND person = ?"
+            rows = [self._db.execute(sql, person).fetchone() for person in persons]
+        return [PersonKey(*row) for row in rows if row]
+
+    async def find(self, ids: Collection[str]) -> Sequence[PersonKey]:
+        return [key for id in ids if (key := self.find_now(id))]
+
+    def find_now(self, id: str) -> PersonKey | None:
+        with self._turn:
+            row = self._db.execute("SELECT * FROM person_key WHERE id = ?", (id,)).fetchone()
+        return PersonKey(*row) if row else None
+
+    async def forget(self, tenant: str, person: str) -> None:
+        await asyncio.to_thread(self._forget, tenant, person)
+
+    def _forget(self, tenant: str, person: str) -> None:
+        with self._turn:
+            self._db.execute(
+                "INSERT INTO person_key VALUES (?, ?, ?, NULL) "
+                "ON CONFLICT (tenant, person) DO UPDATE SET secret = NULL",
+                _new_key((tenant, person))[:3],
+            )
+            # The log of writes ahead would keep the key until somebody else's writes push it out.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class PostgresBook:
+    """The keys in the schema `gateway`, where several gateways share them."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def connect(cls, dsn: str) -> PostgresBook:
+        pool = await asyncpg.create_pool(dsn, min_size=0, max_size=4, command_timeout=5)
+        await pool.execute(
+            "SELECT pg_advisory_xact_lock(hashtext('fieldloop')); CREATE SCHEMA IF NOT EXISTS gateway; "
+            "CREATE TABLE IF NOT EXISTS gateway.person_key (tenant text NOT NULL, person text NOT NULL, "
+            "id text NOT NULL UNIQUE, secret bytea, PRIMARY KEY (tenant, person))"
+        )
+        return cls(pool)
+
+    async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+        found = await self._of(persons)
+        if lacking := set(persons) - {(key.tenant, key.person) for key in found}:
+            sql = "INSERT INTO gateway.person_key VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+            await self._pool.executemany(sql, [tuple(_new_key(one)) for one in sorted(lacking)])
+            found = await self._of(persons)
+        return found
+
+    async def _of(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+        rows = await self._pool.fetch(
+            "SELECT k.* FROM gateway.person_key k JOIN unnest($1::text[], $2::text[]) AS w(tenant, person) "
+            "USING (tenant, person)",
+            [tenant for tenant, _ in persons],
+            [person for _, person in persons],
+        )
+        return [_from_row(row) for row in rows]
+
+    async def find(self, ids: Collection[str]) -> Sequence[PersonKey]:
+        rows = await self._pool.fetch("SELECT * FROM gateway.person_key WHERE id = ANY($1::text[])", list(ids))
+        return [_from_row(row) for row in rows]
+
+    def find_now(self, id: str) -> PersonKey | None:
+        raise Problem("keys.away", {"Retry-After": "1"})
+
+    async def forget(self, tenant: str, person: str) -> None:
+        await self._pool.execute(
+            "INSERT INTO gateway.person_key VALUES ($1, $2, $3, NULL) "
+            "ON CONFLICT (tenant, person) DO UPDATE SET secret = NULL",
+            *_new_key((tenant, person))[:3],
+        )
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+def _from_row(row: Any) -> PersonKey:
+    return PersonKey(row["tenant"], row["person"], row["id"], row["secret"])
+
+
+class RemoteBook:
+    """The keys as the gateway gives them to the other processes."""
+
+    def __init__(self, gateway: str, secret: str, client: httpx.AsyncClient | None = None) -> None:
+        self._url = f"{gateway.rstrip('/')}/internal/keys"
+        self._headers = {"Authorization": f"Bearer {secret}"}
+        self._client = client or httpx.AsyncClient(timeout=3)
+
+    async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+        return await self._ask("", {"persons": [list(person) for person in sorted(persons)]})
+
+    async def find(self, ids: Collection[str]) -> Sequence[PersonKey]:
+        return await self._ask("", {"ids": sorted(ids)})
+
+    def find_now(self, id: str) -> PersonKey | None:
+        """Blocks for a second at most: who reads sealed texts calls `ready` first, and this is not reached."""
+        try:
+            answer = httpx.post(self._url, json={"ids": [id]}, headers=self._headers, timeout=1).raise_for_status()
+        except httpx.HTTPError:
+            raise Problem("keys.away", {"Retry-After": "1"}) from None
+        return next(iter(_from_json(answer.json())), None)
+
+    async def forget(self, tenant: str, person: str) -> None:
+        await self._ask("/forgotten", {"tenant": tenant, "person": person})
+
+    async def _ask(self, path: str, body: dict[str, Any]) -> Sequence[PersonKey]:
+        try:
+            answer = await self._client.post(self._url + path, json=body, headers=self._headers)
+            answer.raise_for_status()
+        except httpx.HTTPError:
+            raise Problem("keys.away", {"Retry-After": "1"}) from None
+        return _from_json(answer.json())
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+class RemoteKeys(PersonKeys):
+    """The keys of another process's gateway: `RemoteKeys("http://gateway:8080", secret)`."""
+
+    def __init__(self, gateway: str, secret: str, client: httpx.AsyncClient | None = None, **options: Any) -> None:
+        super().__init__(RemoteBook(gateway, secret, client), **options)
+
+
+class WantedKeys(Body):
+    persons: tuple[tuple[str, str], ...] = ()
+    ids: tuple[str, ...] = ()
+
+
+class ForgottenPerson(Body):
+    tenant: str
+    person: str
+
+
+def key_routes(book: KeyBook, api: Any) -> ServiceRouter:
+    """What `RemoteBook` calls. Only processes that know the internal secret are answered."""
+    router = ServiceRouter(api, prefix="/internal/keys", include_in_schema=False)
+
+    @router.post("")
+    async def wanted(body: WantedKeys, call: Call = internal()) -> dict[str, list[dict[str, str | None]]]:
+        keys = [*await book.make(set(body.persons)), *await book.find(set(body.ids))]
+        return {"keys": [_to_json(key) for key in keys]}
+
+    @router.post("/forgotten")
+    async def forget(body: ForgottenPerson, call: Call = internal()) -> dict[str, list[dict[str, str | None]]]:
+        await book.forget(body.tenant, body.person)
+        return {"keys": []}
+
+    return router
+
+
+def _to_json(key: PersonKey) -> dict[str, str | None]:
+    return {**key._asdict(), "secret": urlsafe_b64encode(key.secret).decode() if key.secret else None}
+
+
+def _from_json(answer: Any) -> list[PersonKey]:
+    return [
+        PersonKey(key["tenant"], key["person"], key["id"], urlsafe_b64decode(key["secret"]) if key["secret"] else None)
+        for key in answer["keys"]
+    ]

@@ -1,0 +1,292 @@
+"""
+What the command does upon the stores: import, report, rebuild, verify, examine.
+
+Reading goes on beside a running system; an import needs to write, so it runs the services itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deploy.kafka import local as kafka
+from deploy.postgres import local as postgres
+from services.chassis.auth import Principal
+from services.chassis.clock import SystemClock, micros
+from services.chassis.http.app import service_app
+from services.chassis.ids import new_ids
+from services.chassis.journal.store import JournalStore
+from services.chassis.readers import rebuild as rebuilding
+from services.chassis.readers.postgres_views import PostgresViews
+from services.chassis.readers.sqlite_views import SqliteViews
+from services.chassis.readers.viewstore import ViewStore
+from services.chassis.running import Running
+from services.chassis.service import Service
+from services.gateway.persons import PersonKeys
+from services.host import Host, discover, journal_file, open_to_read
+from services.importing.history import Imported, Progress, import_history
+from services.importing.mapping import load
+from services.serving import host_of, key_book, tokens_of
+from services.settings import Settings
+from services.verify.run import Report, verify
+
+SETTLED_WITHIN_S = 600.0
+
+
+class CannotDo(Exception):
+    """The command cannot do its work; the text says what would help."""
+
+
+@asynccontextmanager
+async def readers(settings: Settings, names: Collection[str]) -> AsyncIterator[dict[str, JournalStore]]:
+    """The journals of these services, to read. Raises CannotDo where there is none."""
+    async with AsyncExitStack() as opened:
+        journals: dict[str, JournalStore] = {}
+        for name in names:
+            if not settings.dsn and not journal_file(settings, name).exists():
+                raise CannotDo(f"{settings.data} has no journal of {name}: run `fieldloop demo`, or say --data DIR")
+            journals[name] = await open_to_read(settings, name)
+            opened.push_async_callback(journals[name].close)
+        yield journals
+
+
+async def _open_views(settings: Settings, service: Service, *, readonly: bool) -> ViewStore:
+    if settings.dsn:
+        return await PostgresViews.open(settings.dsn, service.name, service.views, readonly=readonly)
+    return await SqliteViews.open(settings.folder(service.name) / "views.db", service.views, readonly=readonly)
+
+
+# Import.
+
+
+async def import_file(
+    settings: Settings,
+    file: Path,
+    mapping: Path,
+    *,
+    tenant: str,
+    rejects: Path,
+    progress: Callable[[Progress], None],
+) -> Imported:
+    """Record a file of history and wait until every view shows it. Raises BadMapping, Unusable, CannotDo."""
+    what = load(mapping)
+    recorder = next((service for service in discover().values() if service.history), None)
+    if recorder is None or recorder.history is None:
+        raise CannotDo("no installed service records history: install this package with all its services")
+    async with host_of(settings) as host:
+        await _leading(host)
+        writer = host.running[recorder.name].writer
+        assert writer
+        imported = await import_history(
+            file,
+            what,
+            writer.ask,
+            make_command=recorder.history,
+            rejects=rejects,
+            tenant=tenant,
+            progress=progress,
+        )
+        if not await host.idle(SETTLED_WITHIN_S):
+            raise CannotDo("the rows are recorded, but a view does not come on: `fieldloop doctor` says which")
+    return imported
+
+
+async def _leading(host: Host) -> None:
+    if not await host.led(within=30):
+        raise CannotDo("another process writes to these stores: stop it first")
+
+
+# Reports.
+
+
+async def report(settings: Settings, name: str, tenant: str, asked: dict[str, Any]) -> Any:
+    """What the route of the report answers, read from the views as they lie there. Raises CannotDo."""
+    service = discover()["reporting"]
+    clock = SystemClock()
+    async with AsyncExitStack() as opened:
+        journals = await opened.enter_async_context(readers(settings, [service.name]))
+        book = await opened.enter_async_context(key_book(settings))
+        views = await _open_views(settings, service, readonly=True)
+        opened.push_async_callback(views.close)
+        running = Running(
+            service,
+            journals[service.name],
+            views,
+            settings.folder(service.name),
+            keys=PersonKeys(book),
+            clock=clock,
+            new_id=new_ids(lambda: micros(clock.now()) // 1_000),
+        )
+        tokens = tokens_of(settings, clock)
+        app = service_app([service.routes(running)], tokens=tokens)
+        signed = tokens.issue(Principal("cli", tenant, "manager", channel="api"))
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://reporting")
+        await opened.enter_async_context(client)
+        headers = {"Authorization": f"Bearer {signed}"}
+        answer = await client.get(f"/v1/reports/{name}", params=asked, headers=headers)
+    if answer.is_error:
+        problem = answer.json()
+        raise CannotDo(f"{problem.get('title')}: {problem.get('detail') or ''} {problem.get('remedy') or ''}".strip())
+    return answer.json()
+
+
+# Rebuild.
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """One view, folded anew and compared with the one that lives."""
+
+    service: str
+    view: str
+    rows: int
+    identical: bool
+    difference: str
+
+
+async def rebuild(
+    settings: Settings, names: Collection[str], check_only: bool, progress: Callable[[int], None]
+) -> list[Rebuilt]:
+    """Fold the views of these services anew; where all is well and it is wanted, put them in place."""
+    services = discover()
+    if unknown := set(names) - services.keys():
+        raise CannotDo(f"there is no service {', '.join(sorted(unknown))}: give one of {', '.join(services)}, or all")
+    results: list[Rebuilt] = []
+    async with readers(settings, names) as journals:
+        for name in names:
+            live = await _open_views(settings, services[name], readonly=False)
+            try:
+                results += await rebuild_one(name, journals[name], live, progress, swap=not check_only)
+            finally:
+                await live.close()
+    return results
+
+
+async def rebuild_one(
+    name: str, journal: JournalStore, live: ViewStore, progress: Callable[[int], None], *, swap: bool
+) -> list[Rebuilt]:
+    """One service's views, beside those that live."""
+    fresh = await live.beside()
+    done = 0
+
+    def tell(position: int, of: int) -> None:
+        nonlocal done
+        progress(max(0, position - done))
+        done = max(done, position)
+
+    report = await rebuilding.rebuild(journal, live, fresh, tell)
+    compared = await rebuilding.check(journal, live, fresh)
+    if swap and not report.failed:
+        await live.become(fresh)
+    else:
+        await fresh.close()
+    return [
+        Rebuilt(
+            name, one.view, one.rows, one.difference is None and one.view not in report.failed, one.difference or ""
+        )
+        for one in compared
+    ]
+
+
+# Verify.
+
+
+async def verify_stores(settings: Settings, progress: Callable[[int], None]) -> Report:
+    services = discover()
+    async with readers(settings, services) as journals:
+        return await verify(services, journals, progress)
+
+
+# Doctor.
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    what: str
+    well: bool
+    finding: str
+    remedy: str = ""
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """What this installation has and lacks. What only the distributed form needs is well where it is not used."""
+    services = discover()
+    checks = [
+        Check("services", len(services) == 6, ", ".join(services), "" if len(services) == 6 else "pip install -e ."),
+        _writable(settings),
+        _java(settings),
+        _postgres(settings),
+        _docker(),
+    ]
+    for name, service in services.items():
+        checks += await _behind(settings, service) if _has_journal(settings, name) else []
+    return checks
+
+
+def _has_journal(settings: Settings, name: str) -> bool:
+    return bool(settings.dsn) or journal_file(settings, name).exists()
+
+
+def _writable(settings: Settings) -> Check:
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        probe = settings.data / ".probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        return Check("data folder", False, f"{settings.data}: {error.strerror}", "choose another: --data DIR")
+    free = shutil.disk_usage(settings.data).free // 2**30
+    return Check("data folder", free > 0, f"{settings.data}, {free} GiB free", "" if free else "make room on the disk")
+
+
+def _java(settings: Settings) -> Check:
+    lacking = kafka.missing()
+    needed = settings.cluster is not None
+    return Check("local Kafka", not (lacking and needed), lacking or "can be started here", "make up" if needed else "")
+
+
+def _postgres(settings: Settings) -> Check:
+    lacking = postgres.missing()
+    needed = settings.dsn is not None
+    return Check(
+        "local PostgreSQL", not (lacking and needed), lacking or "can be started here", "make up" if needed else ""
+    )
+
+
+def _docker() -> Check:
+    answers = kafka.engine_answers()
+    return Check("Docker", True, "an engine answers" if answers else "no engine answers; it is not needed")
+
+
+async def _behind(settings: Settings, service: Service) -> list[Check]:
+    async with readers(settings, [service.name]) as journals:
+        journal = journals[service.name]
+        head = (await journal.head()).position
+        views = await _open_views(settings, service, readonly=True)
+        positions = await views.positions()
+        await views.close()
+        held = await journal.held([policy.name for policy in service.policies])
+    slowest = min(positions.values(), default=head)
+    parked = sum(1 for _, hold in held if hold.parked)
+    return [
+        Check(
+            f"{service.name}: views",
+            slowest == head,
+            f"{head - slowest} of {head} records behind",
+            "" if slowest == head else f"start it, or fieldloop rebuild {service.name}",
+        ),
+        Check(
+            f"{service.name}: held events",
+            not parked,
+            f"{len(held)} held, {parked} parked",
+            "" if not parked else "its log names the cause; they go on when the service starts",
+        ),
+    ]
