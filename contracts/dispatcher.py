@@ -29,6 +29,14 @@ class Reason(msgspec.Struct, frozen=True):
     """What the rule added to the cost of this engineer; the least total is chosen."""
 
 
+class EngineerDay(msgspec.Struct, frozen=True):
+    """A day of an engineer, in which hours are booked."""
+
+    engineer_id: str
+    day: str
+    """ISO date in the engineer's zone."""
+
+
 @belongs_to("order", of="order_id", key="request_id")
 class OrderOpened(Event, frozen=True, kw_only=True):
     """
@@ -110,12 +118,16 @@ class OrderAssigned(Event, frozen=True, kw_only=True):
     starts_at: Utc
     """The booked hours on site."""
     ends_at: Utc
+    day: str = ""
+    """Their ISO date in the engineer's zone."""
     travel_m: NonNegative
     """Distance to the site from where she is before it, metres."""
     chosen_by: Literal["rule", "person", "pool"]
     reasons: tuple[Reason, ...] = ()
     candidates: NonNegative = 0
     """How many engineers were compared."""
+    note: str = ""
+    """Why a person chose as she did."""
     customer_id: str = ""
     device_id: str = ""
     device_model: str = ""
@@ -137,12 +149,59 @@ class OrderReassigned(Event, frozen=True, kw_only=True):
     van_id: str = ""
     starts_at: Utc
     ends_at: Utc
+    day: str = ""
+    """ISO date of the booked hours in her zone."""
     travel_m: NonNegative
     reason: str
     customer_id: str = ""
     device_id: str = ""
     device_model: str = ""
     skill: str = ""
+    frees: EngineerDay | None = None
+    """Where the former engineer's hours were booked; they are free again."""
+
+
+@belongs_to("order", of="order_id", key="request_id", public=False)
+class OrderStarted(Event, frozen=True, kw_only=True):
+    """She is on her way. From here on the order is neither cancelled nor given to somebody else."""
+
+    order_id: str
+    request_id: str
+    engineer_id: str
+
+
+@belongs_to("order", of="order_id", key="request_id")
+class OrderReturned(Event, frozen=True, kw_only=True):
+    """
+    The visit ended without the work being done; the order waits again for somebody.
+
+    Acted on by: dispatcher (looks for an engineer). Read by: reporting.
+    """
+
+    order_id: str
+    request_id: str
+    engineer_id: str
+    """Who was there."""
+    reason: str
+    frees: EngineerDay | None = None
+
+
+@belongs_to("order", of="order_id", key="request_id", public=False)
+class WithdrawalNoted(Event, frozen=True, kw_only=True):
+    """The customer withdrew while somebody was on the way: if the visit is aborted, the order is cancelled."""
+
+    order_id: str
+    request_id: str
+
+
+@belongs_to("order", of="order_id", key="request_id", public=False)
+class AssignmentRetried(Event, frozen=True, kw_only=True):
+    """Nobody was free when an engineer was last looked for; now one is looked for again."""
+
+    order_id: str
+    request_id: str
+    attempt: Positive
+    """Counted since the order began to wait."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -153,6 +212,8 @@ class OrderDeclined(Event, frozen=True, kw_only=True):
     request_id: str
     engineer_id: str
     reason: str
+    frees: EngineerDay | None = None
+    """Where hours of hers were booked; they are free again."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -176,6 +237,8 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
     request_id: str
     reason: Literal["request-withdrawn", "dispatcher"]
     note: str = ""
+    frees: EngineerDay | None = None
+    """Where hours were booked for it; they are free again."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -190,11 +253,17 @@ class OrderFinished(Event, frozen=True, kw_only=True):
     person: str = ""
     impact: str = ""
     product: str = ""
+    frees: EngineerDay | None = None
+    """Where hours were booked for somebody else than who did the work; they are free again."""
 
 
 @belongs_to("engineer", of="engineer_id")
 class EngineerRegistered(Event, frozen=True, kw_only=True):
-    """An engineer can be sent: what she can do, where she starts, when she works, what she drives."""
+    """
+    An engineer can be sent: what she can do, where she starts, when she works, what she drives.
+
+    Recorded again, with all of it as it is now, when something has changed.
+    """
 
     engineer_id: str
     name: Annotated[str, Personal("engineer_id")]

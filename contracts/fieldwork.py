@@ -33,15 +33,24 @@ class VisitPlanned(Event, frozen=True, kw_only=True):
     device_model: str = ""
 
 
+@belongs_to("order-visits", of="order_id", key="request_id", public=False)
+class VisitAdded(Event, frozen=True, kw_only=True):
+    """One more visit belongs to the order: recorded with its plan, so that no decision about the order misses it."""
+
+    order_id: str
+    request_id: str
+    visit_id: str
+
+
 @belongs_to("visit", of="visit_id", key="request_id")
 class VisitCancelled(Event, frozen=True, kw_only=True):
-    """The visit is not needed any more: the order was cancelled or given to somebody else. Read by: reporting."""
+    """She need not go: the order was cancelled, declined by her or given to somebody else. Read by: reporting."""
 
     visit_id: str
     order_id: str
     request_id: str
     engineer_id: str
-    reason: Literal["order-cancelled", "order-reassigned"]
+    reason: Literal["order-cancelled", "order-reassigned", "order-declined"]
 
 
 @belongs_to("visit", of="visit_id", key="request_id")
@@ -52,6 +61,8 @@ class EngineerDeparted(Event, frozen=True, kw_only=True):
     order_id: str
     request_id: str
     engineer_id: str
+    departed_at: Utc | None = None
+    """The envelope's time, for decisions, which see no envelope; none in history that does not say."""
 
 
 @belongs_to("visit", of="visit_id", key="request_id")
@@ -64,6 +75,8 @@ class EngineerArrived(Event, frozen=True, kw_only=True):
     engineer_id: str
     planned_at: Utc
     """The arrival that was planned, for punctuality."""
+    arrived_at: Utc | None = None
+    """As with EngineerDeparted."""
 
 
 @belongs_to("visit", of="visit_id", key="request_id")
@@ -74,6 +87,8 @@ class WorkStarted(Event, frozen=True, kw_only=True):
     order_id: str
     request_id: str
     engineer_id: str
+    started_at: Utc | None = None
+    """As with EngineerDeparted."""
 
 
 @belongs_to("visit", of="visit_id", key="request_id")
@@ -117,6 +132,8 @@ class WorkFinished(Event, frozen=True, kw_only=True):
     """A code of what was done."""
     record: Annotated[str, Personal("customer_id")]
     """What was found and done, in the engineer's words."""
+    finished_at: Utc | None = None
+    """As with EngineerDeparted."""
 
 
 @belongs_to("visit", of="visit_id", key="request_id")
@@ -129,6 +146,8 @@ class AcceptanceRefused(Event, frozen=True, kw_only=True):
     engineer_id: str
     customer_id: str
     reason: Annotated[str, Personal("customer_id")]
+    refused_at: Utc | None = None
+    """As with EngineerDeparted."""
 
 
 @belongs_to("visit", of="visit_id", key="request_id")
@@ -163,7 +182,8 @@ class VisitAborted(Event, frozen=True, kw_only=True):
     """
     The visit ended without the work being done: nobody at home, a part missing, not safe.
 
-    Acted on by: dispatcher (the order waits again), inventory (releases parts). Read by: reporting.
+    Acted on by: dispatcher (the order waits again), inventory (books what was used, releases the rest).
+    Read by: reporting.
     """
 
     visit_id: str
@@ -172,3 +192,5 @@ class VisitAborted(Event, frozen=True, kw_only=True):
     engineer_id: str
     reason: Literal["nobody-there", "part-missing", "not-safe", "not-repairable-here", "other"]
     note: str = ""
+    parts: tuple[UsedPart, ...] = ()
+    """What went into the device all the same."""

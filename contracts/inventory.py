@@ -80,10 +80,24 @@ class StockReturned(Event, frozen=True, kw_only=True):
     quantity: Positive
 
 
-@belongs_to("stock", of=("part_id", "place_id"), key="request_id")
+@belongs_to("stock", of=("part_id", "place_id"), public=False)
+class StockFellShort(Event, frozen=True, kw_only=True):
+    """
+    Pieces that were set aside for an order are not there after all: a count, or what others used, says so.
+
+    Acted on by: inventory (looks for other pieces).
+    """
+
+    part_id: str
+    place_id: str
+    order_id: str
+    quantity: Positive
+
+
+@belongs_to("stock", of=("part_id", "place_id"))
 class PartConsumed(Event, frozen=True, kw_only=True):
     """
-    Pieces went into a device, at the completion of the work.
+    Pieces went into a device, booked when the visit has ended.
 
     A part that was really used is recorded even when our stock says none: `drift` pieces were not on our books.
     Read by: reporting; ERP and WMS subscribe to it.
@@ -118,12 +132,18 @@ class PartsRecommended(Event, frozen=True, kw_only=True):
 
 @belongs_to("reservation", of="order_id", key="request_id")
 class PartsReserved(Event, frozen=True, kw_only=True):
-    """Parts are set aside for the order, each at a place. Acted on by: fieldwork (shows them). Read by: reporting."""
+    """
+    Parts are set aside for the order, each at a place: these are all of them.
+
+    Acted on by: fieldwork (shows them). Read by: reporting.
+    """
 
     order_id: str
     request_id: str
     engineer_id: str
     lines: tuple[PlacedLine, ...]
+    visit_id: str = ""
+    """The visit that they are for."""
 
 
 @belongs_to("reservation", of="order_id", key="request_id")
@@ -134,6 +154,9 @@ class PartsShort(Event, frozen=True, kw_only=True):
     request_id: str
     lines: tuple[PartLine, ...]
     """What is missing."""
+    engineer_id: str = ""
+    visit_id: str = ""
+    """The visit that they are missing for."""
 
 
 @belongs_to("reservation", of="order_id", key="request_id")
@@ -143,4 +166,15 @@ class ReservationReleased(Event, frozen=True, kw_only=True):
     order_id: str
     request_id: str
     reason: str
-    """`consumed`, `order-cancelled`, `order-reassigned`, `visit-aborted`."""
+    """`consumed`, `order-cancelled`, `order-reassigned`, `visit-aborted`, `stock-missing` (others are looked for)."""
+
+
+@belongs_to("reservation", of="order_id", key="request_id", public=False)
+class VisitSettled(Event, frozen=True, kw_only=True):
+    """What the visit used is off the books and nothing is set aside for it any more; a repeat books nothing."""
+
+    order_id: str
+    request_id: str
+    visit_id: str
+    completed: bool
+    """The work is done: from now on nothing is set aside for the order."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from contracts.dispatcher import OrderAssigned, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.event import Event
@@ -16,7 +18,7 @@ from contracts.intake import (
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
-MILESTONES = {
+MILESTONES: Mapping[type[Event], str] = {
     OrderAssigned: "assigned_at",
     EngineerDeparted: "departed_at",
     EngineerArrived: "arrived_at",

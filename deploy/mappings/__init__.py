@@ -1,0 +1,1 @@
+"""Mappings of known service logs for `fieldloop import history`."""

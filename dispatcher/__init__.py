@@ -1,0 +1,1 @@
+"""Finds an engineer for every order and keeps her hours."""

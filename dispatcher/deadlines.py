@@ -1,0 +1,75 @@
+"""The dispatcher's deadlines: by when somebody must be assigned, and when to look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from contracts.dispatcher import (
+    AssignmentRetried,
+    OrderAssigned,
+    OrderCancelled,
+    OrderDeclined,
+    OrderFinished,
+    OrderOpened,
+    OrderReturned,
+)
+from contracts.envelope import Envelope
+from contracts.event import Event
+from dispatcher.commands import RecordOverdue, RetryAssignment
+from dispatcher.domain.order import ASSIGN_WITHIN
+from services.chassis.clock import at_micros
+from services.chassis.journal.rules import Arm
+from services.chassis.journal.store import Timer, TimerKey
+
+OVERDUE: Final = "assignment-overdue"
+AGAIN: Final = "assign-again"
+
+FIRST_PAUSE: Final = timedelta(minutes=1)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+"""Looking again is for what time alone brings, a new day within the horizon or a lost race; each doubles the pause."""
+
+
+def when_opened(event: OrderOpened, envelope: Envelope) -> Sequence[Arm]:
+    return _both(event.order_id, event.assign_due_at, envelope.recorded_at + FIRST_PAUSE)
+
+
+def when_it_waits_again(event: OrderDeclined | OrderReturned, envelope: Envelope) -> Sequence[Arm]:
+    """Half an hour anew; an order that was overdue once does not become so again."""
+    return _both(event.order_id, envelope.recorded_at + ASSIGN_WITHIN, envelope.recorded_at + FIRST_PAUSE)
+
+
+def when_settled(event: OrderAssigned | OrderCancelled | OrderFinished, envelope: Envelope) -> Sequence[Arm]:
+    return _both(event.order_id, None, None)
+
+
+def when_retried(event: AssignmentRetried, envelope: Envelope) -> Sequence[Arm]:
+    pause = min(FIRST_PAUSE * 2 ** min(event.attempt, 10), LONGEST_PAUSE)
+    return [Arm(AGAIN, event.order_id, envelope.recorded_at + pause)]
+
+
+def _both(order_id: str, overdue: datetime | None, again: datetime | None) -> Sequence[Arm]:
+    return [Arm(OVERDUE, order_id, overdue), Arm(AGAIN, order_id, again)]
+
+
+TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
+    OrderOpened: when_opened,
+    OrderDeclined: when_it_waits_again,
+    OrderReturned: when_it_waits_again,
+    AssignmentRetried: when_retried,
+    OrderAssigned: when_settled,
+    OrderCancelled: when_settled,
+    OrderFinished: when_settled,
+}
+
+
+def record_overdue(key: TimerKey, timer: Timer) -> RecordOverdue:
+    return RecordOverdue(order_id=key.key, due_at=at_micros(timer.due))
+
+
+def retry(key: TimerKey, timer: Timer) -> RetryAssignment:
+    return RetryAssignment(order_id=key.key)
+
+
+ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {OVERDUE: record_overdue, AGAIN: retry}

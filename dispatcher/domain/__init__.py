@@ -1,0 +1,1 @@
+"""What the dispatcher decides, pure: no clock, no ids, no I/O."""

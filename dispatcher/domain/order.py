@@ -1,0 +1,367 @@
+"""An order: opened, given to an engineer, carried out; or given back, or cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final, assert_never
+
+from contracts.dispatcher import (
+    AssignmentOverdue,
+    AssignmentRetried,
+    EngineerDay,
+    OrderAssigned,
+    OrderCancelled,
+    OrderDeclined,
+    OrderFinished,
+    OrderOpened,
+    OrderPaused,
+    OrderQueued,
+    OrderReassigned,
+    OrderReturned,
+    OrderStarted,
+    OrderTaken,
+    WithdrawalNoted,
+)
+from contracts.event import Event
+from contracts.problems import Rejected
+from dispatcher.commands import (
+    CancelOrder,
+    DeclineOrder,
+    FinishOrder,
+    OpenOrder,
+    RecordHistory,
+    RecordOverdue,
+    RetryAssignment,
+    ReturnOrder,
+    StartOrder,
+    WithdrawOrder,
+)
+
+ASSIGN_WITHIN: Final = timedelta(minutes=30)
+"""An order that nobody has by then is overdue; clock minutes."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is kept from state to state while the order is open."""
+
+    opened: OrderOpened
+    declined: frozenset[str] = frozenset()
+    """Engineers to whom it is not offered again."""
+    overdue: bool = False
+
+
+@dataclass(frozen=True)
+class Unopened:
+    """There is no such order."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """It needs somebody."""
+
+    case: Case
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """Somebody has it and has not departed."""
+
+    case: Case
+    booked: EngineerDay
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """Somebody is on the way or at work."""
+
+    case: Case
+    booked: EngineerDay
+    withdrawn: bool = False
+    """The customer does not want it any more; what is done all the same is a fact."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    pass
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    pass
+
+
+@dataclass(frozen=True)
+class Historic:
+    """Another system's order: it is only told of."""
+
+
+Order = Unopened | Waiting | Assigned | UnderWay | Finished | Cancelled | Historic
+OrderEvent = (
+    OrderOpened
+    | OrderQueued
+    | OrderTaken
+    | OrderPaused
+    | OrderAssigned
+    | OrderReassigned
+    | OrderStarted
+    | OrderDeclined
+    | OrderReturned
+    | WithdrawalNoted
+    | AssignmentRetried
+    | AssignmentOverdue
+    | OrderCancelled
+    | OrderFinished
+)
+OrderCommand = (
+    OpenOrder
+    | DeclineOrder
+    | CancelOrder
+    | WithdrawOrder
+    | StartOrder
+    | ReturnOrder
+    | FinishOrder
+    | RecordOverdue
+    | RetryAssignment
+    | RecordHistory
+)
+INITIAL: Order = Unopened()
+
+
+def stream(order_id: str) -> str:
+    return f"order/{order_id}"
+
+
+def decide(states: Mapping[str, Any], command: OrderCommand) -> list[Event]:
+    order: Order = states[stream(command.order_id)]
+    match command:
+        case OpenOrder():
+            return _open(order, command)
+        case DeclineOrder():
+            return _decline(order, command)
+        case CancelOrder():
+            return _cancel(order, command)
+        case WithdrawOrder():
+            return _withdraw(order, command)
+        case StartOrder():
+            return _start(order, command)
+        case ReturnOrder():
+            return _return(order, command)
+        case FinishOrder():
+            return _finish(order, command)
+        case RecordOverdue():
+            return _record_overdue(order, command)
+        case RetryAssignment():
+            return _retry(order, command)
+        case RecordHistory():
+            return _record_history(order, command)
+        case _:
+            assert_never(command)
+
+
+def refusal(order: Order) -> Rejected:
+    """Why this state does not allow what was asked."""
+    match order:
+        case Unopened():
+            return Rejected("order.unknown")
+        case Waiting():
+            return Rejected("order.not-assigned")
+        case Assigned(booked=booked):
+            return Rejected("order.already-assigned", engineer_id=booked.engineer_id)
+        case UnderWay(booked=booked):
+            return Rejected("order.under-way", engineer_id=booked.engineer_id)
+        case Finished():
+            return Rejected("order.finished")
+        case Cancelled():
+            return Rejected("order.cancelled")
+        case Historic():
+            return Rejected("order.is-history")
+        case _:
+            assert_never(order)
+
+
+def _open(order: Order, command: OpenOrder) -> list[Event]:
+    if not isinstance(order, Unopened):
+        return []
+    return [OrderOpened(**command.model_dump(exclude={"now"}), assign_due_at=command.now + ASSIGN_WITHIN)]
+
+
+def _decline(order: Order, command: DeclineOrder) -> list[Event]:
+    match order:
+        case Assigned(case=case, booked=booked) if booked.engineer_id == command.engineer_id:
+            declined = OrderDeclined(
+                order_id=command.order_id,
+                request_id=case.opened.request_id,
+                engineer_id=command.engineer_id,
+                reason=command.reason,
+                frees=booked,
+            )
+            return [declined]
+        case Waiting(case=case) if command.engineer_id in case.declined:
+            return []
+        case Assigned():
+            raise Rejected("order.not-yours", order_id=command.order_id)
+        case _:
+            raise refusal(order)
+
+
+def _cancel(order: Order, command: CancelOrder) -> list[Event]:
+    match order:
+        case Waiting(case=case):
+            return [_cancelled(case, None, "dispatcher", command.note)]
+        case Assigned(case=case, booked=booked):
+            return [_cancelled(case, booked, "dispatcher", command.note)]
+        case Cancelled():
+            return []
+        case _:
+            raise refusal(order)
+
+
+def _withdraw(order: Order, command: WithdrawOrder) -> list[Event]:
+    match order:
+        case Waiting(case=case):
+            return [_cancelled(case, None, "request-withdrawn")]
+        case Assigned(case=case, booked=booked):
+            return [_cancelled(case, booked, "request-withdrawn")]
+        case UnderWay(case=case, withdrawn=False):
+            return [WithdrawalNoted(order_id=command.order_id, request_id=case.opened.request_id)]
+        case UnderWay() | Unopened() | Finished() | Cancelled():
+            return []  # Never opened: the request was withdrawn before it was complete.
+        case Historic():
+            raise refusal(order)
+        case _:
+            assert_never(order)
+
+
+def _start(order: Order, command: StartOrder) -> list[Event]:
+    match order:
+        case Assigned(case=case, booked=booked) if booked.engineer_id == command.engineer_id:
+            request_id = case.opened.request_id
+            return [OrderStarted(order_id=command.order_id, request_id=request_id, engineer_id=command.engineer_id)]
+        case UnderWay(booked=booked) if booked.engineer_id == command.engineer_id:
+            return []
+        case _:
+            raise refusal(order)
+
+
+def _return(order: Order, command: ReturnOrder) -> list[Event]:
+    match order:
+        case UnderWay(case=case, booked=booked, withdrawn=True) if booked.engineer_id == command.engineer_id:
+            return [_cancelled(case, booked, "request-withdrawn")]
+        case Assigned(case=case, booked=booked) | UnderWay(case=case, booked=booked) if (
+            booked.engineer_id == command.engineer_id
+        ):
+            returned = OrderReturned(
+                order_id=command.order_id,
+                request_id=case.opened.request_id,
+                engineer_id=command.engineer_id,
+                reason=command.reason,
+                frees=booked,
+            )
+            return [returned]
+        case _:
+            return []  # It is somebody else's by now, or nobody's: her visit's end changes nothing.
+
+
+def _finish(order: Order, command: FinishOrder) -> list[Event]:
+    frees = None
+    match order:
+        case Unopened() | Historic():
+            raise refusal(order)
+        case Finished():
+            return []
+        case Assigned(booked=booked) | UnderWay(booked=booked):
+            frees = None if booked.engineer_id == command.engineer_id else booked
+        case Waiting() | Cancelled():
+            pass  # The work is done, so it wins.
+        case _:
+            assert_never(order)
+    finished = OrderFinished(
+        order_id=command.order_id,
+        request_id=command.request_id,
+        engineer_id=command.engineer_id,
+        outcome="completed_after_cancellation" if isinstance(order, Cancelled) else "completed",
+        frees=frees,
+    )
+    return [finished]
+
+
+def _record_overdue(order: Order, command: RecordOverdue) -> list[Event]:
+    match order:
+        case Waiting(case=case) if not case.overdue:
+            request_id = case.opened.request_id
+            return [AssignmentOverdue(order_id=command.order_id, request_id=request_id, due_at=command.due_at)]
+        case _:
+            return []
+
+
+def _retry(order: Order, command: RetryAssignment) -> list[Event]:
+    match order:
+        case Waiting(case=case, attempts=attempts):
+            request_id = case.opened.request_id
+            return [AssignmentRetried(order_id=command.order_id, request_id=request_id, attempt=attempts + 1)]
+        case _:
+            return []
+
+
+def _record_history(order: Order, command: RecordHistory) -> list[Event]:
+    match order:
+        case Unopened() | Historic():
+            if any(isinstance(event, OrderOpened) and event.assign_due_at for event in command.events):
+                raise Rejected("history.has-a-deadline", order_id=command.order_id)
+            return list(command.events)
+        case _:
+            raise Rejected("order.is-no-history", order_id=command.order_id)
+
+
+def _cancelled(case: Case, booked: EngineerDay | None, reason: Any, note: str = "") -> OrderCancelled:
+    opened = case.opened
+    return OrderCancelled(
+        order_id=opened.order_id, request_id=opened.request_id, reason=reason, note=note, frees=booked
+    )
+
+
+def evolve(order: Order, event: OrderEvent) -> Order:
+    if isinstance(order, Historic):
+        return order
+    match event:
+        case OrderOpened(assign_due_at=None):
+            return Historic()
+        case OrderOpened():
+            return Waiting(Case(event))
+        case OrderAssigned() | OrderReassigned():
+            return Assigned(_case(order), EngineerDay(event.engineer_id, event.day))
+        case OrderStarted():
+            return UnderWay(_case(order), _booked(order))
+        case WithdrawalNoted():
+            return UnderWay(_case(order), _booked(order), withdrawn=True)
+        case OrderDeclined():
+            case = _case(order)
+            return Waiting(replace(case, declined=case.declined | {event.engineer_id}))
+        case OrderReturned():
+            return Waiting(_case(order))
+        case AssignmentRetried():
+            return Waiting(_case(order), event.attempt)
+        case AssignmentOverdue():
+            return replace(order, case=replace(order.case, overdue=True)) if isinstance(order, Waiting) else order
+        case OrderCancelled():
+            return Cancelled()
+        case OrderFinished():
+            return Finished()
+        case OrderQueued() | OrderTaken() | OrderPaused():
+            return order
+        case _:
+            assert_never(event)
+
+
+def _case(order: Order) -> Case:
+    assert isinstance(order, Waiting | Assigned | UnderWay), order
+    return order.case
+
+
+def _booked(order: Order) -> EngineerDay:
+    assert isinstance(order, Assigned | UnderWay), order
+    return order.booked

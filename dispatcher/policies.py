@@ -1,0 +1,164 @@
+"""
+What the dispatcher does when something has happened, elsewhere or here.
+
+The views are as new as the event when a policy looks at them. They narrow a thousand engineers to a few; the decision
+reads those few from their streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, assert_never
+
+from contracts.dispatcher import (
+    AssignmentRetried,
+    EngineerRegistered,
+    HoursFreed,
+    OrderCancelled,
+    OrderDeclined,
+    OrderFinished,
+    OrderOpened,
+    OrderReassigned,
+    OrderReturned,
+)
+from contracts.envelope import Envelope
+from contracts.fieldwork import EngineerDeparted, ServiceCompleted, VisitAborted
+from contracts.intake import RequestReceived, RequestWithdrawn
+from contracts.problems import NotYet
+from dispatcher.commands import (
+    AssignOrder,
+    Candidate,
+    FinishOrder,
+    FreeHours,
+    OpenOrder,
+    ReturnOrder,
+    StartOrder,
+    WithdrawOrder,
+)
+from dispatcher.domain.matching import POINTS_AN_HOUR, Offer, best_hours, can_do, rank
+from dispatcher.projections.board import declined_by, one_order, waiting_orders, work_of
+from dispatcher.projections.engineer_days import ENGINEER_DAYS, booked_hours, bookings
+from dispatcher.projections.engineers import ENGINEERS, all_engineers, registered
+from services.chassis.ids import derived_id
+from services.chassis.service import Facts, Policy
+
+CANDIDATES: Final = 8
+"""So many engineers go into a decision: some of them may be taken by others at the same moment."""
+
+RETRIED: Final = 20
+"""The most waiting orders that are offered to an engineer who has time again."""
+
+
+def order_of(request_id: str) -> str:
+    """A request has one order, so that its withdrawal finds it without looking anywhere."""
+    return derived_id("order", request_id)
+
+
+async def when_request_changed(
+    event: RequestReceived | RequestWithdrawn, envelope: Envelope, facts: Facts
+) -> Sequence[OpenOrder | WithdrawOrder]:
+    """One policy for both: a withdrawal must not overtake the request that it ends."""
+    match event:
+        case RequestReceived():
+            return [
+                OpenOrder(
+                    order_id=order_of(event.request_id),
+                    request_id=event.request_id,
+                    customer_id=event.customer_id,
+                    device_id=event.device_id,
+                    device_model=event.device_model,
+                    request_type=event.request_type,
+                    skill=event.skill,
+                    urgency=event.urgency,
+                    duration_s=event.duration_s,
+                    region=event.region,
+                    lat_udeg=event.lat_udeg,
+                    lon_udeg=event.lon_udeg,
+                    now=facts.now(),
+                )
+            ]
+        case RequestWithdrawn():
+            return [WithdrawOrder(order_id=order_of(event.request_id))]
+        case _:
+            assert_never(event)
+
+
+async def when_visit_changed(
+    event: EngineerDeparted | VisitAborted | ServiceCompleted, envelope: Envelope, facts: Facts
+) -> Sequence[StartOrder | ReturnOrder | FinishOrder]:
+    match event:
+        case EngineerDeparted():
+            return [StartOrder(order_id=event.order_id, engineer_id=event.engineer_id)]
+        case VisitAborted():
+            return [ReturnOrder(order_id=event.order_id, engineer_id=event.engineer_id, reason=event.reason)]
+        case ServiceCompleted():
+            finish = FinishOrder(order_id=event.order_id, request_id=event.request_id, engineer_id=event.engineer_id)
+            return [finish]
+        case _:
+            assert_never(event)
+
+
+async def when_order_waits(
+    event: OrderOpened | OrderDeclined | OrderReturned | AssignmentRetried, envelope: Envelope, facts: Facts
+) -> Sequence[FreeHours | AssignOrder]:
+    """Give back what it had, and look for the best engineers."""
+    tenant, now = envelope.tenant, facts.now()
+    rows = await facts.fetch(one_order(tenant, event.order_id))
+    if not rows:
+        raise NotYet(f"order {event.order_id} is not on the board")
+    frees = _given_back(event) if isinstance(event, OrderDeclined | OrderReturned) else []
+    engineers = registered(await facts.fetch(all_engineers(tenant)))
+    booked = bookings(await facts.fetch(booked_hours(tenant, now)), besides=event.order_id)
+    ranking = rank(work_of(rows[0]), engineers, booked, now, declined_by(rows[0]))
+    best = [Candidate(engineer_id=engineer_id, day=offer.day) for engineer_id, offer in ranking.offers[:CANDIDATES]]
+    if not best:
+        return frees
+    asked = AssignOrder(order_id=event.order_id, candidates=tuple(best), compared=len(engineers), now=now)
+    return [*frees, asked]
+
+
+async def when_order_is_let_go(
+    event: OrderReassigned | OrderCancelled | OrderFinished, envelope: Envelope, facts: Facts
+) -> Sequence[FreeHours]:
+    return _given_back(event)
+
+
+async def when_engineer_has_time(
+    event: HoursFreed | EngineerRegistered, envelope: Envelope, facts: Facts
+) -> Sequence[AssignOrder]:
+    """Offer her the orders that wait, the urgent and then the old ones first. The other engineers have no more time."""
+    tenant, now, days, table = envelope.tenant, facts.now(), ENGINEER_DAYS.table, ENGINEERS.table
+    found = registered(await facts.fetch(all_engineers(tenant).where(table.c.engineer_id == event.engineer_id)))
+    engineer = found.get(event.engineer_id)
+    if engineer is None:
+        raise NotYet(f"engineer {event.engineer_id} is not in the view")
+    hours = booked_hours(tenant, now).where(days.c.engineer_id == event.engineer_id)
+    booked = bookings(await facts.fetch(hours))[event.engineer_id]
+    asked: list[AssignOrder] = []
+    waiting = await facts.fetch(waiting_orders(tenant))
+    for row in sorted(waiting, key=lambda row: -POINTS_AN_HOUR[row["urgency"]]):
+        if len(asked) == RETRIED:
+            break
+        work = work_of(row)
+        if not can_do(work, engineer) or event.engineer_id in declined_by(row):
+            continue
+        offer = best_hours(work, engineer, booked, now)
+        if isinstance(offer, Offer):
+            candidate = Candidate(engineer_id=event.engineer_id, day=offer.day)
+            asked.append(AssignOrder(order_id=work.order_id, candidates=(candidate,), compared=1, now=now))
+    return asked
+
+
+def _given_back(event: Any) -> list[FreeHours]:
+    if event.frees is None:
+        return []
+    return [FreeHours(engineer_id=event.frees.engineer_id, day=event.frees.day, order_id=event.order_id)]
+
+
+POLICIES = (
+    Policy("follow-request", (RequestReceived, RequestWithdrawn), when_request_changed),
+    Policy("follow-visit", (EngineerDeparted, VisitAborted, ServiceCompleted), when_visit_changed),
+    Policy("find-engineer", (OrderOpened, OrderDeclined, OrderReturned, AssignmentRetried), when_order_waits),
+    Policy("give-hours-back", (OrderReassigned, OrderCancelled, OrderFinished), when_order_is_let_go),
+    Policy("offer-free-hours", (HoursFreed, EngineerRegistered), when_engineer_has_time),
+)

@@ -1,0 +1,99 @@
+"""
+The hours that are booked: one row for each day of an engineer, its bookings in one text.
+
+So a thousand engineers are a few thousand rows to fetch, and only the days that are looked at are unpacked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, select
+
+from contracts.dispatcher import HoursBooked, HoursFreed
+from contracts.envelope import Envelope
+from dispatcher.domain.engineer_day import Booking
+from dispatcher.domain.matching import HORIZON_DAYS
+from dispatcher.domain.travel import Place
+from services.chassis.clock import at_micros, micros
+from services.chassis.views import Rows, View
+
+
+class _Packed(msgspec.Struct, array_like=True, order=True):
+    """A booking as it is stored; instants in microseconds UTC."""
+
+    starts_at: int
+    ends_at: int
+    order_id: str
+    lat_udeg: int
+    lon_udeg: int
+
+
+_packed = msgspec.json.Decoder(list[_Packed])
+
+
+def apply(rows: Rows, event: HoursBooked | HoursFreed, envelope: Envelope) -> None:
+    row = rows.get(event.engineer_id, event.day)
+    bookings = _packed.decode(row["bookings"]) if row else []
+    match event:
+        case HoursBooked():
+            hours = micros(event.starts_at), micros(event.ends_at)
+            bookings.append(_Packed(*hours, event.order_id, event.lat_udeg, event.lon_udeg))
+        case HoursFreed():
+            bookings = [booking for booking in bookings if booking.order_id != event.order_id]
+    if bookings:
+        rows.put(event.engineer_id, event.day, bookings=msgspec.json.encode(sorted(bookings)).decode())
+    else:
+        rows.drop(event.engineer_id, event.day)
+
+
+ENGINEER_DAYS = View(
+    name="engineer_days",
+    version=1,
+    key={"engineer_id": str, "day": str},
+    columns={"bookings": "[]"},
+    reads=(HoursBooked, HoursFreed),
+    apply=apply,
+    indexes=(("day",),),
+)
+
+
+def booked_hours(tenant: str, now: datetime) -> Select[Any]:
+    """All that is booked within the horizon of any zone."""
+    table = ENGINEER_DAYS.table
+    first, last = (now + timedelta(days=n) for n in (-1, HORIZON_DAYS + 1))
+    days = table.c.day.between(first.date().isoformat(), last.date().isoformat())
+    return select(table).where(table.c.tenant == tenant, days)
+
+
+class Days(Mapping[str, Sequence[Booking]]):
+    """The days of an engineer, each unpacked when it is asked for; without the hours of the order `besides`."""
+
+    def __init__(self, besides: str) -> None:
+        self._besides = besides
+        self.packed: dict[str, str] = {}
+
+    def __getitem__(self, day: str) -> Sequence[Booking]:
+        return [
+            Booking(at_micros(one.starts_at), at_micros(one.ends_at), one.order_id, Place(one.lat_udeg, one.lon_udeg))
+            for one in _packed.decode(self.packed[day])
+            if one.order_id != self._besides
+        ]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.packed)
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+
+def bookings(rows: Iterable[Mapping[str, Any]], besides: str = "") -> defaultdict[str, Days]:
+    """By engineer and day, by start; without the hours of the order that somebody is looked for."""
+    found: defaultdict[str, Days] = defaultdict(lambda: Days(besides))
+    for row in rows:
+        found[row["engineer_id"]].packed[row["day"]] = row["bookings"]
+    return found

@@ -1,0 +1,1 @@
+"""The outside world of fieldwork, each part of it behind a small Protocol."""

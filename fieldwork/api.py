@@ -1,0 +1,362 @@
+"""The routes of fieldwork: what the engineer reports of a visit, and the visits as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, cast
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, Field
+from sqlalchemy import Select, and_, or_, select
+
+from fieldwork.adapters.blobs import Blobs, FileBlobs
+from fieldwork.adapters.images import media_type_of
+from fieldwork.commands import (
+    AbortReason,
+    AbortVisit,
+    AcceptWork,
+    Arrive,
+    AttachPhoto,
+    Depart,
+    FinishWork,
+    MediaType,
+    Moment,
+    Name,
+    Note,
+    RefuseWork,
+    StartWork,
+    StepCommand,
+    SvgPath,
+    UsePart,
+    Words,
+)
+from fieldwork.domain.visit import FAST_CLOCK, visit_stream
+from fieldwork.projections.visit_photos import VISIT_PHOTOS
+from fieldwork.projections.visits import UNDER_WAY, VISITS, parts_of
+from services.chassis.clock import TENANT_ZONE, at_micros, micros
+from services.chassis.http import (
+    PHOTO_BYTES,
+    Accepted,
+    Body,
+    Call,
+    Limit,
+    Page,
+    Problem,
+    ServiceRouter,
+    absent,
+    command,
+    query,
+)
+from services.chassis.service import Api
+
+IN_THE_FIELD = ("engineer", "dispatcher")
+"""Who reports steps: the engineer her own, the dispatcher what she says on the phone."""
+AT_THE_DOOR = ("customer", *IN_THE_FIELD)
+"""Who records the customer's word: on the engineer's phone, or the customer on her own page."""
+STAFF = ("agent", "dispatcher", "manager", "auditor")
+
+
+class FieldworkApi(Api, Protocol):
+    """What these routes need beside what every service has."""
+
+    folder: Path
+    """Where the service keeps files of its own."""
+
+    async def seal(self, tenant: str, person: str, content: bytes) -> bytes: ...
+
+    async def unseal(self, tenant: str, person: str, sealed: bytes) -> bytes:
+        """Raises KeyError when the person is forgotten."""
+
+
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""What lies outside is a slip of the pen, and no calendar can reckon with it."""
+
+HappenedAt = Annotated[
+    AwareDatetime | None,
+    Field(ge=FIRST, lt=LAST, description="When it happened, where the phone was offline; else it is now."),
+]
+Day = Annotated[
+    date | None,
+    Query(ge=FIRST.date(), lt=LAST.date(), description="In the tenant's zone; for an engineer, today if left out."),
+]
+
+
+class StepBody(Body):
+    happened_at: HappenedAt = None
+
+
+class PartBody(StepBody):
+    part_id: Name
+    place_id: Name | Literal[""] = Field("", description="Where it was taken from; without it, the visit's van.")
+    quantity: int = Field(1, ge=1, le=1_000)
+
+
+class FinishBody(StepBody):
+    cause: Name
+    action: Name
+    record: Words
+
+
+class AcceptBody(StepBody):
+    rating: int = Field(ge=1, le=5)
+    signature: SvgPath
+
+
+class RefuseBody(StepBody):
+    reason: Words
+
+
+class AbortBody(StepBody):
+    reason: AbortReason
+    note: Note = ""
+
+
+class PartLine(Body):
+    part_id: str
+    place_id: str
+    quantity: int
+
+
+class VisitView(Body):
+    """A visit with where it stands. Times are null until the step was taken."""
+
+    visit_id: str
+    version: int
+    state: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    customer_id: str
+    device_id: str
+    device_model: str
+    van_id: str
+    starts_at: datetime
+    ends_at: datetime
+    departed_at: datetime | None
+    arrived_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    ended_at: datetime | None
+    parts: list[PartLine]
+    photos: int
+    cause: str
+    action: str
+    rating: int | None
+    why: str = Field(description="Why it was aborted or cancelled.")
+
+
+class VisitDetail(VisitView):
+    """A visit with what was written and signed."""
+
+    record: str
+    refusal: str
+    signature: str
+    note: str
+
+
+class PhotoView(Body):
+    visit_id: str
+    photo_id: str
+    moment: Moment
+    taken_at: datetime
+    media_type: MediaType
+    size_b: int
+
+
+TIMES = ("starts_at", "ends_at", "departed_at", "arrived_at", "started_at", "finished_at", "ended_at")
+SEALED = ("record", "refusal", "signature")
+
+
+def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    times = {name: None if row[name] is None else at_micros(row[name]) for name in TIMES}
+    parts = [PartLine(part_id=p.part_id, place_id=p.place_id, quantity=p.quantity) for p in parts_of(row["parts"])]
+    return {**{name: row[name] for name in VisitView.model_fields}, **times, "parts": parts}
+
+
+def _view(row: Mapping[str, Any]) -> VisitView:
+    return VisitView(**_facts(row))
+
+
+def _detail(row: Mapping[str, Any], call: Call) -> VisitDetail:
+    opened: dict[str, Any] = {name: call.open(row[name]) for name in SEALED}
+    return VisitDetail(**_facts(row), **opened, note=row["note"])
+
+
+def reported(happened_at: datetime | None, now: datetime) -> datetime:
+    """When it happened, in UTC; what a clock a little ahead of ours says is taken to be now."""
+    if happened_at is None or now < happened_at <= now + FAST_CLOCK:
+        return now
+    return happened_at.astimezone(UTC)
+
+
+def _today(table: Any, now: datetime, day: date | None) -> Any:
+    """Visits whose hours touch the day in the tenant's zone; of today also those that are still under way."""
+    today = now.astimezone(TENANT_ZONE).date()
+    begin = datetime.combine(day or today, time(), TENANT_ZONE)
+    touches = and_(table.c.starts_at < micros(begin + timedelta(days=1)), table.c.ends_at > micros(begin))
+    return or_(touches, table.c.state.in_(UNDER_WAY)) if day in (None, today) else touches
+
+
+def routes(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/visits", tags=["visits"])
+    _reads(router)
+    _steps(router)
+    _photos(router, cast(FieldworkApi, api))
+    return router
+
+
+async def _own(visit_id: str, call: Call) -> Mapping[str, Any]:
+    """The visit, if it is the caller's to see: the engineer who is sent, the customer who is visited, or staff."""
+    row = await call.one(select(VISITS.table).where(VISITS.table.c.visit_id == visit_id))
+    if row is None or not (call.owns(row["engineer_id"]) or call.owns(row["customer_id"])):
+        raise absent("visit", visit_id)
+    return row
+
+
+async def _ask(call: Call, step: StepCommand) -> Accepted:
+    stream = visit_stream(step.visit_id)
+    return Accepted.of(await call.ask(step, versioned=stream, happened_at=step.at), id=step.visit_id)
+
+
+def _reads(router: ServiceRouter) -> None:
+    table = VISITS.table
+
+    @router.get("", summary="Visits in the order of their hours; an engineer's own of the day")
+    async def some(
+        call: Call = query("engineer", *STAFF),
+        day: Day = None,
+        state: str | None = None,
+        engineer_id: str | None = None,
+        order_id: str | None = None,
+        request_id: str | None = None,
+        cursor: str | None = None,
+        limit: Limit = 50,
+    ) -> Page[VisitView]:
+        rows: Select[Any] = select(table)
+        wanted = call.person_id if call.role == "engineer" else engineer_id
+        if day or call.role == "engineer":
+            rows = rows.where(_today(table, call.now, day))
+        filters = (
+            (table.c.engineer_id, wanted),
+            (table.c.state, state),
+            (table.c.order_id, order_id),
+            (table.c.request_id, request_id),
+        )
+        for column, value in filters:
+            if value is not None:
+                rows = rows.where(column == value)
+        page = await call.page(rows, order_by=[table.c.starts_at, table.c.visit_id], cursor=cursor, limit=limit)
+        return page.map(_view)
+
+    @router.get("/{visit_id}", summary="One visit")
+    async def one(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> VisitDetail:
+        row = await _own(visit_id, call)
+        call.etag(row["version"])
+        return _detail(row, call)
+
+
+def _steps(router: ServiceRouter) -> None:
+    async def about(visit_id: str, body: StepBody, call: Call) -> dict[str, Any]:
+        """What every step says."""
+        await _own(visit_id, call)
+        at = reported(body.happened_at, call.now)
+        return {"visit_id": visit_id, "now": call.now, **body.model_dump(exclude={"happened_at"}), "at": at}
+
+    @router.post("/{visit_id}/depart", summary="She is on her way")
+    async def depart(visit_id: str, body: StepBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
+        return await _ask(call, Depart(**await about(visit_id, body, call)))
+
+    @router.post("/{visit_id}/arrive", summary="She is at the site")
+    async def arrive(visit_id: str, body: StepBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
+        return await _ask(call, Arrive(**await about(visit_id, body, call)))
+
+    @router.post("/{visit_id}/start", summary="She works on the device")
+    async def start(visit_id: str, body: StepBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
+        return await _ask(call, StartWork(**await about(visit_id, body, call)))
+
+    @router.post("/{visit_id}/parts", summary="A part went into the device")
+    async def parts(visit_id: str, body: PartBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
+        return await _ask(call, UsePart(**await about(visit_id, body, call)))
+
+    @router.post("/{visit_id}/finish", summary="The work is done")
+    async def finish(visit_id: str, body: FinishBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
+        return await _ask(call, FinishWork(**await about(visit_id, body, call)))
+
+    @router.post("/{visit_id}/accept", summary="The customer accepts, rates and signs")
+    async def accept(visit_id: str, body: AcceptBody, call: Call = command(*AT_THE_DOOR)) -> Accepted:
+        return await _ask(call, AcceptWork(**await about(visit_id, body, call)))
+
+    @router.post("/{visit_id}/refuse", summary="The customer does not accept the work as it is")
+    async def refuse(visit_id: str, body: RefuseBody, call: Call = command(*AT_THE_DOOR)) -> Accepted:
+        return await _ask(call, RefuseWork(**await about(visit_id, body, call)))
+
+    @router.post("/{visit_id}/abort", summary="The visit ends without the work being done")
+    async def abort(visit_id: str, body: AbortBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
+        return await _ask(call, AbortVisit(**await about(visit_id, body, call)))
+
+
+IMAGE = {"schema": {"type": "string", "format": "binary"}}
+IMAGES: dict[str, Any] = {"content": {name: IMAGE for name in ("image/jpeg", "image/png", "image/webp")}}
+
+
+def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
+    table = VISIT_PHOTOS.table
+
+    def blobs() -> Blobs:
+        return FileBlobs(api.folder / "blobs", seal=api.seal, unseal=api.unseal)
+
+    @router.post(
+        "/{visit_id}/photos",
+        summary="Attach a photo: its bytes are the body",
+        max_body_size=PHOTO_BYTES,
+        openapi_extra={"requestBody": {"required": True, **IMAGES}},
+    )
+    async def attach(
+        visit_id: str,
+        call: Call = command(*IN_THE_FIELD),
+        moment: Moment = "other",
+        photo_id: Annotated[Name | Literal[""], Query(description="Made on the phone; a repeat changes nothing.")] = "",
+        happened_at: HappenedAt = None,
+    ) -> Accepted:
+        row = await _own(visit_id, call)
+        content = await call.body()
+        media_type = media_type_of(content)
+        if media_type is None:
+            raise Problem("photo.not-a-picture", allowed=["image/jpeg", "image/png", "image/webp"])
+        photo = AttachPhoto(
+            visit_id=visit_id,
+            at=reported(happened_at, call.now),
+            now=call.now,
+            photo_id=photo_id or call.new_id(),
+            moment=moment,
+            sha256=await blobs().put(call.tenant, row["customer_id"], content),
+            media_type=media_type,
+            size_b=len(content),
+        )
+        stream = visit_stream(visit_id)
+        answer = await call.ask(photo, versioned=stream, happened_at=photo.at)
+        return Accepted.of(answer, id=photo.photo_id)
+
+    @router.get("/{visit_id}/photos", summary="The photos of a visit, in the order in which they were attached")
+    async def photos(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> list[PhotoView]:
+        await _own(visit_id, call)
+        rows = await call.fetch(select(table).where(table.c.visit_id == visit_id).order_by(table.c.number))
+        shown = [name for name in PhotoView.model_fields if name != "taken_at"]
+        return [PhotoView(**{name: row[name] for name in shown}, taken_at=at_micros(row["taken_at"])) for row in rows]
+
+    @router.get(
+        "/{visit_id}/photos/{photo_id}",
+        summary="One photo",
+        response_class=Response,
+        responses={200: IMAGES},
+    )
+    async def photo(visit_id: str, photo_id: str, call: Call = query("customer", "engineer", *STAFF)) -> Response:
+        visit = await _own(visit_id, call)
+        row = await call.one(select(table).where(table.c.visit_id == visit_id, table.c.photo_id == photo_id))
+        content = row and await blobs().get(call.tenant, visit["customer_id"], row["sha256"])
+        if row is None or content is None:
+            raise absent("photo", photo_id)
+        safe = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
+        return Response(content, media_type=row["media_type"], headers=safe)

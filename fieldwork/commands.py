@@ -1,0 +1,121 @@
+"""What fieldwork can be asked to do."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from services.chassis.command import Command
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:+\-]+$")]
+"""An id or a code: it can be a part of a stream's name."""
+Words = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
+"""What is sealed may say anything; what views keep in clear may not hold what a store refuses."""
+Note = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[^\x00]*$")]
+SvgPath = Annotated[
+    str, StringConstraints(min_length=2, max_length=50_000, pattern=r"^[Mm][MmLlHhVvCcSsQqTtAaZz0-9eE+\-., ]+$")
+]
+"""The `d` of an SVG path: it begins with a move, and there is nothing in it that a browser could run."""
+
+Moment = Literal["before", "after", "other"]
+MediaType = Literal["image/jpeg", "image/png", "image/webp"]
+AbortReason = Literal["nobody-there", "part-missing", "not-safe", "not-repairable-here", "other"]
+
+
+class PlanVisit(Command):
+    """An order was given to an engineer: she is to be there, and whoever was to be there before need not go."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    van_id: str = ""
+    customer_id: str = Field(min_length=1)
+    """Whose the record of the work and the signature will be."""
+    device_id: str = ""
+    device_model: str = ""
+    known_visits: tuple[str, ...] = ()
+    """What the view says were planned for the order before: these are the streams that the decision reads."""
+
+
+class CancelVisits(Command):
+    """The order is cancelled, or declined by its engineer: nobody need go, unless it is too late for that."""
+
+    order_id: str
+    reason: Literal["order-cancelled", "order-declined"]
+    known_visits: tuple[str, ...] = ()
+    """As with PlanVisit."""
+
+
+class Step(Command):
+    """What the engineer reports of her visit. A phone may report late."""
+
+    visit_id: str
+    at: AwareDatetime
+    """When it happened."""
+    now: AwareDatetime
+
+
+class Depart(Step):
+    """She is on her way."""
+
+
+class Arrive(Step):
+    """She is at the site."""
+
+
+class StartWork(Step):
+    """She works on the device."""
+
+
+class AttachPhoto(Step):
+    """A picture of the site, whose sealed bytes are kept already."""
+
+    photo_id: Name
+    moment: Moment
+    sha256: str
+    media_type: MediaType
+    size_b: int = Field(ge=1)
+
+
+class UsePart(Step):
+    """A part went into the device. Twice asked is twice used: a repeat is told by its idempotency key."""
+
+    part_id: Name
+    place_id: Name | Literal[""] = ""
+    """Where it was taken from; the van of the visit where nothing is said."""
+    quantity: int = Field(ge=1, le=1_000)
+
+
+class FinishWork(Step):
+    """The work is done; this is its record."""
+
+    cause: Name
+    action: Name
+    record: Words
+
+
+class AcceptWork(Step):
+    """The customer accepts the work, rates and signs it."""
+
+    rating: int = Field(ge=1, le=5)
+    signature: SvgPath
+
+
+class RefuseWork(Step):
+    """The customer does not accept the work as it is."""
+
+    reason: Words
+
+
+class AbortVisit(Step):
+    """The visit ends without the work being done."""
+
+    reason: AbortReason
+    note: Note = ""
+
+
+StepCommand = Depart | Arrive | StartWork | AttachPhoto | UsePart | FinishWork | AcceptWork | RefuseWork | AbortVisit

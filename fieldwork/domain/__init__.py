@@ -1,0 +1,1 @@
+"""The streams and their decisions: pure, no clock, no I/O."""

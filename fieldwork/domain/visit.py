@@ -1,0 +1,369 @@
+"""
+A visit: planned, on the way, there, at work, finished, accepted; or refused, aborted, cancelled.
+
+A step that was taken already is nothing new; one that is not next is refused. What the engineer reports may be late,
+but not out of order and not in the future.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, assert_never
+
+from contracts.event import Event
+from contracts.fieldwork import (
+    AcceptanceRefused,
+    EngineerArrived,
+    EngineerDeparted,
+    PartUsed,
+    PhotoAttached,
+    ServiceCompleted,
+    UsedPart,
+    VisitAborted,
+    VisitCancelled,
+    VisitPlanned,
+    WorkFinished,
+    WorkStarted,
+)
+from contracts.problems import Rejected
+from fieldwork.commands import (
+    AbortVisit,
+    AcceptWork,
+    Arrive,
+    AttachPhoto,
+    Depart,
+    FinishWork,
+    RefuseWork,
+    StartWork,
+    Step,
+    StepCommand,
+    UsePart,
+)
+from services.chassis.journal.rules import Stream
+
+FAST_CLOCK = timedelta(minutes=2)
+"""How far a phone's clock may be ahead of ours."""
+
+
+@dataclass(frozen=True)
+class Unplanned:
+    """Nobody is to go."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    plan: VisitPlanned
+
+
+@dataclass(frozen=True)
+class Departed:
+    plan: VisitPlanned
+    departed_at: datetime
+
+
+@dataclass(frozen=True)
+class Arrived:
+    plan: VisitPlanned
+    departed_at: datetime
+    arrived_at: datetime
+    photos: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Working:
+    plan: VisitPlanned
+    departed_at: datetime
+    arrived_at: datetime
+    started_at: datetime
+    last_at: datetime
+    """When the work was started, or its acceptance refused."""
+    photos: frozenset[str] = frozenset()
+    parts: tuple[UsedPart, ...] = ()
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    work: Working
+    finished_at: datetime
+    cause: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Completed:
+    rating: int
+
+
+@dataclass(frozen=True)
+class Aborted:
+    pass
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    pass
+
+
+Visit = Unplanned | Planned | Departed | Arrived | Working | Finished | Completed | Aborted | Cancelled
+INITIAL: Visit = Unplanned()
+
+
+def visit_stream(visit_id: str) -> str:
+    return f"visit/{visit_id}"
+
+
+def decide(visit: Visit, command: StepCommand) -> list[Event]:
+    if command.at > command.now + FAST_CLOCK:
+        raise Rejected("visit.time-in-future", at=command.at.isoformat(), now=command.now.isoformat())
+    match command:
+        case Depart():
+            return _depart(visit, command)
+        case Arrive():
+            return _arrive(visit, command)
+        case StartWork():
+            return _start(visit, command)
+        case AttachPhoto():
+            return _attach(visit, command)
+        case UsePart():
+            return _use(visit, command)
+        case FinishWork():
+            return _finish(visit, command)
+        case AcceptWork():
+            return _accept(visit, command)
+        case RefuseWork():
+            return _refuse(visit, command)
+        case AbortVisit():
+            return _abort(visit, command)
+        case _:
+            assert_never(command)
+
+
+def _depart(visit: Visit, command: Depart) -> list[Event]:
+    match visit:
+        case Planned(plan):
+            return [EngineerDeparted(**_ids(plan), departed_at=command.at)]
+        case Departed() | Arrived() | Working() | Finished() | Completed():
+            return []
+        case _:
+            raise _wrong_step(visit, "depart")
+
+
+def _arrive(visit: Visit, command: Arrive) -> list[Event]:
+    match visit:
+        case Departed(plan, departed_at):
+            _in_order(command, departed_at)
+            return [EngineerArrived(**_ids(plan), planned_at=plan.starts_at, arrived_at=command.at)]
+        case Arrived() | Working() | Finished() | Completed():
+            return []
+        case _:
+            raise _wrong_step(visit, "arrive")
+
+
+def _start(visit: Visit, command: StartWork) -> list[Event]:
+    match visit:
+        case Arrived(plan):
+            _in_order(command, visit.arrived_at)
+            return [WorkStarted(**_ids(plan), started_at=command.at)]
+        case Working() | Finished() | Completed():
+            return []
+        case _:
+            raise _wrong_step(visit, "start")
+
+
+def _attach(visit: Visit, command: AttachPhoto) -> list[Event]:
+    match visit:
+        case Arrived(plan) | Working(plan) | Finished(Working(plan)):
+            if command.photo_id in (visit.work.photos if isinstance(visit, Finished) else visit.photos):
+                return []
+            _in_order(command, visit.work.arrived_at if isinstance(visit, Finished) else visit.arrived_at)
+            photo = command.model_dump(exclude={"at", "now"})
+            return [PhotoAttached(request_id=plan.request_id, **photo)]
+        case _:
+            raise _wrong_step(visit, "photo")
+
+
+def _use(visit: Visit, command: UsePart) -> list[Event]:
+    match visit:
+        case Working(plan):
+            _in_order(command, visit.started_at)
+            place_id = command.place_id or plan.van_id
+            if not place_id:
+                raise Rejected("visit.no-van", visit_id=plan.visit_id, part_id=command.part_id)
+            return [
+                PartUsed(
+                    visit_id=plan.visit_id,
+                    order_id=plan.order_id,
+                    request_id=plan.request_id,
+                    part_id=command.part_id,
+                    place_id=place_id,
+                    quantity=command.quantity,
+                )
+            ]
+        case _:
+            raise _wrong_step(visit, "use-part")
+
+
+def _finish(visit: Visit, command: FinishWork) -> list[Event]:
+    match visit:
+        case Working(plan):
+            _in_order(command, visit.last_at)
+            return [
+                WorkFinished(
+                    **_ids(plan),
+                    customer_id=plan.customer_id,
+                    cause=command.cause,
+                    action=command.action,
+                    record=command.record,
+                    finished_at=command.at,
+                )
+            ]
+        case Finished(cause=command.cause, action=command.action):
+            return []
+        case _:
+            raise _wrong_step(visit, "finish")
+
+
+def _accept(visit: Visit, command: AcceptWork) -> list[Event]:
+    match visit:
+        case Finished(Working(plan) as work, finished_at):
+            _in_order(command, finished_at)
+            return [
+                ServiceCompleted(
+                    **_ids(plan),
+                    customer_id=plan.customer_id,
+                    device_id=plan.device_id,
+                    device_model=plan.device_model,
+                    rating=command.rating,
+                    signature=command.signature,
+                    parts=work.parts,
+                    departed_at=work.departed_at,
+                    arrived_at=work.arrived_at,
+                    started_at=work.started_at,
+                    finished_at=finished_at,
+                    photos=len(work.photos),
+                )
+            ]
+        case Completed(command.rating):
+            return []
+        case _:
+            raise _wrong_step(visit, "accept")
+
+
+def _refuse(visit: Visit, command: RefuseWork) -> list[Event]:
+    match visit:
+        case Finished(Working(plan), finished_at):
+            _in_order(command, finished_at)
+            refusal = AcceptanceRefused(
+                **_ids(plan), customer_id=plan.customer_id, reason=command.reason, refused_at=command.at
+            )
+            return [refusal]
+        case Working(refused=True):
+            return []
+        case _:
+            raise _wrong_step(visit, "refuse")
+
+
+def _abort(visit: Visit, command: AbortVisit) -> list[Event]:
+    match visit:
+        case Departed(plan, last_at) | Arrived(plan, arrived_at=last_at) | Working(plan, last_at=last_at):
+            _in_order(command, last_at)
+            parts = visit.parts if isinstance(visit, Working) else ()
+            return [VisitAborted(**_ids(plan), reason=command.reason, note=command.note, parts=parts)]
+        case Aborted():
+            return []
+        case _:
+            raise _wrong_step(visit, "abort")
+
+
+def cancel(visit: Visit, reason: Literal["order-cancelled", "order-reassigned", "order-declined"]) -> list[Event]:
+    """
+    Work that has begun goes on: it is a fact and wins.
+
+    An engineer who is on her way turns round for a cancelled order. Where the order is to go to somebody else, she and
+    the dispatcher have spoken, and what she reports says how her visit ends.
+    """
+    match visit:
+        case Planned(plan):
+            return [VisitCancelled(**_ids(plan), reason=reason)]
+        case Departed(plan) | Arrived(plan) if reason == "order-cancelled":
+            return [VisitCancelled(**_ids(plan), reason=reason)]
+        case _:
+            return []
+
+
+def _ids(plan: VisitPlanned) -> dict[str, str]:
+    return {
+        "visit_id": plan.visit_id,
+        "order_id": plan.order_id,
+        "request_id": plan.request_id,
+        "engineer_id": plan.engineer_id,
+    }
+
+
+def _in_order(step: Step, after: datetime) -> None:
+    if step.at < after:
+        raise Rejected("visit.time-before", at=step.at.isoformat(), after=after.isoformat())
+
+
+def _wrong_step(visit: Visit, wanted: str) -> Rejected:
+    return Rejected("visit.wrong-step", state=type(visit).__name__.lower(), wanted=wanted)
+
+
+VisitEvent = (
+    VisitPlanned
+    | VisitCancelled
+    | EngineerDeparted
+    | EngineerArrived
+    | WorkStarted
+    | PhotoAttached
+    | PartUsed
+    | WorkFinished
+    | AcceptanceRefused
+    | ServiceCompleted
+    | VisitAborted
+)
+
+
+def evolve(visit: Visit, event: VisitEvent) -> Visit:
+    """History that does not say when a step was taken has gone to plan."""
+    match event, visit:
+        case VisitPlanned(), _:
+            return Planned(event)
+        case EngineerDeparted(), Planned(plan):
+            return Departed(plan, event.departed_at or plan.starts_at)
+        case EngineerArrived(), Departed(plan, departed_at):
+            return Arrived(plan, departed_at, event.arrived_at or departed_at)
+        case WorkStarted(), Arrived(plan, departed_at, arrived_at, photos):
+            started_at = event.started_at or arrived_at
+            return Working(plan, departed_at, arrived_at, started_at, started_at, photos)
+        case PhotoAttached(), (Arrived() | Working()):
+            return replace(visit, photos=visit.photos | {event.photo_id})
+        case PhotoAttached(), Finished(work):
+            return replace(visit, work=replace(work, photos=work.photos | {event.photo_id}))
+        case PartUsed(), Working(parts=parts):
+            return replace(visit, parts=with_part(parts, event))
+        case WorkFinished(), Working():
+            return Finished(visit, event.finished_at or visit.last_at, event.cause, event.action)
+        case AcceptanceRefused(), Finished(work, finished_at):
+            return replace(work, refused=True, last_at=event.refused_at or finished_at)
+        case ServiceCompleted(), _:
+            return Completed(event.rating)
+        case VisitAborted(), _:
+            return Aborted()
+        case VisitCancelled(), _:
+            return Cancelled()
+        case _:
+            return visit
+
+
+def with_part(parts: tuple[UsedPart, ...], used: PartUsed) -> tuple[UsedPart, ...]:
+    """The parts used so far and this one: one line for each part and place."""
+    lines = {(line.part_id, line.place_id): line.quantity for line in parts}
+    key = used.part_id, used.place_id
+    lines[key] = lines.get(key, 0) + used.quantity
+    return tuple([UsedPart(part_id, place_id, quantity) for (part_id, place_id), quantity in lines.items()])
+
+
+VISIT: Stream[Visit] = Stream("visit", INITIAL, evolve)

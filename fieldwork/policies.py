@@ -1,0 +1,64 @@
+"""What fieldwork does when an order is given to somebody, or taken back."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sqlalchemy import select
+
+from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderReassigned
+from contracts.envelope import Envelope
+from fieldwork.commands import CancelVisits, PlanVisit
+from fieldwork.projections.visits import VISITS
+from services.chassis.ids import derived_id
+from services.chassis.service import Facts, Policy
+
+OrderEvent = OrderAssigned | OrderReassigned | OrderCancelled | OrderDeclined
+
+
+async def when_order_assigned(
+    event: OrderAssigned | OrderReassigned, envelope: Envelope, facts: Facts
+) -> list[PlanVisit]:
+    """The visit's id follows from the event, so that each assignment has one visit and the others can know its id."""
+    return [
+        PlanVisit(
+            visit_id=derived_id("visit", event.order_id, envelope.id),
+            order_id=event.order_id,
+            request_id=event.request_id,
+            engineer_id=event.engineer_id,
+            starts_at=event.starts_at,
+            ends_at=event.ends_at,
+            van_id=event.van_id,
+            customer_id=event.customer_id,
+            device_id=event.device_id,
+            device_model=event.device_model,
+            known_visits=await _visits_of(event.order_id, envelope.tenant, facts),
+        )
+    ]
+
+
+async def when_order_given_up(
+    event: OrderCancelled | OrderDeclined, envelope: Envelope, facts: Facts
+) -> list[CancelVisits]:
+    reason: Literal["order-cancelled", "order-declined"]
+    reason = "order-cancelled" if isinstance(event, OrderCancelled) else "order-declined"
+    known_visits = await _visits_of(event.order_id, envelope.tenant, facts)
+    return [CancelVisits(order_id=event.order_id, reason=reason, known_visits=known_visits)]
+
+
+async def _visits_of(order_id: str, tenant: str, facts: Facts) -> tuple[str, ...]:
+    table = VISITS.table
+    query = select(table.c.visit_id).where(table.c.tenant == tenant, table.c.order_id == order_id)
+    return tuple([row["visit_id"] for row in await facts.fetch(query.order_by(table.c.visit_id))])
+
+
+async def when_order_moves(event: OrderEvent, envelope: Envelope, facts: Facts) -> list[PlanVisit] | list[CancelVisits]:
+    if isinstance(event, OrderCancelled | OrderDeclined):
+        return await when_order_given_up(event, envelope, facts)
+    return await when_order_assigned(event, envelope, facts)
+
+
+# One policy, because order is kept within a policy only: a cancellation must not overtake its assignment.
+POLICIES = (
+    Policy("visits-of-order", (OrderAssigned, OrderReassigned, OrderCancelled, OrderDeclined), when_order_moves),
+)

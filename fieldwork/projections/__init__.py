@@ -1,0 +1,1 @@
+"""The read models: each a fold with a name and a version."""

@@ -1,0 +1,26 @@
+"""The wiring of fieldwork, and nothing else."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from fieldwork.api import routes
+from fieldwork.commands import CancelVisits, PlanVisit, StepCommand
+from fieldwork.domain import order_visits, visit
+from fieldwork.policies import POLICIES
+from fieldwork.projections.visit_photos import VISIT_PHOTOS
+from fieldwork.projections.visits import VISITS
+from services.chassis.journal.rules import Handler, Rules, on_stream
+from services.chassis.service import Service
+
+RULES = Rules(
+    service="fieldwork",
+    streams=(visit.VISIT, order_visits.ORDER_VISITS),
+    handlers=(
+        Handler(PlanVisit, order_visits.plan_reads, order_visits.plan),
+        Handler(CancelVisits, order_visits.cancel_reads, order_visits.cancel_all),
+        *[on_stream(step, lambda c: visit.visit_stream(c.visit_id), visit.decide) for step in get_args(StepCommand)],
+    ),
+)
+
+service = Service(name="fieldwork", rules=RULES, views=(VISITS, VISIT_PHOTOS), policies=POLICIES, routes=routes)

@@ -1,0 +1,175 @@
+"""
+What inventory does when work is to be done, given to somebody, called off, or ended.
+
+The views advise on which streams a command must read; the decision sees those streams and asks again where the advice
+was old (NotYet).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, assert_never
+
+from sqlalchemy import select
+
+from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderOpened, OrderReassigned
+from contracts.envelope import Envelope
+from contracts.fieldwork import ServiceCompleted, VisitAborted
+from contracts.inventory import PartLine, PlacedLine, StockFellShort
+from contracts.problems import NotYet
+from inventory.commands import RecommendParts, ReleaseParts, ReserveParts, SettleVisit, Shelf
+from inventory.projections.registers import PARTS, PLACES, fitting, models_of
+from inventory.projections.reservations import RESERVATIONS, part_lines, placed_lines
+from inventory.projections.stock import STOCK
+from services.chassis.ids import derived_id
+from services.chassis.service import Facts, Policy
+
+Reaction = RecommendParts | ReserveParts | ReleaseParts | SettleVisit
+OrderEvent = OrderOpened | OrderAssigned | OrderReassigned | OrderCancelled | VisitAborted | ServiceCompleted
+
+
+async def when_order_opened(event: OrderOpened, envelope: Envelope, facts: Facts) -> list[RecommendParts]:
+    """Where no part fits, there is nothing to say."""
+    lines = await _usual(event.device_model, envelope.tenant, facts)
+    return [RecommendParts(order_id=event.order_id, request_id=event.request_id, lines=lines)] if lines else []
+
+
+async def when_order_assigned(
+    event: OrderAssigned | OrderReassigned, envelope: Envelope, facts: Facts
+) -> list[ReserveParts]:
+    """Her van first, then the warehouses. What was set aside for another engineer's visit moves."""
+    row = await _reservation(event.order_id, envelope.tenant, facts)
+    lines = part_lines(row["recommended"]) if row else ()
+    lines = lines or await _usual(event.device_model, envelope.tenant, facts)
+    if not lines:
+        return []
+    return [
+        ReserveParts(
+            order_id=event.order_id,
+            request_id=event.request_id,
+            # As fieldwork names the visit that it plans upon this event.
+            visit_id=derived_id("visit", event.order_id, envelope.id),
+            engineer_id=event.engineer_id,
+            lines=lines,
+            candidates=await _candidates(lines, [event.van_id], envelope.tenant, facts),
+            held=_held(row),
+        )
+    ]
+
+
+async def when_order_cancelled(event: OrderCancelled, envelope: Envelope, facts: Facts) -> list[ReleaseParts]:
+    held = _held(await _reservation(event.order_id, envelope.tenant, facts))
+    return [ReleaseParts(order_id=event.order_id, request_id=event.request_id, held=held)]
+
+
+async def when_visit_ended(
+    event: ServiceCompleted | VisitAborted, envelope: Envelope, facts: Facts
+) -> list[SettleVisit]:
+    """Work done in the field is a fact, and what was used is used, whatever our stock says."""
+    stocked = await _stocked([used.part_id for used in event.parts], envelope.tenant, facts)
+    shelves = [(used.part_id, used.place_id) for used in event.parts]
+    return [
+        SettleVisit(
+            order_id=event.order_id,
+            request_id=event.request_id,
+            visit_id=event.visit_id,
+            completed=isinstance(event, ServiceCompleted),
+            used=event.parts,
+            shelves=tuple([stocked.get(shelf) or Shelf(part_id=shelf[0], place_id=shelf[1]) for shelf in shelves]),
+            held=_held(await _reservation(event.order_id, envelope.tenant, facts)),
+        )
+    ]
+
+
+async def when_stock_fell_short(event: StockFellShort, envelope: Envelope, facts: Facts) -> list[ReserveParts]:
+    """The order keeps what is still there for it and looks for the rest at the warehouses."""
+    row = await _reservation(event.order_id, envelope.tenant, facts)
+    if row is None:
+        raise NotYet(f"the view has not seen the reservation of order {event.order_id}")
+    if row["released"]:
+        return []
+    lines, held = part_lines(row["recommended"]), _held(row)
+    return [
+        ReserveParts(
+            order_id=event.order_id,
+            request_id=row["request_id"],
+            visit_id=row["visit_id"],
+            engineer_id=row["engineer_id"],
+            lines=lines,
+            candidates=await _candidates(lines, [shelf.place_id for shelf in held], envelope.tenant, facts),
+            held=held,
+        )
+    ]
+
+
+async def when_order_moves(event: OrderEvent, envelope: Envelope, facts: Facts) -> Sequence[Reaction]:
+    match event:
+        case OrderOpened():
+            return await when_order_opened(event, envelope, facts)
+        case OrderAssigned() | OrderReassigned():
+            return await when_order_assigned(event, envelope, facts)
+        case OrderCancelled():
+            return await when_order_cancelled(event, envelope, facts)
+        case VisitAborted() | ServiceCompleted():
+            return await when_visit_ended(event, envelope, facts)
+        case _:
+            assert_never(event)
+
+
+async def _usual(model: str, tenant: str, facts: Facts) -> tuple[PartLine, ...]:
+    """What a repair of this model takes as a rule."""
+    if not model:
+        return ()
+    rows = await facts.fetch(fitting(model).where(PARTS.table.c.tenant == tenant))
+    return tuple([PartLine(row["part_id"], row["usual_quantity"]) for row in rows if model in models_of(row["fits"])])
+
+
+async def _reservation(order_id: str, tenant: str, facts: Facts) -> Mapping[str, Any] | None:
+    table = RESERVATIONS.table
+    rows = await facts.fetch(select(table).where(table.c.tenant == tenant, table.c.order_id == order_id))
+    return rows[0] if rows else None
+
+
+def _held(row: Mapping[str, Any] | None) -> tuple[Shelf, ...]:
+    """Where the view says that something is set aside for the order."""
+    lines: Iterable[PlacedLine] = placed_lines(row["lines"]) if row else ()
+    return tuple([Shelf(part_id=line.part_id, place_id=line.place_id) for line in lines])
+
+
+async def _candidates(lines: Iterable[PartLine], first: Sequence[str], tenant: str, facts: Facts) -> tuple[Shelf, ...]:
+    """Where these parts lie: at the first places in their order, then at the warehouses by id."""
+    stocked = await _stocked([line.part_id for line in lines], tenant, facts, near=first)
+    return tuple(sorted(stocked.values(), key=lambda s: first.index(s.place_id) if s.place_id in first else len(first)))
+
+
+async def _stocked(
+    parts: Iterable[str], tenant: str, facts: Facts, near: Sequence[str] = ()
+) -> dict[tuple[str, str], Shelf]:
+    """The stocks of these parts at the warehouses and at the places that are near, by part and place."""
+    stock, part, place = STOCK.table, PARTS.table, PLACES.table
+    query = (
+        select(stock.c.part_id, stock.c.place_id, part.c.low_below, place.c.kind)
+        .join(part, (part.c.tenant == stock.c.tenant) & (part.c.part_id == stock.c.part_id))
+        .join(place, (place.c.tenant == stock.c.tenant) & (place.c.place_id == stock.c.place_id))
+        .where(stock.c.tenant == tenant, stock.c.part_id.in_(sorted(set(parts))))
+        .where((place.c.kind == "warehouse") | stock.c.place_id.in_(near))
+        .order_by(stock.c.part_id, stock.c.place_id)
+    )
+    shelves = {}
+    for row in await facts.fetch(query):
+        where = {"part_id": row["part_id"], "place_id": row["place_id"]}
+        # A van carries what it carries: only at a warehouse is a part low.
+        limit = row["low_below"] if row["kind"] == "warehouse" else 0
+        shelves[row["part_id"], row["place_id"]] = Shelf(**where, low_below=limit)
+    return shelves
+
+
+# One policy for the whole story of an order, because order is kept within a policy only.
+POLICIES = (
+    Policy(
+        "parts-of-order",
+        (OrderOpened, OrderAssigned, OrderReassigned, OrderCancelled, VisitAborted, ServiceCompleted),
+        when_order_moves,
+    ),
+    Policy("replace-missing-parts", (StockFellShort,), when_stock_fell_short),
+)

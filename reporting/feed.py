@@ -1,0 +1,174 @@
+"""
+The feed of all public events: pages of JSON, or server-sent events that go on as long as the reader stays.
+
+What reporting has taken in, in the order in which it came, is the feed. A record is given out as the bytes that its
+service recorded; sealed fields stay sealed. A reader keeps its cursor: what it reads after it, it has not read before.
+"""
+
+from __future__ import annotations
+
+import binascii
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any, Final, NamedTuple, Protocol
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from contracts import envelope as envelopes
+from services.chassis.http import Call, Problem, ServiceRouter, query
+from services.chassis.journal.store import Entry, JournalStore
+from services.chassis.journal.work import Stopped
+from services.chassis.service import Api
+
+CHUNK: Final = 1_000
+"""Records read from the journal at a time."""
+
+MOST_READ: Final = 20_000
+"""Records looked at for one page, so that a small tenant's page does not read a large journal to its end."""
+
+HEARTBEAT_S: Final = 15.0
+GLANCE_S: Final = 1.0
+"""How long a stream waits before it looks whether its reader has gone."""
+
+EVENT_STREAM: Final = "text/event-stream"
+
+
+class FeedApi(Api, Protocol):
+    """What the feed needs of its host beside the views: the service's own journal, and to be told that it has grown."""
+
+    journal: JournalStore
+    incarnation: int
+    """Of the journal: after a restore, positions may stand for other events, and old cursors end."""
+
+    async def committed_after(self, position: int, at_most_s: float) -> None:
+        """Return once the journal is longer than this, or after so many seconds. Raises Stopped when the host ends."""
+
+
+class Events(BaseModel):
+    """A page of the feed, for the description of the route; the records themselves are passed on as bytes."""
+
+    events: list[dict[str, Any]]
+    """CloudEvents 1.0, as recorded."""
+    next: str
+    """The cursor of what follows; also at the end, where it waits for what is still to come."""
+    end: bool
+    """Whether there was nothing more."""
+
+
+class Read(NamedTuple):
+    records: list[tuple[int, bytes]]
+    """Position and record."""
+    position: int
+    """How far was looked; the next read goes on there."""
+    end: bool
+
+
+def cursor_of(incarnation: int, position: int) -> str:
+    return urlsafe_b64encode(f"{incarnation}.{position}".encode()).rstrip(b"=").decode()
+
+
+def position_of(cursor: str, incarnation: int) -> int:
+    """Where a cursor stands. Raises a problem for what is none, or one of another life of the journal."""
+    if not cursor:
+        return 0
+    try:
+        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (binascii.Error, ValueError):
+        raise Problem("cursor.invalid") from None
+    life, _, position = text.partition(".")
+    if life != str(incarnation) or not position.isdecimal() or len(position) > 18:
+        raise Problem("cursor.invalid")
+    return int(position)
+
+
+def is_public(entry: Entry) -> bool:
+    """What was taken in is public; of its own, reporting may keep some to itself."""
+    taken_in = ":" in entry.stream.partition("/")[0]
+    return taken_in or envelopes.read(entry.record).public_version > 0
+
+
+async def read(journal: JournalStore, tenant: str, after: int, limit: int) -> Read:
+    """Public records of a tenant after a position."""
+    records: list[tuple[int, bytes]] = []
+    position = after
+    while position - after < MOST_READ:
+        entries = await journal.read(position, CHUNK)
+        for entry in entries:
+            position = entry.position
+            if entry.tenant == tenant and is_public(entry):
+                records.append((position, entry.record))
+                if len(records) == limit:
+                    return Read(records, position, end=False)
+        if len(entries) < CHUNK:
+            return Read(records, position, end=True)
+    return Read(records, position, end=False)
+
+
+async def stream(
+    api: FeedApi, tenant: str, after: int, gone: Callable[[], Awaitable[bool]], heartbeat_s: float = HEARTBEAT_S
+) -> AsyncIterator[bytes]:
+    """Server-sent events after a position, until the reader has gone or the host stops."""
+    position, incarnation = after, api.incarnation
+    yield b"retry: 2000\n\n"
+    said = time.monotonic()
+    while not await gone():
+        page = await read(api.journal, tenant, position, CHUNK)
+        for at, record in page.records:
+            # A record is JSON of one line, so that it needs no splitting.
+            yield b"id: %b\ndata: %b\n\n" % (cursor_of(incarnation, at).encode(), record)
+        position = page.position
+        if page.records:
+            said = time.monotonic()
+        elif time.monotonic() - said >= heartbeat_s:
+            said = time.monotonic()
+            # With the cursor, so that a tenant in which nothing happens does not read all again when it comes back.
+            yield b": nothing new\nid: %b\n\n" % cursor_of(incarnation, position).encode()
+        if page.end:
+            try:
+                await api.committed_after(position, min(GLANCE_S, heartbeat_s))
+            except Stopped:
+                return
+
+
+def routes(api: FeedApi) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/events", tags=["events"])
+
+    @router.get(
+        "",
+        summary="All public events from a cursor on, as pages or as a stream",
+        responses={
+            200: {
+                "description": "A page, or with `Accept: text/event-stream` a stream with the cursor as `id`",
+                "model": Events,
+                "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+            }
+        },
+        response_class=Response,
+    )
+    async def events(
+        request: Request,
+        call: Call = query("auditor", "manager", "operator", "partner"),
+        after: Annotated[str, Query(max_length=100, description="`next` of an earlier page; none from the start")] = "",
+        limit: Annotated[int, Query(ge=1, le=CHUNK, description="How many events at most")] = 200,
+        accept: Annotated[str, Header(include_in_schema=False)] = "",
+        last_event_id: Annotated[str, Header(max_length=100)] = "",
+    ) -> Response:
+        position = position_of(last_event_id or after, api.incarnation)
+        if EVENT_STREAM in accept:
+            return StreamingResponse(
+                stream(api, call.tenant, position, request.is_disconnected),
+                media_type=EVENT_STREAM,
+                headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+            )
+        page = await read(api.journal, call.tenant, position, limit)
+        body = b'{"events":[%b],"next":"%b","end":%b}' % (
+            b",".join(record for _, record in page.records),
+            cursor_of(api.incarnation, page.position).encode(),
+            b"true" if page.end else b"false",
+        )
+        return Response(body, media_type="application/json")
+
+    return router

@@ -1,0 +1,199 @@
+"""
+The formulas of the reports: pure, and exact until the last step.
+
+Instants and durations are integers of microseconds; means and quantiles are fractions of them; only what is shown is
+rounded, half to even.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from fractions import Fraction
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from contracts.dispatcher import Shift
+from services.chassis.clock import at_micros, micros
+
+HOUR: Final = 3_600_000_000
+"""Microseconds."""
+
+MEDIAN: Final = Fraction(1, 2)
+P90: Final = Fraction(9, 10)
+
+HIGHER_LINES: Final = ("2nd", "3rd")
+"""Words in the name of a team that does not belong to the first line of support."""
+
+BACKLOG: Final = "backlog_"
+"""How the names of backlogs begin; the day follows."""
+
+Value = int | float | str | None | Sequence[Any] | Mapping[str, Any]
+
+
+def quantile(ordered: Sequence[int], part: Fraction) -> Fraction | None:
+    """The value below which this part lies, interpolated linearly between its neighbours; of nothing, none."""
+    if not ordered:
+        return None
+    place = (len(ordered) - 1) * part
+    below = place.numerator // place.denominator
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def mean(total: int, count: int) -> Fraction | None:
+    return Fraction(total, count) if count else None
+
+
+def shown(value: Fraction | int | None, digits: int = 3) -> float | None:
+    """A figure as it is printed; of nothing, none rather than a zero that nobody measured."""
+    return None if value is None else float(round(Fraction(value), digits))
+
+
+def share(part: int, whole: int, digits: int = 5) -> float | None:
+    return shown(mean(part, whole), digits)
+
+
+def hours(us: Fraction | int | None, digits: int = 3) -> float | None:
+    return None if us is None else shown(Fraction(us) / HOUR, digits)
+
+
+def spread(name: str, ordered: Sequence[int]) -> dict[str, Value]:
+    """Mean, median and nine tenths of durations, in hours: `<name>_h_mean`, `<name>_h_median`, `<name>_h_p90`."""
+    return {
+        f"{name}_h_mean": hours(mean(sum(ordered), len(ordered))),
+        f"{name}_h_median": hours(quantile(ordered, MEDIAN)),
+        f"{name}_h_p90": hours(quantile(ordered, P90)),
+    }
+
+
+class Case(NamedTuple):
+    """An order as the incident figures look at it. Times are microseconds UTC."""
+
+    opened_at: int
+    first_finished_at: int | None
+    last_at: int
+    impact: str
+    """The last one that was given."""
+    teams: str
+    """All that had it, one a line."""
+
+
+class Totals(NamedTuple):
+    """What is summed over all cases, by the database."""
+
+    events: int = 0
+    reopenings: int = 0
+    reopened_cases: int = 0
+    team_changes: int = 0
+    cases_with_team_change: int = 0
+    team_returns: int = 0
+    person_changes: int = 0
+    cases_with_person_change: int = 0
+    person_returns: int = 0
+    queued_us: int = 0
+
+
+def incident_kpis(
+    cases: Sequence[Case],
+    totals: Totals,
+    *,
+    zone: tzinfo = UTC,
+    backlog_on: Sequence[date] | None = None,
+    higher_lines: Iterable[str] = HIGHER_LINES,
+) -> dict[str, Value]:
+    """
+    The incident figures; a day, and the instant at which it begins, is one of `zone`.
+
+    Without `backlog_on` the backlog is that of the 1st, 10th and 20th of the month of the last event, up to that event.
+    """
+    if not cases:
+        return {"events": 0, "cases": 0}
+    first, last = min(case.opened_at for case in cases), max(case.last_at for case in cases)
+    resolved = sorted(c.first_finished_at - c.opened_at for c in cases if c.first_finished_at is not None)
+    by_impact: dict[str, list[int]] = {}
+    for case in cases:
+        if case.first_finished_at is not None:
+            by_impact.setdefault(case.impact, []).append(case.first_finished_at - case.opened_at)
+    arrivals = Counter(at_micros(case.opened_at).astimezone(zone).date() for case in cases)
+    busiest = min(arrivals, key=lambda day: (-arrivals[day], day))
+    cycles = spread("cycle", sorted(case.last_at - case.opened_at for case in cases))
+    figures: dict[str, Value] = {
+        "events": totals.events,
+        "cases": len(cases),
+        "first": str(at_micros(first)),
+        "last": str(at_micros(last)),
+        **cycles,
+        "cases_resolved": len(resolved),
+        **spread("mttr", resolved),
+        "reopen_events": totals.reopenings,
+        "reopened_cases": totals.reopened_cases,
+        "reopen_rate_of_resolved": share(totals.reopened_cases, len(resolved)),
+        "group_changes_total": totals.team_changes,
+        "group_changes_per_case": shown(mean(totals.team_changes, len(cases)), 5),
+        "cases_with_group_change": totals.cases_with_team_change,
+        "group_pingpong_events": totals.team_returns,
+        "resource_changes_total": totals.person_changes,
+        "resource_changes_per_case": shown(mean(totals.person_changes, len(cases)), 5),
+        "cases_with_resource_change": totals.cases_with_person_change,
+        "resource_pingpong_events": totals.person_returns,
+        "arrivals_days_with_cases": len(arrivals),
+        "arrivals_max_day": [busiest.isoformat(), arrivals[busiest]],
+        "mttr_h_median_by_impact": {
+            impact: hours(quantile(sorted(took), MEDIAN)) for impact, took in sorted(by_impact.items())
+        },
+        "cases_by_impact": dict(sorted(Counter(case.impact for case in cases).items())),
+        "queued_hours_total": hours(totals.queued_us, 1),
+        "push_to_front_cases_only_1st_line": sum(_first_line_only(cases, higher_lines)),
+    }
+    if backlog_on is None:
+        backlog_on = _milestones(at_micros(last).astimezone(zone))
+    for day in backlog_on:
+        figures[BACKLOG + day.isoformat()] = backlog(cases, day_begins(day, zone))
+    return figures
+
+
+def backlog(cases: Iterable[Case], at: int) -> int:
+    """Cases whose first event has come by then, and no end yet."""
+    return sum(
+        case.opened_at <= at and (case.first_finished_at is None or case.first_finished_at > at) for case in cases
+    )
+
+
+def _first_line_only(cases: Iterable[Case], higher_lines: Iterable[str]) -> Iterator[bool]:
+    words = set(higher_lines)
+    known: dict[str, bool] = {}
+    for case in cases:
+        if case.teams not in known:
+            known[case.teams] = words.isdisjoint(case.teams.split())
+        yield known[case.teams]
+
+
+def _milestones(last: datetime) -> list[date]:
+    return [date(last.year, last.month, day) for day in (1, 10, 20) if day <= last.day]
+
+
+def day_begins(day: date, zone: tzinfo) -> int:
+    """The first instant of a day there, microseconds UTC."""
+    return micros(datetime.combine(day, time.min, zone).astimezone(UTC))
+
+
+def shift_us(shifts: Sequence[Shift], zone: str, begin: int, end: int) -> int:
+    """How much of the time from `begin` to `end` lies within these weekly shifts; a day with 23 hours has fewer."""
+    local = ZoneInfo(zone)
+    # A shift that goes on past midnight belongs to the day on which it began.
+    day = at_micros(begin).astimezone(local).date() - timedelta(days=1)
+    last = at_micros(end).astimezone(local).date()
+    total = 0
+    while day <= last:
+        midnight = datetime.combine(day, time.min, local)
+        for shift in shifts:
+            if shift.weekday == day.weekday():
+                length = (shift.to_minute - shift.from_minute) % 1440 or 1440
+                starts = midnight + timedelta(minutes=shift.from_minute)
+                ends = starts + timedelta(minutes=length)
+                within = min(micros(ends.astimezone(UTC)), end) - max(micros(starts.astimezone(UTC)), begin)
+                total += max(0, within)
+        day += timedelta(days=1)
+    return total

@@ -1,0 +1,251 @@
+"""Parts through the routes and the policies, on real stores: what others publish, and what inventory makes of it."""
+
+import asyncio
+import functools
+
+import pytest
+
+from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderOpened, OrderReassigned
+from contracts.fieldwork import ServiceCompleted, UsedPart, VisitAborted
+from contracts.inventory import PartConsumed, PartsRecommended, PartsReserved, PartsShort, ReservationReleased, StockLow
+from inventory.service import service
+from services.chassis.ids import derived_id
+from tests.fieldwork.live import live
+from tests.given import NOW
+from tests.inventory.ledger import on_hand_and_set_aside
+
+ORDER = {"order_id": "o-1", "request_id": "r-1"}
+HOURS = {"starts_at": NOW, "ends_at": NOW, "travel_m": 0}
+USED = UsedPart("fan", "van-1", 1)
+
+
+def story(test):
+    """Runs a coroutine that is given the live service, with one fan in each van and two at the warehouse."""
+
+    @functools.wraps(test)
+    def run(tmp_path):
+        async def told():
+            async with live(service, tmp_path) as it:
+                await stock_up(it)
+                await test(it)
+
+        asyncio.run(told())
+
+    del run.__wrapped__  # pytest would look for the parameters of the coroutine
+    return run
+
+
+async def post(it, path, role="operator", **body):
+    return await it.call("o-1", role, "POST", path, json=body)
+
+
+async def stock_up(it):
+    await post(it, "/v1/parts", part_id="fan", name="Fan", fits=["BCD-520", "ÖKO"], low_below=2)
+    await post(it, "/v1/parts", part_id="seal", name="Seal", fits=["BCD-520"], usual_quantity=0)
+    for place_id, kind in (("van-1", "van"), ("van-2", "van"), ("wh-1", "warehouse")):
+        await post(it, "/v1/places", place_id=place_id, kind=kind, name=place_id)
+    for place_id, quantity in (("van-1", 1), ("van-2", 1), ("wh-1", 2)):
+        await post(it, "/v1/stock/count", part_id="fan", place_id=place_id, quantity=quantity)
+
+
+def opened(model="BCD-520", **changes):
+    return OrderOpened(**ORDER | {"device_model": model} | changes)
+
+
+def assigned(model="BCD-520", **changes):
+    facts = {"engineer_id": "e-1", "van_id": "van-1", "chosen_by": "rule", "device_model": model}
+    return OrderAssigned(**ORDER | HOURS | facts | changes)
+
+
+def reassigned(**changes):
+    facts = {"from_engineer_id": "e-1", "engineer_id": "e-2", "van_id": "van-2", "reason": "ill"}
+    return OrderReassigned(**ORDER | HOURS | facts | {"device_model": "BCD-520"} | changes)
+
+
+def completed(*parts, visit_id="v-1", **changes):
+    times = dict.fromkeys(("departed_at", "arrived_at", "started_at", "finished_at"), NOW)
+    who = {"engineer_id": "e-1", "customer_id": "c-1", "rating": 5, "signature": "sealed:x"}
+    return ServiceCompleted(visit_id=visit_id, **ORDER | who | times | {"parts": parts} | changes)
+
+
+def aborted(visit_id, *parts):
+    return VisitAborted(visit_id=visit_id, **ORDER, engineer_id="e-1", reason="not-safe", parts=parts)
+
+
+def visit_of(envelope):
+    return derived_id("visit", "o-1", envelope.id)
+
+
+async def reservation(it, order_id="o-1"):
+    return (await it.call("d-1", "dispatcher", "GET", f"/v1/reservations/{order_id}")).json()
+
+
+async def shelves(it):
+    """On hand and set aside, by place."""
+    rows = (await it.call("d-1", "dispatcher", "GET", "/v1/stock?part_id=fan")).json()["items"]
+    return {row["place_id"]: (row["on_hand"], row["set_aside"]) for row in rows}
+
+
+@story
+async def test_an_order_is_followed_from_its_opening_to_its_end(it):
+    await it.publishes(opened())
+    assert (await reservation(it))["recommended"] == [{"part_id": "fan", "quantity": 1, "place_id": ""}]
+    (envelope,) = await it.publishes(assigned())
+    found = await reservation(it)
+    assert found["reserved"] == [{"part_id": "fan", "quantity": 1, "place_id": "van-1"}]
+    assert found["visit_id"] == visit_of(envelope)
+    assert await shelves(it) == {"van-1": (1, 1), "van-2": (1, 0), "wh-1": (2, 0)}
+    await it.publishes(completed(USED, visit_id=visit_of(envelope)))
+    assert await shelves(it) == {"van-1": (0, 0), "van-2": (1, 0), "wh-1": (2, 0)}
+    assert (await reservation(it))["released"] == "consumed"
+
+
+@story
+async def test_a_model_that_no_part_fits_has_no_reservation(it):
+    await it.publishes(opened("bcd-520"), assigned("bcd-520"))
+    await it.publishes(opened("", order_id="o-2"))
+    answer = await it.call("d-1", "dispatcher", "GET", "/v1/reservations/o-1")
+    assert answer.status_code == 404
+
+
+@story
+async def test_a_model_is_found_whatever_its_letters(it):
+    await it.publishes(opened("ÖKO"))
+    assert [line["part_id"] for line in (await reservation(it))["recommended"]] == ["fan"]
+
+
+@story
+async def test_parts_move_with_the_order_and_come_back_when_it_is_cancelled(it):
+    await it.publishes(opened(), assigned())
+    (envelope,) = await it.publishes(reassigned())
+    assert (await reservation(it))["visit_id"] == visit_of(envelope)
+    assert await shelves(it) == {"van-1": (1, 0), "van-2": (1, 1), "wh-1": (2, 0)}
+    await it.publishes(OrderCancelled(**ORDER, reason="dispatcher"))
+    assert await shelves(it) == {"van-1": (1, 0), "van-2": (1, 0), "wh-1": (2, 0)}
+
+
+@story
+async def test_all_that_arrives_together_comes_to_the_same(it):
+    """The views cannot show what is decided within one page; what is not seen yet is waited for."""
+    await it.publishes(opened(), assigned(), reassigned(), OrderCancelled(**ORDER, reason="dispatcher"))
+    kinds = [type(event) for event in await it.own_events()]
+    assert (kinds.count(PartsReserved), kinds.count(ReservationReleased)) == (2, 2)
+    assert await shelves(it) == {"van-1": (1, 0), "van-2": (1, 0), "wh-1": (2, 0)}
+
+
+@story
+async def test_the_last_piece_goes_to_one_order_and_the_other_is_short(it):
+    await post(it, "/v1/stock/count", part_id="fan", place_id="wh-1", quantity=0)
+    other = {"order_id": "o-2", "request_id": "r-2"}
+    await it.publishes(assigned(), assigned(**other))
+    found = [await reservation(it), await reservation(it, "o-2")]
+    assert sorted([len(one["reserved"]), len(one["short"])] for one in found) == [[0, 1], [1, 0]]
+
+
+@story
+async def test_a_count_that_takes_pieces_away_has_them_replaced(it):
+    await it.publishes(assigned())
+    await post(it, "/v1/stock/count", part_id="fan", place_id="van-1", quantity=0)
+    found = await reservation(it)
+    assert [line["place_id"] for line in found["reserved"]] == ["wh-1"]
+    assert await shelves(it) == {"van-1": (0, 0), "van-2": (1, 0), "wh-1": (2, 1)}
+    assert [event.free for event in await it.own_events() if isinstance(event, StockLow)] == [1]
+
+
+@story
+async def test_an_aborted_visit_gives_back_what_it_did_not_use(it):
+    (envelope,) = await it.publishes(assigned())
+    used = UsedPart("fan", "wh-1", 1)
+    await it.publishes(aborted(visit_of(envelope), used))
+    assert await shelves(it) == {"van-1": (1, 0), "van-2": (1, 0), "wh-1": (1, 0)}
+    assert (await reservation(it))["released"] == "visit-aborted"
+
+
+@story
+async def test_word_of_the_abortion_after_the_next_assignment_leaves_its_parts_alone(it):
+    (first,) = await it.publishes(assigned())
+    await it.publishes(reassigned())
+    await it.publishes(aborted(visit_of(first)))
+    assert await shelves(it) == {"van-1": (1, 0), "van-2": (1, 1), "wh-1": (2, 0)}
+
+
+@story
+async def test_what_was_used_is_booked_although_we_know_of_no_such_part(it):
+    await it.publishes(completed(UsedPart("unheard-of", "nowhere", 2)))
+    (event,) = [event for event in await it.own_events() if isinstance(event, PartConsumed)]
+    assert (event.quantity, event.drift, event.request_id) == (2, 2, "r-1")
+
+
+@story
+async def test_the_books_close(it):
+    await it.publishes(opened(), assigned())
+    await it.publishes(reassigned())
+    await it.publishes(completed(USED, UsedPart("fan", "van-2", 3)))
+    on_hand, set_aside = on_hand_and_set_aside([await it.own_events()])
+    assert not set_aside
+    shown = await shelves(it)
+    assert {place: pieces for (_, place), pieces in on_hand.items()} == {place: row[0] for place, row in shown.items()}
+
+
+@story
+async def test_nothing_is_done_twice_for_one_event(it):
+    await it.publishes(opened(), assigned())
+    before = await it.own_events()
+    await it.publishes(opened())
+    assert await it.own_events() == before
+    assert {type(event) for event in before} >= {PartsRecommended, PartsReserved}
+    assert PartsShort not in {type(event) for event in before}
+
+
+# The routes.
+
+
+@story
+async def test_lists_show_parts_places_and_what_is_low(it):
+    parts = (await it.call("e-1", "engineer", "GET", "/v1/parts")).json()["items"]
+    assert [(part["part_id"], part["fits"]) for part in parts] == [("fan", ["BCD-520", "ÖKO"]), ("seal", ["BCD-520"])]
+    places = (await it.call("e-1", "engineer", "GET", "/v1/places?limit=2")).json()
+    assert [place["place_id"] for place in places["items"]] == ["van-1", "van-2"]
+    assert places["next"]
+    await post(it, "/v1/stock/count", part_id="fan", place_id="wh-1", quantity=1, source="wms")
+    rows = (await it.call("e-1", "engineer", "GET", "/v1/stock?low=true")).json()["items"]
+    assert [(row["place_id"], row["free"], row["counted_by"]) for row in rows] == [("wh-1", 1, "wms")]
+
+
+@story
+async def test_an_engineer_sees_the_parts_of_her_own_orders(it):
+    await it.publishes(assigned())
+    assert (await it.call("e-1", "engineer", "GET", "/v1/reservations/o-1")).status_code == 200
+    assert (await it.call("e-2", "engineer", "GET", "/v1/reservations/o-1")).status_code == 404
+
+
+@story
+async def test_the_warehouse_system_says_what_there_is_and_is_shown_nothing(it):
+    answer = await it.call(
+        "p-1", "partner", "POST", "/v1/stock/count", json={"part_id": "fan", "place_id": "wh-1", "quantity": 9}
+    )
+    assert answer.json()["events"] == ["StockCounted"]
+    assert (await it.call("p-1", "partner", "GET", "/v1/stock")).status_code == 403
+
+
+@story
+async def test_what_is_not_known_is_not_counted(it):
+    answer = await post(it, "/v1/stock/count", part_id="none", place_id="wh-1", quantity=1)
+    assert answer.json()["code"] in ("part.unknown", "command.refused")
+
+
+@pytest.mark.parametrize("part_id", ["a/b", "a b", "a\x00", ""])
+def test_a_name_that_no_stream_can_have_is_refused(part_id, tmp_path):
+    @story
+    async def told(it):
+        assert (await post(it, "/v1/parts", part_id=part_id, name="x")).status_code == 422
+        assert (await post(it, "/v1/parts", part_id="x", name="a\x00b")).status_code == 422
+
+    told(tmp_path)
+
+
+@story
+async def test_a_stale_definition_is_refused(it):
+    stale = {"headers": {"If-Match": '"7"'}, "json": {"part_id": "fan", "name": "Fan 2"}}
+    answer = await it.call("o-1", "operator", "POST", "/v1/parts", **stale)
+    assert answer.status_code == 412

@@ -1,0 +1,312 @@
+"""The reports through their routes: figures by hand, what is behind them, who may see them, how long they take."""
+
+import asyncio
+import functools
+import time
+from datetime import timedelta
+
+import pytest
+
+from reporting.projections.engineer_hours import VISITS
+from reporting.projections.order_timeline import ORDER_TIMELINE
+from reporting.projections.request_story import REQUEST_STORY
+from reporting.reports import REPORTS
+from services.chassis.clock import micros
+from tests.fold import TENANT
+from tests.given import NOW
+from tests.reporting.examples import (
+    DAY,
+    acceptance_refused,
+    after,
+    assignment_overdue,
+    engineer_arrived,
+    engineer_departed,
+    engineer_registered,
+    feedback_received,
+    finished,
+    order_assigned,
+    order_cancelled,
+    queued,
+    request_received,
+    request_withdrawn,
+    service_completed,
+    survey_sent,
+    taken,
+    work_finished,
+)
+from tests.reporting.running import reporting
+
+# NOW is 17:00 in Shanghai, a Tuesday. Request 1 goes through, 2 is withdrawn, 3 waits too long, 4 is of the day before.
+EVENTS = [
+    (engineer_registered(1), after(-3 * 24 * 60)),
+    (request_received(1, "d-1"), after(0)),
+    (order_assigned(1), after(6)),
+    (engineer_departed(1), after(20)),
+    (engineer_arrived(1, NOW + timedelta(minutes=30)), after(60)),
+    (work_finished(1), after(120)),
+    (acceptance_refused(1), after(121)),
+    (work_finished(1), after(150)),
+    (service_completed(1, rating=2), after(180)),
+    (survey_sent(1), after(181)),
+    (feedback_received(1, attitude=5, outcome=4, punctuality=1), after(200)),
+    (request_received(2), after(1)),
+    (order_assigned(2), after(13)),
+    (request_withdrawn(2), after(20)),
+    (order_cancelled(2), after(21)),
+    (request_received(3), after(2)),
+    (assignment_overdue(3), after(32)),
+    (request_received(4, "d-1"), after(-24 * 60)),
+    (order_assigned(4), after(-24 * 60 + 30)),
+    (engineer_departed(4), after(-24 * 60 + 40)),
+    (engineer_arrived(4, NOW - DAY + timedelta(minutes=60)), after(-24 * 60 + 60)),
+    (work_finished(4), after(-24 * 60 + 120)),
+    (service_completed(4, rating=5), after(-24 * 60 + 120)),
+]
+TODAY = {"from": "2026-11-24", "to": "2026-11-24"}
+
+
+def story(test):
+    """Runs a coroutine that is given reporting with these events, at nine in the evening of Shanghai."""
+
+    @functools.wraps(test)
+    def run(tmp_path):
+        async def told():
+            async with reporting(tmp_path / "reporting") as it:
+                it.api.clock.set(NOW + timedelta(hours=4))
+                await it.publishes(*EVENTS)
+                await test(it)
+
+        asyncio.run(told())
+
+    del run.__wrapped__  # pytest would look for the parameters of the coroutine
+    return run
+
+
+@story
+async def test_efficiency(it):
+    assert await it.report("efficiency", **TODAY) == {
+        "requests_received": 3,
+        "requests_completed": 1,
+        "assign_h_mean": 0.15,
+        "assign_h_median": 0.15,
+        "assign_h_p90": 0.19,
+        "arrive_h_mean": 1.0,
+        "arrive_h_median": 1.0,
+        "arrive_h_p90": 1.0,
+        "complete_h_mean": 3.0,
+        "complete_h_median": 3.0,
+        "complete_h_p90": 3.0,
+        "arrivals_on_time_share": 0.0,
+        "requests_open": 1,
+        "requests_overdue": 1,
+        "requests_ever_overdue": 1,
+    }
+    both = await it.report("efficiency")
+    assert (both["requests_received"], both["arrivals_on_time_share"]) == (4, 0.5)
+
+
+@story
+async def test_quality(it):
+    assert await it.report("quality") == {
+        "requests_completed": 2,
+        "rating_mean": 3.5,
+        "surveys_sent": 1,
+        "surveys_answered": 1,
+        "survey_response_share": 1.0,
+        "attitude_mean": 5.0,
+        "outcome_mean": 4.0,
+        "punctuality_mean": 1.0,
+        "bad_review_share": 0.5,
+        "acceptance_refused_share": 0.5,
+        "several_visits_share": 0.0,
+        "repeat_repair_share": 0.5,
+    }
+
+
+@story
+async def test_utilisation(it):
+    found = await it.report("utilisation", **TODAY)
+    assert found.pop("by_engineer") == [
+        {
+            "engineer_id": "e-1",
+            "visits": 1,
+            "visits_completed": 1,
+            "on_site_h": 1.5,
+            "travel_h": 0.667,
+            "shift_h": 8.0,
+            "busy_share": 0.27083,
+        }
+    ]
+    assert found == {
+        "engineers": 1,
+        "visits": 1,
+        "visits_completed": 1,
+        "visits_completed_per_engineer": 1.0,
+        "on_site_h": 1.5,
+        "travel_h": 0.667,
+        "shift_h": 8.0,
+        "busy_share": 0.27083,
+        "idle_share": 0.72917,
+    }
+    month = await it.report("utilisation")
+    assert month["shift_h"] == 24.0, "three days since she is registered, the first from five in the afternoon"
+
+
+@story
+async def test_hours_of_an_engineer_without_shifts_do_not_make_others_look_busy(it):
+    stranger = {"engineer": 9}
+    await it.publishes((engineer_arrived(7, **stranger), after(0)), (work_finished(7, **stranger), after(600)))
+    found = await it.report("utilisation", **TODAY)
+    assert (found["on_site_h"], found["busy_share"]) == (11.5, 0.27083)
+
+
+@story
+async def test_incidents_are_those_of_teams_and_of_one_import_if_asked(it):
+    await it.publishes(
+        (queued(7), after(0)),
+        (finished(7), after(60)),
+        (taken(8, team="V 2nd"), after(0) | {"origin": "import", "actor": "import:desk"}),
+    )
+    found = await it.report("incident-kpis")
+    assert (found["cases"], found["events"], found["mttr_h_mean"]) == (2, 3, 1.0)
+    assert found["push_to_front_cases_only_1st_line"] == 1
+    assert found["backlog_2026-11-20"] == 0
+    assert (await it.report("incident-kpis", source="import:desk"))["cases"] == 1
+    assert (await it.report("incident-kpis", higher_line="V"))["push_to_front_cases_only_1st_line"] == 1
+    asked = await it.report("incident-kpis", backlog_on=["2026-11-25"])
+    assert [name for name in asked if name.startswith("backlog")] == ["backlog_2026-11-25"]
+    assert asked["backlog_2026-11-25"] == 1
+    assert await it.behind("incident-kpis", "backlog_2026-11-25") == ["o-8"]
+
+
+@story
+async def test_a_day_is_one_of_the_zone_that_is_asked_for(it):
+    evening = {"from": "2026-11-24", "to": "2026-11-24", "zone": "Pacific/Auckland"}
+    # In Auckland it is ten in the evening: what comes two hours later belongs to the next day there.
+    assert (await it.report("efficiency", **evening))["requests_received"] == 3
+    await it.publishes((request_received(5), after(130)))
+    assert (await it.report("efficiency", **evening))["requests_received"] == 3
+    assert (await it.report("efficiency", **TODAY))["requests_received"] == 4
+
+
+@story
+async def test_every_figure_says_what_it_means(it):
+    for name, report in REPORTS.items():
+        answer = (await it.get(f"/v1/reports/{name}")).json()
+        assert answer["title"].keys() == {"en", "zh"}
+        for figure in answer["figures"]:
+            said = figure["definition"]
+            assert said["en"].endswith("."), figure
+            assert said["zh"].endswith("。"), figure
+            assert said["formula"], figure
+        if name != "incident-kpis":  # which has nothing to measure here
+            assert [figure["name"] for figure in answer["figures"]] == [figure.name for figure in report.figures]
+
+
+@story
+async def test_as_many_things_are_behind_a_count_as_it_says(it):
+    for name in ("efficiency", "quality", "utilisation"):
+        figures = await it.report(name)
+        for figure in REPORTS[name].figures:
+            if figure.unit == "count" and figure.behind is not None and not figure.name.endswith("_per_engineer"):
+                assert len(await it.behind(name, figure.name)) == figures[figure.name], figure.name
+    assert await it.behind("efficiency", "requests_overdue") == ["r-3"]
+    assert await it.behind("quality", "repeat_repair_share") == ["r-4"]
+
+
+@story
+async def test_what_is_behind_a_figure_comes_in_pages(it):
+    first = (await it.get("/v1/reports/efficiency/events", figure="requests_received", limit=3)).json()
+    path = {"figure": "requests_received", "limit": 3, "cursor": first["next"]}
+    rest = (await it.get("/v1/reports/efficiency/events", **path)).json()
+    assert [item["id"] for item in first["items"] + rest["items"]] == ["r-1", "r-2", "r-3", "r-4"]
+    assert rest["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status", "named"),
+    [
+        ("absent", {}, 404, "absent"),
+        ("efficiency/events", {"figure": "absent"}, 404, "absent"),
+        ("utilisation/events", {"figure": "shift_h"}, 404, "shift_h"),
+        ("incident-kpis/events", {"figure": "backlog_soon"}, 404, "backlog_soon"),
+        ("efficiency", {"zone": "China"}, 422, "give one as Asia/Shanghai or UTC"),
+        ("efficiency", {"zone": "../../etc/passwd"}, 422, "is no time zone"),
+        ("efficiency", {"from": "2026-11-25", "to": "2026-11-24"}, 422, "after its last day"),
+        ("efficiency", {"from": "9999-12-31", "to": "9999-12-31"}, 422, "between 1900 and 9000"),
+        ("efficiency", {"from": "soon"}, 422, "from"),
+        ("incident-kpis", {"backlog_on": "0001-01-01"}, 422, "backlog_on"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_the_field(tmp_path, path, params, status, named):
+    @story
+    async def told(it):
+        answer = await it.get(f"/v1/reports/{path}", **params)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert named in answer.text
+
+    told(tmp_path)
+
+
+@story
+async def test_reports_are_for_those_who_manage_and_show_their_own_tenant(it):
+    for role in ("customer", "engineer", "agent", "dispatcher", "partner"):
+        assert (await it.get("/v1/reports/efficiency", role=role)).status_code == 403
+    for role in ("manager", "auditor", "operator"):
+        assert (await it.get("/v1/reports", role=role)).status_code == 200
+    assert (await it.report("efficiency", tenant="other"))["requests_received"] == 0
+    assert await it.behind("quality", "repeat_repair_share", tenant="other") == []
+    assert (await it.report("utilisation", tenant="other"))["engineers"] == 0
+
+
+MANY = 100_000
+
+
+def test_every_report_comes_within_a_second_over_100_000_requests(tmp_path):
+    async def told():
+        async with reporting(tmp_path / "reporting") as it:
+            fill(it.api.views)
+            for name in REPORTS:
+                # Of the processor: other work on the machine must not fail the test.
+                begun, wall = time.process_time(), time.monotonic()
+                figures = await it.report(name)
+                took = time.process_time() - begun
+                print(f"{name}: {took:.3f} s of the processor, {time.monotonic() - wall:.3f} s")
+                assert took < 1, name
+                assert MANY in figures.values(), name
+
+    asyncio.run(told())
+
+
+def fill(views):
+    """100,000 requests of 30 days, with their visits and as many cases."""
+    start, minute = micros(NOW - 29 * DAY), 60_000_000
+    stories, visits, cases = [], [], []
+    for n in range(MANY):
+        at = start + n * 25_000_000
+        story = {
+            "received_at": at,
+            "assigned_at": at + n % 90 * minute,
+            "arrived_at": at + n % 300 * minute,
+            "planned_at": at + 150 * minute,
+            "completed_at": at + n % 300 * minute + n % 7,
+            "device_id": f"d-{n % 5_000}",
+            "rating": n % 5 + 1,
+            "attitude": n % 5 + 1 if n % 3 else None,
+        }
+        stories.append((TENANT, f"r-{n:06}", *(REQUEST_STORY.defaults | story).values()))
+        hours = {"departed_at": at, "arrived_at": at + minute, "left_at": at + n % 90 * minute, "completed": True}
+        visits.append((TENANT, f"v-{n:06}", *(VISITS.defaults | hours | {"engineer_id": f"e-{n % 1_000}"}).values()))
+        case = {
+            "steps": 9,
+            "opened_at": at,
+            "first_finished_at": at + n % 900 * minute,
+            "last_at": at + n % 990 * minute,
+            "impact": ("Low", "Medium", "High")[n % 3],
+            "teams": f"T{n % 600} 2nd",
+            "facts": bytes(300),
+        }
+        cases.append((TENANT, f"o-{n:06}", *(ORDER_TIMELINE.defaults | case).values()))
+    with views._connect(readonly=False) as db:
+        for view, rows in ((REQUEST_STORY, stories), (VISITS, visits), (ORDER_TIMELINE, cases)):
+            db.executemany(f'INSERT INTO "{view.name}" VALUES ({", ".join("?" * len(rows[0]))})', rows)
