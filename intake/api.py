@@ -146,7 +146,8 @@ STEPS = ("received", "assigned", "departed", "arrived", "started", "finished", "
 
 
 def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
-    times = {name: at_micros(row[name]) if row[name] else None for name in RequestView.model_fields if name.endswith("_at")}
+    names = [name for name in RequestView.model_fields if name.endswith("_at")]
+    times = {name: at_micros(row[name]) if row[name] else None for name in names}
     facts = {name: row[name] for name in RequestView.model_fields if name not in times}
     text = call.open(row["description"])
     return RequestView(**facts | times | {"missing": row["missing"].splitlines(), "description": text})

@@ -10,10 +10,10 @@ from __future__ import annotations
 import binascii
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, NamedTuple, Protocol
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
@@ -30,8 +30,8 @@ MOST_READ: Final = 20_000
 """Records looked at for one page, so that a small tenant's page does not read a large journal to its end."""
 
 HEARTBEAT_S: Final = 15.0
-GLANCE_S: Final = 1.0
-"""How long a stream waits before it looks whether its reader has gone."""
+LOOK_EVERY_S: Final = 1.0
+"""A process that does not write is not told of what is new, and looks itself."""
 
 EVENT_STREAM: Final = "text/event-stream"
 
@@ -81,6 +81,8 @@ def position_of(cursor: str, incarnation: int) -> int:
     life, _, position = text.partition(".")
     if life != str(incarnation) or not position.isdecimal() or len(position) > 18:
         raise Problem("cursor.invalid")
+    if cursor_of(incarnation, int(position)) != cursor:  # the decoder passes over what is no base64
+        raise Problem("cursor.invalid")
     return int(position)
 
 
@@ -107,28 +109,27 @@ async def read(journal: JournalStore, tenant: str, after: int, limit: int) -> Re
     return Read(records, position, end=False)
 
 
-async def stream(
-    api: FeedApi, tenant: str, after: int, gone: Callable[[], Awaitable[bool]], heartbeat_s: float = HEARTBEAT_S
-) -> AsyncIterator[bytes]:
-    """Server-sent events after a position, until the reader has gone or the host stops."""
+async def stream(api: FeedApi, tenant: str, after: int, heartbeat_s: float = HEARTBEAT_S) -> AsyncIterator[bytes]:
+    """Server-sent events after a position, until the host stops. The response cancels it when its reader has gone."""
     position, incarnation = after, api.incarnation
     yield b"retry: 2000\n\n"
-    said = time.monotonic()
-    while not await gone():
+    silent_since = time.monotonic()
+    while True:
         page = await read(api.journal, tenant, position, CHUNK)
         for at, record in page.records:
             # A record is JSON of one line, so that it needs no splitting.
             yield b"id: %b\ndata: %b\n\n" % (cursor_of(incarnation, at).encode(), record)
         position = page.position
         if page.records:
-            said = time.monotonic()
-        elif time.monotonic() - said >= heartbeat_s:
-            said = time.monotonic()
+            silent_since = time.monotonic()
+        silent_s = time.monotonic() - silent_since
+        if silent_s >= heartbeat_s:
             # With the cursor, so that a tenant in which nothing happens does not read all again when it comes back.
             yield b": nothing new\nid: %b\n\n" % cursor_of(incarnation, position).encode()
+            silent_since, silent_s = time.monotonic(), 0.0
         if page.end:
             try:
-                await api.committed_after(position, min(GLANCE_S, heartbeat_s))
+                await api.committed_after(position, min(LOOK_EVERY_S, heartbeat_s - silent_s))
             except Stopped:
                 return
 
@@ -149,7 +150,6 @@ def routes(api: FeedApi) -> APIRouter:
         response_class=Response,
     )
     async def events(
-        request: Request,
         call: Call = query("auditor", "manager", "operator", "partner"),
         after: Annotated[str, Query(max_length=100, description="`next` of an earlier page; none from the start")] = "",
         limit: Annotated[int, Query(ge=1, le=CHUNK, description="How many events at most")] = 200,
@@ -159,7 +159,7 @@ def routes(api: FeedApi) -> APIRouter:
         position = position_of(last_event_id or after, api.incarnation)
         if EVENT_STREAM in accept:
             return StreamingResponse(
-                stream(api, call.tenant, position, request.is_disconnected),
+                stream(api, call.tenant, position),
                 media_type=EVENT_STREAM,
                 headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
             )

@@ -7,10 +7,12 @@ rounded, half to even.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from fractions import Fraction
+from itertools import chain
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -76,8 +78,6 @@ class Case(NamedTuple):
     last_at: int
     impact: str
     """The last one that was given."""
-    teams: str
-    """All that had it, one a line."""
 
 
 class Totals(NamedTuple):
@@ -98,6 +98,7 @@ class Totals(NamedTuple):
 def incident_kpis(
     cases: Sequence[Case],
     totals: Totals,
+    by_teams: Mapping[str, int],
     *,
     zone: tzinfo = UTC,
     backlog_on: Sequence[date] | None = None,
@@ -106,30 +107,32 @@ def incident_kpis(
     """
     The incident figures; a day, and the instant at which it begins, is one of `zone`.
 
-    Without `backlog_on` the backlog is that of the 1st, 10th and 20th of the month of the last event, up to that event.
+    `by_teams` is how many cases these teams had, their names one a line. Without `backlog_on` the backlog is that of
+    the 1st, 10th and 20th of the month of the last event, up to that event.
     """
     if not cases:
         return {"events": 0, "cases": 0}
-    first, last = min(case.opened_at for case in cases), max(case.last_at for case in cases)
-    resolved = sorted(c.first_finished_at - c.opened_at for c in cases if c.first_finished_at is not None)
-    by_impact: dict[str, list[int]] = {}
+    opened = sorted(case.opened_at for case in cases)
+    finished = sorted(case.first_finished_at for case in cases if case.first_finished_at is not None)
+    last = max(case.last_at for case in cases)
+    resolving: dict[str, list[int]] = {}
     for case in cases:
         if case.first_finished_at is not None:
-            by_impact.setdefault(case.impact, []).append(case.first_finished_at - case.opened_at)
-    arrivals = Counter(at_micros(case.opened_at).astimezone(zone).date() for case in cases)
+            resolving.setdefault(case.impact, []).append(case.first_finished_at - case.opened_at)
+    arrivals = dict(by_day(opened, zone))
     busiest = min(arrivals, key=lambda day: (-arrivals[day], day))
-    cycles = spread("cycle", sorted(case.last_at - case.opened_at for case in cases))
+    first_line = sum(count for teams, count in by_teams.items() if not {*higher_lines} & {*teams.split()})
     figures: dict[str, Value] = {
         "events": totals.events,
         "cases": len(cases),
-        "first": str(at_micros(first)),
+        "first": str(at_micros(opened[0])),
         "last": str(at_micros(last)),
-        **cycles,
-        "cases_resolved": len(resolved),
-        **spread("mttr", resolved),
+        **spread("cycle", sorted(case.last_at - case.opened_at for case in cases)),
+        "cases_resolved": len(finished),
+        **spread("mttr", sorted(chain.from_iterable(resolving.values()))),
         "reopen_events": totals.reopenings,
         "reopened_cases": totals.reopened_cases,
-        "reopen_rate_of_resolved": share(totals.reopened_cases, len(resolved)),
+        "reopen_rate_of_resolved": share(totals.reopened_cases, len(finished)),
         "group_changes_total": totals.team_changes,
         "group_changes_per_case": shown(mean(totals.team_changes, len(cases)), 5),
         "cases_with_group_change": totals.cases_with_team_change,
@@ -141,33 +144,27 @@ def incident_kpis(
         "arrivals_days_with_cases": len(arrivals),
         "arrivals_max_day": [busiest.isoformat(), arrivals[busiest]],
         "mttr_h_median_by_impact": {
-            impact: hours(quantile(sorted(took), MEDIAN)) for impact, took in sorted(by_impact.items())
+            impact: hours(quantile(sorted(took), MEDIAN)) for impact, took in sorted(resolving.items())
         },
         "cases_by_impact": dict(sorted(Counter(case.impact for case in cases).items())),
         "queued_hours_total": hours(totals.queued_us, 1),
-        "push_to_front_cases_only_1st_line": sum(_first_line_only(cases, higher_lines)),
+        "push_to_front_cases_only_1st_line": first_line,
     }
-    if backlog_on is None:
-        backlog_on = _milestones(at_micros(last).astimezone(zone))
-    for day in backlog_on:
-        figures[BACKLOG + day.isoformat()] = backlog(cases, day_begins(day, zone))
+    for day in _milestones(at_micros(last).astimezone(zone)) if backlog_on is None else backlog_on:
+        instant = day_begins(day, zone)
+        # No case is finished before it is opened, so what is open is what was opened less what was finished.
+        figures[BACKLOG + day.isoformat()] = bisect_right(opened, instant) - bisect_right(finished, instant)
     return figures
 
 
-def backlog(cases: Iterable[Case], at: int) -> int:
-    """Cases whose first event has come by then, and no end yet."""
-    return sum(
-        case.opened_at <= at and (case.first_finished_at is None or case.first_finished_at > at) for case in cases
-    )
-
-
-def _first_line_only(cases: Iterable[Case], higher_lines: Iterable[str]) -> Iterator[bool]:
-    words = set(higher_lines)
-    known: dict[str, bool] = {}
-    for case in cases:
-        if case.teams not in known:
-            known[case.teams] = words.isdisjoint(case.teams.split())
-        yield known[case.teams]
+def by_day(ordered: Sequence[int], zone: tzinfo) -> Iterator[tuple[date, int]]:
+    """How many of these instants, the earliest first, lie in each day of the zone that has any."""
+    place = 0
+    while place < len(ordered):
+        day = at_micros(ordered[place]).astimezone(zone).date()
+        beyond = bisect_left(ordered, day_begins(day + timedelta(days=1), zone), place)
+        yield day, beyond - place
+        place = beyond
 
 
 def _milestones(last: datetime) -> list[date]:

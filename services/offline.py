@@ -6,9 +6,10 @@ Reading goes on beside a running system; an import needs to write, so it runs th
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,9 @@ from services.chassis.running import Running
 from services.chassis.service import Service
 from services.gateway.persons import PersonKeys
 from services.host import Host, discover, journal_file, open_to_read
+from services.importing.by_url import HistoryByUrl, Told
 from services.importing.history import Imported, Progress, import_history
-from services.importing.mapping import load
+from services.importing.mapping import Mapping, load
 from services.serving import host_of, key_book, tokens_of
 from services.settings import Settings
 from services.verify.run import Report, verify
@@ -76,6 +78,8 @@ async def import_file(
 ) -> Imported:
     """Record a file of history and wait until every view shows it. Raises BadMapping, Unusable, CannotDo."""
     what = load(mapping)
+    if settings.url:
+        return await _import_by_url(settings, file, what, tenant, rejects, progress)
     recorder = next((service for service in discover().values() if service.history), None)
     if recorder is None or recorder.history is None:
         raise CannotDo("no installed service records history: install this package with all its services")
@@ -94,6 +98,35 @@ async def import_file(
         )
         if not await host.idle(SETTLED_WITHIN_S):
             raise CannotDo("the rows are recorded, but a view does not come on: `fieldloop doctor` says which")
+    return imported
+
+
+async def _import_by_url(
+    settings: Settings, file: Path, what: Mapping, tenant: str, rejects: Path, progress: Callable[[Progress], None]
+) -> Imported:
+    """The same through the gateway of a running system, whose key file is in our data folder."""
+    tokens = tokens_of(settings, SystemClock())
+
+    def headers() -> dict[str, str]:
+        return {"Authorization": f"Bearer {tokens.issue(Principal('cli-import', tenant, 'operator', channel='api'))}"}
+
+    async with httpx.AsyncClient(base_url=settings.url, timeout=60) as client:
+        sender = HistoryByUrl(client, headers, what.source)
+        sending = asyncio.create_task(sender.run())
+        try:
+            imported = await import_history(
+                file,
+                what,
+                sender.ask,
+                make_command=Told,
+                rejects=rejects,
+                tenant=tenant,
+                progress=progress,
+            )
+        finally:
+            sending.cancel()
+    if not await settled(settings):
+        raise CannotDo("the rows are recorded, but a service does not come on: `fieldloop doctor` says which")
     return imported
 
 
@@ -197,10 +230,36 @@ async def rebuild_one(
 # Verify.
 
 
-async def verify_stores(settings: Settings, progress: Callable[[int], None]) -> Report:
+async def verify_stores(settings: Settings, progress: Callable[[int], None] = lambda read: None) -> Report:
     services = discover()
     async with readers(settings, services) as journals:
         return await verify(services, journals, progress)
+
+
+async def settled(settings: Settings, within: float = SETTLED_WITHIN_S) -> bool:
+    """Wait until a running system has taken in and shows all it recorded; False when that does not come in time."""
+    services = discover()
+    async with AsyncExitStack() as opened:
+        journals = await opened.enter_async_context(readers(settings, services))
+        views = {}
+        for name, service in services.items():
+            views[name] = await _open_views(settings, service, readonly=True)
+            opened.push_async_callback(views[name].close)
+
+        async def heads() -> dict[str, int]:
+            return {name: (await journal.head()).position for name, journal in journals.items()}
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while True:
+                    before = await heads()
+                    shown = {name: await views[name].positions() for name in services}
+                    behind = any(min(at.values(), default=before[n]) < before[n] for n, at in shown.items())
+                    checked = behind or (await verify(services, journals)).behind
+                    if not checked and before == await heads():
+                        return True
+                    await asyncio.sleep(0.2)
+    return False
 
 
 # Doctor.

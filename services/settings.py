@@ -36,6 +36,9 @@ class Settings:
     replicas: str = ""
     """FIELDLOOP_REPLICAS: where a gateway finds the services, `intake=URL,URL;dispatcher=URL;…`."""
 
+    url: str = ""
+    """FIELDLOOP_URL: the gateway of a running system, for commands that ask it instead of running the services."""
+
     @classmethod
     def from_env(
         cls, given: Mapping[str, object] = MappingProxyType({}), env: Mapping[str, str] = os.environ

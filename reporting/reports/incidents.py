@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from reporting.figures import BACKLOG, Case, Totals, Value, day_begins, incident_kpis
 from reporting.projections.order_timeline import ORDER_TIMELINE
@@ -37,10 +37,12 @@ async def compute(fetch: Fetch, scope: Scope) -> dict[str, Value]:
             "queued_us": _t.queued_us,
         },
     )
-    rows = await fetch(select(*[_t[name] for name in Case._fields]).where(asked))
+    cases = await fetch(select(*[_t[name] for name in Case._fields]).where(asked))
+    teams = await fetch(select(_t.teams, func.count().label("cases")).where(asked).group_by(_t.teams))
     return incident_kpis(
-        [Case(*[row[name] for name in Case._fields]) for row in rows],
+        [Case._make(row.values()) for row in cases],
         Totals(**{name: totals[name] for name in Totals._fields}),
+        {row["teams"]: row["cases"] for row in teams},
         zone=scope.zone,
         backlog_on=scope.backlog_on,
         higher_lines=scope.higher_lines,

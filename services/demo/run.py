@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from random import Random
 
@@ -17,16 +18,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from contracts import envelope as envelopes
-from contracts.event import REGISTRY
 from contracts.inventory import PartConsumed
 from contracts.topics import PUBLISHER_OF
 from services.chassis.clock import SystemClock
+from services.chassis.journal.store import JournalStore
 from services.demo.company import company
 from services.demo.people import TENANT, People, Story, found
 from services.gateway.users import DEMO_PASSWORD, demo_users, write_users
 from services.gateway.users import FILE as USERS_FILE
-from services.host import Host, until_told
-from services.offline import rebuild_one
+from services.host import discover, until_told
+from services.offline import readers, rebuild, settled
 from services.serving import all_in_one, listening, tokens_of
 from services.settings import BadSetting, Settings
 from services.verify.run import verify
@@ -59,27 +60,32 @@ class Outcome(msgspec.Struct):
 async def run_demo(
     settings: Settings, *, requests: int, seed: int, once: bool, as_json: bool, console: Console
 ) -> Outcome:
-    """Raises BadSetting where the demo must not run, Unexpected when the system does something else."""
+    """
+    In this process; or, with FIELDLOOP_URL, upon the system that answers there.
+
+    Raises BadSetting where the demo must not run, Unexpected when the system does something else.
+    """
     if settings.host not in LOOPBACK:
         raise BadSetting(f"the demo's passwords are known, so it listens on loopback only, not on {settings.host}")
     begun = time.monotonic()
     async with AsyncExitStack() as opened:
-        parts = all_in_one(settings)
-        host, app = await opened.enter_async_context(parts)
+        address, host = settings.url, None
+        if not address:
+            host, app = await opened.enter_async_context(all_in_one(settings))
+            address = await opened.enter_async_context(listening(settings, app))
+            await host.led()
         write_users(settings.data / USERS_FILE, demo_users({"customer": "C001", "engineer": "E01", "partner": "P01"}))
-        address = await opened.enter_async_context(listening(settings, app))
         client = await opened.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
-        await host.led()
         people = People(client, tokens_of(settings, SystemClock()))
         waits = await _drive(people, requests, seed, console)
-        await host.idle()
-        outcome = await _prove(host, waits, begun)
+        await (host.idle() if host else settled(settings))
+        outcome = await _prove(settings, waits, begun)
         if as_json:
             sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
             sys.stdout.flush()
         else:
             _show(outcome, console)
-        if not once:
+        if host and not once:
             console.print(f"The API is shown at [bold]{address}/docs[/bold]; sign in as manager@demo, agent@demo, …")
             console.print(f"with the password {DEMO_PASSWORD}. Ctrl-C ends it; the stores stay in {settings.data}.")
             await until_told()
@@ -113,15 +119,13 @@ async def _drive(people: People, requests: int, seed: int, console: Console) -> 
     return [story.result() for story in stories]
 
 
-async def _prove(host: Host, waits: list[float], begun: float) -> Outcome:
-    counts = await _counted(host)
-    journals = {name: running.journal for name, running in host.running.items()}
-    found = await verify({name: running.service for name, running in host.running.items()}, journals)
-    rebuilt = [
-        result
-        for name, running in host.running.items()
-        for result in await rebuild_one(name, running.journal, running.views, lambda read: None, swap=False)
-    ]
+async def _prove(settings: Settings, waits: list[float], begun: float) -> Outcome:
+    """Count and check upon the stores, as an auditor would, not from what this process remembers."""
+    services = discover()
+    async with readers(settings, services) as journals:
+        counts = await _counted(journals)
+        checked = await verify(services, journals)
+    rebuilt = await rebuild(settings, services, check_only=True, progress=lambda read: None)
     return Outcome(
         requests=counts["RequestReceived"],
         assigned=counts["OrderAssigned"],
@@ -129,25 +133,25 @@ async def _prove(host: Host, waits: list[float], begun: float) -> Outcome:
         feedback=counts["FeedbackReceived"],
         parts_consumed=counts["pieces"],
         events=counts["events"],
-        invariant_violations=found.violations,
+        invariant_violations=checked.violations,
         rebuild_identical=all(result.identical for result in rebuilt),
-        chain_verified=found.chain,
+        chain_verified=checked.chain,
         seconds=round(time.monotonic() - begun, 1),
         peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         assigned_after_ms_p50=round(sorted(waits)[len(waits) // 2] * 1000),
     )
 
 
-async def _counted(host: Host) -> Counter[str]:
+async def _counted(journals: Mapping[str, JournalStore]) -> Counter[str]:
     """Events of the demo's tenant by type, each where it was recorded; and the pieces that were consumed."""
     counts: Counter[str] = Counter()
-    for name, running in host.running.items():
+    for name, journal in journals.items():
         position = 0
-        while entries := await running.journal.read(position, 2_000):
+        while entries := await journal.read(position, 2_000):
             position = entries[-1].position
             for entry in entries:
                 envelope = envelopes.read(entry.record)
-                if entry.tenant == TENANT and PUBLISHER_OF.get(envelope.type) == name and envelope.type in REGISTRY:
+                if entry.tenant == TENANT and PUBLISHER_OF.get(envelope.type) == name:
                     counts["events"] += 1
                     counts[envelope.type] += 1
                     if envelope.type == PartConsumed.__name__:

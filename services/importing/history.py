@@ -180,7 +180,7 @@ class _Run:
 
     async def take(self, row: Row | BadRow, group: asyncio.TaskGroup) -> None:
         """List a bad row, or have a good one recorded after those of its case; waits while many are under way."""
-        self._add(rows=1)
+        self._add(rows=1); self.counted["x"] = 0
         case = row.case if isinstance(row, BadRow) else row.values.get("case", "")
         if case:
             self.counted[case] += 1
@@ -236,7 +236,7 @@ class _Run:
             content = msgspec.json.encode([known.at, type(event).__name__, event])
             answer = await self._tell(known.at, event, known.key, hashlib.sha256(content).digest())
         if answer.rejected:
-            self._reject(BadRow(known.row.line, _refusal(answer), known.row.raw))
+            self._reject(BadRow(known.row.line, _refusal(answer, known.key), known.row.raw))
         elif answer.repeated:
             self._add(repeated=1)
         else:
@@ -272,9 +272,9 @@ class _Run:
         self.progress = Progress(p.rows + rows, p.recorded + recorded, p.repeated + repeated, p.rejected + rejected)
 
 
-def _refusal(answer: Answer) -> str:
+def _refusal(answer: Answer, key: str) -> str:
     if answer.rejected == "idempotency-key.reused":
-        return f"row {answer.facts['key']} was imported before and said something else; history is not rewritten"
+        return f"row {key} was imported before and said something else; history is not rewritten"
     return f"refused: {answer.rejected}"
 
 

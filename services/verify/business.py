@@ -1,16 +1,18 @@
 """
 The invariants of the business, folded from the log of one service each.
 
-I1 a request ends once, or a deadline or a person waits for it; I2 an order has one engineer, her hours overlap nowhere;
-I3 parts are conserved; I7 a deadline is missed at most once, and not before it is due.
+I1 a request or an order ends once, and what waits has a deadline that watches it; I2 an order has one engineer, her
+hours overlap nowhere; I3 parts are conserved; I7 a deadline is missed at most once, when it was due, while nobody had
+the order. History that was imported is another system's and is not judged.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, Protocol
 
 from contracts.dispatcher import (
     AssignmentOverdue,
@@ -27,124 +29,293 @@ from contracts.dispatcher import (
 from contracts.envelope import Envelope
 from contracts.event import Event
 from contracts.intake import RequestClosed, RequestIncomplete, RequestReceived, RequestWithdrawn
-from contracts.inventory import PartConsumed, StockCounted, StockReturned, StockSetAside
-from services.verify.findings import Finding
+from contracts.inventory import (
+    PartConsumed,
+    PartsReserved,
+    StockCounted,
+    StockFellShort,
+    StockReturned,
+    StockSetAside,
+)
+from services.chassis.journal.store import TimerKey
+from services.verify.findings import Findings
 
-TIMER = "assignment-overdue"
+OVERDUE: Final = "assignment-overdue"
+AGAIN: Final = "assign-again"
+"""The dispatcher's timers. Whatever waits for an engineer has the second one, and the first one until it was missed."""
+
+ASSIGN_WITHIN: Final = timedelta(minutes=30)
+"""The dispatcher's deadline for an order that waits again."""
+
+
+class Check(Protocol):
+    """One service's own events in order; imported ones are left out."""
+
+    READS: ClassVar[frozenset[type[Any]]]
+
+    def check(self, position: int, event: Any, envelope: Envelope) -> None: ...
+
+
+# I1 over intake's log.
 
 
 @dataclass
 class Requests:
-    """I1 over intake's log."""
+    findings: Findings
+    _state: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    findings: list[Finding] = field(default_factory=list)
-    _open: dict[tuple[str, str], str] = field(default_factory=dict)
+    READS: ClassVar[frozenset[type[Any]]] = frozenset(
+        {RequestReceived, RequestIncomplete, RequestWithdrawn, RequestClosed}
+    )
 
     def check(self, position: int, event: Event, envelope: Envelope) -> None:
         match event:
-            case RequestReceived() | RequestIncomplete():
-                self._open[envelope.tenant, event.request_id] = "open"
+            case RequestIncomplete():
+                self._becomes("incomplete", event.request_id, ("absent", "incomplete"), position, envelope)
+            case RequestReceived():
+                self._becomes("received", event.request_id, ("absent", "incomplete"), position, envelope)
             case RequestWithdrawn():
-                self._open[envelope.tenant, event.request_id] = "withdrawn"
+                self._becomes("withdrawn", event.request_id, ("received", "incomplete"), position, envelope)
+            case RequestClosed(outcome="completed"):
+                self._becomes("closed", event.request_id, ("received", "incomplete"), position, envelope)
             case RequestClosed():
-                before = self._open.get((envelope.tenant, event.request_id))
-                wanted = "withdrawn" if event.outcome == "completed_after_withdrawal" else "open"
-                if before != wanted:
-                    what = f"request {event.request_id} is closed as {event.outcome} but was {before}"
-                    self.findings.append(Finding("I1", "intake", position, what))
-                self._open[envelope.tenant, event.request_id] = "closed"
+                self._becomes("closed after withdrawal", event.request_id, ("withdrawn",), position, envelope)
             case _:
                 pass
+
+    def _becomes(self, state: str, request_id: str, after: Collection[str], position: int, envelope: Envelope) -> None:
+        request = envelope.tenant, request_id
+        if (before := self._state.get(request, "absent")) not in after:
+            self.findings.add("I1", position, f"request {request_id} is {state} and was {before}")
+        self._state[request] = state
+
+
+# I1, I2 and I7 over the dispatcher's log.
+
+
+@dataclass(slots=True)
+class _Live:
+    """An order that has not ended."""
+
+    engineer: str
+    """Who has it; empty while it waits."""
+    since: int
+    """Where it began to wait."""
+    deadlines: tuple[datetime, ...]
+    overdue: bool = False
+
+
+_HISTORY, _CANCELLED, _FINISHED = "history", "cancelled", "finished"
 
 
 @dataclass
 class Orders:
-    """I1, I2 and I7 over the dispatcher's log; imported history is another system's and is not judged."""
-
-    findings: list[Finding] = field(default_factory=list)
-    _engineer: dict[tuple[str, str], str | None] = field(default_factory=dict)
-    """Every live order that has not ended, and who has it."""
-    _overdue: set[tuple[str, str]] = field(default_factory=set)
+    findings: Findings
+    _order: dict[tuple[str, str], _Live | str] = field(default_factory=dict)
+    """What lives, and of the others how they ended."""
     _hours: dict[tuple[str, str, str], dict[str, tuple[datetime, datetime]]] = field(
         default_factory=lambda: defaultdict(dict)
     )
 
-    def check(self, position: int, event: Event, envelope: Envelope) -> None:
-        if envelope.origin == "import":
+    READS: ClassVar[frozenset[type[Any]]] = frozenset(
+        {
+            AssignmentOverdue,
+            HoursBooked,
+            HoursFreed,
+            OrderAssigned,
+            OrderCancelled,
+            OrderDeclined,
+            OrderFinished,
+            OrderOpened,
+            OrderReassigned,
+            OrderReturned,
+        }
+    )
+
+    def check(self, position: int, event: Any, envelope: Envelope) -> None:
+        if isinstance(event, HoursBooked | HoursFreed):
+            self._check_hours(position, event, envelope.tenant)
             return
-        tenant = envelope.tenant
+        name = envelope.tenant, event.order_id
+        order = self._order.get(name)
+        if isinstance(event, OrderOpened):
+            if order is not None:
+                self.findings.add("I1", position, f"order {event.order_id} is opened a second time")
+            due = event.assign_due_at
+            self._order[name] = _Live("", position, (due,)) if due else _HISTORY
+        elif isinstance(order, _Live):
+            self._order[name] = self._follow(position, event, envelope, order)
+        elif isinstance(event, OrderFinished) and order == _CANCELLED:
+            # Work that was done is a fact, and wins.
+            if event.outcome != "completed_after_cancellation":
+                self.findings.add("I1", position, f"order {event.order_id} ends a second time")
+            self._order[name] = _FINISHED
+        elif order != _HISTORY:
+            what = f"{type(event).__name__} of order {event.order_id}, which is {order or 'not opened'}"
+            self.findings.add("I1", position, what)
+
+    def _follow(self, position: int, event: Any, envelope: Envelope, order: _Live) -> _Live | str:
         match event:
-            case OrderOpened():
-                self._engineer[tenant, event.order_id] = None
             case OrderAssigned():
-                if (who := self._engineer.get((tenant, event.order_id))) is not None:
-                    self._find("I2", position, f"order {event.order_id} goes to {event.engineer_id}, {who} has it")
-                self._engineer[tenant, event.order_id] = event.engineer_id
+                self._had_by("", order, position, event)
+                order.engineer = event.engineer_id
             case OrderReassigned():
-                self._engineer[tenant, event.order_id] = event.engineer_id
+                self._had_by(event.from_engineer_id, order, position, event)
+                order.engineer = event.engineer_id
             case OrderDeclined() | OrderReturned():
-                if (tenant, event.order_id) in self._engineer:
-                    self._engineer[tenant, event.order_id] = None
-            case OrderCancelled() | OrderFinished():
-                self._engineer.pop((tenant, event.order_id), None)
+                self._had_by(event.engineer_id, order, position, event)
+                due = envelope.recorded_at + ASSIGN_WITHIN
+                return _Live("", position, (*order.deadlines, due), order.overdue)
             case AssignmentOverdue():
-                if (tenant, event.order_id) in self._overdue:
-                    self._find("I7", position, f"order {event.order_id} is overdue a second time")
-                if envelope.time < event.due_at:
-                    self._find("I7", position, f"order {event.order_id} is overdue before it is due")
-                self._overdue.add((tenant, event.order_id))
-            case HoursBooked():
-                booked = self._hours[tenant, event.engineer_id, event.day]
-                for order, (starts, ends) in booked.items():
-                    if order != event.order_id and event.starts_at < ends and starts < event.ends_at:
-                        self._find("I2", position, f"{event.engineer_id} has {event.order_id} and {order} at once")
-                booked[event.order_id] = event.starts_at, event.ends_at
-            case HoursFreed():
-                self._hours[tenant, event.engineer_id, event.day].pop(event.order_id, None)
+                self._check_deadline(position, event, envelope, order)
+                order.overdue = True
+            case OrderCancelled():
+                return _CANCELLED
+            case OrderFinished():
+                return _FINISHED
             case _:
                 pass
+        return order
 
-    def stuck(self, deadlines: AbstractSet[tuple[str, str]]) -> list[Finding]:
-        """Waiting orders for which neither a deadline lives nor one was missed; `deadlines` are (tenant, order)."""
-        waiting = {order for order, who in self._engineer.items() if who is None}
-        stuck = sorted(waiting - deadlines - self._overdue)
-        return [Finding("I1", "dispatcher", 0, f"order {order} waits and no deadline watches it") for _, order in stuck]
+    def _had_by(self, engineer_id: str, order: _Live, position: int, event: Any) -> None:
+        if order.engineer != engineer_id:
+            who = f"{order.engineer} has" if order.engineer else "nobody has"
+            what = f"{type(event).__name__} of order {event.order_id} to or by {event.engineer_id}, which {who}"
+            self.findings.add("I2", position, what)
 
-    def _find(self, rule: str, position: int, what: str) -> None:
-        self.findings.append(Finding(rule, "dispatcher", position, what))
+    def _check_deadline(self, position: int, event: AssignmentOverdue, envelope: Envelope, order: _Live) -> None:
+        wrong = []
+        if order.overdue:
+            wrong.append("a second time")
+        if order.engineer:
+            wrong.append(f"while {order.engineer} has it")
+        if event.due_at not in order.deadlines:
+            wrong.append("at a time that was none of its deadlines")
+        if envelope.time < event.due_at:
+            wrong.append("before it is due")
+        if wrong:
+            self.findings.add("I7", position, f"order {event.order_id} is overdue {', '.join(wrong)}")
+
+    def _check_hours(self, position: int, event: HoursBooked | HoursFreed, tenant: str) -> None:
+        booked = self._hours[tenant, event.engineer_id, event.day]
+        if isinstance(event, HoursFreed):
+            if booked.pop(event.order_id, None) is None:
+                what = f"{event.engineer_id} gives back hours of {event.order_id} that were not booked"
+                self.findings.add("I2", position, what)
+            if not booked:
+                del self._hours[tenant, event.engineer_id, event.day]
+            return
+        for order_id, (starts_at, ends_at) in booked.items():
+            if order_id == event.order_id or (event.starts_at < ends_at and starts_at < event.ends_at):
+                self.findings.add("I2", position, f"{event.engineer_id} has {event.order_id} and {order_id} at once")
+        booked[event.order_id] = event.starts_at, event.ends_at
+
+    def stuck(self, armed: Collection[TimerKey], upto: int) -> None:
+        """I1 at the end of the log: what waits since `upto` or before must have its deadlines among those armed."""
+        watched: Mapping[str, set[tuple[str, str]]] = {
+            name: {(key.tenant, key.key) for key in armed if key.name == name} for name in (OVERDUE, AGAIN)
+        }
+        for name, order in self._order.items():
+            if isinstance(order, str) or order.engineer or order.since > upto:
+                continue
+            if name not in watched[OVERDUE] and not order.overdue:
+                self.findings.add("I1", order.since, f"order {name[1]} waits from here and no deadline watches it")
+            if name not in watched[AGAIN]:
+                self.findings.add("I1", order.since, f"order {name[1]} waits from here and nobody will look again")
+
+
+# I3 over inventory's log.
+
+
+@dataclass(slots=True)
+class _Shelf:
+    on_hand: int = 0
+    aside: int = 0
+    """The sum of `of`."""
+    of: dict[str, int] = field(default_factory=dict)
+    """Pieces set aside, by order."""
+    since: int = 0
+    """Where more came to be set aside than is there, until the orders that lose theirs are named; else 0."""
 
 
 @dataclass
 class Stock:
-    """I3 over inventory's log: what was counted less what was consumed is on hand, and covers what is set aside."""
+    """
+    What was counted less what was used is on hand and never below nothing; what is set aside lies there.
 
-    findings: list[Finding] = field(default_factory=list)
-    _on_hand: dict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
-    _set_aside: dict[tuple[str, str, str], dict[str, int]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(int))
+    A count or a use may leave less than was set aside: then the very next events of that stock take the difference from
+    the orders.
+    """
+
+    findings: Findings
+    _shelf: dict[tuple[str, str, str], _Shelf] = field(default_factory=lambda: defaultdict(_Shelf))
+
+    READS: ClassVar[frozenset[type[Any]]] = frozenset(
+        {StockCounted, StockSetAside, StockReturned, StockFellShort, PartConsumed, PartsReserved}
     )
 
-    def check(self, position: int, event: Event, envelope: Envelope) -> None:
-        if not isinstance(event, StockCounted | StockSetAside | StockReturned | PartConsumed):
+    def check(self, position: int, event: Any, envelope: Envelope) -> None:
+        if isinstance(event, PartsReserved):
+            self._check_reserved(position, event, envelope.tenant)
             return
-        stock = envelope.tenant, event.part_id, event.place_id
+        shelf, where = (
+            self._shelf[envelope.tenant, event.part_id, event.place_id],
+            f"{event.part_id} at {event.place_id}",
+        )
+        if shelf.since and not isinstance(event, StockFellShort):
+            self._broken(shelf, where)
         match event:
             case StockCounted():
-                # A count may say that less is there than was promised; that is a shortage, not a broken book.
-                self._on_hand[stock] = event.quantity
-                return
+                shelf.on_hand = event.quantity
             case StockSetAside():
-                self._set_aside[stock][event.order_id] += event.quantity
-                if sum(self._set_aside[stock].values()) > self._on_hand[stock]:
-                    self._find(position, f"more of {event.part_id} at {event.place_id} is set aside than is there")
+                self._set_aside(shelf, event.order_id, event.quantity)
+                if shelf.aside > shelf.on_hand:
+                    self.findings.add("I3", position, f"more of {where} is set aside than is there")
+                    return
             case StockReturned():
-                self._set_aside[stock][event.order_id] -= event.quantity
-                if self._set_aside[stock][event.order_id] < 0:
-                    self._find(position, f"order {event.order_id} returns more of {event.part_id} than it had")
+                self._take(shelf, position, event, where)
+            case StockFellShort():
+                if event.quantity > shelf.aside - shelf.on_hand:
+                    self.findings.add("I3", position, f"order {event.order_id} loses {where} that is there")
+                self._take(shelf, position, event, where)
             case PartConsumed():
-                self._on_hand[stock] += event.drift - event.quantity
-                if self._on_hand[stock] < 0:
-                    self._find(position, f"{event.part_id} at {event.place_id} falls below nothing")
+                if event.drift != max(0, event.quantity - shelf.on_hand):
+                    what = (
+                        f"{event.quantity} of {where} are used and {shelf.on_hand} were there: no drift {event.drift}"
+                    )
+                    self.findings.add("I3", position, what)
+                shelf.on_hand = max(0, shelf.on_hand - event.quantity)
+        if shelf.aside <= shelf.on_hand:
+            shelf.since = 0
+        elif not isinstance(event, StockReturned):
+            shelf.since = shelf.since or position
 
-    def _find(self, position: int, what: str) -> None:
-        self.findings.append(Finding("I3", "inventory", position, what))
+    def end(self) -> None:
+        """What is still short at the end of the log."""
+        for (_, part_id, place_id), shelf in self._shelf.items():
+            if shelf.since:
+                self._broken(shelf, f"{part_id} at {place_id}")
+
+    def _broken(self, shelf: _Shelf, where: str) -> None:
+        what = f"less of {where} is left than is set aside, and no order is told that it loses any"
+        self.findings.add("I3", shelf.since, what)
+        shelf.since = 0
+
+    def _take(self, shelf: _Shelf, position: int, event: StockReturned | StockFellShort, where: str) -> None:
+        if event.quantity > shelf.of.get(event.order_id, 0):
+            self.findings.add("I3", position, f"order {event.order_id} gives up more of {where} than it had")
+        self._set_aside(shelf, event.order_id, -event.quantity)
+
+    def _set_aside(self, shelf: _Shelf, order_id: str, more: int) -> None:
+        pieces = max(0, shelf.of.get(order_id, 0) + more)
+        shelf.aside += pieces - shelf.of.get(order_id, 0)
+        shelf.of[order_id] = pieces
+        if not pieces:
+            del shelf.of[order_id]
+
+    def _check_reserved(self, position: int, event: PartsReserved, tenant: str) -> None:
+        for line in event.lines:
+            aside = self._shelf[tenant, line.part_id, line.place_id].of.get(event.order_id, 0)
+            if aside != line.quantity:
+                what = f"order {event.order_id} has {aside} of {line.part_id} at {line.place_id}, not {line.quantity}"
+                self.findings.add("I3", position, what)

@@ -596,6 +596,22 @@ def test_one_line_is_logged_per_command_and_no_text_forges_another(toy: Toy):
     assert second["correlation"] == "a\n{b"
 
 
+def test_a_caller_who_is_refused_is_logged_with_what_they_tried(toy: Toy):
+    out = io.BytesIO()
+    telemetry.log_as_json(out)
+    try:
+        toy.call("POST", "/v1/notes", "auditor", json={"text": "hi"})
+        toy.call("GET", "/v1/notes", None)
+    finally:
+        telemetry.log_as_json(io.BytesIO())
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    refused = [line for line in lines if line["event"] == "caller_refused"]
+    assert [(one["user"], one["role"], one["tenant"], one["route"], one["status"]) for one in refused] == [
+        ("auditor-user", "auditor", "demo", "/v1/notes", 403),
+        ("", "nobody", "", "/v1/notes", 401),
+    ]
+
+
 def test_a_command_has_one_span_that_continues_the_callers_trace(toy: Toy):
     spans = InMemorySpanExporter()
     provider = telemetry.trace_to(spans, "test", share=1)

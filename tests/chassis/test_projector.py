@@ -189,6 +189,19 @@ def test_queries_sort_and_compare_text_by_code_point(place):
     run(story())
 
 
+def test_text_in_postgres_is_sorted_by_code_point_whatever_the_language_of_the_database(postgres):
+    place = InPostgres(postgres.fresh_database())
+
+    async def story():
+        async with place.store(THINGS):
+            await place.execute(
+                "DO $$ BEGIN ASSERT (SELECT count(*) = 5 FROM information_schema.columns WHERE table_name = 'things' "
+                "AND data_type = 'text' AND collation_name = 'C'); END $$"
+            )
+
+    run(story())
+
+
 def test_the_dump_is_the_same_bytes_on_both_stores(tmp_path, postgres):
     events = [does(name, "put", {"text": name, "flag": True, "number": n}) for n, name in enumerate("bäa𝄞Z\uffff")]
     dumps = []
@@ -415,12 +428,15 @@ def test_an_event_that_cannot_be_read_stops_those_who_read_it(place):
 def test_a_fold_that_names_an_unknown_column_or_a_wrong_key_is_told_so():
     with pytest.raises(TypeError, match="view things has no column colour"):
         rows_after(things(apply=lambda rows, *_: rows.put("a", 1, colour="red")), [gone("a")])
-    for wrong in (("a",), ("a", 1, 2)):
-        for call in ("get", "put", "drop"):
-            with pytest.raises(TypeError, match=r"the key of view things is \(key, part\)"):
+    for call in ("get", "put", "drop"):
+        for wrong in (("a",), ("a", 1, 2), ("a", "1"), ("a", None)):
+            with pytest.raises(TypeError, match=r"the key of view things is \(key: str, part: int\), not \('a'"):
                 rows_after(things(apply=lambda rows, *_, c=call, k=wrong: getattr(rows, c)(*k)), [gone("a")])
-    with pytest.raises(BadRow, match=r"things\.part is int and was given str"):
-        rows_after(things(apply=lambda rows, *_: rows.put("a", "1")), [gone("a")])
+        for wrong in (("a\0", 1), ("a", 2**63)):
+            with pytest.raises(BadRow, match="no row of things can have the key"):
+                rows_after(things(apply=lambda rows, *_, c=call, k=wrong: getattr(rows, c)(*k)), [gone("a")])
+    with pytest.raises(BadRow, match=r"things\.count is int and was given str"):
+        rows_after(things(apply=lambda rows, *_: rows.put("a", 1, count="1")), [gone("a")])
 
 
 # Running and waiting.

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from services.chassis.readers.projector import Projector
 from services.chassis.readers.rebuild import check, rebuild
 from services.chassis.readers.viewstore import dump
-from tests.chassis.view_stores import COLUMNS, STORES, Journal, does, gone, place_of, run, things
+from tests.chassis.view_stores import COLUMNS, STORES, InPostgres, Journal, does, gone, place_of, run, things
 
 THINGS = things()
 OTHERS = things("others")
@@ -36,6 +36,17 @@ async def served(place, journal, *views):
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@asynccontextmanager
+async def forged(place, journal):
+    """The same, with a row that was changed by hand and has been folded upon since."""
+    async with served(place, journal, THINGS):
+        await place.execute("UPDATE things SET text = 'forged' WHERE key = 'k5'")
+    journal.record(does("k5", "count"))
+    async with served(place, journal, THINGS) as (live, projector):
+        assert (await texts(live))["k5"] == "forged"
+        yield live, projector
 
 
 async def texts(store, view=THINGS) -> dict:
@@ -93,8 +104,7 @@ def test_a_row_that_was_changed_by_hand_is_found_and_named(place, planted, named
 def test_what_is_recorded_meanwhile_is_in_the_comparison_and_in_what_is_served_after_the_swap(place):
     async def story():
         journal = Journal(EVENTS)
-        async with served(place, journal, THINGS) as (live, projector):
-            await place.execute("UPDATE things SET text = 'forged' WHERE key = 'k5'")
+        async with forged(place, journal) as (live, projector):
             fresh = await live.beside()
             await rebuild(journal, live, fresh)
             end = journal.record(does("k6", "put", {"text": "later"}))
@@ -102,7 +112,6 @@ def test_what_is_recorded_meanwhile_is_in_the_comparison_and_in_what_is_served_a
             assert await projector.wait_for(end, 20)
             (found,) = await check(journal, live, fresh)
             assert found.position == end and "k5" in found.difference
-            assert (await texts(live))["k5"] == "forged"
 
             end = journal.record(does("k6", "put", {"text": "later still"}))
             projector.wake()
@@ -120,6 +129,39 @@ def test_what_is_recorded_meanwhile_is_in_the_comparison_and_in_what_is_served_a
         async with served(place, journal, THINGS) as (live, _):
             assert (await texts(live))["k5"] == "5"
             assert (await live.positions())["things"] == end
+
+    run(story())
+
+
+def test_a_swap_by_another_process_is_noticed(postgres):
+    place = InPostgres(postgres.fresh_database())
+
+    async def story():
+        journal = Journal(EVENTS)
+        async with forged(place, journal) as (live, projector):
+            async with place.store(THINGS) as other:
+                fresh = await other.beside()
+                await rebuild(journal, other, fresh)
+                await other.become(fresh)
+            # The projector stands where the new rows stand, and remembers the old ones.
+            end = journal.record(does("k5", "count"))
+            projector.wake()
+            assert await projector.wait_for(end, 20)
+            assert (await texts(live))["k5"] == "5"
+
+    run(story())
+
+
+def test_a_projector_that_does_not_run_swaps_too(place):
+    async def story():
+        journal = Journal(EVENTS[:-1])
+        async with served(place, journal, THINGS):
+            pass
+        async with place.store(THINGS) as live:
+            fresh = await live.beside()
+            await Projector(journal, live).swap(fresh)
+            assert await live.positions() == {"things": len(EVENTS) - 1}
+            assert len(await texts(live)) == 12
 
     run(story())
 
@@ -164,20 +206,25 @@ def test_a_new_version_is_built_beside_the_old_one_that_is_served(place):
 
 
 def test_a_view_that_stopped_is_compared_where_it_stands_and_tried_again_after_the_swap(place):
-    journal = Journal([*EVENTS, does("k1", "fail"), does("k1", "count")])
+    journal, mended = Journal([*EVENTS, does("k1", "fail"), does("k1", "count")]), []
+
+    def apply(rows, event, envelope):
+        if not mended or envelope.position != str(len(EVENTS) + 1):
+            THINGS.apply(rows, event, envelope)
 
     async def story():
-        async with served(place, journal, THINGS) as (live, projector):
+        async with served(place, journal, things(apply=apply)) as (live, projector):
             assert list(projector.failed()) == ["things"]
             fresh = await live.beside()
             report = await rebuild(journal, live, fresh)
             assert (report.positions, report.failed) == ({"things": len(EVENTS)}, {})
             (found,) = await check(journal, live, fresh)
             assert (found.position, found.difference) == (len(EVENTS), None)
+            mended.append(True)
             await projector.swap(fresh)
-            while not projector.failed():
-                await asyncio.sleep(0)
-            assert projector.positions() == {"things": len(EVENTS)}
+            assert projector.failed() == {}
+            assert await projector.wait_for(len(EVENTS) + 2, 20)
+            assert projector.positions() == {"things": len(EVENTS) + 2}
 
     run(story())
 

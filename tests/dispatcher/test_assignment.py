@@ -159,6 +159,11 @@ def test_the_drive_is_counted_from_the_visit_before():
     assert event.travel_m == 13_010
 
 
+def test_a_day_is_kept_by_start_whatever_was_booked_first():
+    late, early = (booked(order_id=f"o-{n}", starts_at=at(n), ends_at=at(n, 50)) for n in (19, 17))
+    assert who_got_it(given(registered(), late, early, opened()).when(by_hand())).starts_at == at(17, 50)
+
+
 def test_the_same_engineer_twice_is_no_error():
     given(registered(), opened(), assigned()).when(by_hand()).then_nothing()
 
@@ -251,6 +256,11 @@ def test_back_to_a_former_engineer_waits_until_her_old_hours_are_given_back():
     story = (registered(), opened(), assigned(), booked(), to_second)
     given(*story).when(reassign("e-1", starts_at=at(19))).then_rejected("engineer.hours-taken", order_id="o-1")
     given(*story, freed()).when(reassign("e-1", starts_at=at(19))).then_types(OrderReassigned, HoursBooked)
+
+
+@pytest.mark.parametrize("command", [take(), by_hand()])
+def test_a_day_with_hours_to_be_given_back_is_passed_over(command):
+    assert who_got_it(given(registered(), booked(), opened()).when(command)).day == TOMORROW
 
 
 def test_the_place_of_the_order_goes_into_the_hours():

@@ -65,3 +65,8 @@ def test_hours_are_given_back_once():
 
 def test_hours_of_another_order_stay():
     given(booked(order_id="o-2")).when(FREE).then_nothing()
+
+
+def test_when_hours_are_given_back_the_others_stay_booked():
+    story = (booked(), booked(order_id="o-2"), freed())
+    given(*story).when(FreeHours(engineer_id="e-1", day=TODAY, order_id="o-2")).then(freed(order_id="o-2"))

@@ -140,7 +140,8 @@ def test_a_declined_order_gives_its_hours_back_and_goes_to_another():
 
 
 def test_an_order_that_came_back_may_go_to_the_same_engineer_in_the_same_hours():
-    before = [registered(), opened(), assigned(), booked()]
+    rest_of_today = {"ends_at": at(20)}
+    before = [registered(), opened(duration_s=3 * 3_600), assigned(**rest_of_today), booked(**rest_of_today)]
     assert reactions(returned(), *before) == {"find-engineer": [FREE, assign("e-1", compared=1)]}
 
 

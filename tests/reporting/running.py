@@ -1,5 +1,5 @@
 """
-Reporting on real SQLite stores and behind its real routes; what others publish is handed to it.
+Reporting on real stores and behind its real routes; what others publish is handed to it.
 
     async with reporting(tmp_path) as it:
         await it.publishes(request_received(), (order_assigned(), {"time": LATER}))
@@ -23,6 +23,7 @@ from services.chassis.ids import new_ids
 from services.chassis.journal.sqlite import SqliteJournal
 from services.chassis.journal.work import Arrival, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
+from services.chassis.readers.postgres_views import PostgresViews
 from services.chassis.readers.projector import Folder
 from services.chassis.readers.sqlite_views import SqliteViews
 from tests.fold import TENANT, enveloped
@@ -108,10 +109,13 @@ class Reporting:
 
 
 @asynccontextmanager
-async def reporting(path):
+async def reporting(path, dsn=None):
     path.mkdir(exist_ok=True)
     journal = SqliteJournal(path / "journal.sqlite")
-    views = await SqliteViews.open(path / "views", service.views)
+    if dsn:
+        views = await PostgresViews.open(dsn, service.name, service.views)
+    else:
+        views = await SqliteViews.open(path / "views", service.views)
     folder = Folder(views)
     await folder.start()
     clock = SetClock(NOW)

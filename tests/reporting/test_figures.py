@@ -68,14 +68,16 @@ def test_figures_are_rounded_once_at_the_end():
 
 
 CASES = [
-    Case(at(hours=0), at(hours=4), at(hours=9), "Low", "A\nB"),
-    Case(at(hours=1), None, at(hours=2), "High", "A 2nd"),
-    Case(at(days=20), at(days=20, hours=2), at(days=20, hours=2), "Low", "A22nd"),
+    Case(at(hours=0), at(hours=4), at(hours=9), "Low"),
+    Case(at(hours=1), None, at(hours=2), "High"),
+    Case(at(days=20), at(days=20, hours=2), at(days=20, hours=2), "Low"),
 ]
+
+TEAMS = {"A\nB": 1, "A 2nd": 1, "A22nd": 1}
 
 
 def test_incidents_by_hand():
-    found = incident_kpis(CASES, Totals(events=7, reopened_cases=1, team_changes=3, queued_us=HOUR))
+    found = incident_kpis(CASES, Totals(events=7, reopened_cases=1, team_changes=3, queued_us=HOUR), TEAMS)
     assert {name: found[name] for name in ("cases", "cases_resolved", "mttr_h_mean", "cycle_h_median")} == {
         "cases": 3,
         "cases_resolved": 2,
@@ -95,19 +97,19 @@ def test_incidents_by_hand():
 
 def test_the_first_line_and_the_days_of_a_backlog_can_be_said():
     asked = {"backlog_on": [date(2012, 5, 22)], "higher_lines": ["B"]}
-    found = incident_kpis(CASES, Totals(), **asked)
+    found = incident_kpis(CASES, Totals(), TEAMS, **asked)
     assert found["push_to_front_cases_only_1st_line"] == 2
     assert [name for name in found if name.startswith("backlog")] == ["backlog_2012-05-22"]
 
 
 def test_a_day_is_one_of_the_zone():
-    shanghai = incident_kpis(CASES, Totals(), zone=ZoneInfo("Asia/Shanghai"), backlog_on=[date(2012, 5, 2)])
+    shanghai = incident_kpis(CASES, Totals(), TEAMS, zone=ZoneInfo("Asia/Shanghai"), backlog_on=[date(2012, 5, 2)])
     assert shanghai["arrivals_days_with_cases"] == 2
     assert day_begins(date(2012, 5, 2), ZoneInfo("Asia/Shanghai")) == at(hours=16)
 
 
 def test_without_cases_there_is_nothing_to_say():
-    assert incident_kpis([], Totals()) == {"events": 0, "cases": 0}
+    assert incident_kpis([], Totals(), {}) == {"events": 0, "cases": 0}
 
 
 NINE_TO_FIVE = tuple(Shift(weekday, 540, 1020) for weekday in range(5))

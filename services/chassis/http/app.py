@@ -289,6 +289,9 @@ class Edge:
         elif status in (401, 403):
             log.warning(
                 telemetry.LOG_REFUSED_CALLER,
+                tenant=trail.caller.tenant,
+                user=trail.caller.user_id,
+                role=trail.caller.role,
                 service=trail.service,
                 method=method,
                 route=route,

@@ -257,7 +257,7 @@ class Call:
 class Trail:
     """What becomes known of a call on its way and goes into its answer, its log line and its span."""
 
-    __slots__ = ("body_bytes", "call", "headers", "position", "route", "service", "trace_parent")
+    __slots__ = ("body_bytes", "call", "caller", "headers", "position", "route", "service", "trace_parent")
 
     def __init__(self, trace_parent: str) -> None:
         self.trace_parent = trace_parent
@@ -266,6 +266,7 @@ class Trail:
         self.body_bytes = 1024 * 1024
         self.service = self.route = ""
         self.call: Call | None = None
+        self.caller = _NOBODY
 
     def put(self, name: str, value: str) -> None:
         self.headers[name] = value

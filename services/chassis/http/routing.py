@@ -49,8 +49,8 @@ class Declared:
         call: Call = request.scope[TRAIL].call
         return call
 
-    def admit(self, authorization: str, tokens: Tokens, secret: str) -> Principal:
-        """Who calls. Raises Unauthenticated, or a problem 403."""
+    def identify(self, authorization: str, tokens: Tokens, secret: str) -> Principal:
+        """Who calls. Raises Unauthenticated."""
         if self.roles == {PUBLIC}:
             return _NOBODY
         scheme, _, token = authorization.partition(" ")
@@ -60,10 +60,12 @@ class Declared:
             if not secret or not hmac.compare_digest(token.encode(), secret.encode()):
                 raise Unauthenticated("not one of our own processes")
             return _NOBODY
-        principal = tokens.verify(token)
-        if principal.role not in self.roles:
+        return tokens.verify(token)
+
+    def admit(self, principal: Principal) -> None:
+        """Raises a problem 403 for a role that is not let in."""
+        if principal is not _NOBODY and principal.role not in self.roles:
             raise Problem("role.not-allowed", role=principal.role, allowed=sorted(self.roles))
-        return principal
 
 
 def command(*roles: str) -> Any:
@@ -106,7 +108,9 @@ class ServiceRoute(APIRoute):
             scope, app = request.scope, request.app.state
             trail: Trail = scope[TRAIL]
             trail.route, trail.service, trail.body_bytes = self.path_format, self.api.name, self.body_bytes
-            principal = self.declared.admit(request.headers.get("authorization", ""), app.tokens, app.internal_secret)
+            credential = request.headers.get("authorization", "")
+            trail.caller = principal = self.declared.identify(credential, app.tokens, app.internal_secret)
+            self.declared.admit(principal)
             trail.call = call = Call(self.api, request, principal, app.tokens, trail)
             if request.method == "GET":
                 await call.wait_for_own_writes()

@@ -326,13 +326,11 @@ class Projector:
         again.
         """
         async with self._turn:
-            await self._folder.start()
-            folder = Folder(fresh)
+            folder, upto = Folder(fresh), await self._store.positions()
             await folder.start()
-            while await folder.step(self._journal, PAGE, self._folder.positions):
+            while await folder.step(self._journal, PAGE, upto):
                 pass
             await self._store.become(fresh)
             self._folder.failed.clear()
             await self._folder.start()
-        self._tell()
         self._woken.set()

@@ -194,9 +194,9 @@ class Reactor:
         for entry in entries:
             try:
                 envelope = envelopes.read(entry.record)
-            except msgspec.DecodeError as error:
+            except (msgspec.MsgspecError, ValueError) as error:
                 # Whose event it is cannot be told, and no retry will read it. The checks of the log find it too.
-                _log.error("reaction.unreadable", position=entry.position, event=entry.event_id, reason=str(error))
+                _log.error("reaction.unreadable", position=entry.position, event_id=entry.event_id, reason=str(error))
                 continue
             if envelope.origin == "import":
                 continue  # History does not act.
@@ -224,14 +224,14 @@ class Reactor:
         """Ask what the policy wants asked. None when that is settled, else the reason why not."""
         policy, envelope = self._policies[policy_name], due.envelope
         if policy.stale_after and self._clock.now() - envelope.recorded_at > policy.stale_after:
-            _log.info("reaction.stale", policy=policy.name, event=envelope.id)
+            _log.info("reaction.stale", policy=policy.name, event_id=envelope.id)
             return None
         try:
             commands = await policy.react(envelopes.payload(envelope), envelope, self._facts)
             for ask in self._asks(policy.name, envelope, commands):
                 answer = await self._writer.ask(ask)
                 if answer.rejected:
-                    _log.info("reaction.rejected", policy=policy.name, event=envelope.id, code=answer.rejected)
+                    _log.info("reaction.rejected", policy=policy.name, event_id=envelope.id, code=answer.rejected)
         except Stopped:
             raise
         except Exception as error:
@@ -239,7 +239,7 @@ class Reactor:
             missing = error.__cause__ if isinstance(error, Bug) else error
             if isinstance(missing, NotYet):
                 return f"not yet: {missing}"
-            _log.exception("reaction.failed", policy=policy.name, event=envelope.id, position=due.position)
+            _log.exception("reaction.failed", policy=policy.name, event_id=envelope.id, position=due.position)
             return f"{type(error).__name__}: {error}"
         return None
 

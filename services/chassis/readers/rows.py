@@ -47,7 +47,7 @@ class CachedRows:
         self.complete = complete
         self._view, self._most = view, most
         self._defaults = dict(view.defaults)
-        self._parts, self._width = 1 + len(view.key), len(self._defaults)
+        self._kinds, self._width = (str, *view.key.values()), len(self._defaults)
         # Two generations: what is used moves to `recent`, and when that is full, what stayed in `older` goes.
         self._recent: dict[Key, Row | None] = {}
         self._older: dict[Key, Row | None] = {}
@@ -63,7 +63,7 @@ class CachedRows:
         row = self.changed.get(full, _ABSENT)
         if row is _ABSENT:
             # If all columns are given, what the row was makes no difference.
-            whole = len(columns) == self._width and len(full) == self._parts
+            whole = len(columns) == self._width and len(full) == len(self._kinds)
             row = None if whole else self._stored(full)
         new = {**(row or self._defaults), **columns}
         if len(new) != self._width:
@@ -90,8 +90,12 @@ class CachedRows:
         return None
 
     def _must_fit(self, full: Key) -> None:
-        if len(full) != self._parts:
-            raise TypeError(f"the key of view {self._view.name} is ({', '.join(self._view.key)}), not {full[1:]}")
+        if tuple(map(type, full)) != self._kinds:
+            wanted = ", ".join([f"{name}: {kind.__name__}" for name, kind in self._view.key.items()])
+            raise TypeError(f"the key of view {self._view.name} is ({wanted}), not {full[1:]}")
+        for part in full:
+            if "\0" in part if isinstance(part, str) else not LEAST <= part <= MOST:
+                raise BadRow(f"no row of {self._view.name} can have the key {full[1:]}")
 
     # For whoever folds.
 
