@@ -11,8 +11,7 @@ from services.chassis.command import Command
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:+\-]+$")]
 """An id or a code: it can be a part of a stream's name."""
 Words = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
-"""What is sealed may say anything; what views keep in clear may not hold what a store refuses."""
-Note = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[^\x00]*$")]
+Note = Annotated[str, StringConstraints(max_length=1_000)]
 SvgPath = Annotated[
     str, StringConstraints(min_length=2, max_length=50_000, pattern=r"^[Mm][MmLlHhVvCcSsQqTtAaZz0-9eE+\-., ]+$")
 ]

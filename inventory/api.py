@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import Field
 from sqlalchemy import select
 
-from inventory.commands import CountStock, DefinePart, DefinePlace, Name, PlaceKind, Quantity, Words
+from inventory.commands import CountStock, DefinePart, DefinePlace, Name, PlaceKind, Quantity, Region, Words
 from inventory.domain.register import part_stream, place_stream
 from inventory.domain.stock import stock_stream
 from inventory.projections.registers import PARTS, PLACES, models_of
@@ -48,7 +48,7 @@ class PlaceBody(Body):
     place_id: Name
     kind: PlaceKind
     name: Words
-    region: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] = ""
+    region: Region = ""
 
 
 class PlaceView(Body):

@@ -12,7 +12,8 @@ from services.chassis.command import Command
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:+\-]+$")]
 """An id that can be a part of a stream's name."""
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Region = Annotated[str, StringConstraints(max_length=100)]
 Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
 PlaceKind = Literal["warehouse", "van"]
 
@@ -34,7 +35,7 @@ class DefinePlace(Command):
     place_id: Name
     kind: PlaceKind
     name: Words
-    region: Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00]*$")] = ""
+    region: Region = ""
 
 
 class CountStock(Command):

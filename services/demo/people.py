@@ -31,19 +31,23 @@ WITHIN_S = 20.0
 class Unexpected(Exception):
     """The system answered what the demo did not expect."""
 
+    def __init__(self, what: str, status: int = 0) -> None:
+        super().__init__(what)
+        self.status = status
+
 
 class People:
     """Calls the API as one role or another."""
 
-    def __init__(self, client: httpx.AsyncClient, tokens: Tokens) -> None:
-        self._client, self._tokens = client, tokens
+    def __init__(self, client: httpx.AsyncClient, tokens: Tokens, tenant: str = TENANT) -> None:
+        self._client, self._tokens, self._tenant = client, tokens, tenant
         self._headers: dict[tuple[str, str], tuple[float, str]] = {}
 
     def _token(self, role: str, person: str) -> str:
         until, token = self._headers.get((role, person), (0.0, ""))
         if time.monotonic() > until:
             user = f"{role}-{person}" if person else role
-            token = self._tokens.issue(Principal(user, TENANT, role, person, "web"))
+            token = self._tokens.issue(Principal(user, self._tenant, role, person, "web"))
             self._headers[role, person] = time.monotonic() + 600, token
         return token
 
@@ -52,19 +56,30 @@ class People:
         headers = {"Authorization": f"Bearer {self._token(role, person)}", **options.pop("headers", {})}
         if key:
             headers["Idempotency-Key"] = key
-        answer = await self._client.request(method, path, headers=headers, **options)
+        answer = await self.request(method, path, headers=headers, **options)
         if answer.is_error:
-            raise Unexpected(f"{role} {method} {path}: {answer.status_code} {answer.text}")
+            raise Unexpected(f"{role} {method} {path}: {answer.status_code} {answer.text}", answer.status_code)
         return answer.json()
 
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One call; a more patient one may repeat it, under the same idempotency key."""
+        return await self._client.request(method, path, **options)
+
     async def until(self, path: str, role: str, done: Callable[[Any], bool], **options: Any) -> Any:
-        """Ask until the answer is as wanted. Raises Unexpected when that does not come in time."""
+        """Ask until it is there and as wanted. Raises Unexpected when that does not come in time."""
         deadline = time.monotonic() + WITHIN_S
-        while not done(answer := await self.call("GET", path, role, **options)):
+        while True:
+            try:
+                answer = await self.call("GET", path, role, **options)
+                if done(answer):
+                    return answer
+            except Unexpected as unexpected:
+                if unexpected.status != 404:
+                    raise
+                answer = unexpected
             if time.monotonic() > deadline:
                 raise Unexpected(f"GET {path} still says {answer}")
             await asyncio.sleep(0.02)
-        return answer
 
 
 async def found(people: People, company: Company, run: str) -> None:

@@ -180,7 +180,7 @@ class _Run:
 
     async def take(self, row: Row | BadRow, group: asyncio.TaskGroup) -> None:
         """List a bad row, or have a good one recorded after those of its case; waits while many are under way."""
-        self._add(rows=1); self.counted["x"] = 0
+        self._add(rows=1)
         case = row.case if isinstance(row, BadRow) else row.values.get("case", "")
         if case:
             self.counted[case] += 1

@@ -133,7 +133,7 @@ def test_what_is_recorded_meanwhile_is_in_the_comparison_and_in_what_is_served_a
     run(story())
 
 
-def test_a_swap_by_another_process_is_noticed(postgres):
+def test_a_swap_by_another_process_is_noticed_in_postgres(postgres):
     place = InPostgres(postgres.fresh_database())
 
     async def story():
@@ -178,7 +178,9 @@ def test_a_rebuild_can_follow_a_rebuild(place):
                 assert await fresh.positions() == {"things": 0}
                 await rebuild(journal, live, fresh)
                 assert [one.difference for one in await check(journal, live, fresh)] == [None]
+                assert await place.copies() == 2
                 await projector.swap(fresh)
+                assert await place.copies() == 1
             assert len(await texts(live)) == 11
 
     run(story())

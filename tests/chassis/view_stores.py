@@ -50,6 +50,10 @@ class InSqlite:
         db.execute(sql)
         db.close()
 
+    async def copies(self) -> int:
+        """How many copies of the views there are, the served one among them."""
+        return len(list(self.folder.glob("views.*.db")))
+
     def another(self) -> InSqlite:
         folder = self.folder / str(next(_services))
         folder.mkdir()
@@ -67,6 +71,12 @@ class InPostgres(InSqlite):
         db = await asyncpg.connect(self.dsn, server_settings={"search_path": f"{self.service}_views"})
         await db.execute(sql)
         await db.close()
+
+    async def copies(self) -> int:
+        db = await asyncpg.connect(self.dsn)
+        found: int = await db.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname ~ $1", f"^{self.service}_views")
+        await db.close()
+        return found
 
     def another(self) -> InPostgres:
         return InPostgres(self.dsn)

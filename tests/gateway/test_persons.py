@@ -200,6 +200,19 @@ def test_the_file_is_its_owners_and_keeps_nothing_of_a_forgotten_key(tmp_path: P
     assert stat.S_IMODE((tmp_path / "persons.db").stat().st_mode) == 0o600
 
 
+def test_who_comes_second_does_not_replace_the_key(tmp_path: Path):
+    async def story() -> None:
+        first, second = (SqliteBook(tmp_path / "persons.db") for _ in "12")
+        made = await first.make([ANNA])
+        # The second looked before the first had written.
+        second._make([ANNA])
+        assert await second.make([ANNA]) == await first.make([ANNA]) == made
+        first.close()
+        second.close()
+
+    asyncio.run(story())
+
+
 def test_keys_outlive_the_process(tmp_path: Path):
     async def story() -> None:
         book = SqliteBook(tmp_path / "persons.db")

@@ -98,10 +98,11 @@ def test_an_import_that_was_interrupted_goes_on_without_a_repeat(tmp_path, seed)
     asyncio.run(story())
 
 
-def test_a_row_that_was_mended_is_added_and_the_others_keep_their_keys(tmp_path):
+@pytest.mark.parametrize("bad", [row(at="soon"), "c-1,2012-05-01T08:00:00Z,work", row() + ",more"])
+def test_a_row_that_was_mended_is_added_and_the_others_keep_their_keys(tmp_path, bad):
     async def story():
         async with importing(tmp_path) as it:
-            broken = await it.imports(csv_of(row(at="soon"), row(at=LATER), row("c-2")))
+            broken = await it.imports(csv_of(bad, row(at=LATER), row("c-2")))
             assert (broken.recorded, broken.rejected) == (2, 1)
             mended = await it.imports(csv_of(row(), row(at=LATER), row("c-2")))
             assert (mended.recorded, mended.repeated, mended.rejected) == (1, 2, 0)

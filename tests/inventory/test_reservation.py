@@ -194,6 +194,10 @@ def test_after_an_aborted_visit_parts_are_reserved_for_the_next():
     given(*before).when(reserve("van-1")).then_nothing()
 
 
+def test_an_assignment_that_comes_after_the_visit_was_aborted_reserves_nothing_for_it():
+    given(counted(1), settled(completed=False)).when(reserve("van-1")).then_nothing()
+
+
 # Using.
 
 
@@ -204,6 +208,12 @@ def test_a_completed_visit_uses_what_was_set_aside():
 def test_what_was_set_aside_and_not_used_is_free_again():
     before = [counted(3), recommended(PartLine("fan", 3)), set_aside(3), reserved(("van-1", 3))]
     given(*before).when(settle(USED, held=["van-1"])).then(returned(3), consumed(), released("consumed"), settled())
+
+
+def test_whoever_completes_the_order_what_is_set_aside_for_it_is_free_again():
+    """The former engineer was at work when the order went to another one."""
+    moved = [*SET_ASIDE, released("order-reassigned"), reserved(**SECOND)]
+    given(*moved).when(settle(USED, held=["van-1"])).then(returned(), consumed(), released("consumed"), settled())
 
 
 def test_what_was_used_is_recorded_also_when_our_stock_says_none():

