@@ -762,6 +762,18 @@ async def test_the_views_are_as_new_as_the_event_before_anybody_looks_at_them(jo
 
 
 @told
+async def test_woken_and_cancelled_at_once_it_ends(journal, clock):
+    async with journal() as store, writing(store, clock) as writer:
+        reactor = reactor_on(store, writer, clock, pay(Pays()))
+        run = asyncio.create_task(reactor.run())
+        await until(lambda: reactor._wake._waiters)
+        reactor.wake()
+        run.cancel()
+        await asyncio.wait([run], timeout=10)
+        assert run.cancelled()
+
+
+@told
 async def test_a_service_without_policies_has_nothing_to_run(journal, clock):
     async with journal() as store, writing(store, clock) as writer:
         await reactor_on(store, writer, clock).run()

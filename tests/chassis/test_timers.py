@@ -384,6 +384,18 @@ async def test_the_end_of_the_writer_ends_the_timers_and_the_deadline_stays(jour
 
 
 @told
+async def test_woken_and_cancelled_at_once_it_ends(journal, clock):
+    async with journal() as store, writing(store, clock) as writer:
+        timers = Timers({"unpaid": fine}, store, writer, clock)
+        run = asyncio.create_task(timers.run())
+        await until(lambda: timers._wake._waiters)
+        timers.wake()
+        run.cancel()
+        await asyncio.wait([run], timeout=10)
+        assert run.cancelled()
+
+
+@told
 async def test_a_service_without_deadlines_has_nothing_to_run(journal, clock):
     async with journal() as store, writing(store, clock) as writer:
         await Timers({}, store, writer, clock).run()

@@ -12,6 +12,7 @@ import asyncio
 import heapq
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -141,10 +142,10 @@ class Reactor:
             went_on, tried = await self._go_on(), await self._retry()
             if went_on or tried:
                 continue
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._next_retry())
-            except TimeoutError:
-                continue
+            # Not wait_for, which forgets that it was cancelled when it was woken at the same moment.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._next_retry()):
+                    await self._wake.wait()
 
     async def _resume(self) -> None:
         kept = await self._store.checkpoints()

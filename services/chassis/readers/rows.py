@@ -8,7 +8,8 @@ folds the same events again, until nothing was unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 from services.chassis.views import Value, View
@@ -51,7 +52,7 @@ class CachedRows:
         # Two generations: what is used moves to `recent`, and when that is full, what stayed in `older` goes.
         self._recent: dict[Key, Row | None] = {}
         self._older: dict[Key, Row | None] = {}
-        self._sound: dict[tuple[type, ...], tuple[list[int], list[int]]] = {}
+        self._sound: dict[tuple[type, ...], Callable[[tuple[Any, ...]], Iterable[str]]] = {}
 
     def get(self, *key: str | int) -> Mapping[str, Any] | None:
         full = (self.tenant, *key)
@@ -124,28 +125,26 @@ class CachedRows:
         """
         What is to be written, each row with its key in front, and what is to be removed.
 
-        Raises BadRow for a row that not every store can keep: of a wrong type, a number above 64 bits, a NUL in a text.
+        Raises BadRow for what one store refuses and another would take: a wrong type, a NUL in a text.
         """
         put: list[tuple[Any, ...]] = []
         for key, row in self.changed.items():
             if row is not None:
                 values = (*key, *row.values())
                 kinds = tuple(map(type, values))
-                texts, numbers = self._sound.get(kinds) or self._judge(kinds)
-                if "\0" in "".join([values[index] for index in texts]):
+                texts_of = self._sound.get(kinds) or self._judge(kinds)
+                if "\0" in "".join(texts_of(values)):
                     raise BadRow(f"row {key} of {self._view.name} has a text with a NUL character")
-                if numbers and not LEAST <= min(found := [values[index] for index in numbers]) <= max(found) <= MOST:
-                    raise BadRow(f"row {key} of {self._view.name} has a number that 64 bits do not hold")
                 put.append(values)
         return put, [key for key, row in self.changed.items() if row is None]
 
-    def _judge(self, kinds: tuple[type, ...]) -> tuple[list[int], list[int]]:
+    def _judge(self, kinds: tuple[type, ...]) -> Callable[[tuple[Any, ...]], Iterable[str]]:
+        """Whether rows of these types can be kept; and how to get at their texts, of which the tenant is one."""
         for column, kind in zip(self._view.table.columns, kinds, strict=True):
             wanted: type = column.type.python_type
             if kind is not wanted and not (column.nullable and kind is type(None)):
                 raise BadRow(f"{self._view.name}.{column.name} is {wanted.__name__} and was given {kind.__name__}")
-        found = ([i for i, kind in enumerate(kinds) if kind is str], [i for i, kind in enumerate(kinds) if kind is int])
-        self._sound[kinds] = found
+        found = self._sound[kinds] = itemgetter(*[index for index, kind in enumerate(kinds) if kind is str])
         return found
 
     def __iter__(self) -> Iterator[tuple[Key, Row]]:

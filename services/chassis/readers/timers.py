@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import structlog
@@ -67,10 +68,10 @@ class Timers:
             self._wake.clear()
             if await self._look():
                 continue
-            try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
-            except TimeoutError:
-                continue
+            # Not wait_for, which forgets that it was cancelled when it was woken at the same moment.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._wake.wait()
 
     async def _look(self) -> bool:
         """Fire a page of what is due; whether there may be more."""
