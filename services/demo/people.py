@@ -25,9 +25,6 @@ PICTURE = bytes.fromhex(
 )
 """A PNG of one pixel."""
 
-WITHIN_S = 20.0
-
-
 class Unexpected(Exception):
     """The system answered what the demo did not expect."""
 
@@ -38,6 +35,9 @@ class Unexpected(Exception):
 
 class People:
     """Calls the API as one role or another."""
+
+    within_s = 20.0
+    """How long what others do is waited for."""
 
     def __init__(self, client: httpx.AsyncClient, tokens: Tokens, tenant: str = TENANT) -> None:
         self._client, self._tokens, self._tenant = client, tokens, tenant
@@ -67,7 +67,7 @@ class People:
 
     async def until(self, path: str, role: str, done: Callable[[Any], bool], **options: Any) -> Any:
         """Ask until it is there and as wanted. Raises Unexpected when that does not come in time."""
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + self.within_s
         while True:
             try:
                 answer = await self.call("GET", path, role, **options)

@@ -4,7 +4,6 @@ import asyncio
 import functools
 import random
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -18,7 +17,7 @@ from contracts.problems import NotYet
 from services.chassis.clock import SetClock, micros
 from services.chassis.ids import new_ids
 from services.chassis.journal.store import HoldKey
-from services.chassis.journal.work import Arrival, Ask, Settle, Stopped, TakeIn
+from services.chassis.journal.work import Arrival, Ask, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
 from services.chassis.readers import reactor as reactor_module
 from services.chassis.readers.reactor import LONGEST_PAUSE_S, PAGE, TRIES, Reactor
@@ -779,7 +778,6 @@ async def test_a_service_without_policies_has_nothing_to_run(journal, clock):
         await reactor_on(store, writer, clock).run()
 
 
-def test_a_reaction_sees_its_event_as_it_was_settled_by_name():
-    """The names under which a policy's place is kept are for ever: a change would begin it anew."""
-    assert reactor_module.checkpoint_of(replace(pay(Pays()), name="follow-request")) == "policy:follow-request"
-    assert Settle().checkpoints == {}
+def test_where_a_policy_stands_is_kept_under_its_name():
+    """For ever: under another one it would begin anew."""
+    assert reactor_module.checkpoint_of(pay(Pays(), "follow-request")) == "policy:follow-request"

@@ -351,7 +351,7 @@ async def test_a_rejected_command_settles_its_timer(journal, clock, logs):
     async with journal() as store, timing(store, clock, unpaid=lambda key, timer: Book(key.key, "h")) as stage:
         await stage.book("s1")
         await until(stage.none_armed)
-        assert [log["code"] for log in logs if log["event"] == "timer.rejected"] == ["seat.taken"]
+        await until(lambda: [log["code"] for log in logs if log["event"] == "timer.rejected"] == ["seat.taken"])
 
 
 @told

@@ -37,7 +37,7 @@ READY_S = 60.0
 class PatientPeople(People):
     """Repeats a call that was not answered, or answered with a 5xx, under the same key: as our own apps do."""
 
-    patience_s = 60.0
+    patience_s = within_s = 90.0
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         deadline = time.monotonic() + self.patience_s
