@@ -5,7 +5,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test lint types imports lock bench
+.PHONY: help demo up down test lint types imports reference lock bench
 
 help: ## Show this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {print "\n" substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ types: .venv/test ## Types (mypy, strict)
 
 imports: .venv/test ## Who may import whom (import-linter)
 	$(BIN)/lint-imports
+
+reference: .venv/run ## The reference pages and schemas, made anew from the code; commit what changes
+	@$(BIN)/python -m services.reference
 
 bench: .venv/test ## Speed, with the raw limit and the peer in the same run; ARGS="--quick --json" takes 3 minutes
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)

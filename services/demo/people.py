@@ -25,6 +25,7 @@ PICTURE = bytes.fromhex(
 )
 """A PNG of one pixel."""
 
+
 class Unexpected(Exception):
     """The system answered what the demo did not expect."""
 

@@ -15,7 +15,9 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from services.chassis.journal.store import (
     Batch,
@@ -33,6 +35,10 @@ from services.chassis.journal.store import (
 )
 
 T = TypeVar("T")
+
+_WANTED = "json_each(?) AS w"
+"""The keys of a look-up. CROSS JOIN keeps the order: for each of them, one look into the table."""
+_1, _2, _3 = (f"json_extract(w.value, '$[{n}]')" for n in range(3))
 
 
 class InUse(Exception):
@@ -103,31 +109,51 @@ class SqliteJournal:
         return await self._in(self._writes, lambda: self._load(wanted))
 
     def _load(self, wanted: Wanted) -> Known:
-        one = self._db.execute
+        # One statement per kind of key. One per key would cost four times as much.
         known = Known()
-        for stream in wanted.streams:
-            found = one("SELECT id FROM streams WHERE tenant = ? AND stream = ?", stream).fetchone()
-            if found:
-                self._stream_ids[stream] = found[0]
-                records = one("SELECT record FROM events WHERE stream = ? ORDER BY version", found)
-                known.streams[stream] = [record for (record,) in records]
-        for receipt in wanted.receipts:
-            found = one(
-                "SELECT request_hash, outcome, position, kept_until FROM receipts "
-                "WHERE tenant = ? AND caller = ? AND key = ?",
-                receipt,
-            ).fetchone()
-            if found:
-                known.receipts[receipt] = Receipt(*found)
-        for claim in wanted.claims:
-            found = one("SELECT owner FROM claims WHERE tenant = ? AND kind = ? AND key = ?", claim).fetchone()
-            if found:
-                known.claims[claim] = found[0]
-        for stream in wanted.seen:
-            found = one("SELECT public_version FROM seen WHERE tenant = ? AND stream = ?", stream).fetchone()
-            if found:
-                known.seen[stream] = found[0]
+        if wanted.streams:
+            streams = list(wanted.streams)
+            rows = self._look_up(
+                f"SELECT w.key, s.id, e.record FROM {_WANTED} CROSS JOIN streams AS s ON s.tenant = {_1} "
+                f"AND s.stream = {_2} CROSS JOIN events AS e ON e.stream = s.id ORDER BY w.key, e.version",
+                streams,
+            )
+            for n, stream_id, record in rows:
+                self._stream_ids[streams[n]] = stream_id
+                known.streams.setdefault(streams[n], []).append(record)
+        if wanted.receipts:
+            receipts = list(wanted.receipts)
+            rows = self._look_up(
+                f"SELECT w.key, request_hash, outcome, position, kept_until FROM {_WANTED} "
+                f"CROSS JOIN receipts AS r ON r.tenant = {_1} AND r.caller = {_2} AND r.key = {_3}",
+                receipts,
+            )
+            known.receipts = {receipts[n]: Receipt(*receipt) for n, *receipt in rows}
+        if wanted.claims:
+            claims = list(wanted.claims)
+            rows = self._look_up(
+                f"SELECT w.key, owner FROM {_WANTED} "
+                f"CROSS JOIN claims AS c ON c.tenant = {_1} AND c.kind = {_2} AND c.key = {_3}",
+                claims,
+            )
+            known.claims = {claims[n]: owner for n, owner in rows}
+        if wanted.seen:
+            seen = list(wanted.seen)
+            rows = self._look_up(
+                f"SELECT w.key, public_version FROM {_WANTED} "
+                f"CROSS JOIN seen AS s ON s.tenant = {_1} AND s.stream = {_2}",
+                seen,
+            )
+            known.seen = {seen[n]: version for n, version in rows}
         return known
+
+    def _look_up(self, sql: str, keys: Sequence[tuple[str, ...]]) -> list[Any]:
+        """What is found for these keys, each row with the place of its key in front."""
+        text = msgspec.json.encode(keys).decode()
+        if "\\u0000" in text and any("\0" in part for key in keys for part in key):
+            # SQLite ends a text of JSON there, and another's row would be found.
+            raise ValueError("a key has a NUL character")
+        return self._db.execute(sql, (text,)).fetchall()
 
     async def commit(self, batch: Batch, after: int) -> None:
         await self._in(self._writes, lambda: self._commit(batch, after))
@@ -150,26 +176,29 @@ class SqliteJournal:
         if len(self._stream_ids) > 100_000:
             self._stream_ids.clear()
 
-    def _stream_id(self, key: StreamKey, new: list[tuple[int, str, str]]) -> int:
-        known = self._stream_ids.get(key)
-        if known is None:
-            found = self._db.execute("SELECT id FROM streams WHERE tenant = ? AND stream = ?", key).fetchone()
-            if found:
-                known = found[0]
-            else:
-                self._last_stream += 1
-                known = self._last_stream
-                new.append((known, *key))
-            self._stream_ids[key] = known
-        return known
+    def _new_streams(self, entries: Sequence[Entry]) -> list[tuple[int, str, str]]:
+        """Know the number of every stream of these, and give one to those that have none yet."""
+        keys = dict.fromkeys([StreamKey(entry.tenant, entry.stream) for entry in entries])
+        unknown = [key for key in keys if key not in self._stream_ids]
+        if not unknown:
+            return []
+        for n, stream_id in self._look_up(
+            f"SELECT w.key, s.id FROM {_WANTED} CROSS JOIN streams AS s ON s.tenant = {_1} AND s.stream = {_2}", unknown
+        ):
+            self._stream_ids[unknown[n]] = stream_id
+        new = [key for key in unknown if key not in self._stream_ids]
+        numbered = list(enumerate(new, self._last_stream + 1))
+        self._stream_ids.update({key: number for number, key in numbered})
+        self._last_stream += len(new)
+        return [(number, *key) for number, key in numbered]
 
     def _write(self, batch: Batch) -> None:
         many = self._db.executemany
         if batch.entries:
-            new: list[tuple[int, str, str]] = []
+            new, ids = self._new_streams(batch.entries), self._stream_ids
             rows = [
-                (position, event_id, self._stream_id(StreamKey(tenant, stream), new), version, tenant, *rest)
-                for position, event_id, tenant, stream, version, *rest in batch.entries
+                (position, event_id, ids[StreamKey(tenant, stream)], version, tenant, story, link, record)
+                for position, event_id, tenant, stream, version, story, link, record in batch.entries
             ]
             many("INSERT INTO streams VALUES (?, ?, ?)", new)
             many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
