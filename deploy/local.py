@@ -94,16 +94,11 @@ class Installation:
         known = {process.name: process for process in self.processes if process.alive}
         names = [*SERVICES, *[f"{name}-2" for name in TWICE]]
         urls = {name: known[name].url if name in known else f"http://127.0.0.1:{free_port()}" for name in names}
-        replicas = ";".join(
-            f"{service}={','.join(url for name, url in urls.items() if name.removesuffix('-2') == service)}"
-            for service in SERVICES
-        )
-        if "gateway" not in known:
-            known["gateway"] = self.start("gateway", self.url, {"FIELDLOOP_REPLICAS": replicas})
-        for name, url in urls.items():
+        for name, url in {"gateway": self.url, **urls}.items():
             if name not in known:
-                known[name] = self.start(name, url, {"FIELDLOOP_GATEWAY": self.url})
-        self._note(known.values())
+                known[name] = self.start(name, url, self._neighbours(name, urls))
+                # At once, so that `down` ends also what an interrupted `up` had begun.
+                self._note(known.values())
         self.wait_ready(list(known.values()), within)
         return list(known.values())
 
@@ -124,10 +119,17 @@ class Installation:
 
     def restart(self, process: Process) -> Process:
         """Start a process that has ended again, where it was."""
-        more = {} if process.serves == "gateway" else {"FIELDLOOP_GATEWAY": self.url}
-        again = self.start(process.name, process.url, more)
+        urls = {one.name: one.url for one in self.processes if one.serves != "gateway"}
+        again = self.start(process.name, process.url, self._neighbours(process.name, urls))
         self._note([again if one.name == process.name else one for one in self.processes])
         return again
+
+    def _neighbours(self, name: str, urls: Mapping[str, str]) -> dict[str, str]:
+        """Where a process finds the others: the services find the gateway, and the gateway all of them."""
+        if name != "gateway":
+            return {"FIELDLOOP_GATEWAY": self.url}
+        of = {service: [url for one, url in urls.items() if one.removesuffix("-2") == service] for service in SERVICES}
+        return {"FIELDLOOP_REPLICAS": ";".join(f"{service}={','.join(found)}" for service, found in of.items())}
 
     def _note(self, processes: Iterable[Process]) -> None:
         self._file.write_text(json.dumps([asdict(one) for one in processes], indent=1))
@@ -181,6 +183,7 @@ def main() -> None:
     try:
         if options.action == "down":
             installation.down()
+            print(f"ended; the data stays in {installation.data}")
             return
         begun = time.monotonic()
         for process in installation.up():

@@ -82,9 +82,12 @@ def _event(row: HistoryRow, said: HistoryEvent) -> Any:
     if said.type not in KINDS:
         raise Problem("history.unknown-event", key=row.key, type=said.type, allowed=sorted(KINDS))
     try:
-        return msgspec.convert(said.data, KINDS[said.type])
+        event = msgspec.convert(said.data, KINDS[said.type])
     except msgspec.ValidationError as error:
         raise Problem("history.wrong-event", key=row.key, type=said.type, why=str(error)) from None
+    if (event.order_id, event.request_id) != (row.order_id, row.request_id):
+        raise Problem("history.wrong-event", key=row.key, type=said.type, why="it is about another order or request")
+    return event
 
 
 async def _record(api: Api, ask: Ask) -> RowAnswer:

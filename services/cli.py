@@ -7,7 +7,9 @@ wrong, 2 the command could not do its work.
 
 from __future__ import annotations
 
+import inspect
 import json
+import logging
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -15,18 +17,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import asyncpg
 import httpx
 import msgspec
 import typer
 import uvloop
+from aiokafka.errors import KafkaError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from contracts.topics import PUBLISHER_OF, events_of
 from services import offline
 from services.chassis import telemetry
-from services.chassis.auth import ROLES, Principal
+from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal
 from services.chassis.clock import SystemClock
 from services.chassis.journal.sqlite import InUse
 from services.host import discover
@@ -37,18 +42,29 @@ from services.settings import BadSetting, Settings
 
 T = TypeVar("T")
 
+MOST_SHOWN = 50
+"""Findings on a screen."""
+
 app = typer.Typer(
-    help="Fieldloop: from a customer's request to the figures that improve the next one.",
+    help="""
+    Fieldloop: from a customer's request to the figures that improve the next one.
+
+    Begin with `fieldloop demo`; then `fieldloop report efficiency`, `fieldloop events`, `fieldloop verify`.
+    """,
+    epilog="Exit codes: 0 done, 1 something was found wrong, 2 the command could not do its work. "
+    "Settings are read from FIELDLOOP_DATA, FIELDLOOP_PORT, FIELDLOOP_BUS, FIELDLOOP_STORE …: docs/reference/settings.md",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 importing = typer.Typer(help="Take in what another system recorded.", no_args_is_help=True)
 app.add_typer(importing, name="import")
 
 out, err = Console(), Console(stderr=True)
+if not out.is_terminal:
+    out.width = 200  # In a file or a pipe nobody's window is too narrow.
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts; progress and errors go to stderr")]
 
 
 class _Given:
@@ -74,8 +90,13 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(work)
 
 
+def _quiet(level: int = logging.WARNING) -> None:
+    """Only what a person must know, and on stderr: stdout is for what was asked."""
+    telemetry.log_as_json(sys.stderr.buffer, level)
+
+
 def _fail(why: object, code: int = 2) -> NoReturn:
-    err.print(f"[red]{type(why).__name__}[/red]: {why}" if isinstance(why, Exception) else str(why))
+    err.print(str(why), style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 
@@ -92,7 +113,7 @@ def _bar(title: str, total: int | None) -> Iterator[tuple[Progress, Any]]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[say]}"),
     )
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         yield progress, progress.add_task(title, total=total, say="")
 
 
@@ -115,27 +136,43 @@ def serve(
 
 def _serve(what: str, chosen: Settings) -> None:
     telemetry.log_as_json()
-    _run(
-        run(chosen, what, lambda address: err.print(f"{what} answers at {address}; its API is shown at {address}/docs"))
-    )
+
+    def tell(address: str) -> None:
+        err.print(f"{what} answers at {address}; its API is shown at {address}/docs", soft_wrap=True)
+
+    _run(run(chosen, what, tell))
 
 
 @app.command()
 def demo(
     requests: Annotated[int, typer.Option(help="How many requests go through the loop", min=1)] = 40,
     seed: Annotated[int, typer.Option(help="The same seed, the same company and the same customers")] = 1,
-    once: Annotated[bool, typer.Option(help="End when the requests are through, instead of serving on")] = False,
+    once: Annotated[bool, typer.Option("--once", help="End when the requests are through, not serve on")] = False,
     as_json: Json = False,
-    port: Annotated[int | None, typer.Option(help="Default: FIELDLOOP_PORT, else 8080")] = None,
+    port: Annotated[int | None, typer.Option(help="Default: FIELDLOOP_PORT, else 8080; with --once any free one")] = None,
 ) -> None:
-    """Found an invented repair company and drive live requests through the whole loop."""
-    from services.demo.run import run_demo
+    """
+    Found an invented repair company and drive live requests through the whole loop.
 
-    telemetry.log_as_json(level=30)
+    What happened is counted and proved upon the stores, which stay in the data folder. Then the API serves on, until
+    Ctrl-C. With FIELDLOOP_URL, the same upon the system that answers there.
+    """
+    from services.demo.run import run_demo
+    from services.demo.table import table_of
+
+    _quiet()
     # What ends by itself needs no address that anybody knows.
     chosen = settings(port=0 if once and port is None else port)
-    outcome = _run(run_demo(chosen, requests=requests, seed=seed, once=once, as_json=as_json, console=err))
-    if outcome.invariant_violations or not outcome.rebuild_identical or not outcome.chain_verified:
+
+    def show(outcome: Any) -> None:
+        if as_json:
+            _print_json(outcome)
+        else:
+            out.print(table_of(outcome))
+        sys.stdout.flush()
+
+    outcome = _run(run_demo(chosen, requests=requests, seed=seed, once=once, show=show, console=err))
+    if outcome and (outcome.invariant_violations or not outcome.rebuild_identical or not outcome.chain_verified):
         raise typer.Exit(1)
 
 
@@ -144,7 +181,9 @@ def import_history(
     file: Annotated[Path, typer.Argument(help="CSV or XES, also with .gz", exists=True, dir_okay=False)],
     mapping: Annotated[Path, typer.Option(help="What its columns and statuses mean; deploy/mappings/ has one")],
     tenant: Annotated[str, typer.Option(help="Whose history it is")] = "default",
-    rejects: Annotated[Path | None, typer.Option(help="Where bad rows are listed. Default: FILE.rejects.csv")] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Where bad rows are listed. Default: rejects/FILE.csv in the data folder")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """
@@ -152,21 +191,26 @@ def import_history(
 
     Running it again records what is missing and repeats nothing. History does not act: no timer, no assignment, no
     message. Rows that cannot be used are listed with line and reason.
+
+    Example: `fieldloop import history log.csv.gz --mapping deploy/mappings/bpic2013.yaml`
     """
-    telemetry.log_as_json(level=30)
-    listed = rejects or file.with_name(file.name + ".rejects.csv")
+    _quiet()
+    chosen = settings()
+    listed = rejects or chosen.folder("rejects") / f"{file.name}.csv"
     with _bar("rows", None) as (progress, task):
 
         def tell(done: Any) -> None:
             progress.update(task, completed=done.rows, say=f"{done.bytes_read * 100 // max(1, done.bytes_all)} %")
 
-        imported = _run(offline.import_file(settings(), file, mapping, tenant=tenant, rejects=listed, progress=tell))
+        imported = _run(offline.import_file(chosen, file, mapping, tenant=tenant, rejects=listed, progress=tell))
     if as_json:
         _print_json(asdict(imported) | {"rejects": str(listed)})
     else:
         out.print(f"{imported.recorded} rows of {imported.cases} cases recorded, {imported.repeated} known before")
+        out.print(f"the figures: fieldloop report incident-kpis --tenant {tenant}")
     if imported.rejected:
-        err.print(f"{imported.rejected} rows could not be used: {listed} lists them with line and reason")
+        told = f"{imported.rejected} rows could not be used: {listed} lists them with line and reason"
+        err.print(told, soft_wrap=True)
     if imported.incomplete:
         _fail(f"the file could not be read to its end: {imported.incomplete}", code=1)
 
@@ -174,14 +218,20 @@ def import_history(
 @app.command()
 def report(
     name: Annotated[str, typer.Argument(help="efficiency, quality, utilisation or incident-kpis")],
-    tenant: Annotated[str, typer.Option(help="Whose figures")] = "default",
+    tenant: Annotated[
+        str | None, typer.Option(help="Whose figures. Default: the only tenant's there is, else `default`'s")
+    ] = None,
     first: Annotated[str, typer.Option("--from", help="First day, 2026-11-01")] = "",
     last: Annotated[str, typer.Option("--to", help="Last day, included")] = "",
     backlog_on: Annotated[list[str] | None, typer.Option(help="incident-kpis: days at whose begin to count")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the figures of a report."""
-    telemetry.log_as_json(level=30)
+    """
+    Print the figures of a report, each with what it is.
+
+    Example: `fieldloop report incident-kpis --json`
+    """
+    _quiet()
     asked = {"from": first, "to": last, "backlog_on": backlog_on or []}
     answer = _run(offline.report(settings(), name, tenant, {key: value for key, value in asked.items() if value}))
     if as_json:
@@ -189,8 +239,27 @@ def report(
         return
     table = Table("figure", "value", "unit", "what it is", title=answer["title"]["en"])
     for figure in answer["figures"]:
-        table.add_row(figure["name"], str(figure["value"]), figure["unit"], figure["definition"]["en"])
+        if figure["unit"] != "table":
+            shown = ", ".join(map(_shown, figure["value"])) if isinstance(figure["value"], list) else None
+            value = shown if shown is not None else _shown(figure["value"])
+            table.add_row(figure["name"], value, figure["unit"], figure["definition"]["en"])
     out.print(table)
+    for figure in answer["figures"]:
+        if figure["unit"] == "table" and figure["value"]:
+            out.print(_rows_of(figure))
+
+
+def _rows_of(figure: dict[str, Any]) -> Table:
+    rows = figure["value"]
+    table = Table(*rows[0], title=f"{figure['name']}: {figure['definition']['en']}")
+    for row in rows:
+        table.add_row(*map(_shown, row.values()))
+    return table
+
+
+def _shown(value: object) -> str:
+    """A figure for a person; what there was nothing to measure for is no zero."""
+    return "–" if value is None else str(value)
 
 
 @app.command()
@@ -200,7 +269,7 @@ def rebuild(
     as_json: Json = False,
 ) -> None:
     """Fold a service's views anew from its journal, compare them with those that live, and put them in place."""
-    telemetry.log_as_json(level=30)
+    _quiet()
     names = list(discover()) if service == "all" else [service]
     with _bar("events", None) as (progress, task):
         results = _run(offline.rebuild(settings(), names, check, lambda read: progress.advance(task, read)))
@@ -209,33 +278,42 @@ def rebuild(
     else:
         table = Table("service", "view", "rows agree", "first difference")
         for result in results:
-            table.add_row(result.service, result.view, "yes" if result.identical else "[red]no", result.difference)
+            agree = "yes" if result.identical else "[green]mended" if result.put_in_place else "[red]no"
+            table.add_row(result.service, result.view, agree, escape(result.difference))
         out.print(table)
-    if not all(result.identical for result in results):
+    if not all(result.well for result in results):
         raise typer.Exit(1)
 
 
 @app.command()
 def verify(as_json: Json = False) -> None:
-    """Check every journal: hash chains, positions, versions, what went between services, the business's invariants."""
-    telemetry.log_as_json(level=30)
+    """
+    Check every journal: hash chains, positions, versions, what went between services, the business's invariants.
+
+    It only reads, also beside a running system. Each violation is told with its service and position.
+    """
+    _quiet()
     with _bar("records", None) as (progress, task):
         found = _run(offline.verify_stores(settings(), lambda read: progress.advance(task, read)))
     if as_json:
         _print_json(found)
     else:
-        out.print(f"{found.events} records in {found.seconds} s: {found.violations} violations")
-        for finding in found.findings[:50]:
-            out.print(f"  [red]{finding.rule}[/red] {finding.service} position {finding.position}: {finding.what}")
+        whole = "every hash chain is whole" if found.chain else "[red]a hash chain is broken[/red]"
+        out.print(f"{found.events} records in {found.seconds} s: {found.violations} violations; {whole}")
+        for finding in found.findings[:MOST_SHOWN]:
+            told = escape(finding.what)
+            out.print(f"  [red]{finding.rule}[/red] {finding.service} position {finding.position}: {told}")
+        if len(found.findings) > MOST_SHOWN:
+            out.print(f"  and {len(found.findings) - MOST_SHOWN} more: --json prints them")
         for name, behind in found.behind.items():
-            out.print(f"  {name} has {behind} published events still to take in")
+            out.print(f"  {name} has {behind} published events still to take in; it does when it runs")
     if found.violations:
         raise typer.Exit(1)
 
 
 @app.command()
 def events(as_json: Json = False) -> None:
-    """Who publishes which events, and who acts on them or reads them."""
+    """Who publishes which events, who acts on them by a policy, and who shows them in a view."""
     services = discover()
     rows: list[dict[str, Any]] = []
     for publisher in services:
@@ -243,7 +321,7 @@ def events(as_json: Json = False) -> None:
             acts = [n for n, s in services.items() if any(event in policy.when for policy in s.policies)]
             reads = [n for n, s in services.items() if event.__name__ in s.takes or PUBLISHER_OF[event.__name__] == n]
             shown = [n for n in reads if n not in acts and any(event in view.reads for view in services[n].views)]
-            meaning = (event.__doc__ or "").strip().splitlines()[0]
+            meaning = inspect.cleandoc(event.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
             rows.append(
                 {
                     "event": event.__name__,
@@ -251,32 +329,36 @@ def events(as_json: Json = False) -> None:
                     "public": event.PUBLIC,
                     "acted_on_by": acts,
                     "shown_by": shown,
-                    "meaning": meaning,
+                    "meaning": meaning.partition(". ")[0].removesuffix(".") + ".",
                 }
             )
     if as_json:
         _print_json(rows)
         return
-    table = Table("event", "published by", "acted on by", "shown by", "meaning")
-    for row in rows:
-        name = str(row["event"]) if row["public"] else f"[dim]{row['event']} (internal)[/dim]"
-        table.add_row(
-            name, str(row["publisher"]), ", ".join(row["acted_on_by"]), ", ".join(row["shown_by"]), str(row["meaning"])
-        )
-    out.print(table)
+    for publisher in services:
+        table = Table(title=f"published by {publisher}", title_justify="left", title_style="bold", expand=True)
+        table.add_column("event", no_wrap=True, overflow="fold")
+        for name, ratio in {"acted on by": 2, "shown by": 2, "meaning": 5}.items():
+            table.add_column(name, ratio=ratio)
+        for row in (one for one in rows if one["publisher"] == publisher):
+            name = row["event"] if row["public"] else f"[dim]{row['event']} (internal)[/dim]"
+            acted, shown = ", ".join(row["acted_on_by"]), ", ".join(row["shown_by"])
+            table.add_row(name, acted, shown, escape(row["meaning"]))
+        out.print(table)
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """What this installation has, what is behind, and what is missing with the command that mends it."""
-    telemetry.log_as_json(level=40)
+    _quiet(logging.CRITICAL)
     checks = _run(offline.examine(settings()))
     if as_json:
         _print_json([asdict(check) for check in checks])
     else:
         table = Table("", "what", "finding", "to mend it")
         for check in checks:
-            table.add_row("[green]ok" if check.well else "[red]!!", check.what, check.finding, check.remedy)
+            told = map(escape, (check.what, check.finding, check.remedy))
+            table.add_row("[green]ok" if check.well else "[red]!!", *told)
         out.print(table)
     if not all(check.well for check in checks):
         raise typer.Exit(1)
@@ -288,22 +370,52 @@ def token(
     tenant: Annotated[str, typer.Option()] = "default",
     person: Annotated[str, typer.Option(help="Of a customer, engineer or partner: whose things it opens")] = "",
 ) -> None:
-    """Print a bearer token, good for fifteen minutes; for whoever may read the installation's key file."""
-    chosen = settings()
-    try:
-        signed = tokens_of(chosen, SystemClock()).issue(Principal(f"cli-{role}", tenant, role, person, "api"))
-    except ValueError as wrong:
-        _fail(wrong)
-    sys.stdout.write(signed + "\n")
+    """
+    Print a bearer token, good for fifteen minutes; for whoever may read the installation's key file.
+
+    Example: `curl -H "Authorization: Bearer $(fieldloop token manager --tenant demo)" localhost:8080/v1/orders`
+    """
+    if role not in ROLES:
+        _fail(f"there is no role {role!r}: give one of {', '.join(ROLES)}")
+    if role in ONLY_THEIR_OWN and not person:
+        _fail(f"a {role} sees only what is their own: say whose with --person, as --person C001")
+    principal = Principal(f"cli-{role}", tenant, role, person, "api")
+    sys.stdout.write(tokens_of(settings(), SystemClock()).issue(principal) + "\n")
 
 
 def main() -> None:
     """What the entry point calls: errors that a user can mend are one line, and no traceback."""
+    # It tells by itself what it raises as well.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         app()
-    except (BadSetting, BadMapping, Unusable, InUse, offline.CannotDo, httpx.HTTPError, OSError) as wrong:
-        err.print(f"[red]{wrong}[/red]")
-        sys.exit(2)
+    except (BadSetting, BadMapping, Unusable, InUse, offline.CannotDo) as wrong:
+        _end(wrong)
+    except (httpx.TransportError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as wrong:
+        _end(_named(wrong))
+
+
+def _named(wrong: Exception) -> str:
+    """What went wrong at a neighbour, with the setting that says where it is."""
+    chosen, why = settings(), str(wrong) or type(wrong).__name__
+    match wrong:
+        case httpx.TransportError():
+            return f"FIELDLOOP_URL is {chosen.url!r}, and nobody answers there ({why}): start it, or unset it"
+        case KafkaError():
+            return f"FIELDLOOP_BUS is {chosen.bus!r}, and Kafka does not answer there ({why}): `make up` starts one"
+        case asyncpg.UndefinedTableError() | asyncpg.InvalidSchemaNameError():
+            return f"FIELDLOOP_STORE is {chosen.store!r}, where nothing is recorded yet ({why}): run `fieldloop demo`"
+        case asyncpg.PostgresError() | asyncpg.InterfaceError():
+            return f"FIELDLOOP_STORE is {chosen.store!r}: {why}"
+        case ConnectionError() | TimeoutError() if chosen.dsn:
+            return f"FIELDLOOP_STORE is {chosen.store!r}, and PostgreSQL does not answer there ({why}): `make up`"
+        case _:
+            return why
+
+
+def _end(why: object) -> NoReturn:
+    err.print(str(why), style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

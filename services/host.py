@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
 
@@ -33,6 +34,8 @@ from services.chassis.running import Keys, Running
 from services.chassis.service import Service
 from services.settings import Settings
 
+T = TypeVar("T")
+
 GROUP = "fieldloop.services"
 
 _log = structlog.get_logger()
@@ -48,7 +51,7 @@ def discover() -> dict[str, Service]:
 
 
 def journal_file(settings: Settings, service: str) -> Path:
-    return settings.folder(service) / "journal.db"
+    return settings.data / service / "journal.db"
 
 
 async def open_to_read(settings: Settings, service: str) -> JournalStore:
@@ -160,7 +163,9 @@ class Host:
         read_only = running.journal
         lease = Lease(self.settings.dsn, running.name)
         try:
-            while (epoch := await lease.acquire(self._address)) is None:  # noqa: ASYNC110 - the database tells nobody
+            while (epoch := await lease.acquire(self._address)) is None:  # the database tells nobody
+                # Those of our services that do have their lease must hear of what another process records.
+                self._tell_feeds(running.name, (await read_only.head()).position)
                 await asyncio.sleep(lease.ttl / 20)
             keeping = asyncio.create_task(lease.keep())
             try:
@@ -222,8 +227,17 @@ class Host:
     # Health.
 
     def ready(self) -> Mapping[str, Callable[[], bool]]:
-        """The checks of /readyz: nothing parked for good, every view alive, taking in."""
-        return {name: partial(_is_well, running) for name, running in self.running.items()}
+        """
+        The checks of /readyz: every view alive, taking in. A process that may only wait for the lease serves reads, and
+        is well; one that owns its SQLite files must write.
+        """
+        return {name: partial(self._is_well, running) for name, running in self.running.items()}
+
+    def _is_well(self, running: Running) -> bool:
+        if running.projector is None:
+            return self.settings.dsn is not None
+        stopped = running.ingest is not None and running.ingest.state.stopped
+        return not running.projector.failed() and not stopped
 
     async def led(self, within: float = 30.0) -> bool:
         """Wait until this process writes for every service; False when that does not come in time."""
@@ -268,21 +282,27 @@ class Host:
         return all(state.offsets.get(p, 1) > heads[p] for p in running.service.listens_to & self.running.keys())
 
 
-def _is_well(running: Running) -> bool:
-    if running.projector is None:
-        return True  # It serves reads from what another process fills.
-    stopped = running.ingest is not None and running.ingest.state.stopped
-    return not running.projector.failed() and not stopped
-
-
-async def until_told() -> None:
-    """Wait for SIGTERM or SIGINT."""
+@contextmanager
+def told_to_end() -> Iterator[asyncio.Event]:
+    """An event that SIGTERM or SIGINT sets, in place of what they do otherwise."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     try:
-        await told.wait()
+        yield told
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+async def until_told(work: Coroutine[Any, Any, T], told: asyncio.Event) -> T | None:
+    """What `work` returns or raises; None where it was told to end first, and the work is cancelled."""
+    working, waiting = asyncio.create_task(work), asyncio.create_task(told.wait())
+    try:
+        await asyncio.wait([working, waiting], return_when=asyncio.FIRST_COMPLETED)
+        return await working if working.done() else None
+    finally:
+        waiting.cancel()
+        working.cancel()
+        await asyncio.wait([working, waiting])

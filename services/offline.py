@@ -7,6 +7,7 @@ Reading goes on beside a running system; an import needs to write, so it runs th
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 
 from deploy.kafka import local as kafka
@@ -22,6 +24,7 @@ from services.chassis.auth import Principal
 from services.chassis.clock import SystemClock, micros
 from services.chassis.http.app import service_app
 from services.chassis.ids import new_ids
+from services.chassis.journal.sqlite import InUse
 from services.chassis.journal.store import JournalStore
 from services.chassis.readers import rebuild as rebuilding
 from services.chassis.readers.postgres_views import PostgresViews
@@ -39,6 +42,7 @@ from services.settings import Settings
 from services.verify.run import Report, verify
 
 SETTLED_WITHIN_S = 600.0
+DEFAULT_TENANT = "default"
 
 
 class CannotDo(Exception):
@@ -83,8 +87,7 @@ async def import_file(
     recorder = next((service for service in discover().values() if service.history), None)
     if recorder is None or recorder.history is None:
         raise CannotDo("no installed service records history: install this package with all its services")
-    async with host_of(settings) as host:
-        await _leading(host)
+    async with _host(settings) as host:
         writer = host.running[recorder.name].writer
         assert writer
         imported = await import_history(
@@ -96,6 +99,7 @@ async def import_file(
             tenant=tenant,
             progress=progress,
         )
+        # What was recorded is to be seen by the next command, which may be a report.
         if not await host.idle(SETTLED_WITHIN_S):
             raise CannotDo("the rows are recorded, but a view does not come on: `fieldloop doctor` says which")
     return imported
@@ -130,16 +134,29 @@ async def _import_by_url(
     return imported
 
 
-async def _leading(host: Host) -> None:
-    if not await host.led(within=30):
-        raise CannotDo("another process writes to these stores: stop it first")
+@asynccontextmanager
+async def _host(settings: Settings) -> AsyncIterator[Host]:
+    """The services in this process, once they may write. Raises CannotDo where another one does."""
+    through = "or import through it with FIELDLOOP_URL=http://HOST:PORT"
+    async with AsyncExitStack() as opened:
+        try:
+            host = await opened.enter_async_context(host_of(settings))
+        except InUse as other:
+            raise CannotDo(f"{other}, {through}") from None
+        if not await host.led(within=30):
+            raise CannotDo(f"another process writes to these stores: stop it first, {through}")
+        yield host
 
 
 # Reports.
 
 
-async def report(settings: Settings, name: str, tenant: str, asked: dict[str, Any]) -> Any:
-    """What the route of the report answers, read from the views as they lie there. Raises CannotDo."""
+async def report(settings: Settings, name: str, tenant: str | None, asked: dict[str, Any]) -> Any:
+    """
+    What the route of the report answers, read from the views as they lie there; without a tenant, of the only one.
+
+    Raises CannotDo.
+    """
     service = discover()["reporting"]
     clock = SystemClock()
     async with AsyncExitStack() as opened:
@@ -158,15 +175,27 @@ async def report(settings: Settings, name: str, tenant: str, asked: dict[str, An
         )
         tokens = tokens_of(settings, clock)
         app = service_app([service.routes(running)], tokens=tokens)
+        tenant = tenant or _only_one((await journals[service.name].head()).chains)
         signed = tokens.issue(Principal("cli", tenant, "manager", channel="api"))
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://reporting")
         await opened.enter_async_context(client)
         headers = {"Authorization": f"Bearer {signed}"}
         answer = await client.get(f"/v1/reports/{name}", params=asked, headers=headers)
+        offered = await client.get("/v1/reports", headers=headers)
+    if answer.status_code == 404:
+        raise CannotDo(f"there is no report {name!r}: give one of {', '.join(one['name'] for one in offered.json())}")
     if answer.is_error:
         problem = answer.json()
-        raise CannotDo(f"{problem.get('title')}: {problem.get('detail') or ''} {problem.get('remedy') or ''}".strip())
+        wrong = [f"{one['field']}: {one['problem']}" for one in problem.get("errors", ())]
+        raise CannotDo("; ".join(wrong) or f"{problem['title']}: {problem.get('detail')} {problem.get('remedy')}")
     return answer.json()
+
+
+def _only_one(tenants: Collection[str]) -> str:
+    """Whose figures are meant where nobody says it. Raises CannotDo where it may be any of several."""
+    if len(tenants) > 1 and DEFAULT_TENANT not in tenants:
+        raise CannotDo(f"the stores hold several tenants: give --tenant, one of {', '.join(sorted(tenants))}")
+    return DEFAULT_TENANT if len(tenants) != 1 else next(iter(tenants))
 
 
 # Rebuild.
@@ -181,6 +210,13 @@ class Rebuilt:
     rows: int
     identical: bool
     difference: str
+    put_in_place: bool
+    """What was folded anew is what is read from now on."""
+
+    @property
+    def well(self) -> bool:
+        """Whether what is read from now on is right."""
+        return self.identical or self.put_in_place
 
 
 async def rebuild(
@@ -215,13 +251,19 @@ async def rebuild_one(
 
     report = await rebuilding.rebuild(journal, live, fresh, tell)
     compared = await rebuilding.check(journal, live, fresh)
-    if swap and not report.failed:
+    swap = swap and not report.failed
+    if swap:
         await live.become(fresh)
     else:
         await fresh.close()
     return [
         Rebuilt(
-            name, one.view, one.rows, one.difference is None and one.view not in report.failed, one.difference or ""
+            name,
+            one.view,
+            one.rows,
+            one.difference is None and one.view not in report.failed,
+            one.difference or report.failed.get(one.view, ""),
+            swap,
         )
         for one in compared
     ]
@@ -281,43 +323,60 @@ async def examine(settings: Settings) -> list[Check]:
     checks = [
         Check("services", len(services) == 6, ", ".join(services), "" if len(services) == 6 else "pip install -e ."),
         _writable(settings),
-        _java(settings),
-        _postgres(settings),
+        await _kafka(settings),
+        await _postgres(settings),
         _docker(),
     ]
-    for name, service in services.items():
-        checks += await _behind(settings, service) if _has_journal(settings, name) else []
+    with_journal = [service for service in services.values() if await _has_journal(settings, service.name)]
+    if not with_journal:
+        checks.append(Check("stores", True, "nothing is recorded yet", "fieldloop demo"))
+    for service in with_journal:
+        checks += await _behind(settings, service)
     return checks
 
 
-def _has_journal(settings: Settings, name: str) -> bool:
-    return bool(settings.dsn) or journal_file(settings, name).exists()
+async def _has_journal(settings: Settings, name: str) -> bool:
+    if not settings.dsn:
+        return journal_file(settings, name).exists()
+    try:
+        await (await open_to_read(settings, name)).close()
+    except (asyncpg.PostgresError, OSError):
+        return False
+    return True
 
 
 def _writable(settings: Settings) -> Check:
-    try:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        probe = settings.data / ".probe"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        return Check("data folder", False, f"{settings.data}: {error.strerror}", "choose another: --data DIR")
-    free = shutil.disk_usage(settings.data).free // 2**30
+    """It is made at the first start, not by looking."""
+    there = next(folder for folder in (settings.data.absolute(), *settings.data.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return Check("data folder", False, f"{there} cannot be written to", "choose another: --data DIR")
+    free = shutil.disk_usage(there).free // 2**30
     return Check("data folder", free > 0, f"{settings.data}, {free} GiB free", "" if free else "make room on the disk")
 
 
-def _java(settings: Settings) -> Check:
-    lacking = kafka.missing()
-    needed = settings.cluster is not None
-    return Check("local Kafka", not (lacking and needed), lacking or "can be started here", "make up" if needed else "")
+async def _kafka(settings: Settings) -> Check:
+    lacking = await asyncio.to_thread(kafka.missing)
+    if settings.cluster is None:
+        return Check("Kafka", True, f"not used; {lacking or 'it can be started here'}")
+    for broker in settings.cluster.bootstrap:
+        host, _, port = broker.rpartition(":")
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(5):
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.close()
+            return Check("Kafka", True, f"{broker} answers")
+    return Check("Kafka", False, f"FIELDLOOP_BUS={settings.bus} does not answer", lacking or "make up")
 
 
-def _postgres(settings: Settings) -> Check:
-    lacking = postgres.missing()
-    needed = settings.dsn is not None
-    return Check(
-        "local PostgreSQL", not (lacking and needed), lacking or "can be started here", "make up" if needed else ""
-    )
+async def _postgres(settings: Settings) -> Check:
+    lacking = await asyncio.to_thread(postgres.missing)
+    if settings.dsn is None:
+        return Check("PostgreSQL", True, f"not used; {lacking or 'it can be started here'}")
+    try:
+        await (await asyncpg.connect(settings.dsn, timeout=5)).close()
+    except (asyncpg.PostgresError, OSError, TimeoutError) as error:
+        return Check("PostgreSQL", False, f"FIELDLOOP_STORE={settings.store}: {error}", lacking or "make up")
+    return Check("PostgreSQL", True, f"{settings.store} answers")
 
 
 def _docker() -> Check:

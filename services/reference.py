@@ -91,7 +91,7 @@ def _module_of(kind: type[Any]) -> ModuleType:
 
 def schema_of(kind: type[Any]) -> dict[str, Any]:
     """JSON Schema of an event's payload, or of the envelope. `x-sealed-for` names the field of the person."""
-    whole = msgspec.json.schema(kind)
+    whole = json.loads(json.dumps(msgspec.json.schema(kind)))  # lists for tuples, as it will be read again
     parts = whole["$defs"]
     own: dict[str, Any] = parts.pop(kind.__name__)
     spelled = {field.name: field.encode_name for field in msgspec.structs.fields(kind)}

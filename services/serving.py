@@ -7,11 +7,14 @@ Each is the same parts: a Host with services, an app over their routes, and a se
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -26,26 +29,44 @@ from services.gateway.proxy import Proxy
 from services.gateway.sessions import GatewayApi, session_routes
 from services.gateway.users import FILE as USERS_FILE
 from services.gateway.users import Users
-from services.host import Host, discover, until_told
+from services.host import Host, discover, told_to_end
 from services.settings import BadSetting, Settings
+
+
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+NOT_OURS: Final = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
+"""What the system says of an address that is none of this machine's."""
 
 
 def tokens_of(settings: Settings, clock: Clock) -> Tokens:
     """The keys that sign and verify tokens; every process of an installation has the same file."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    return Tokens.from_file(settings.data / "tokens.json", clock)
+    path = settings.folder() / "tokens.json"
+    _make_once(path, lambda aside: Tokens.from_file(aside, clock))
+    return Tokens.from_file(path, clock)
 
 
 def internal_secret(settings: Settings) -> str:
     """What our own processes know each other by; made at the first start, readable by its owner only."""
-    path = settings.data / "internal-secret"
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with open(file, "w") as out:
-        out.write(secrets.token_urlsafe(32))
+    path = settings.folder() / "internal-secret"
+    _make_once(path, _write_secret)
     return path.read_text()
+
+
+def _write_secret(path: Path) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(secrets.token_urlsafe(32))
+
+
+def _make_once(path: Path, write: Callable[[Path], object]) -> None:
+    """Have the file written aside and put in place whole: processes that start together all read the first one's."""
+    if path.exists():
+        return
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    write(aside)
+    with suppress(FileExistsError):
+        os.link(aside, path)
+    aside.unlink()
 
 
 @asynccontextmanager
@@ -68,7 +89,7 @@ async def host_of(
     settings: Settings, services: Collection[Service] | None = None, *, clock: Clock | None = None
 ) -> AsyncIterator[Host]:
     """These services, or all, running in this process without an HTTP port."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.folder()
     async with key_book(settings) as book:
         keys = PersonKeys(book)
         chosen = discover().values() if services is None else services
@@ -83,6 +104,7 @@ def _address(settings: Settings) -> str:
 @asynccontextmanager
 async def all_in_one(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[tuple[Host, ASGIApp]]:
     """Every service and the gateway in this process, behind one app."""
+    _judge_accounts(settings)
     clock = clock or SystemClock()
     async with host_of(settings, clock=clock) as host:
         app = edge_app(
@@ -100,7 +122,7 @@ async def one_service(settings: Settings, name: str) -> AsyncIterator[tuple[Host
     """One service by itself; the gateway leads to it."""
     services = discover()
     if name not in services:
-        raise BadSetting(f"there is no service {name!r}: give one of {', '.join(services)}")
+        raise BadSetting(f"there is no service {name!r}: give one of {', '.join(services)}, or gateway")
     clock = SystemClock()
     async with host_of(settings, [services[name]], clock=clock) as host:
         running = host.running[name]
@@ -118,6 +140,7 @@ async def one_service(settings: Settings, name: str) -> AsyncIterator[tuple[Host
 @asynccontextmanager
 async def gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
     """The gateway before services that run by themselves."""
+    _judge_accounts(settings)
     clock = SystemClock()
     tokens, secret = tokens_of(settings, clock), internal_secret(settings)
     async with key_book(settings) as book:
@@ -137,17 +160,28 @@ class Server(uvicorn.Server):
         yield
 
 
+def _judge_accounts(settings: Settings) -> None:
+    """The demo's accounts have a password that everybody knows: they are for this machine only."""
+    accounts = settings.data / USERS_FILE
+    if settings.host not in LOOPBACK and accounts.exists() and '@demo"' in accounts.read_text("utf-8"):
+        raise BadSetting(
+            f"{accounts} has the demo's accounts, whose password is known: "
+            "remove them, or set FIELDLOOP_HOST to 127.0.0.1"
+        )
+
+
 @asynccontextmanager
 async def listening(settings: Settings, app: ASGIApp) -> AsyncIterator[str]:
     """The app on its port; the address is given once it answers. Raises BadSetting for a port that is in use."""
-    door = socket.socket()
+    door = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind((settings.host, settings.port))
     except OSError as error:
         door.close()
         raise BadSetting(
-            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}): set FIELDLOOP_PORT"
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}): "
+            f"set {'FIELDLOOP_HOST' if error.errno in NOT_OURS else 'FIELDLOOP_PORT, or say --port'}"
         ) from None
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3)
     server = Server(config)
@@ -155,25 +189,28 @@ async def listening(settings: Settings, app: ASGIApp) -> AsyncIterator[str]:
     try:
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.01)
-        yield f"http://{settings.host}:{door.getsockname()[1]}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        yield f"http://{host}:{door.getsockname()[1]}"
     finally:
         server.should_exit = True
         await serving
 
 
-async def run(settings: Settings, what: str, told: Callable[[str], None]) -> None:
+async def run(settings: Settings, what: str, tell: Callable[[str], None]) -> None:
     """
-    Run `all`, `gateway` or one service until SIGTERM or SIGINT; `told` the address once it answers.
+    Run `all`, `gateway` or one service until SIGTERM or SIGINT; `tell` is given the address once it answers.
 
-    At the end, what was asked is finished and the lease given back first, then the port closes.
+    At the end, what was asked is finished and the lease given back first, then the port closes. Told while it starts,
+    it ends as soon as it has.
     """
-    if what == "gateway":
-        async with gateway(settings) as app, listening(settings, app) as address:
-            told(address)
-            await until_told()
-        return
-    parts = all_in_one(settings) if what == "all" else one_service(settings, what)
-    async with parts as (host, app), listening(settings, app) as address:
-        told(address)
-        await until_told()
-        await host.stop_leading()
+    with told_to_end() as told:
+        if what == "gateway":
+            async with gateway(settings) as app, listening(settings, app) as address:
+                tell(address)
+                await told.wait()
+            return
+        parts = all_in_one(settings) if what == "all" else one_service(settings, what)
+        async with parts as (host, app), listening(settings, app) as address:
+            tell(address)
+            await told.wait()
+            await host.stop_leading()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from services.chassis.bus.kafka import Cluster
+
+_KAFKA = re.compile(r"kafka:[^\s:,]+:\d+(,[^\s:,]+:\d+)*")
 
 
 class BadSetting(Exception):
@@ -58,10 +61,17 @@ class Settings:
         return settings
 
     def _judge(self) -> None:
-        if self.bus != "embedded" and not self.bus.startswith("kafka:"):
+        if self.bus != "embedded" and not _KAFKA.fullmatch(self.bus):
             raise BadSetting(f"FIELDLOOP_BUS is {self.bus!r}: give `embedded` or `kafka:HOST:PORT`")
         if self.store != "sqlite" and not self.store.startswith("postgresql://"):
             raise BadSetting(f"FIELDLOOP_STORE is {self.store!r}: give `sqlite` or `postgresql://USER@HOST/DATABASE`")
+        if not 0 <= self.port <= 65_535:
+            raise BadSetting(f"FIELDLOOP_PORT is {self.port}: give a port, 1 to 65535, or 0 for any that is free")
+        if self.replication < 1:
+            raise BadSetting(f"FIELDLOOP_REPLICATION is {self.replication}: give 1 or more")
+        for name, url in {"FIELDLOOP_URL": self.url, "FIELDLOOP_GATEWAY": self.gateway}.items():
+            if url and not url.startswith(("http://", "https://")):
+                raise BadSetting(f"{name} is {url!r}: give the address of a gateway, as http://127.0.0.1:8080")
 
     @property
     def cluster(self) -> Cluster | None:
@@ -86,10 +96,15 @@ class Settings:
         """The PostgreSQL database; None for SQLite."""
         return None if self.store == "sqlite" else self.store
 
-    def folder(self, service: str) -> Path:
-        """Where a service keeps its files."""
+    def folder(self, service: str = "") -> Path:
+        """Where a service keeps its files, or the data folder itself; made when it is not there. Raises BadSetting."""
         folder = self.data / service
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadSetting(
+                f"FIELDLOOP_DATA: {folder} cannot be made ({error.strerror}): choose another with --data DIR"
+            ) from None
         return folder
 
 

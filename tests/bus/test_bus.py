@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from contracts import envelope as envelopes
 from contracts.intake import NumberGiven, RequestClosed
@@ -481,13 +482,20 @@ class TestKafka:
         between_two(tmp_path, story)
 
     def test_topics_are_made_once_and_never_expire(self, kafka: Kafka) -> None:
+        wanted = {public_topic(PUBLISHER): 12, journal_topic(PUBLISHER): 1, dead_letter_topic(PUBLISHER): 1}
+
+        async def are_there(admin: AIOKafkaAdminClient) -> bool:
+            found = await admin.describe_topics(list(wanted))
+            return {topic["topic"]: len(topic["partitions"]) for topic in found} == wanted
+
         async def story() -> None:
             await ensure_topics(kafka.cluster, [PUBLISHER])
             admin = AIOKafkaAdminClient(bootstrap_servers=list(kafka.cluster.bootstrap))
             await admin.start()
-            wanted = {public_topic(PUBLISHER): 12, journal_topic(PUBLISHER): 1, dead_letter_topic(PUBLISHER): 1}
-            found = await admin.describe_topics(list(wanted))
-            assert {topic["topic"]: len(topic["partitions"]) for topic in found} == wanted
+            await until(lambda: are_there(admin))
+            asked = [ConfigResource(ConfigResourceType.TOPIC, name, ["retention.ms"]) for name in wanted]
+            answers = [one for answer in await admin.describe_configs(asked) for one in answer.resources]
+            assert [config[1] for *_, configs in answers for config in configs] == ["-1"] * 3
             await admin.create_topics([NewTopic(public_topic("wrong"), 3, 1)])
             await admin.close()
             with pytest.raises(RuntimeError, match=r"fieldloop\.wrong\.v1 has 3 partitions in place of 12"):

@@ -711,7 +711,7 @@ async def test_what_concerns_no_policy_costs_no_commit_until_it_is_much(journal,
 
 
 @told
-async def test_the_end_of_the_writer_ends_the_reactor_and_holds_nothing(journal, clock):
+async def test_the_end_of_the_writer_ends_the_reactor_and_holds_nothing(journal, clock, logs):
     asked = asyncio.Event()
 
     async def react(event, envelope, facts):
@@ -731,7 +731,7 @@ async def test_the_end_of_the_writer_ends_the_reactor_and_holds_nothing(journal,
         stopped.set()
         with pytest.raises(Stopped):
             await run
-        assert await store.held(["pay"]) == []
+        assert (await store.held(["pay"]), logs) == ([], [])
         assert (await store.checkpoints())["policy:pay"] == 0
         again = Pays()
         async with reacting(store, clock, pay(again)) as stage:

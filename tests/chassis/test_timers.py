@@ -13,7 +13,7 @@ from services.chassis.journal.store import TimerKey
 from services.chassis.journal.work import Ask, Bug, Stopped
 from services.chassis.readers import timers as timers_module
 from services.chassis.readers.timers import LONGEST_PAUSE_S, PAGE, Timers
-from tests.chassis.test_reactor import NOW, told, until, writing
+from tests.chassis.test_reactor import HANGS_S, NOW, told, until, writing
 from tests.chassis.test_writer import Faulty, in_postgres, in_sqlite
 from tests.chassis.toy import EVENTS, Book, Do, Fill, Free, Postpone
 
@@ -402,7 +402,9 @@ async def test_a_service_without_deadlines_has_nothing_to_run(journal, clock):
 
 
 @told
-async def test_many_that_are_due_at_once_all_act_once_a_page_in_a_commit(journal, clock):
+async def test_many_that_are_due_at_once_all_act_once_a_page_in_a_commit_without_a_pause(journal, clock, monkeypatch):
+    monkeypatch.setattr(timers_module, "LOOK_EVERY_S", 2 * HANGS_S)
+    monkeypatch.setattr(timers_module, "AT_LATEST_S", 2 * HANGS_S)
     seats = [f"s{n:05}" for n in range(3 * PAGE)]
     async with journal() as store:
         async with writing(store, clock) as writer:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -46,12 +45,8 @@ def test_the_reports_of_the_imported_log_are_the_published_figures(tmp_path):
 
     async def story():
         async with importing(tmp_path) as it:
-            # Of the processor: other work on the machine must not fail the test.
-            begun = time.process_time()
             done = await it.imports(CSV, mapping=load(BPIC2013))
-            took = time.process_time() - begun
             assert (done.rows, done.recorded, done.rejected, done.cases) == (65_533, 65_533, 0, 7_554)
-            assert took < 40
             found = await figures(it.journal, tmp_path)
             reference = json.loads((LOGS / "bpic2013_incidents.kpi.json").read_text())
             assert {name: found.get(name) for name in reference} == reference

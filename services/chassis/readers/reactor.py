@@ -168,12 +168,9 @@ class Reactor:
 
     async def _go_on(self) -> bool:
         """One page further; False when there was nothing. Policies that stand apart go on each at its own place."""
-        places = sorted(set(self._done.values()))
         went_on = False
-        for place, next_place in zip(places, [*places[1:], None], strict=True):
-            # Those behind stop where the next ones stood, and go on together with them.
-            most = PAGE if next_place is None else min(PAGE, next_place - place)
-            if entries := await self._store.read(place, most):
+        for place in sorted(set(self._done.values())):
+            if entries := await self._store.read(place, PAGE):
                 went_on = True
                 await self._settle_page([name for name, done in self._done.items() if done == place], entries)
         return went_on

@@ -21,7 +21,9 @@ from services.chassis.journal.writer import Writer
 
 PAGE = 512
 LOOK_EVERY_S = 0.5
-"""How late a timer may be noticed; a promise of ours is 5 s."""
+"""How late a timer is noticed, as a rule."""
+AT_LATEST_S = 4.0
+"""Where very many fail, looking at them costs something; a promise of ours is 5 s."""
 LONGEST_PAUSE_S = 300
 """Between two tries of one that fails."""
 
@@ -70,7 +72,7 @@ class Timers:
                 continue
             # Not wait_for, which forgets that it was cancelled when it was woken at the same moment.
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY_S):
+                async with asyncio.timeout(min(LOOK_EVERY_S * (1 + len(self._failed) // PAGE), AT_LATEST_S)):
                     await self._wake.wait()
 
     async def _look(self) -> bool:

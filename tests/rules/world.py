@@ -1,0 +1,289 @@
+"""
+The whole system in one process, with two small companies of two tenants in which everything has happened once.
+
+In each, the customer `one` is visited by the engineer `two`, and the customer `two` by the engineer `one`: whoever
+takes a person's id for enough, without asking what the person is, shows the one what is the other's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import structlog
+from fastapi import FastAPI
+
+from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal, Tokens
+from services.chassis.clock import SystemClock
+from services.demo.company import Company
+from services.demo.people import PICTURE, People, found
+from services.gateway.users import DEMO_PASSWORD, FILE, Account, hashed, write_users
+from services.host import Host
+from services.serving import all_in_one, listening, tokens_of
+from services.settings import Settings
+
+TENANTS = ("demo", "other")
+PROBLEM_FIELDS = ("type", "title", "status", "detail", "remedy", "code")
+SIGNATURE = "M10 40 C 20 10, 40 10, 50 40 S 80 70, 90 4{}"
+
+
+class Story(NamedTuple):
+    """What came of one request that went through the whole loop."""
+
+    customer_id: str
+    device_id: str
+    request_id: str
+    order_id: str
+    engineer_id: str
+    visit_id: str
+    photo_id: str
+    survey_id: str
+    incomplete_id: str
+    """Another request of the same customer, which waits for a supplement."""
+    waiting_id: str
+    """The order of a third one, for which nobody has the skill."""
+    assigned_id: str
+    """The order of a fourth one, which an engineer has."""
+    planned_id: str
+    """The visit for a fifth one, which is still to come."""
+
+
+@dataclass
+class Firm:
+    """One tenant."""
+
+    tenant: str
+    people: People
+    stories: dict[str, Story] = field(default_factory=dict)
+    """By `one` and `two`, the customer's."""
+
+    def person(self, name: str) -> str:
+        return name if self.tenant == TENANTS[0] else f"{self.tenant}-{name}"
+
+    def words(self, name: str) -> dict[str, str]:
+        """What is written of and by a customer: nobody else of the customers, and no other tenant, may read it."""
+        kinds = ("name", "phone", "street", "description", "record", "comment", "reason")
+        return {kind: f"{kind}-of-{self.person(name)}-at-{self.tenant}" for kind in kinds}
+
+
+@dataclass
+class World:
+    host: Host
+    app: FastAPI
+    tokens: Tokens
+    settings: Settings
+    url: str
+    client: httpx.AsyncClient
+    """Judges every answer that comes through it: a refusal must be a whole problem."""
+    run: Callable[[Coroutine[Any, Any, Any]], Any]
+    firms: dict[str, Firm] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    """The codes of the refusals that were seen."""
+
+    @property
+    def demo(self) -> Firm:
+        return self.firms[TENANTS[0]]
+
+    def headers(self, role: str, person: str = "", tenant: str = TENANTS[0]) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens.issue(caller(role, tenant, person))}"}
+
+    async def call(self, method: str, path: str, role: str, person: str = "", **options: Any) -> httpx.Response:
+        """One call, whatever comes of it. `tenant` is `demo` if left out."""
+        headers = self.headers(role, person, options.pop("tenant", TENANTS[0])) | options.pop("headers", {})
+        return await self.client.request(method, path, headers=headers, **options)
+
+
+def caller(role: str, tenant: str = TENANTS[0], person: str = "") -> Principal:
+    """A user of the accounts; both tenants have persons of the same ids."""
+    return Principal(f"{role}@{tenant}", tenant, role, (person or "one") if role in ONLY_THEIR_OWN else "")
+
+
+@contextmanager
+def running(folder: Path, *, told: bool = True) -> Iterator[World]:
+    """The world, in a loop of its own that runs while a test does: `world.run(story())`."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    with asyncio.Runner() as runner:
+        opened = _opened(folder, runner.run, told)
+        world = runner.run(opened.__aenter__())
+        try:
+            yield world
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
+            structlog.reset_defaults()
+
+
+@asynccontextmanager
+async def _opened(folder: Path, run: Callable[..., Any], told: bool) -> AsyncIterator[World]:
+    settings = Settings(data=folder, port=0)
+    password = hashed(DEMO_PASSWORD)
+    principals = [caller(role, tenant) for tenant in TENANTS for role in ROLES]
+    accounts = [Account(user=p.user_id, tenant=p.tenant, role=p.role, person_id=p.person_id, password=password)
+                for p in principals]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_users(folder / FILE, accounts)
+    async with AsyncExitStack() as stack:
+        host, app = await stack.enter_async_context(all_in_one(settings))
+        assert isinstance(app, FastAPI)
+        assert await host.led(), "the services did not begin to write"
+        url = await stack.enter_async_context(listening(settings, app))
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
+        world = World(host, app, tokens_of(settings, SystemClock()), settings, url, client, run)
+        client.event_hooks["response"] = [lambda answer: _must_be_whole(answer, world)]
+        if told:
+            for tenant in TENANTS:
+                world.firms[tenant] = await _told(Firm(tenant, People(client, world.tokens, tenant)))
+            assert await host.idle(), "something is left to take in or to show"
+        yield world
+        # Streams of news end first; the port waits for whoever is still answered.
+        await host.stop_leading()
+
+
+async def _must_be_whole(answer: httpx.Response, world: World) -> None:
+    """What every refusal has, whoever refuses."""
+    if not answer.is_error or answer.request.url.path == "/readyz":
+        return
+    await answer.aread()
+    where = f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:300]}"
+    assert answer.headers["content-type"] == "application/problem+json", where
+    problem = answer.json()
+    assert [name for name in PROBLEM_FIELDS if name not in problem] == [], where
+    assert problem["status"] == answer.status_code, where
+    assert problem["type"] == f"urn:fieldloop:problem:{problem['code']}", where
+    assert problem["title"] and problem["remedy"], where
+    assert not {"?", "{"} & set(problem["title"] + problem["detail"] + problem["remedy"]), f"a fact is missing: {where}"
+    assert answer.headers["content-language"] in ("en", "zh"), where
+    assert "Accept-Language" in answer.headers["vary"], where
+    world.problems.append(problem["code"])
+
+
+SKILLS = {"one": "refrigeration", "two": "laundry"}
+"""What the device of each customer needs, and only the engineer of the other name can do."""
+
+
+def company(firm: Firm) -> Company:
+    def customer(name: str) -> dict[str, Any]:
+        words = {kind: firm.words(name)[kind] for kind in ("name", "phone", "street")}
+        place = {"region": "朝阳区", "lat_udeg": 39_921_000, "lon_udeg": 116_443_000}
+        return {"customer_id": firm.person(name), **words, **place}
+
+    def device(name: str, skill: str) -> dict[str, Any]:
+        number = f"{firm.person(name)}-{skill}"
+        owner = firm.person(name)
+        return {"device_id": f"D-{number}", "customer_id": owner, "model": f"M-{skill}", "serial": number, "skill": skill}
+
+    def engineer(name: str) -> dict[str, Any]:
+        of_the_other = SKILLS["two" if name == "one" else "one"]
+        return {
+            "engineer_id": firm.person(name),
+            "name": f"engineer-{name}-at-{firm.tenant}",
+            "skills": [of_the_other],
+            "region": "朝阳区",
+            "home_lat_udeg": 39_921_000,
+            "home_lon_udeg": 116_443_000,
+            "shifts": [{"weekday": day, "from_minute": 0, "to_minute": 1440} for day in range(7)],
+            "van_id": f"VAN-{firm.person(name)}",
+            "daily_limit": 50,
+        }
+
+    people = ("one", "two")
+    places = [{"place_id": "WH", "kind": "warehouse", "name": "Warehouse"}]
+    places += [{"place_id": f"VAN-{firm.person(name)}", "kind": "van", "name": name} for name in people]
+    parts = [{"part_id": f"P-{skill}", "name": f"part for {skill}", "fits": [f"M-{skill}"]} for skill in SKILLS.values()]
+    return Company(
+        request_types={"repair": {"name": "Repair", "duration_s": 600, "min_description": 2}},
+        customers=[customer(name) for name in people],
+        devices=[device(name, skill) for name in people for skill in (SKILLS[name], "nobody-can")],
+        engineers=[engineer(name) for name in people],
+        places=places,
+        parts=parts,
+        counts=[
+            {"part_id": part["part_id"], "place_id": place["place_id"], "quantity": 50}
+            for part in parts
+            for place in places
+        ],
+    )
+
+
+async def _told(firm: Firm) -> Firm:
+    await found(firm.people, company(firm), f"{firm.tenant}-")
+    stories = await asyncio.gather(*[tell(firm, name) for name in SKILLS])
+    firm.stories = dict(zip(SKILLS, stories, strict=True))
+    return firm
+
+
+async def tell(firm: Firm, name: str, key: str = "") -> Story:
+    """One request of this customer, from the first word to the answered survey, and two that stand still."""
+    people, customer, words, skill = firm.people, firm.person(name), firm.words(name), SKILLS[name]
+    key = f"{key or name}-"
+
+    async def submit(nth: str, device: str, description: str) -> str:
+        body = {"request_type": "repair", "device_id": device, "description": description}
+        answer = await people.call("POST", "/v1/requests", "customer", customer, f"{key}{nth}", json=body)
+        return str(answer["id"])
+
+    device = f"D-{customer}-{skill}"
+    incomplete = await submit("incomplete", "", words["description"])
+    stuck = await submit("stuck", f"D-{customer}-nobody-can", words["description"])
+    request = await submit("submit", device, words["description"])
+
+    async def visit_of(request_id: str) -> Any:
+        path = f"/v1/visits?request_id={request_id}"
+        return (await people.until(path, "dispatcher", lambda page: page["items"]))["items"][0]
+
+    visit = await visit_of(request)
+    assigned = await visit_of(await submit("assigned", device, words["description"]))
+    planned = await visit_of(await submit("planned", device, words["description"]))
+    engineer, base = visit["engineer_id"], f"/v1/visits/{visit['visit_id']}"
+    order, reservation = visit["order_id"], f"/v1/reservations/{visit['order_id']}"
+    reserved = await people.until(reservation, "engineer", lambda one: one["reserved"], person=engineer)
+
+    async def step(step: str, **options: Any) -> Any:
+        options = options or {"json": {}}
+        return await people.call("POST", f"{base}/{step}", "engineer", engineer, f"{key}{step}", **options)
+
+    await step("depart")
+    await step("arrive")
+    await step("start")
+    photo = await step("photos?moment=before", content=PICTURE, headers={"Content-Type": "image/png"})
+    await step("photos?moment=after", content=PICTURE, headers={"Content-Type": "image/png"})
+    await step("parts", json={"part_id": reserved["reserved"][0]["part_id"]})
+    await step("finish", json={"cause": "wear", "action": "replaced", "record": words["record"]})
+    await step("accept", json={"rating": 5, "signature": SIGNATURE.format(len(customer))})
+    surveys = await people.until(
+        f"/v1/surveys?request_id={request}", "customer", lambda page: page["items"], person=customer
+    )
+    survey = surveys["items"][0]["survey_id"]
+    rated = {"attitude": 5, "outcome": 4, "punctuality": 3, "comment": words["comment"]}
+    await people.call("POST", f"/v1/surveys/{survey}/answer", "customer", customer, f"{key}answer", json=rated)
+    board = await people.until(
+        "/v1/orders?state=waiting&limit=200",
+        "dispatcher",
+        lambda page: [one for one in page["items"] if one["request_id"] == stuck],
+    )
+    waiting = next(one["order_id"] for one in board["items"] if one["request_id"] == stuck)
+    await people.until(f"/v1/requests/{request}", "agent", lambda one: one["state"] == "closed")
+    return Story(
+        customer_id=customer,
+        device_id=device,
+        request_id=request,
+        order_id=order,
+        engineer_id=engineer,
+        visit_id=visit["visit_id"],
+        photo_id=photo["id"],
+        survey_id=survey,
+        incomplete_id=incomplete,
+        waiting_id=waiting,
+        assigned_id=assigned["order_id"],
+        planned_id=planned["visit_id"],
+    )
+
+
+def same(answer: httpx.Response) -> tuple[int, Mapping[str, Any]]:
+    """What must be the same of an answer that is given again."""
+    return answer.status_code, answer.json()
