@@ -34,6 +34,7 @@ from services.chassis import telemetry
 from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal
 from services.chassis.clock import SystemClock
 from services.chassis.journal.sqlite import InUse
+from services.demo.people import Unexpected
 from services.host import discover
 from services.importing.mapping import BadMapping
 from services.importing.rows import Unusable
@@ -149,7 +150,9 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed, the same company and the same customers")] = 1,
     once: Annotated[bool, typer.Option("--once", help="End when the requests are through, not serve on")] = False,
     as_json: Json = False,
-    port: Annotated[int | None, typer.Option(help="Default: FIELDLOOP_PORT, else 8080; with --once any free one")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Default: FIELDLOOP_PORT, else 8080; with --once any free one")
+    ] = None,
 ) -> None:
     """
     Found an invented repair company and drive live requests through the whole loop.
@@ -391,6 +394,8 @@ def main() -> None:
         app()
     except (BadSetting, BadMapping, Unusable, InUse, offline.CannotDo) as wrong:
         _end(wrong)
+    except Unexpected as wrong:
+        _end(wrong, code=1)
     except (httpx.TransportError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as wrong:
         _end(_named(wrong))
 
@@ -413,9 +418,9 @@ def _named(wrong: Exception) -> str:
             return why
 
 
-def _end(why: object) -> NoReturn:
+def _end(why: object, code: int = 2) -> NoReturn:
     err.print(str(why), style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(2)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

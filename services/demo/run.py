@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 from random import Random
 
 import httpx
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from contracts import envelope as envelopes
 from contracts.inventory import PartConsumed
@@ -23,18 +24,19 @@ from contracts.topics import PUBLISHER_OF
 from services.chassis.clock import SystemClock
 from services.chassis.journal.store import JournalStore
 from services.demo.company import company
-from services.demo.people import TENANT, People, Story, found
+from services.demo.people import TENANT, People, Story, Unexpected, found
 from services.gateway.users import DEMO_PASSWORD, demo_users, write_users
 from services.gateway.users import FILE as USERS_FILE
-from services.host import discover, until_told
+from services.host import Host, discover, told_to_end, until_told
 from services.offline import readers, rebuild, settled
-from services.serving import all_in_one, listening, tokens_of
+from services.serving import LOOPBACK, all_in_one, listening, tokens_of
 from services.settings import BadSetting, Settings
 from services.verify.run import verify
 
+BEGUN = time.monotonic()
+
 AT_ONCE = 8
 """Requests under way at the same time."""
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Outcome(msgspec.Struct):
@@ -47,50 +49,85 @@ class Outcome(msgspec.Struct):
     parts_consumed: int
     """Pieces."""
     events: int
-    """Recorded by the services themselves, what they took in of each other not counted."""
+    """Recorded in this run by the services themselves, what they took in of each other not counted."""
     invariant_violations: int
+    """In the stores as a whole, as `rebuild_identical` and `chain_verified`."""
     rebuild_identical: bool
     chain_verified: bool
     seconds: float
+    """Since the process began; with `--once` until all is closed."""
     peak_rss_mb: int
     assigned_after_ms_p50: int
     """From the customer's word until the visit is planned, as seen over HTTP."""
 
 
 async def run_demo(
-    settings: Settings, *, requests: int, seed: int, once: bool, as_json: bool, console: Console
-) -> Outcome:
+    settings: Settings, *, requests: int, seed: int, once: bool, show: Callable[[Outcome], None], console: Console
+) -> Outcome | None:
     """
-    In this process; or, with FIELDLOOP_URL, upon the system that answers there.
+    In this process; or, with FIELDLOOP_URL, upon the system that answers there. None when it was told to end before.
 
     Raises BadSetting where the demo must not run, Unexpected when the system does something else.
     """
     if settings.host not in LOOPBACK:
-        raise BadSetting(f"the demo's passwords are known, so it listens on loopback only, not on {settings.host}")
-    begun = time.monotonic()
-    async with AsyncExitStack() as opened:
-        address, host = settings.url, None
-        if not address:
-            host, app = await opened.enter_async_context(all_in_one(settings))
-            address = await opened.enter_async_context(listening(settings, app))
-            await host.led()
-        write_users(settings.data / USERS_FILE, demo_users({"customer": "C001", "engineer": "E01", "partner": "P01"}))
-        client = await opened.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
+        raise BadSetting(f"FIELDLOOP_HOST is {settings.host}: the demo's passwords are known, so it runs on 127.0.0.1")
+    with told_to_end() as told:
+        async with AsyncExitStack() as opened:
+            address, host = settings.url, None
+            if not address:
+                _tell(console, f"six services and the gateway start in this process; their stores are {settings.data}")
+                host, app = await opened.enter_async_context(all_in_one(settings))
+                address = await opened.enter_async_context(listening(settings, app))
+            outcome = await until_told(_day(settings, address, host, requests, seed, console), told)
+            if outcome is None:
+                _tell(console, f"ended before all requests were through; the stores stay in {settings.data}")
+            elif not once:
+                show(outcome)
+                _say_where(settings, address, console, serves=host is not None)
+                await (told.wait() if host else asyncio.sleep(0))
+            if host:
+                await host.stop_leading()
+        if outcome and once:
+            outcome.seconds, outcome.peak_rss_mb = _seconds(), _peak_rss_mb()
+            show(outcome)
+            _say_where(settings, "", console, serves=False)
+    return outcome
+
+
+def _tell(console: Console, what: str) -> None:
+    console.print(what, markup=False, highlight=False, soft_wrap=True)
+
+
+def _say_where(settings: Settings, address: str, console: Console, *, serves: bool) -> None:
+    """Where to look next."""
+    program = f"{Path(sys.argv[0]).parent / 'fieldloop'}" if "/" in sys.argv[0] else "fieldloop"
+    program = f"{os.path.relpath(program)} --data {settings.data}" if "/" in program else program
+    what = "report efficiency", "report quality", "events", "verify", "rebuild all --check"
+    _tell(console, "Look at it yourself 自己看看：")
+    for command in what:
+        _tell(console, f"  {program} {command}")
+    if serves:
+        _tell(console, f"The API is shown at {address}/docs; a token: {program} token manager --tenant {TENANT}")
+        _tell(console, f"or sign in as manager@demo, agent@demo, engineer@demo … with the password {DEMO_PASSWORD}")
+        _tell(console, f"Ctrl-C ends it; the stores stay in {settings.data}")
+
+
+async def _day(
+    settings: Settings, address: str, host: Host | None, requests: int, seed: int, console: Console
+) -> Outcome:
+    if host and not await host.led():
+        raise Unexpected("another process writes to these stores: stop it, or set FIELDLOOP_URL to it")
+    if not (settings.data / USERS_FILE).exists():
+        # Accounts that somebody made are not replaced by ours.
+        users = demo_users({"customer": "C001", "engineer": "E01", "partner": "P01"})
+        write_users(settings.folder() / USERS_FILE, users)
+    before = await _heads(settings)
+    async with httpx.AsyncClient(base_url=address, timeout=30) as client:
         people = People(client, tokens_of(settings, SystemClock()))
         waits = await _drive(people, requests, seed, console)
-        await (host.idle() if host else settled(settings))
-        outcome = await _prove(settings, waits, begun)
-        if as_json:
-            sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
-            sys.stdout.flush()
-        else:
-            _show(outcome, console)
-        if host and not once:
-            console.print(f"The API is shown at [bold]{address}/docs[/bold]; sign in as manager@demo, agent@demo, …")
-            console.print(f"with the password {DEMO_PASSWORD}. Ctrl-C ends it; the stores stay in {settings.data}.")
-            await until_told()
-            await host.stop_leading()
-    return outcome
+    if not await (host.idle() if host else settled(settings)):
+        raise Unexpected("something is left to take in or to show: `fieldloop doctor` says what")
+    return await _prove(settings, waits, before)
 
 
 async def _drive(people: People, requests: int, seed: int, console: Console) -> list[float]:
@@ -99,31 +136,47 @@ async def _drive(people: People, requests: int, seed: int, console: Console) -> 
     # The same seed asked twice of the same stores is another day of the same company.
     day = f"{seed}-{time.time_ns()}-"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         founding = progress.add_task("the company is founded", total=1)
         await found(people, firm, f"{seed}-")
         progress.update(founding, completed=1)
+        size = f"{len(firm.engineers)} engineers, {len(firm.devices)} devices, {len(firm.parts)} parts"
+        _tell(console, f"the company is founded: {size}")
         driving = progress.add_task("requests through the loop", total=requests)
         gate = asyncio.Semaphore(AT_ONCE)
         order = Random(seed)
+        through = 0
 
         async def one(number: int) -> float:
+            nonlocal through
             async with gate:
                 story = Story(people, firm, f"{day}{number}", Random(order.random()))
                 await story.run()
-                progress.advance(driving)
-                return story.assigned_after_s
+            through += 1
+            progress.advance(driving)
+            if not console.is_terminal and through * 4 // requests > (through - 1) * 4 // requests:
+                _tell(console, f"{through} of {requests} requests are through the loop")
+            return story.assigned_after_s
 
-        async with asyncio.TaskGroup() as group:
-            stories = [group.create_task(one(number)) for number in range(requests)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                stories = [group.create_task(one(number)) for number in range(requests)]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
     return [story.result() for story in stories]
 
 
-async def _prove(settings: Settings, waits: list[float], begun: float) -> Outcome:
+async def _heads(settings: Settings) -> dict[str, int]:
+    """Where each journal ends."""
+    async with readers(settings, discover()) as journals:
+        return {name: (await journal.head()).position for name, journal in journals.items()}
+
+
+async def _prove(settings: Settings, waits: list[float], before: Mapping[str, int]) -> Outcome:
     """Count and check upon the stores, as an auditor would, not from what this process remembers."""
     services = discover()
     async with readers(settings, services) as journals:
-        counts = await _counted(journals)
+        counts = await _counted(journals, before)
         checked = await verify(services, journals)
     rebuilt = await rebuild(settings, services, check_only=True, progress=lambda read: None)
     return Outcome(
@@ -136,17 +189,31 @@ async def _prove(settings: Settings, waits: list[float], begun: float) -> Outcom
         invariant_violations=checked.violations,
         rebuild_identical=all(result.identical for result in rebuilt),
         chain_verified=checked.chain,
-        seconds=round(time.monotonic() - begun, 1),
-        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        seconds=_seconds(),
+        peak_rss_mb=_peak_rss_mb(),
         assigned_after_ms_p50=round(sorted(waits)[len(waits) // 2] * 1000),
     )
 
 
-async def _counted(journals: Mapping[str, JournalStore]) -> Counter[str]:
-    """Events of the demo's tenant by type, each where it was recorded; and the pieces that were consumed."""
+def _seconds() -> float:
+    """Since this process began, its imports included where the system says when that was."""
+    try:
+        started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return round(time.clock_gettime(time.CLOCK_BOOTTIME) - started, 1)
+    except (OSError, AttributeError):
+        return round(time.monotonic() - BEGUN, 1)
+
+
+def _peak_rss_mb() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
+
+
+async def _counted(journals: Mapping[str, JournalStore], before: Mapping[str, int]) -> Counter[str]:
+    """Events of this run by type, each where it was recorded; and the pieces that were consumed."""
     counts: Counter[str] = Counter()
     for name, journal in journals.items():
-        position = 0
+        position = before[name]
         while entries := await journal.read(position, 2_000):
             position = entries[-1].position
             for entry in entries:
@@ -159,10 +226,3 @@ async def _counted(journals: Mapping[str, JournalStore]) -> Counter[str]:
                         assert isinstance(event, PartConsumed)
                         counts["pieces"] += event.quantity
     return counts
-
-
-def _show(outcome: Outcome, console: Console) -> None:
-    table = Table("what happened", "", title="A day at the demo company")
-    for name, value in msgspec.to_builtins(outcome).items():
-        table.add_row(name.replace("_", " "), str(value))
-    console.print(table)

@@ -493,7 +493,7 @@ class TestKafka:
             admin = AIOKafkaAdminClient(bootstrap_servers=list(kafka.cluster.bootstrap))
             await admin.start()
             await until(lambda: are_there(admin))
-            asked = [ConfigResource(ConfigResourceType.TOPIC, name, ["retention.ms"]) for name in wanted]
+            asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": None}) for name in wanted]
             answers = [one for answer in await admin.describe_configs(asked) for one in answer.resources]
             assert [config[1] for *_, configs in answers for config in configs] == ["-1"] * 3
             await admin.create_topics([NewTopic(public_topic("wrong"), 3, 1)])
