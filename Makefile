@@ -34,7 +34,8 @@ down: .venv/run ## End what `make up` started; the data stays
 	@$(BIN)/python -m deploy.local down $(ARGS)
 
 ##@ Change it
-test: lint types imports ## Everything that must be green (about 20 minutes)
+test: lint types imports ## Everything that must be green (about 20 minutes); without Java or PostgreSQL their tests are skipped
+	@$(BIN)/python -m deploy.install
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: .venv/test ## Style (ruff)

@@ -268,9 +268,13 @@ def _orders(api: Api) -> APIRouter:
 
     @router.post("/{order_id}/decline", summary="The engineer will not take the order")
     async def decline(order_id: str, body: DeclineBody, call: Call = command("engineer")) -> Accepted:
-        stream = await known(order_id, call)
+        row = await call.one(select(table).where(table.c.order_id == order_id))
+        # Who has declined it may say so again, also when it is somebody else's by now.
+        hers = row and (row["state"] == "waiting" or call.owns(row["engineer_id"]) or call.person_id in declined_by(row))
+        if not hers:
+            raise absent("order", order_id)
         asked = DeclineOrder(order_id=order_id, engineer_id=call.person_id, reason=body.reason)
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
 
     @router.post("/{order_id}/take", summary="An engineer takes a waiting order")
     async def take(order_id: str, call: Call = command("engineer")) -> Accepted:
@@ -301,6 +305,8 @@ def _engineers(api: Api) -> APIRouter:
     async def update(
         engineer_id: str, body: EngineerBody, call: Call = command("dispatcher", "manager", "operator")
     ) -> Accepted:
+        if await call.one(select(table.c.engineer_id).where(table.c.engineer_id == engineer_id)) is None:
+            raise absent("engineer", engineer_id)
         asked = UpdateEngineer(engineer_id=engineer_id, **body.model_dump())
         return Accepted.of(await call.ask(asked, versioned=f"engineer/{engineer_id}"), id=engineer_id)
 

@@ -82,7 +82,7 @@ def _event(row: HistoryRow, said: HistoryEvent) -> Any:
     if said.type not in KINDS:
         raise Problem("history.unknown-event", key=row.key, type=said.type, allowed=sorted(KINDS))
     try:
-        event = msgspec.convert(said.data, KINDS[said.type])
+        event: Any = msgspec.convert(said.data, KINDS[said.type])
     except msgspec.ValidationError as error:
         raise Problem("history.wrong-event", key=row.key, type=said.type, why=str(error)) from None
     if (event.order_id, event.request_id) != (row.order_id, row.request_id):

@@ -20,10 +20,11 @@ from intake.commands import (
     SupplementRequest,
     WithdrawRequest,
 )
+from intake.domain.register import customer_stream, device_stream, type_stream
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
 from intake.projections.requests import REQUESTS
 from services.chassis.clock import TENANT_ZONE, at_micros
-from services.chassis.http import Accepted, Body, Call, Page, ServiceRouter, absent, command, query
+from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
 
 STAFF = ("agent", "dispatcher", "manager", "auditor")
@@ -149,6 +150,8 @@ def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
     names = [name for name in RequestView.model_fields if name.endswith("_at")]
     times = {name: at_micros(row[name]) if row[name] else None for name in names}
     facts = {name: row[name] for name in RequestView.model_fields if name not in times}
+    if row["customer_id"] == row["request_id"]:  # Nobody has said yet who asks.
+        facts["customer_id"] = ""
     text = call.open(row["description"])
     return RequestView(**facts | times | {"missing": row["missing"].splitlines(), "description": text})
 
@@ -181,8 +184,9 @@ def _requests(api: Api) -> APIRouter:
 
     @router.post("", status_code=201, summary="Submit a request")
     async def submit(body: NewRequest, call: Call = command("customer", "agent", "partner")) -> Accepted:
-        asked_for = call.person_id if call.role == "customer" else body.customer_id
         request_id = call.new_id()
+        # Until somebody says who asks, what was written of them is sealed under a key of this request's own.
+        asked_for = call.person_id if call.role == "customer" else body.customer_id or request_id
         day = call.now.astimezone(TENANT_ZONE).date().isoformat()
         facts = body.model_dump() | {"customer_id": asked_for}
         answer = await call.ask(SubmitRequest(request_id=request_id, day=day, **facts))
@@ -194,7 +198,7 @@ def _requests(api: Api) -> APIRouter:
         state: str | None = None,
         customer_id: str | None = None,
         cursor: str | None = None,
-        limit: int = 50,
+        limit: Limit = 50,
     ) -> Page[RequestView]:
         rows = select(table).where(table.c.number != "")
         if state:
@@ -239,7 +243,8 @@ def _customers(api: Api) -> APIRouter:
     @router.post("", status_code=201, summary="Register a customer, or say what is known now")
     async def register(body: NewCustomer, call: Call = command("agent", "operator", "partner")) -> Accepted:
         customer_id = body.customer_id or call.new_id()
-        answer = await call.ask(RegisterCustomer(**body.model_dump() | {"customer_id": customer_id}))
+        asked = RegisterCustomer(**body.model_dump() | {"customer_id": customer_id})
+        answer = await call.ask(asked, versioned=customer_stream(customer_id))
         return Accepted.of(answer, id=customer_id)
 
     @router.get("/{customer_id}", summary="One customer")
@@ -261,7 +266,8 @@ def _devices(api: Api) -> APIRouter:
     @router.post("", status_code=201, summary="Register a device at a customer's")
     async def register(body: NewDevice, call: Call = command("agent", "operator", "partner")) -> Accepted:
         device_id = body.device_id or call.new_id()
-        answer = await call.ask(RegisterDevice(**body.model_dump() | {"device_id": device_id}))
+        asked = RegisterDevice(**body.model_dump() | {"device_id": device_id})
+        answer = await call.ask(asked, versioned=device_stream(device_id))
         return Accepted.of(answer, id=device_id)
 
     @router.get("", summary="Devices of a customer, or all")
@@ -269,7 +275,7 @@ def _devices(api: Api) -> APIRouter:
         call: Call = query("customer", *STAFF),
         customer_id: str | None = None,
         cursor: str | None = None,
-        limit: int = 50,
+        limit: Limit = 50,
     ) -> Page[DeviceView]:
         rows = select(table)
         if call.role == "customer" or customer_id:
@@ -294,12 +300,12 @@ def _request_types(api: Api) -> APIRouter:
 
     @router.post("/{type_id}", summary="Define a kind of request, or its next version")
     async def define(type_id: str, body: TypeDefinition, call: Call = command("manager", "operator")) -> Accepted:
-        answer = await call.ask(DefineRequestType(type_id=type_id, **body.model_dump()))
-        return Accepted.of(answer, id=type_id)
+        asked = DefineRequestType(type_id=type_id, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=type_stream(type_id)), id=type_id)
 
     @router.get("", summary="The kinds of request")
     async def some(
-        call: Call = query("customer", "operator", *STAFF), cursor: str | None = None, limit: int = 50
+        call: Call = query("customer", "operator", *STAFF), cursor: str | None = None, limit: Limit = 50
     ) -> Page[TypeView]:
         page = await call.page(select(table), order_by=[table.c.type_id], cursor=cursor, limit=limit)
         return page.map(lambda row: TypeView(**{name: row[name] for name in TypeView.model_fields}))

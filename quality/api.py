@@ -13,7 +13,7 @@ from sqlalchemy import select
 from quality.commands import AnswerSurvey, Rating
 from quality.projections.surveys import SURVEYS
 from services.chassis.clock import at_micros
-from services.chassis.http import Accepted, Body, Call, Page, ServiceRouter, absent, command, query
+from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
 
 
@@ -59,7 +59,7 @@ def routes(api: Api) -> APIRouter:
         call: Call = query("customer", "agent", "manager", "auditor"),
         request_id: str | None = None,
         cursor: str | None = None,
-        limit: int = 50,
+        limit: Limit = 50,
     ) -> Page[SurveyView]:
         rows = select(table)
         if call.role == "customer":

@@ -143,7 +143,7 @@ def _reports(api: Api) -> APIRouter:
     @router.get("/{name}/events", summary="What is behind a figure, one by one")
     async def behind(
         name: str,
-        figure: str,
+        figure: Annotated[str, Query(examples=["requests_received"])],
         call: Call = query(*READERS),
         from_: From = None,
         to: To = None,

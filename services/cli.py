@@ -53,7 +53,7 @@ app = typer.Typer(
     Begin with `fieldloop demo`; then `fieldloop report efficiency`, `fieldloop events`, `fieldloop verify`.
     """,
     epilog="Exit codes: 0 done, 1 something was found wrong, 2 the command could not do its work. "
-    "Settings are read from FIELDLOOP_DATA, FIELDLOOP_PORT, FIELDLOOP_BUS, FIELDLOOP_STORE …: docs/reference/settings.md",
+    "Settings are read from FIELDLOOP_DATA, FIELDLOOP_PORT, FIELDLOOP_BUS, FIELDLOOP_STORE: docs/reference/settings.md",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -345,8 +345,7 @@ def events(as_json: Json = False) -> None:
             table.add_column(name, ratio=ratio)
         for row in (one for one in rows if one["publisher"] == publisher):
             name = row["event"] if row["public"] else f"[dim]{row['event']} (internal)[/dim]"
-            acted, shown = ", ".join(row["acted_on_by"]), ", ".join(row["shown_by"])
-            table.add_row(name, acted, shown, escape(row["meaning"]))
+            table.add_row(name, ", ".join(row["acted_on_by"]), ", ".join(row["shown_by"]), escape(row["meaning"]))
         out.print(table)
 
 

@@ -33,7 +33,6 @@ from services.gateway.users import Users
 from services.host import Host, discover, told_to_end
 from services.settings import BadSetting, Settings
 
-
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 NOT_OURS: Final = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
 """What the system says of an address that is none of this machine's."""

@@ -763,9 +763,10 @@ async def test_the_views_are_as_new_as_the_event_before_anybody_looks_at_them(jo
 @told
 async def test_woken_and_cancelled_at_once_it_ends(journal, clock):
     async with journal() as store, writing(store, clock) as writer:
-        reactor = reactor_on(store, writer, clock, pay(Pays()))
+        await Stage(store, writer, None, clock).book("s1")
+        reactor = reactor_on(store, writer, clock, pay(Pays(s1=RuntimeError())))
         run = asyncio.create_task(reactor.run())
-        await until(lambda: reactor._wake._waiters)
+        await until(lambda: reactor.waiting and reactor._wake._waiters)
         reactor.wake()
         run.cancel()
         await asyncio.wait([run], timeout=10)

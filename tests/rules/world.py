@@ -8,6 +8,7 @@ takes a person's id for enough, without asking what the person is, shows the one
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -19,6 +20,7 @@ import httpx
 import structlog
 from fastapi import FastAPI
 
+from services.chassis import telemetry
 from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal, Tokens
 from services.chassis.clock import SystemClock
 from services.demo.company import Company
@@ -107,7 +109,7 @@ def caller(role: str, tenant: str = TENANTS[0], person: str = "") -> Principal:
 @contextmanager
 def running(folder: Path, *, told: bool = True) -> Iterator[World]:
     """The world, in a loop of its own that runs while a test does: `world.run(story())`."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    telemetry.log_as_json(io.BytesIO(), logging.ERROR)
     with asyncio.Runner() as runner:
         opened = _opened(folder, runner.run, told)
         world = runner.run(opened.__aenter__())
