@@ -11,7 +11,6 @@ import subprocess
 from deploy.kafka import local as kafka
 from deploy.postgres import local as postgres
 
-
 PACKAGES = {"java": "default-jre-headless", "mvn": "maven"}
 
 

@@ -138,7 +138,12 @@ async def _drive(people: People, requests: int, seed: int, console: Console) -> 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         founding = progress.add_task("the company is founded", total=1)
-        await found(people, firm, f"{seed}-")
+        try:
+            await found(people, firm, f"{seed}-")
+        except Unexpected as unexpected:
+            if unexpected.status != 409:
+                raise
+            raise BadSetting("the stores hold another company: give its --seed, or another folder, --data") from None
         progress.update(founding, completed=1)
         size = f"{len(firm.engineers)} engineers, {len(firm.devices)} devices, {len(firm.parts)} parts"
         _tell(console, f"the company is founded: {size}")

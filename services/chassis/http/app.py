@@ -10,24 +10,18 @@ from typing import Any, Final
 
 import structlog
 from fastapi import APIRouter, FastAPI, Response
-from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis import telemetry
 from services.chassis.auth import Tokens
-from services.chassis.http import problems
+from services.chassis.http import docs_page, problems
 from services.chassis.http.call import Call, Trail
 from services.chassis.http.problems import problem
 from services.chassis.http.routing import TRAIL, ServiceRouter, internal, public, route_roles
 
 NO_SCRIPTS: Final = "default-src 'none'; frame-ancestors 'none'"
-DOCS_POLICY: Final = (
-    "default-src 'none'; connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
-    "script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "frame-ancestors 'none'"
-)
 
 SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -118,10 +112,9 @@ def _process_routes(app: FastAPI, ready: Mapping[str, Check], holder: Callable[[
         return Response(telemetry.exposition(), media_type="text/plain; version=0.0.4")
 
     @router.get("/docs")
-    async def docs(call: Call = public()) -> Response:
-        page = get_swagger_ui_html(openapi_url="openapi.json", title=app.title)
-        page.headers["Content-Security-Policy"] = DOCS_POLICY
-        return page
+    async def docs(request: Request, call: Call = public()) -> Response:
+        page = docs_page.page(app.openapi(), str(request.base_url).rstrip("/"))
+        return Response(page, media_type="text/html", headers={"Content-Security-Policy": docs_page.POLICY})
 
     @router.get("/openapi.json")
     async def openapi(request: Request, call: Call = public()) -> dict[str, Any]:
