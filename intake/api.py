@@ -223,6 +223,7 @@ def _requests(api: Api) -> APIRouter:
     async def supplement(request_id: str, body: Supplement, call: Call = command("customer", "agent")) -> Accepted:
         row = await own(request_id, call)
         known = {f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id")}
+        known["known_description"] = call.open(row["description"])
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
         asked = SupplementRequest(request_id=request_id, **facts, **known)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)

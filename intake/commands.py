@@ -36,6 +36,8 @@ class SupplementRequest(Command):
     known_customer_id: str = ""
     known_device_id: str = ""
     """What the view says was given before: these are the streams that the decision reads."""
+    known_description: str = Field("", max_length=4_000)
+    """The same of the description, opened: no state holds what is sealed, and the request must carry it on."""
 
 
 class WithdrawRequest(Command):

@@ -36,9 +36,6 @@ class Incomplete:
     customer_id: str
     device_id: str
     urgency: Urgency
-    description: str
-    too_short: bool
-    """The description says too little; it is sealed by now and cannot be measured again."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,6 @@ class _Given:
     device_id: str
     urgency: Urgency
     description: str
-    too_short: bool | None = None
-    """None: measure it."""
 
 
 def submit_reads(command: SubmitRequest) -> tuple[str, ...]:
@@ -117,11 +112,13 @@ def supplement_reads(command: SupplementRequest) -> tuple[str, ...]:
 def supplement(states: States, command: SupplementRequest) -> list[Event]:
     match states[request_stream(command.request_id)]:
         case Incomplete() as known:
-            changed = {
-                name: value
-                for name in ("request_type", "customer_id", "device_id", "description")
-                if (value := getattr(command, name)) and value != getattr(known, name)
+            before = {
+                "request_type": known.request_type,
+                "customer_id": known.customer_id,
+                "device_id": known.device_id,
+                "description": command.known_description,
             }
+            changed = {name: value for name in before if (value := getattr(command, name)) not in ("", before[name])}
             if not changed:
                 return []
             given = _Given(
@@ -131,8 +128,7 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 customer_id=command.customer_id or known.customer_id,
                 device_id=command.device_id or known.device_id,
                 urgency=known.urgency,
-                description=command.description or known.description,
-                too_short=None if command.description else known.too_short,
+                description=command.description or command.known_description,
             )
             told = RequestSupplemented(
                 request_id=command.request_id, customer_id=given.customer_id, fields=tuple(changed)
@@ -151,8 +147,6 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
     customer: Customer | None = states.get(customer_stream(given.customer_id))
     device: Device | None = states.get(device_stream(given.device_id))
     short = kind is not None and len(given.description.strip()) < kind.min_description
-    if given.too_short is not None:
-        short = given.too_short
     if kind is None:
         missing.append(f"request_type: there is no type {given.request_type!r}")
     if customer is None:
@@ -232,8 +226,6 @@ def evolve(request: Request, event: RequestEvent) -> Request:
                 event.customer_id,
                 event.device_id,
                 event.urgency,
-                event.description,
-                any(field.startswith("description:") for field in event.missing),
             )
         case RequestReceived():
             return Received(event.customer_id)

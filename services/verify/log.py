@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -182,14 +182,10 @@ def _compare(
             what = f"public version {one.version} of {stream.stream} was published as another event, or not at all"
             findings.add("I5", one.position, what)
     newest = max(here, default=0)
-    for version in _until(newest, wanted):
-        if version not in here:
+    for version in wanted:
+        if version <= newest and version not in here:
             event = published[version - 1]
             shows = next(one.position for one in taken if one.version > version)
             what = f"{event.type} {event.id}, public version {version} of {stream.stream}, was lost before this"
             findings.add("I5", shows, what)
     return sum(version > newest for version in wanted)
-
-
-def _until(newest: int, versions: list[int]) -> Iterator[int]:
-    return (version for version in versions if version <= newest)
