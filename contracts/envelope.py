@@ -37,7 +37,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename=WIRE_NAMES, omi
     """UUIDv7, or a name-based UUIDv8 for what is derived (timer, import row, reaction) and so exists once."""
     source: str
     """`/cell/service/incarnation` of the journal that recorded it."""
-    spec_version: str = "1.0"
+    spec_version: str = msgspec.field(default_factory=lambda: "1.0")
+    """Written out in every record, also where other defaults are not: without it a record is no CloudEvent."""
     type: str
     subject: str
     """The stream again, for CloudEvents consumers who know no `stream`."""

@@ -1,0 +1,921 @@
+"""
+What the edge promises of every route, tried on the whole system by the table of its routes.
+
+A new route is tried without being named here, or fails with what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import jsonschema
+import msgspec
+import pytest
+
+from contracts import envelope as envelopes
+from intake.commands import WithdrawRequest
+from services.chassis import telemetry
+from services.chassis.http import route_roles
+from services.chassis.http.app import service_app
+from services.chassis.journal.work import Ask
+from services.chassis.service import Service
+from services.demo.people import PICTURE, People
+from services.gateway.users import DEMO_PASSWORD
+from services.host import discover
+from services.serving import host_of, tokens_of
+from services.settings import Settings
+from tests.rules.world import SIGNATURE, TENANTS, Firm, World, company, running, same, tell
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with running(tmp_path_factory.mktemp("edge")) as world:
+        yield world
+
+
+class Route(NamedTuple):
+    method: str
+    path: str
+
+    @property
+    def names(self) -> list[str]:
+        return re.findall(r"\{(\w+)\}", self.path)
+
+
+def routes(world: World, *methods: str) -> list[Route]:
+    return [Route(method, path) for method, path in route_roles(world.app) if method in methods]
+
+
+NO_COMMANDS = {"/v1/sessions", "/v1/sessions/renewals"}
+"""They change nothing that is recorded: a session is not a thing of ours."""
+MANY_COMMANDS = {"/v1/orders/history"}
+"""Each of its rows has a key of its own."""
+
+
+def commands(world: World) -> list[Route]:
+    return [one for one in routes(world, "POST", "PUT", "PATCH", "DELETE") if one.path not in NO_COMMANDS]
+
+
+def operation(world: World, route: Route) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = world.app.openapi()["paths"][route.path][route.method.lower()]
+    return found
+
+
+def takes_json(world: World, route: Route) -> bool:
+    return "application/json" in operation(world, route).get("requestBody", {}).get("content", {})
+
+
+def role_for(world: World, route: Route) -> str:
+    """One who may call it and sees what is there: staff where there is one."""
+    roles = route_roles(world.app)[route]
+    return next((role for role in ("agent", "dispatcher", "manager", "operator") if role in roles), min(roles))
+
+
+def given(world: World, route: Route) -> str:
+    """The path with the ids of what has been through, of the customer `one`."""
+    story, path = world.demo.stories["one"]._asdict(), route.path
+    for name in route.names:
+        value = story.get(name) or {"type_id": "repair", "name": "efficiency"}.get(name)
+        assert value, f"you added a route: let `tell` of tests/rules/world.py make a {name}, for {path}"
+        path = path.replace(f"{{{name}}}", value)
+    return path
+
+
+# Idempotency.
+
+
+class Doubting(People):
+    """Says everything twice, and then something else under the same key."""
+
+    def __init__(self, world: World, tenant: str) -> None:
+        super().__init__(world.client, world.tokens, tenant)
+        self.world, self.wrong = world, list[str]()
+        self.done: Counter[Route] = Counter()
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        first = await super().request(method, path, **options)
+        if "Idempotency-Key" not in options["headers"]:
+            return first
+        route = self.route_of(method, path)
+        before = await self.recorded(options)
+        again = await super().request(method, path, **options)
+        other = await super().request(method, path, **options | self.changed(options))
+        after = await self.recorded(options)
+        if same(first) != same(again):
+            self.wrong.append(f"{route}: {same(first)}, then {same(again)}")
+        for name in ("etag", "fieldloop-position"):
+            if first.headers.get(name) != again.headers.get(name):
+                self.wrong.append(f"{route}: {name} {first.headers.get(name)}, then {again.headers.get(name)}")
+        if first.is_success and again.headers.get("idempotent-replayed") != "true":
+            self.wrong.append(f"{route}: does not say that it is a repeat")
+        if "idempotent-replayed" in first.headers:
+            self.wrong.append(f"{route}: the first is said to be a repeat")
+        if (other.status_code, other.json()["code"]) != (422, "idempotency-key.reused"):
+            self.wrong.append(f"{route}: another body under the same key: {other.status_code} {other.text[:200]}")
+        if before != after:
+            self.wrong.append(f"{route}: the repeat recorded {after - before}")
+        if first.is_success:
+            self.done[route] += 1
+        return first
+
+    def route_of(self, method: str, path: str) -> Route:
+        path = path.partition("?")[0]
+        for route in commands(self.world):
+            if route.method == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.path), path):
+                return route
+        raise AssertionError(f"there is no route for {method} {path}")
+
+    async def recorded(self, options: Mapping[str, Any]) -> Counter[str]:
+        """The events of whoever asks, as the journals have them."""
+        headers = options["headers"]
+        who = self.world.tokens.verify(headers["Authorization"].partition(" ")[2])
+        found: Counter[str] = Counter()
+        for running in self.world.host.running.values():
+            for entry in await running.journal.read(0, 10_000):
+                envelope = envelopes.read(entry.record)
+                # What was taken in from another service has its actor, too.
+                ours = ":" not in entry.stream.partition("/")[0]
+                if ours and envelope.tenant == who.tenant and envelope.actor == f"{who.role}:{who.user_id}":
+                    found[envelope.type] += 1
+        return found
+
+    @staticmethod
+    def changed(options: Mapping[str, Any]) -> dict[str, Any]:
+        if "content" in options:
+            return {"content": options["content"] + b"\0"}
+        # A field of its own would be refused before anybody looks at the key; white space is another body.
+        return {"json": None, "content": json.dumps(options.get("json"), indent=1).encode()} | {
+            "headers": {**options["headers"], "Content-Type": "application/json"}
+        }
+
+
+def test_every_command_is_done_once_however_often_it_is_asked(world: World):
+    async def told() -> Doubting:
+        people = Doubting(world, "doubt")
+        firm = Firm("doubt", people)
+        firm_company = company(firm)
+        for name, kind in firm_company.request_types.items():
+            await people.call("POST", f"/v1/request-types/{name}", "manager", key="t", json=kind)
+        for path, role, bodies in (
+            ("/v1/customers", "agent", firm_company.customers),
+            ("/v1/devices", "agent", firm_company.devices),
+            ("/v1/places", "operator", firm_company.places),
+            ("/v1/parts", "operator", firm_company.parts),
+            ("/v1/stock/count", "operator", firm_company.counts),
+            ("/v1/engineers", "dispatcher", firm_company.engineers),
+        ):
+            for number, body in enumerate(bodies):
+                await people.call("POST", path, role, key=f"{path}{number}", json=body)
+        story = await tell(firm, "one")
+        await whatever_else(people, firm, story._asdict())
+        return people
+
+    people = world.run(told())
+    assert people.wrong == []
+    missing = {*commands(world)} - {*people.done} - {Route("POST", path) for path in MANY_COMMANDS}
+    assert missing == set(), "you added a command: let somebody do it in `tell` or in `whatever_else`"
+
+
+async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) -> None:
+    """The commands that no story of a request that goes well has in it."""
+    asked = people.call
+    customer, engineer, other = firm.person("one"), firm.person("two"), firm.person("one")
+    incomplete, assigned = f"/v1/requests/{story['incomplete_id']}", f"/v1/orders/{story['assigned_id']}"
+    waiting, planned = f"/v1/orders/{story['waiting_id']}", f"/v1/visits/{story['planned_id']}"
+    await asked("POST", f"{incomplete}/supplement", "customer", customer, "1", json={"description": "it still leaks"})
+    await asked("POST", f"{incomplete}/withdraw", "customer", customer, "2", json={"reason": firm.words("one")["reason"]})
+    await asked("POST", f"{waiting}/take", "engineer", other, "3")
+    await asked("POST", f"{waiting}/decline", "engineer", other, "4", json={"reason": "too far"})
+    await asked("POST", f"{waiting}/assign", "dispatcher", "", "5", json={"engineer_id": other})
+    await asked("POST", f"{assigned}/reassign", "dispatcher", "", "6", json={"engineer_id": other, "reason": "nearer"})
+    await asked("POST", f"{assigned}/cancel", "dispatcher", "", "7", json={"note": "not needed"})
+    facts = {name: value for name, value in company(firm).engineers[0].items() if name != "engineer_id"}
+    await asked("PUT", f"/v1/engineers/{other}", "dispatcher", "", "8", json=facts | {"daily_limit": 7})
+    for number, (step, body) in enumerate(
+        {
+            "depart": {},
+            "arrive": {},
+            "start": {},
+            "photos?moment=before": PICTURE,
+            "photos?moment=after": PICTURE,
+            "finish": {"cause": "wear", "action": "replaced", "record": "done"},
+            "refuse": {"reason": "it is not clean"},
+            "abort": {"reason": "not-repairable-here"},
+        }.items()
+    ):
+        sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
+        await asked("POST", f"{planned}/{step}", "engineer", engineer, f"9{number}", **sent)
+
+
+def test_a_refusal_is_given_again_too(world: World):
+    """Also when what was refused would be right by now: the key stands for the answer that was given."""
+    body = {"device_id": "D-late", "customer_id": "late", "model": "m", "serial": "late", "skill": "s"}
+    place = {"region": "r", "lat_udeg": 0, "lon_udeg": 0}
+    person = {"customer_id": "late", "name": "n", "phone": "12345", **place}
+
+    async def told() -> list[tuple[int, Any]]:
+        async def device(key: str) -> tuple[int, Any]:
+            headers = {"Idempotency-Key": key}
+            answer = await world.call("POST", "/v1/devices", "agent", json=body, headers=headers)
+            return answer.status_code, answer.json().get("code")
+
+        refused = await device("k")
+        await world.call("POST", "/v1/customers", "agent", json=person)
+        return [refused, await device("k"), await device("k2")]
+
+    assert world.run(told()) == [(404, "customer.unknown"), (404, "customer.unknown"), (201, None)]
+
+
+def test_a_key_that_comes_twice_at_once_is_done_once(world: World):
+    body = {"request_type": "repair", "device_id": "D-one-refrigeration", "description": "twice at once"}
+
+    async def asked() -> httpx.Response:
+        headers = {"Idempotency-Key": "at-once"}
+        return await world.call("POST", "/v1/requests", "customer", "one", json=body, headers=headers)
+
+    async def told() -> list[httpx.Response]:
+        return list(await asyncio.gather(*[asked() for _ in range(20)]))
+
+    answers = world.run(told())
+    assert {same(answer)[0] for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert Counter(answer.headers.get("idempotent-replayed") for answer in answers) == {"true": 19, None: 1}
+
+
+def test_the_rows_of_a_history_are_recorded_once(world: World):
+    data = {"order_id": "h-1", "request_id": "h-1", "team": "V5"}
+    row = {"key": "r-1", "happened_at": "2020-01-01T00:00:00Z", "order_id": "h-1", "request_id": "h-1"}
+    body = {"source": "old", "rows": [row | {"events": [{"type": "OrderQueued", "data": data}]}]}
+
+    async def told() -> list[Any]:
+        return [(await world.call("POST", "/v1/orders/history", "operator", json=body)).json()[0] for _ in "12"]
+
+    first, second = world.run(told())
+    assert (first["repeated"], second["repeated"], second["position"]) == (False, True, first["position"])
+
+
+# Versions and races.
+
+
+def test_a_stale_version_is_412_with_the_current_one(world: World):
+    """On every command about one thing: no rule has been looked at, and nothing is done."""
+
+    async def told() -> list[str]:
+        wrong = []
+        for route in commands(world):
+            if not route.names:
+                continue
+            options = {"json": {}} if takes_json(world, route) else {"content": PICTURE}
+            if takes_json(world, route):
+                options = {"json": body_for(world, route)}
+            elif "requestBody" not in operation(world, route):
+                options = {}
+            headers = {"If-Match": '"987654"'}
+            answer = await world.call(
+                route.method, given(world, route), role_of_step(world, route), headers=headers, **options
+            )
+            said = answer.json()
+            current = said.get("facts", {}).get("current")
+            right = (answer.status_code, said.get("code"), said.get("facts", {}).get("expected"))
+            if right != (412, "stream.stale", 987654) or answer.headers.get("etag") != f'"{current}"':
+                wrong.append(f"{route}: {answer.status_code} {answer.text[:300]}")
+        return wrong
+
+    assert world.run(told()) == []
+
+
+def role_of_step(world: World, route: Route) -> str:
+    roles = route_roles(world.app)[route]
+    # An engineer sees orders that wait for somebody; staff sees all.
+    return next((role for role in ("dispatcher", "agent", "operator", "manager") if role in roles), min(roles))
+
+
+def body_for(world: World, route: Route) -> Any:
+    """The smallest body that the schema takes; of words with a form of their own, ones that have it."""
+    from tests.rules.authz_matrix import example
+
+    document = world.app.openapi()
+    schema = operation(world, route)["requestBody"]["content"]["application/json"]["schema"]
+    body = example(schema, document)
+    named = {"signature": SIGNATURE.format(1), "source": "elsewhere", "phone": "13800000000"}
+    return {name: named.get(name, value) for name, value in body.items()}
+
+
+def test_a_thing_that_is_registered_again_can_be_demanded_in_a_version(world: World):
+    """Registers have no path of one thing: its id is in the body."""
+
+    async def told() -> list[tuple[str, int, str]]:
+        firm = company(world.demo)
+        found = []
+        for path, role, body in (
+            ("/v1/customers", "agent", firm.customers[0]),
+            ("/v1/devices", "agent", firm.devices[0]),
+            ("/v1/parts", "operator", firm.parts[0]),
+            ("/v1/places", "operator", firm.places[0]),
+            ("/v1/stock/count", "operator", firm.counts[0]),
+        ):
+            answer = await world.call("POST", path, role, json=body, headers={"If-Match": '"987654"'})
+            found.append((path, answer.status_code, answer.json()["code"]))
+        return found
+
+    assert {(status, code) for _, status, code in world.run(told())} == {(412, "stream.stale")}
+
+
+def test_the_version_that_was_read_is_the_one_to_demand(world: World):
+    async def told() -> tuple[int, int]:
+        path = f"/v1/requests/{world.demo.stories['two'].incomplete_id}"
+        etag = (await world.call("GET", path, "agent")).headers["etag"]
+        said = {"json": {"description": "with the version"}, "headers": {"If-Match": etag}}
+        first = await world.call("POST", f"{path}/supplement", "agent", **said)
+        second = await world.call("POST", f"{path}/supplement", "agent", **said)
+        fresh = (await world.call("GET", path, "agent")).headers["etag"]
+        assert first.headers["etag"] == fresh == second.headers["etag"] == f'"{first.json()["version"]}"'
+        return first.status_code, second.status_code
+
+    assert world.run(told()) == (200, 412)
+
+
+def test_who_loses_a_race_is_told_409(world: World):
+    async def told() -> Counter[tuple[int, str]]:
+        order = world.demo.stories["two"].waiting_id
+        takes = [world.call("POST", f"/v1/orders/{order}/take", "engineer", name) for name in ("one", "two") * 10]
+        return Counter((one.status_code, one.json().get("code", "")) for one in await asyncio.gather(*takes))
+
+    outcomes = world.run(told())
+    won = sum(count for (status, _), count in outcomes.items() if status == 200)
+    assert outcomes[409, "order.already-assigned"] >= 10, outcomes
+    assert won + outcomes[409, "order.already-assigned"] == 20, outcomes
+
+
+def test_every_single_thing_has_its_version_as_etag(world: World):
+    """A report is made when it is asked for, and a photo never changes: they have none."""
+
+    async def told() -> list[str]:
+        without = []
+        for route in routes(world, "GET"):
+            if route.path.endswith("}") and route.path not in NO_VERSION:
+                answer = await world.call("GET", given(world, route), role_for(world, route))
+                assert answer.status_code == 200, f"{route}: {answer.text}"
+                if answer.headers.get("etag") != f'"{answer.json()["version"]}"':
+                    without.append(route.path)
+        return without
+
+    assert world.run(told()) == []
+
+
+NO_VERSION = {"/v1/reports/{name}", "/v1/visits/{visit_id}/photos/{photo_id}"}
+
+
+# Bodies.
+
+
+def test_an_unknown_field_is_named_with_a_remedy_in_the_callers_language(world: World):
+    async def told() -> list[str]:
+        wrong = []
+        for route in [one for one in routes(world, "POST", "PUT") if takes_json(world, one)]:
+            body = body_for(world, route) | {"unheard_of": 1}
+            for language, remedy in (("en-GB,en;q=0.9", "Leave this field out"), ("zh-CN,zh;q=0.9", "请删除此字段")):
+                headers = {"Accept-Language": language}
+                answer = await world.call(
+                    route.method, given(world, route), role_of_step(world, route), headers=headers, json=body
+                )
+                said = answer.json()
+                errors = {one["field"]: one for one in said.get("errors", ())}
+                named = errors.get("unheard_of", {})
+                if answer.status_code != 422 or not named.get("remedy", "").startswith(remedy):
+                    wrong.append(f"{route} {language}: {answer.status_code} {answer.text[:300]}")
+                if answer.headers.get("content-language") != language[:2]:
+                    wrong.append(f"{route} {language}: it says that it speaks {answer.headers.get('content-language')}")
+        return wrong
+
+    assert world.run(told()) == []
+
+
+def test_a_field_within_is_named_by_its_way(world: World):
+    engineer = company(world.demo).engineers[0]
+    shifts = [{"weekday": 0, "from_minute": 0, "to_minute": 60}, {"weekday": 9, "from_minute": 0, "to_minute": 60}]
+
+    async def told() -> httpx.Response:
+        return await world.call("POST", "/v1/engineers", "dispatcher", json=engineer | {"shifts": shifts})
+
+    answer = world.run(told())
+    assert [one["field"] for one in answer.json()["errors"]] == ["shifts[1].weekday"]
+
+
+def test_a_body_of_more_than_a_mebibyte_is_413(world: World):
+    """Whether it says its length or not, and a photo may have ten."""
+
+    async def chunks(size: int) -> AsyncIterator[bytes]:
+        for begin in range(0, size, 65_536):
+            yield b" " * min(65_536, size - begin)
+
+    async def told() -> list[str]:
+        wrong = []
+        for route in routes(world, "POST", "PUT"):
+            path, role = given(world, route), role_of_step(world, route)
+            if role == "public":
+                role = "agent"
+            limit = (10 if path.endswith("/photos") else 1) * 1024 * 1024
+            bodies = {"plain": b" " * (limit + 1), "in chunks": chunks(limit + 1)}
+            for kind, content in bodies.items():
+                try:
+                    answer = await world.call(
+                        route.method, path, role, content=content, headers={"Content-Type": "application/json"}
+                    )
+                except httpx.TransportError as error:
+                    wrong.append(f"{route} {kind}: {error!r}")
+                    continue
+                if (answer.status_code, answer.json()["code"]) != (413, "body.too-large"):
+                    wrong.append(f"{route} {kind}: {answer.status_code} {answer.text[:200]}")
+        return wrong
+
+    assert world.run(told()) == []
+
+
+def test_a_body_of_just_a_mebibyte_is_read(world: World):
+    async def told() -> httpx.Response:
+        body = json.dumps({"request_type": "repair"}).encode()
+        whole = body + b" " * (1024 * 1024 - len(body))
+        headers = {"Content-Type": "application/json"}
+        return await world.call("POST", "/v1/requests", "customer", content=whole, headers=headers)
+
+    assert world.run(told()).status_code == 201
+
+
+# Lists.
+
+
+def lists(world: World) -> list[tuple[Route, str]]:
+    """The lists, each with the name of its cursor."""
+    found = []
+    for route in routes(world, "GET"):
+        if route.path in world.app.openapi()["paths"]:
+            names = {one["name"] for one in operation(world, route).get("parameters", ())}
+            found += [(route, name) for name in ("cursor", "after") if name in names]
+    return found
+
+
+def asked_of(route: Route) -> dict[str, str]:
+    return {"figure": "requests_received"} if route.path == "/v1/reports/{name}/events" else {}
+
+
+def rows_of(page: Mapping[str, Any]) -> list[Any]:
+    rows: list[Any] = page["items"] if "items" in page else page["events"]
+    return rows
+
+
+def test_a_cursor_walks_every_row_of_every_list_once(world: World):
+    async def told() -> list[str]:
+        assert await world.host.idle()
+        wrong = []
+        for route, cursor in lists(world):
+            role, path, more = role_for(world, route), given(world, route), asked_of(route)
+
+            async def page(limit: int, after: str | None, of=(role, path, more, cursor)) -> Any:
+                role, path, more, name = of
+                params = more | {"limit": str(limit)} | ({name: after} if after else {})
+                answer = await world.call("GET", path, role, params=params)
+                assert answer.status_code == 200, f"{path}: {answer.text}"
+                return answer.json()
+
+            whole = await page(200, None)
+            for size in (1, 3):
+                walked, at = [], None
+                for _ in range(len(rows_of(whole)) + 2):
+                    one = await page(size, at)
+                    assert len(rows_of(one)) <= size
+                    walked += rows_of(one)
+                    at = one["next"]
+                    if at is None or one.get("end"):
+                        break
+                if walked[: len(rows_of(whole))] != rows_of(whole):
+                    wrong.append(f"{route} by {size}: {len(walked)} rows instead of {len(rows_of(whole))}")
+            if not rows_of(whole):
+                wrong.append(f"{route} is empty: let `tell` of tests/rules/world.py make some")
+        return wrong
+
+    assert world.run(told()) == []
+    assert len(lists(world)) >= 12
+
+
+def test_limits_and_cursors_that_cannot_be_are_refused_and_named(world: World):
+    async def told() -> list[str]:
+        wrong = []
+        foreign = (await world.call("GET", "/v1/devices", "agent", params={"limit": 1})).json()["next"]
+        assert foreign
+        for route, name in lists(world):
+            role, path, more = role_for(world, route), given(world, route), asked_of(route)
+            most = 1000 if name == "after" else 200
+            for limit in ("0", "-1", str(most + 1), "x", "1.5", "1" * 30):
+                answer = await world.call("GET", path, role, params=more | {"limit": limit})
+                fields = [one["field"] for one in answer.json().get("errors", ())]
+                if (answer.status_code, fields) != (422, ["limit"]):
+                    wrong.append(f"{route} limit={limit}: {answer.status_code} {answer.text[:200]}")
+            for cursor in ("x", "====", "W10", "\u4e2d", "bnVsbA", foreign if path != "/v1/devices" else "e30"):
+                answer = await world.call("GET", path, role, params=more | {name: cursor})
+                if (answer.status_code, answer.json().get("code")) != (400, "cursor.invalid"):
+                    wrong.append(f"{route} {name}={cursor}: {answer.status_code} {answer.text[:200]}")
+        return wrong
+
+    assert world.run(told()) == []
+
+
+# Positions.
+
+
+@asynccontextmanager
+async def slow_views(world: World, service: str, seconds: float) -> AsyncIterator[None]:
+    """The views of a service show what is recorded only so much later."""
+    views = world.host.running[service].views
+    commit = views.commit
+
+    async def slowly(changes: Any) -> None:
+        await asyncio.sleep(seconds)
+        await commit(changes)
+
+    views.commit = slowly  # type: ignore[method-assign]
+    yield
+    views.commit = commit  # type: ignore[method-assign]
+    assert await world.host.idle()
+
+
+async def withdrawn(world: World, request_id: str) -> int:
+    """Recorded without waiting for the views, as by another process."""
+    writer = world.host.running["intake"].writer
+    assert writer
+    command = WithdrawRequest(request_id=request_id, reason="")
+    answer = await writer.ask(Ask(command=command, tenant="demo", actor="agent:x", caller="x"))
+    return answer.or_raise().position
+
+
+async def submitted(world: World, description: str) -> str:
+    body = {"request_type": "repair", "description": description}
+    return str((await world.call("POST", "/v1/requests", "customer", "one", json=body)).json()["id"])
+
+
+def test_a_read_with_the_position_of_a_command_sees_it(world: World):
+    async def told() -> tuple[str, str, str | None]:
+        request_id = await submitted(world, "to be withdrawn")
+        path = f"/v1/requests/{request_id}"
+        async with slow_views(world, "intake", 0.2):
+            position = await withdrawn(world, request_id)
+            before = await world.call("GET", path, "agent")
+            after = await world.call("GET", path, "agent", headers={"Fieldloop-Position": f"intake;{position}"})
+        return before.json()["state"], after.json()["state"], after.headers.get("fieldloop-stale")
+
+    assert world.run(told()) == ("incomplete", "withdrawn", None)
+
+
+def test_a_read_that_waited_in_vain_says_so(world: World):
+    async def told() -> httpx.Response:
+        return await world.call("GET", "/v1/requests", "agent", headers={"Fieldloop-Position": "intake;99999999"})
+
+    answer = world.run(told())
+    assert (answer.status_code, answer.headers["fieldloop-stale"]) == (200, "true")
+    assert 0.4 < answer.elapsed.total_seconds() < 5
+
+
+def test_a_command_answers_when_its_views_show_it_and_names_its_position(world: World):
+    async def told() -> tuple[httpx.Response, httpx.Response]:
+        async with slow_views(world, "intake", 0.1):
+            body = {"request_type": "repair", "description": "seen at once"}
+            made = await world.call("POST", "/v1/requests", "customer", "one", json=body)
+            return made, await world.call("GET", f"/v1/requests/{made.json()['id']}", "customer", "one")
+
+    made, seen = world.run(told())
+    assert seen.status_code == 200
+    assert made.headers["fieldloop-position"] == f"intake;{made.json()['position']}"
+
+
+# The feed.
+
+
+async def fed(world: World) -> list[tuple[str, Any]]:
+    """All events of the feed by pages."""
+    found, cursor = [], ""
+    while True:
+        params = {"after": cursor, "limit": 100}
+        page = (await world.call("GET", "/v1/events", "auditor", params=params)).json()
+        found += page["events"]
+        cursor = page["next"]
+        if page["end"]:
+            return found
+
+
+async def streamed(world: World, most: int, last: str = "") -> list[tuple[str, Any]]:
+    """So many events of the stream, each with its cursor."""
+    headers = world.headers("auditor") | {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+    found: list[tuple[str, Any]] = []
+    async with world.client.stream("GET", "/v1/events", headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        cursor = ""
+        async for line in answer.aiter_lines():
+            name, _, value = line.partition(": ")
+            if name == "id":
+                cursor = value
+            elif name == "data":
+                found.append((cursor, json.loads(value)))
+                if len(found) == most:
+                    break
+    return found
+
+
+def test_the_stream_goes_on_after_any_event_without_gap_or_repeat(world: World):
+    async def told() -> None:
+        assert await world.host.idle()
+        everything = await fed(world)
+        seen: list[tuple[str, Any]] = []
+        last = ""
+        for size in (1, 2, 7, 30):
+            part = await asyncio.wait_for(streamed(world, size, last), 10)
+            seen += part
+            last = part[-1][0]
+        rest = len(everything) - len(seen)
+        waiting = asyncio.create_task(streamed(world, rest + 2, last))
+        await asyncio.sleep(0.1)
+        request_id = await submitted(world, "while somebody listens")
+        await world.call("POST", f"/v1/requests/{request_id}/withdraw", "customer", "one", json={})
+        seen += await asyncio.wait_for(waiting, 10)
+        assert [event["id"] for _, event in seen] == [event["id"] for event in await fed(world)]
+        assert len({cursor for cursor, _ in seen}) == len(seen)
+        assert [event["type"] for _, event in seen[-2:]] == ["RequestIncomplete", "RequestWithdrawn"]
+
+    world.run(told())
+
+
+def test_a_stream_from_a_cursor_that_is_none_is_refused(world: World):
+    async def told() -> httpx.Response:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": "nonsense"}
+        return await world.call("GET", "/v1/events", "auditor", headers=headers)
+
+    assert world.run(told()).json()["code"] == "cursor.invalid"
+
+
+# Refusals.
+
+
+def test_every_kind_of_refusal_is_a_whole_problem(world: World):
+    """Each answer in this file is judged when it comes; here are those that no other test asks for."""
+
+    async def told() -> dict[str, tuple[int, str]]:
+        async def asked(method: str, path: str, role: str = "agent", **options: Any) -> tuple[int, str]:
+            answer = await world.call(method, path, role, **options)
+            return answer.status_code, answer.json()["code"]
+
+        json_type = {"Content-Type": "application/json"}
+        return {
+            "no route": await asked("GET", "/v1/nothing"),
+            "a slash too many": await asked("GET", "/v1/requests/"),
+            "no method": await asked("DELETE", "/v1/requests"),
+            "no JSON": await asked("POST", "/v1/requests", content=b"{", headers=json_type),
+            "no UTF-8": await asked("POST", "/v1/requests", content=b'{"a":"\xff"}', headers=json_type),
+            "no object": await asked("POST", "/v1/requests", json=[1]),
+            "no body": await asked("POST", "/v1/requests"),
+            "a role": await asked("GET", "/v1/events", "customer"),
+            "a NUL": await asked("POST", "/v1/requests", json={"request_type": "a\0b"}),
+            "half a character": await asked(
+                "POST", "/v1/requests", content=b'{"request_type":"\\ud800"}', headers=json_type
+            ),
+            "half a character as a name": await asked(
+                "POST", "/v1/requests", content=b'{"\\udfff":1}', headers=json_type
+            ),
+            "a key": await asked("POST", "/v1/requests", json={"request_type": "r"}, headers={"Idempotency-Key": "a b"}),
+            "a version": await asked("POST", "/v1/places", "operator", json={"place_id": "p", "kind": "van", "name": "n"})
+            if False
+            else await asked(
+                "POST",
+                "/v1/places",
+                "operator",
+                json={"place_id": "p", "kind": "van", "name": "n"},
+                headers={"If-Match": "W/x"},
+            ),
+            "a channel": await asked(
+                "POST", "/v1/requests", json={"request_type": "r"}, headers={"Fieldloop-Channel": "pigeon"}
+            ),
+        }
+
+    answers = world.run(told())
+    assert {status for status, _ in answers.values()} <= {400, 403, 404, 405, 422}, answers
+    assert answers["no method"] == (405, "method.not-allowed")
+    assert answers["no route"] == answers["a slash too many"] == (404, "route.absent")
+
+
+def test_what_is_said_of_a_caller_who_is_not_yet_known_is_kept(world: World):
+    """The hotline takes down what somebody says before it knows who it is."""
+
+    async def told() -> list[tuple[str, str, str]]:
+        found = []
+
+        async def seen(path: str) -> None:
+            one = (await world.call("GET", path, "agent")).json()
+            found.append((one["state"], one["customer_id"], one["description"]))
+
+        said = {"request_type": "repair", "description": "somebody says that it leaks"}
+        made = await world.call("POST", "/v1/requests", "agent", json=said)
+        path = f"/v1/requests/{made.json()['id']}"
+        await seen(path)
+        known = {"customer_id": "one", "device_id": "D-one-refrigeration"}
+        await world.call("POST", f"{path}/supplement", "agent", json=known)
+        await seen(path)
+        other = (await world.call("POST", "/v1/requests", "agent", json=said)).json()["id"]
+        reason = {"reason": "she hung up"}
+        await world.call("POST", f"/v1/requests/{other}/withdraw", "agent", json=reason)
+        await seen(f"/v1/requests/{other}")
+        return found
+
+    words = "somebody says that it leaks"
+    assert world.run(told()) == [("incomplete", "", words), ("received", "one", words), ("withdrawn", "", words)]
+
+
+# The document.
+
+
+def test_the_document_is_valid_and_is_the_table_of_routes(world: World):
+    async def told() -> Any:
+        return (await world.client.get("/openapi.json")).json()
+
+    document = world.run(told())
+    assert document["openapi"].startswith("3.1")
+    said = {
+        (method.upper(), path): operation
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    table = {
+        route: roles
+        for route, roles in route_roles(world.app).items()
+        if route[1].startswith(("/v1/", "/.well-known/"))
+    }
+    assert {route: set(operation["x-roles"]) for route, operation in said.items()} == {
+        route: set(roles) for route, roles in table.items()
+    }
+    assert _wrong_in(document) == []
+    undescribed = [route for route, operation in said.items() if not operation.get("summary")]
+    assert [route for route in undescribed if "sessions" not in route[1] and "jwks" not in route[1]] == []
+
+
+def _wrong_in(document: Any) -> list[str]:
+    """What an OpenAPI 3.1 document must not have, as far as it can be told without its own schema."""
+    wrong = []
+    operations = [
+        (path, method, operation)
+        for path, found in document["paths"].items()
+        for method, operation in found.items()
+    ]
+    names = Counter(operation["operationId"] for _, _, operation in operations)
+    wrong += [f"operationId {name} is used twice" for name, count in names.items() if count > 1]
+    for path, method, operation in operations:
+        where = f"{method} {path}"
+        named = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
+        if named != set(re.findall(r"\{(\w+)\}", path)):
+            wrong.append(f"{where}: its path has other parameters than {named}")
+        keys = Counter((one["name"].lower(), one["in"]) for one in operation.get("parameters", ()))
+        wrong += [f"{where}: parameter {key} is there twice" for key, count in keys.items() if count > 1]
+        if not any(status.startswith("2") for status in operation["responses"]):
+            wrong.append(f"{where}: it never succeeds")
+        wrong += [
+            f"{where} {status}: no description" for status, one in operation["responses"].items() if "description" not in one
+        ]
+        wrong += [
+            f"{where}: security {scheme}"
+            for needed in operation["security"]
+            for scheme in needed
+            if scheme not in document["components"]["securitySchemes"]
+        ]
+    for ref in _refs(document):
+        found: Any = document
+        for step in ref.removeprefix("#/").split("/"):
+            found = found.get(step) if isinstance(found, dict) else None
+        if not ref.startswith("#/") or found is None:
+            wrong.append(f"{ref} leads nowhere")
+    for name, schema in document["components"]["schemas"].items():
+        try:
+            jsonschema.Draft202012Validator.check_schema(schema)
+        except jsonschema.SchemaError as error:
+            wrong.append(f"schema {name}: {error.message}")
+    return wrong
+
+
+def _refs(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for value in part.values():
+            yield from _refs(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _refs(value)
+
+
+def test_what_is_wrong_in_a_document_is_found(world: World):
+    broken = json.loads(json.dumps(world.app.openapi()))
+    operation = broken["paths"]["/v1/requests/{request_id}"]["get"]
+    operation["parameters"] = [one for one in operation["parameters"] if one["in"] != "path"]
+    operation["operationId"] = broken["paths"]["/v1/requests"]["get"]["operationId"]
+    broken["components"]["schemas"]["Accepted"] = {"type": "thing"}
+    del broken["components"]["schemas"]["Problem"]
+    found = " ".join(_wrong_in(broken))
+    assert all(text in found for text in ("used twice", "other parameters", "schema Accepted", "Problem leads nowhere"))
+
+
+# What is logged, traced and measured.
+
+
+def test_each_command_is_one_line_of_json_and_its_trace_goes_on_into_other_services(world: World):
+    trace = f"00-{'4b' * 16}-{'7a' * 8}-01"
+    body = {"request_type": "repair", "device_id": "D-one-refrigeration", "description": "line\nbreak \u2028"}
+
+    async def told() -> tuple[httpx.Response, list[Any], bytes]:
+        out = io.BytesIO()
+        telemetry.log_as_json(out)
+        try:
+            headers = {"traceparent": trace, "Idempotency-Key": "logged"}
+            made = await world.call("POST", "/v1/requests", "customer", "one", json=body, headers=headers)
+            await world.call("GET", f"/v1/requests/{made.json()['id']}", "customer", "one")
+        finally:
+            telemetry.log_as_json(io.BytesIO(), 40)
+        assert await world.host.idle()
+        return made, await fed(world), out.getvalue()
+
+    made, events, logged = world.run(told())
+    lines = [json.loads(line) for line in logged.splitlines()]
+    [line] = [line for line in lines if line["event"] == telemetry.LOG_COMMAND]
+    said = {name: line[name] for name in ("tenant", "user", "role", "service", "method", "route", "status")}
+    assert said == {
+        "tenant": "demo",
+        "user": "customer@demo",
+        "role": "customer",
+        "service": "intake",
+        "method": "POST",
+        "route": "/v1/requests",
+        "status": 201,
+    }
+    request_id = made.json()["id"]
+    assert (line["correlation"], line["position"]) == (request_id, made.json()["position"])
+    assert line["trace"] == trace[3:35]
+    assert "break" not in logged.decode(), "what customers write is in no log"
+    of_it = {event["type"]: event for event in events if event["correlationid"] == request_id}
+    assert of_it.keys() >= {"RequestReceived", "OrderOpened", "OrderAssigned", "VisitPlanned", "PartsRecommended"}
+    assert {name: event["traceparent"] for name, event in of_it.items() if event["traceparent"][3:35] != trace[3:35]} == {}
+
+
+def test_metrics_count_what_was_asked_by_its_route(world: World):
+    async def told() -> tuple[httpx.Response, httpx.Response]:
+        await world.call("GET", "/v1/requests", "agent")
+        return await world.client.get("/metrics"), await world.client.get("/readyz")
+
+    metrics, ready = world.run(told())
+    assert metrics.headers["content-type"].startswith("text/plain")
+    [line] = [
+        line
+        for line in metrics.text.splitlines()
+        if line.startswith("fieldloop_http_seconds_count")
+        and 'method="GET",route="/v1/requests",service="intake",status="200"' in line
+    ]
+    assert float(line.rpartition(" ")[2]) >= 1
+    assert world.demo.stories["one"].request_id not in metrics.text, "an id would make a series of its own"
+    assert (ready.status_code, ready.text) == (200, "")
+
+
+def test_a_view_that_failed_is_told_by_readyz_and_the_rest_goes_on(tmp_path: Path):
+    def breaks(rows: Any, event: Any, envelope: Any) -> None:
+        raise ZeroDivisionError("planted")
+
+    intake: Service = discover()["intake"]
+    views = tuple(replace(view, apply=breaks) if view.name == "devices" else view for view in intake.views)
+    assert any(view.apply is breaks for view in views), "the view of devices has another name"
+    settings = Settings(data=tmp_path)
+
+    async def told() -> list[tuple[int, str]]:
+        broken = replace(intake, views=views)
+        async with host_of(settings, [broken]) as host:
+            assert await host.led()
+            running = host.running["intake"]
+            tokens = tokens_of(settings, running._clock)
+            app = service_app([broken.routes(running)], tokens=tokens, ready=host.ready())
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
+                world = World(host, app, tokens, settings, "", client, asyncio.run)
+                answers = [await client.get("/readyz")]
+                customer, device = company(Firm("demo", People(client, tokens))).customers[0], {}
+                await world.call("POST", "/v1/customers", "agent", json=customer)
+                device = {"device_id": "d", "customer_id": "one", "model": "m", "serial": "s", "skill": "k"}
+                answers.append(await world.call("POST", "/v1/devices", "agent", json=device))
+                async with asyncio.timeout(5):
+                    while (ready := await client.get("/readyz")).status_code == 200:
+                        await asyncio.sleep(0.01)
+                answers += [ready, await world.call("GET", "/v1/customers/one", "agent"), await client.get("/livez")]
+        return [(answer.status_code, answer.text if len(answer.text) < 20 else "…") for answer in answers]
+
+    telemetry.log_as_json(io.BytesIO(), 50)
+    assert asyncio.run(told()) == [(200, ""), (201, "…"), (503, "intake"), (200, "…"), (204, "")]
