@@ -19,6 +19,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pydantic import BaseModel
+
+from deploy import until
 from services.chassis.auth import Principal, Tokens
 from services.chassis.clock import SystemClock
 from tests.benchmarks.bench_command import body
@@ -30,15 +33,32 @@ ROUNDS = 3
 ROOT = Path(__file__).parents[2]
 
 
+class Device(BaseModel):
+    device_id: str
+    customer_id: str
+    model: str
+    serial: str
+    skill: str
+
+
+class Accepted(BaseModel):
+    id: str
+    position: int
+
+
 async def serve(kind: str, folder: Path) -> None:
-    """The server's process: tells its port, and serves until its standard input ends."""
+    """The server's process: writes down its port, and serves until its standard input ends."""
+    from services.chassis import telemetry
     from services.serving import calm_collector, listening
     from services.settings import Settings
 
+    telemetry.log_as_json()
     settings = Settings(data=folder, port=0)
     async with _ours(folder) if kind == "ours" else _raw(folder) as app, listening(settings, app) as address:
         calm_collector()
-        print(address.rpartition(":")[2], flush=True)
+        aside = folder / "port.next"
+        aside.write_text(address.rpartition(":")[2])
+        aside.rename(folder / "port")
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
@@ -63,18 +83,6 @@ def _raw(folder: Path) -> Any:
     from contextlib import asynccontextmanager
 
     from fastapi import FastAPI
-    from pydantic import BaseModel
-
-    class Device(BaseModel):
-        device_id: str
-        customer_id: str
-        model: str
-        serial: str
-        skill: str
-
-    class Accepted(BaseModel):
-        id: str
-        position: int
 
     db = sqlite3.connect(folder / "raw.db", isolation_level=None)
     db.execute("PRAGMA journal_mode=WAL")
@@ -116,17 +124,16 @@ def measure(requests: int) -> Row:
     rates: dict[str, list[float]] = {"ours": [], "raw": []}
     cores: dict[str, list[float]] = {"ours": [], "raw": []}
     with TemporaryDirectory(prefix="fieldloop-bench-") as name:
-        servers: dict[str, tuple[subprocess.Popen[str], int, str]] = {}
+        servers: dict[str, tuple[subprocess.Popen[bytes], int, str]] = {}
         for kind in rates:
             folder = Path(name, kind)
             folder.mkdir()
             command = [sys.executable, "-m", "tests.benchmarks.bench_http", kind, str(folder)]
-            log = (folder / "log").open("w")
-            started = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=_env()
-            )
-            assert started.stdout
-            port = next((int(line) for line in started.stdout if line.strip().isdecimal()), 0)
+            with (folder / "log").open("w") as log:
+                started = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log, env=_env())
+            if not until((folder / "port").exists, 30):
+                raise RuntimeError((folder / "log").read_text()[-2000:])
+            port = int((folder / "port").read_text())
             token = ""
             if kind == "ours":
                 tokens = Tokens.from_file(folder / "tokens.json", SystemClock())
