@@ -206,7 +206,11 @@ class AssignmentRetried(Event, frozen=True, kw_only=True):
 
 @belongs_to("order", of="order_id", key="request_id")
 class OrderDeclined(Event, frozen=True, kw_only=True):
-    """The engineer will not take the order; it waits for another one. Read by: reporting."""
+    """
+    The engineer will not take the order; it waits for another one.
+
+    Acted on by: fieldwork (drops the visit), inventory (releases parts). Read by: reporting.
+    """
 
     order_id: str
     request_id: str
@@ -243,7 +247,7 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
 
 @belongs_to("order", of="order_id", key="request_id")
 class OrderFinished(Event, frozen=True, kw_only=True):
-    """The work of the order is done. Read by: reporting."""
+    """The work of the order is done. Acted on by: fieldwork (drops the visit of anybody else). Read by: reporting."""
 
     order_id: str
     request_id: str

@@ -166,7 +166,10 @@ class ReservationReleased(Event, frozen=True, kw_only=True):
     order_id: str
     request_id: str
     reason: str
-    """`consumed`, `order-cancelled`, `order-reassigned`, `visit-aborted`, `stock-missing` (others are looked for)."""
+    """
+    `consumed`, `order-cancelled`, `order-declined`, `order-reassigned`, `visit-aborted`, `stock-missing` (others are
+    looked for).
+    """
 
 
 @belongs_to("reservation", of="order_id", key="request_id", public=False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any, Literal
+from zoneinfo import available_timezones
 
 import msgspec
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_validator
 from sqlalchemy import or_, select
 
 from contracts.dispatcher import Reason
@@ -35,6 +37,13 @@ from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRout
 from services.chassis.service import Api
 
 STAFF = ("dispatcher", "manager", "agent", "auditor")
+
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""What lies outside is a slip of the pen, and no calendar can reckon with it."""
+
+FOLDERS_OF_ZONES = frozenset(
+    {str(folder) for zone in available_timezones() for folder in PurePosixPath(zone).parents} | {"posix", "right"}
+)
 
 State = Literal["waiting", "assigned", "under-way", "finished", "cancelled"]
 
@@ -131,7 +140,9 @@ class Candidates(Body):
 
 class AssignBody(Body):
     engineer_id: str = Field(min_length=1, max_length=100)
-    starts_at: AwareDatetime | None = Field(None, description="Without it, the best hours that she is free")
+    starts_at: AwareDatetime | None = Field(
+        None, ge=FIRST, lt=LAST, description="Without it, the best hours that she is free"
+    )
     reason: str = Field("", max_length=1_000)
 
 
@@ -160,9 +171,19 @@ class EngineerBody(Body):
     van_id: str = Field("", max_length=100)
     daily_limit: int = Field(10, ge=1, le=100)
 
+    @field_validator("zone")
+    @classmethod
+    def _is_no_folder(cls, zone: str) -> str:
+        """`Asia` is where zones lie; what reads them takes it for a file and fails. Other names the domain judges."""
+        if zone in FOLDERS_OF_ZONES:
+            raise ValueError(f"{zone} is no time zone; give one as Asia/Shanghai")
+        return zone
+
 
 class NewEngineer(EngineerBody):
-    engineer_id: str = Field("", max_length=100, description="Your number for her; without one we make one.")
+    engineer_id: str = Field(
+        "", max_length=100, pattern=r"^[^/\x00-\x1f]*$", description="Your number for her; without one we make one."
+    )
 
 
 class EngineerView(Body):
@@ -270,7 +291,9 @@ def _orders(api: Api) -> APIRouter:
     async def decline(order_id: str, body: DeclineBody, call: Call = command("engineer")) -> Accepted:
         row = await call.one(select(table).where(table.c.order_id == order_id))
         # Who has declined it may say so again, also when it is somebody else's by now.
-        hers = row and (row["state"] == "waiting" or call.owns(row["engineer_id"]) or call.person_id in declined_by(row))
+        hers = row and (
+            row["state"] == "waiting" or call.owns(row["engineer_id"]) or call.person_id in declined_by(row)
+        )
         if not hers:
             raise absent("order", order_id)
         asked = DeclineOrder(order_id=order_id, engineer_id=call.person_id, reason=body.reason)

@@ -19,6 +19,7 @@ SvgPath = Annotated[
 
 Moment = Literal["before", "after", "other"]
 MediaType = Literal["image/jpeg", "image/png", "image/webp"]
+OverReason = Literal["order-cancelled", "order-declined", "order-finished"]
 AbortReason = Literal["nobody-there", "part-missing", "not-safe", "not-repairable-here", "other"]
 
 
@@ -41,10 +42,10 @@ class PlanVisit(Command):
 
 
 class CancelVisits(Command):
-    """The order is cancelled, or declined by its engineer: nobody need go, unless it is too late for that."""
+    """The order is cancelled, declined or finished: nobody (else) need go, unless it is too late for that."""
 
     order_id: str
-    reason: Literal["order-cancelled", "order-declined"]
+    reason: OverReason
     known_visits: tuple[str, ...] = ()
     """As with PlanVisit."""
 

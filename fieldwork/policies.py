@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
 
 from sqlalchemy import select
 
-from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderReassigned
+from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderFinished, OrderReassigned
 from contracts.envelope import Envelope
-from fieldwork.commands import CancelVisits, PlanVisit
+from fieldwork.commands import CancelVisits, OverReason, PlanVisit
 from fieldwork.projections.visits import VISITS
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
-OrderEvent = OrderAssigned | OrderReassigned | OrderCancelled | OrderDeclined
+OrderOver = OrderCancelled | OrderDeclined | OrderFinished
+OrderEvent = OrderAssigned | OrderReassigned | OrderOver
+
+WHY: Mapping[type[OrderOver], OverReason] = {
+    OrderCancelled: "order-cancelled",
+    OrderDeclined: "order-declined",
+    OrderFinished: "order-finished",
+}
 
 
 async def when_order_assigned(
@@ -37,13 +44,10 @@ async def when_order_assigned(
     ]
 
 
-async def when_order_given_up(
-    event: OrderCancelled | OrderDeclined, envelope: Envelope, facts: Facts
-) -> list[CancelVisits]:
-    reason: Literal["order-cancelled", "order-declined"]
-    reason = "order-cancelled" if isinstance(event, OrderCancelled) else "order-declined"
+async def when_order_over(event: OrderOver, envelope: Envelope, facts: Facts) -> list[CancelVisits]:
+    """Also when it is finished: another engineer may have done the work."""
     known_visits = await _visits_of(event.order_id, envelope.tenant, facts)
-    return [CancelVisits(order_id=event.order_id, reason=reason, known_visits=known_visits)]
+    return [CancelVisits(order_id=event.order_id, reason=WHY[type(event)], known_visits=known_visits)]
 
 
 async def _visits_of(order_id: str, tenant: str, facts: Facts) -> tuple[str, ...]:
@@ -53,12 +57,16 @@ async def _visits_of(order_id: str, tenant: str, facts: Facts) -> tuple[str, ...
 
 
 async def when_order_moves(event: OrderEvent, envelope: Envelope, facts: Facts) -> list[PlanVisit] | list[CancelVisits]:
-    if isinstance(event, OrderCancelled | OrderDeclined):
-        return await when_order_given_up(event, envelope, facts)
+    if isinstance(event, OrderOver):
+        return await when_order_over(event, envelope, facts)
     return await when_order_assigned(event, envelope, facts)
 
 
 # One policy, because order is kept within a policy only: a cancellation must not overtake its assignment.
 POLICIES = (
-    Policy("visits-of-order", (OrderAssigned, OrderReassigned, OrderCancelled, OrderDeclined), when_order_moves),
+    Policy(
+        "visits-of-order",
+        (OrderAssigned, OrderReassigned, OrderCancelled, OrderDeclined, OrderFinished),
+        when_order_moves,
+    ),
 )

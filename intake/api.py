@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import Field
 from sqlalchemy import select
 
@@ -26,6 +26,9 @@ from intake.projections.requests import REQUESTS
 from services.chassis.clock import TENANT_ZONE, at_micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
+
+ADDRESSABLE = r"^[^/\x00-\x1f]*$"
+"""An id with a slash in it would have no address of its own."""
 
 STAFF = ("agent", "dispatcher", "manager", "auditor")
 
@@ -91,7 +94,9 @@ class Progress(Body):
 
 
 class NewCustomer(Body):
-    customer_id: str = Field("", max_length=100, description="The number in your CRM; without one we make one.")
+    customer_id: str = Field(
+        "", max_length=100, pattern=ADDRESSABLE, description="The number in your CRM; without one we make one."
+    )
     name: str = Field(min_length=1, max_length=200)
     phone: str = Field(min_length=5, max_length=40)
     street: str = Field("", max_length=400)
@@ -114,7 +119,7 @@ class CustomerView(Body):
 
 
 class NewDevice(Body):
-    device_id: str = Field("", max_length=100)
+    device_id: str = Field("", max_length=100, pattern=ADDRESSABLE)
     customer_id: str = Field(max_length=100)
     model: str = Field(min_length=1, max_length=100)
     serial: str = Field(min_length=1, max_length=100)
@@ -128,6 +133,9 @@ class DeviceView(Body):
     model: str
     serial: str
     skill: str
+
+
+TypeId = Annotated[str, Path(max_length=100)]
 
 
 class TypeDefinition(Body):
@@ -300,7 +308,7 @@ def _request_types(api: Api) -> APIRouter:
     table = REQUEST_TYPES.table
 
     @router.post("/{type_id}", summary="Define a kind of request, or its next version")
-    async def define(type_id: str, body: TypeDefinition, call: Call = command("manager", "operator")) -> Accepted:
+    async def define(type_id: TypeId, body: TypeDefinition, call: Call = command("manager", "operator")) -> Accepted:
         asked = DefineRequestType(type_id=type_id, **body.model_dump())
         return Accepted.of(await call.ask(asked, versioned=type_stream(type_id)), id=type_id)
 

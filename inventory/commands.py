@@ -16,6 +16,7 @@ Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Region = Annotated[str, StringConstraints(max_length=100)]
 Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
 PlaceKind = Literal["warehouse", "van"]
+ReleaseReason = Literal["order-cancelled", "order-declined"]
 
 
 class DefinePart(Command):
@@ -87,10 +88,11 @@ class ReserveParts(Command):
 
 
 class ReleaseParts(Command):
-    """The order is cancelled: what is set aside for it is free again."""
+    """The order is cancelled, or declined by its engineer: what is set aside for it is free again."""
 
     order_id: str
     request_id: str
+    reason: ReleaseReason = "order-cancelled"
     held: tuple[Shelf, ...] = ()
     """As with ReserveParts."""
 

@@ -12,12 +12,12 @@ from typing import Any, assert_never
 
 from sqlalchemy import select
 
-from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderOpened, OrderReassigned
+from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderOpened, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.fieldwork import ServiceCompleted, VisitAborted
 from contracts.inventory import PartLine, PlacedLine, StockFellShort
 from contracts.problems import NotYet
-from inventory.commands import RecommendParts, ReleaseParts, ReserveParts, SettleVisit, Shelf
+from inventory.commands import RecommendParts, ReleaseParts, ReleaseReason, ReserveParts, SettleVisit, Shelf
 from inventory.projections.registers import PARTS, PLACES, fitting, models_of
 from inventory.projections.reservations import RESERVATIONS, part_lines, placed_lines
 from inventory.projections.stock import STOCK
@@ -25,7 +25,9 @@ from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
 Reaction = RecommendParts | ReserveParts | ReleaseParts | SettleVisit
-OrderEvent = OrderOpened | OrderAssigned | OrderReassigned | OrderCancelled | VisitAborted | ServiceCompleted
+Placed = OrderOpened | OrderAssigned | OrderReassigned
+GivenUp = OrderCancelled | OrderDeclined
+OrderEvent = Placed | GivenUp | VisitAborted | ServiceCompleted
 
 
 async def when_order_opened(event: OrderOpened, envelope: Envelope, facts: Facts) -> list[RecommendParts]:
@@ -57,9 +59,11 @@ async def when_order_assigned(
     ]
 
 
-async def when_order_cancelled(event: OrderCancelled, envelope: Envelope, facts: Facts) -> list[ReleaseParts]:
+async def when_order_given_up(event: GivenUp, envelope: Envelope, facts: Facts) -> list[ReleaseParts]:
+    """A declined order may wait long for its next engineer; meanwhile its pieces would lie in the van of the former."""
     held = _held(await _reservation(event.order_id, envelope.tenant, facts))
-    return [ReleaseParts(order_id=event.order_id, request_id=event.request_id, held=held)]
+    reason: ReleaseReason = "order-cancelled" if isinstance(event, OrderCancelled) else "order-declined"
+    return [ReleaseParts(order_id=event.order_id, request_id=event.request_id, reason=reason, held=held)]
 
 
 async def when_visit_ended(
@@ -108,8 +112,8 @@ async def when_order_moves(event: OrderEvent, envelope: Envelope, facts: Facts) 
             return await when_order_opened(event, envelope, facts)
         case OrderAssigned() | OrderReassigned():
             return await when_order_assigned(event, envelope, facts)
-        case OrderCancelled():
-            return await when_order_cancelled(event, envelope, facts)
+        case OrderCancelled() | OrderDeclined():
+            return await when_order_given_up(event, envelope, facts)
         case VisitAborted() | ServiceCompleted():
             return await when_visit_ended(event, envelope, facts)
         case _:
@@ -168,7 +172,7 @@ async def _stocked(
 POLICIES = (
     Policy(
         "parts-of-order",
-        (OrderOpened, OrderAssigned, OrderReassigned, OrderCancelled, VisitAborted, ServiceCompleted),
+        (OrderOpened, OrderAssigned, OrderReassigned, OrderCancelled, OrderDeclined, VisitAborted, ServiceCompleted),
         when_order_moves,
     ),
     Policy("replace-missing-parts", (StockFellShort,), when_stock_fell_short),

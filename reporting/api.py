@@ -184,11 +184,11 @@ def _days(asked: Report, call: Call, first: date | None, last: date | None, zone
         place = ZoneInfo(zone) if zone else asked.zone or TENANT_ZONE
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise _wrong("zone", f"{zone} is no time zone; give one as Asia/Shanghai or UTC") from None
+    for name, day in (("from", first), ("to", last)):
+        _check_year(day, name)
     if asked.days is not None:
         last = last or call.now.astimezone(place).date()
         first = first or last - timedelta(days=asked.days - 1)
-    for name, day in (("from", first), ("to", last)):
-        _check_year(day, name)
     if first and last and first > last:
         raise _wrong("from", f"the range begins on {first}, after its last day {last}")
     return Days(first, last, place)

@@ -240,29 +240,41 @@ def report(
     if as_json:
         sys.stdout.write(json.dumps({f["name"]: f["value"] for f in answer["figures"]}, ensure_ascii=False) + "\n")
         return
-    table = Table("figure", "value", "unit", "what it is", title=answer["title"]["en"])
+    others = [one for one in answer["tenants"] if one != answer["tenant"]]
+    caption = f"of the tenant {answer['tenant']}" + (f"; --tenant shows {', '.join(others)}" if others else "")
+    table = Table("figure", "value", "unit", "what it is", title=answer["title"]["en"], caption=caption)
     for figure in answer["figures"]:
         if figure["unit"] != "table":
-            shown = ", ".join(map(_shown, figure["value"])) if isinstance(figure["value"], list) else None
-            value = shown if shown is not None else _shown(figure["value"])
+            value = _shown(figure["value"], figure["unit"])
             table.add_row(figure["name"], value, figure["unit"], figure["definition"]["en"])
     out.print(table)
     for figure in answer["figures"]:
         if figure["unit"] == "table" and figure["value"]:
+            out.print(f"{figure['name']}: {figure['definition']['en']}", markup=False, highlight=False)
             out.print(_rows_of(figure))
 
 
 def _rows_of(figure: dict[str, Any]) -> Table:
     rows = figure["value"]
-    table = Table(*rows[0], title=f"{figure['name']}: {figure['definition']['en']}")
+    if isinstance(rows, dict):
+        rows = [{"": of, **(said if isinstance(said, dict) else {"value": said})} for of, said in rows.items()]
+    table = Table(*rows[0])
     for row in rows:
         table.add_row(*map(_shown, row.values()))
     return table
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, unit: str = "") -> str:
     """A figure for a person; what there was nothing to measure for is no zero."""
-    return "–" if value is None else str(value)
+    match value:
+        case None:
+            return "–"
+        case list():
+            return ", ".join(map(_shown, value))
+        case float() if unit == "hours" and 0 <= value < 0.1:
+            return f"{value} ({value * 3600:.0f} s)" if value else "0.0 (a few seconds at most)"
+        case _:
+            return str(value)
 
 
 @app.command()

@@ -155,7 +155,7 @@ async def report(settings: Settings, name: str, tenant: str | None, asked: dict[
     """
     What the route of the report answers, read from the views as they lie there; without a tenant, of the only one.
 
-    Raises CannotDo.
+    With it the tenant, and which there are. Raises CannotDo.
     """
     service = discover()["reporting"]
     clock = SystemClock()
@@ -175,7 +175,8 @@ async def report(settings: Settings, name: str, tenant: str | None, asked: dict[
         )
         tokens = tokens_of(settings, clock)
         app = service_app([service.routes(running)], tokens=tokens)
-        tenant = tenant or _only_one((await journals[service.name].head()).chains)
+        tenants = sorted((await journals[service.name].head()).chains)
+        tenant = tenant or _only_one(tenants)
         signed = tokens.issue(Principal("cli", tenant, "manager", channel="api"))
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://reporting")
         await opened.enter_async_context(client)
@@ -188,7 +189,7 @@ async def report(settings: Settings, name: str, tenant: str | None, asked: dict[
         problem = answer.json()
         wrong = [f"{one['field']}: {one['problem']}" for one in problem.get("errors", ())]
         raise CannotDo("; ".join(wrong) or f"{problem['title']}: {problem.get('detail')} {problem.get('remedy')}")
-    return answer.json()
+    return answer.json() | {"tenant": tenant, "tenants": tenants}
 
 
 def _only_one(tenants: Collection[str]) -> str:

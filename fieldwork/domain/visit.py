@@ -34,6 +34,7 @@ from fieldwork.commands import (
     AttachPhoto,
     Depart,
     FinishWork,
+    OverReason,
     RefuseWork,
     StartWork,
     Step,
@@ -277,18 +278,21 @@ def _abort(visit: Visit, command: AbortVisit) -> list[Event]:
             raise _wrong_step(visit, "abort")
 
 
-def cancel(visit: Visit, reason: Literal["order-cancelled", "order-reassigned", "order-declined"]) -> list[Event]:
+def cancel(visit: Visit, reason: OverReason | Literal["order-reassigned"]) -> list[Event]:
     """
     Work that has begun goes on: it is a fact and wins.
 
-    An engineer who is on her way turns round for a cancelled order. Where the order is to go to somebody else, she and
-    the dispatcher have spoken, and what she reports says how her visit ends.
+    An engineer who is on her way turns round for an order that is cancelled, or that somebody else has finished. Where
+    it is to go to somebody else, she and the dispatcher have spoken, and what she reports says how her visit ends.
     """
+    # The contract has no word of its own for a finished order: somebody else had it.
+    told: Literal["order-cancelled", "order-reassigned", "order-declined"]
+    told = "order-reassigned" if reason == "order-finished" else reason
     match visit:
         case Planned(plan):
-            return [VisitCancelled(**_ids(plan), reason=reason)]
-        case Departed(plan) | Arrived(plan) if reason == "order-cancelled":
-            return [VisitCancelled(**_ids(plan), reason=reason)]
+            return [VisitCancelled(**_ids(plan), reason=told)]
+        case Departed(plan) | Arrived(plan) if reason in ("order-cancelled", "order-finished"):
+            return [VisitCancelled(**_ids(plan), reason=told)]
         case _:
             return []
 

@@ -138,7 +138,7 @@ def release(states: States, command: ReleaseParts) -> list[Event]:
         return []
     draft = Draft(states)
     _return(draft, known.held, command.order_id)
-    released = ReservationReleased(order_id=command.order_id, request_id=command.request_id, reason="order-cancelled")
+    released = ReservationReleased(order_id=command.order_id, request_id=command.request_id, reason=command.reason)
     return [*draft.events, released]
 
 

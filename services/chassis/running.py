@@ -187,24 +187,30 @@ class Running:
         Cancelled, it finishes what it was asked before it returns. Raises what ended it otherwise.
         """
         self.journal = journal
-        writer = Writer(self.service.rules, journal, clock=self._clock, new_id=self.new_id, keys=self.keys)
+        rules, clock, new_id = self.service.rules, self._clock, self.new_id
+        writer = Writer(rules, journal, clock=clock, new_id=new_id, keys=self.keys, may_write=may_write)
         writer.committed = self._wake
         await writer.start()
         self._incarnation = (await journal.head()).incarnation
         projector = Projector(journal, self.views)
         reactor = Reactor(self.service, journal, writer, self, self._clock, views_have=projector.wait_for)
         timers = Timers(self.service.on_timer, journal, writer, self._clock)
-        tasks = {"writer": writer.run(), "projector": projector.run(), "reactor": reactor.run(), "timers": timers.run()}
-        if feed is not None:
-            self.ingest = Ingest(self.service.takes, feed, journal, writer, dead_letters)
-            tasks["ingest"] = self.ingest.run()
-        if cluster is not None:
-            self.publisher = Publisher(self.name, journal, writer, cluster, may_write)
-            tasks["publisher"] = self.publisher.run()
-        self.projector, self.reactor, self.timers, self.writer = projector, reactor, timers, writer
-        running = {name: asyncio.create_task(work, name=f"{self.name}.{name}") for name, work in tasks.items()}
-        _log.info("service.leads", service=self.name, position=writer.position)
+        running = {"writer": asyncio.create_task(writer.run(), name=f"{self.name}.writer")}
         try:
+            # Where a new policy begins is on the disk before the first event that concerns it, whatever ends us then.
+            await reactor.begin()
+            # What is parked waits for somebody to look, and who starts a service anew has.
+            reactor.redrive()
+            tasks = {"projector": projector.run(), "reactor": reactor.run(), "timers": timers.run()}
+            if feed is not None:
+                self.ingest = Ingest(self.service.takes, feed, journal, writer, dead_letters)
+                tasks["ingest"] = self.ingest.run()
+            if cluster is not None:
+                self.publisher = Publisher(self.name, journal, writer, cluster, may_write)
+                tasks["publisher"] = self.publisher.run()
+            self.projector, self.reactor, self.timers, self.writer = projector, reactor, timers, writer
+            running |= {name: asyncio.create_task(work, name=f"{self.name}.{name}") for name, work in tasks.items()}
+            _log.info("service.leads", service=self.name, position=writer.position)
             await self._watch(running)
         finally:
             await self._stop(writer, running)
@@ -227,9 +233,12 @@ class Running:
             await self.ingest.stop()
         if self.publisher is not None:
             self.publisher.stop()
+        askers = [task for name, task in running.items() if name not in ("writer", "projector")]
         for name in ("reactor", "timers"):
-            running[name].cancel()
-        await asyncio.wait([task for name, task in running.items() if name not in ("writer", "projector")], timeout=5)
+            if name in running:
+                running[name].cancel()
+        if askers:
+            await asyncio.wait(askers, timeout=5)
         writer.stop()
         await asyncio.wait([running["writer"]], timeout=5)
         for task in running.values():

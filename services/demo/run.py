@@ -102,7 +102,13 @@ def _say_where(settings: Settings, address: str, console: Console, *, serves: bo
     """Where to look next."""
     program = f"{Path(sys.argv[0]).parent / 'fieldloop'}" if "/" in sys.argv[0] else "fieldloop"
     program = f"{os.path.relpath(program)} --data {settings.data}" if "/" in program else program
-    what = "report efficiency", "report quality", "events", "verify", "rebuild all --check"
+    what = (
+        f"report efficiency --tenant {TENANT}",
+        f"report quality --tenant {TENANT}",
+        "events",
+        "verify",
+        "rebuild all --check",
+    )
     _tell(console, "Look at it yourself 自己看看：")
     for command in what:
         _tell(console, f"  {program} {command}")

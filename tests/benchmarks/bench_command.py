@@ -124,10 +124,9 @@ async def on_postgres(dsn: str, folder: Path) -> AsyncIterator[Running]:
         await lease.close()
 
 
-async def records_of(running: Running, most: int) -> list[tuple[str, int, bytes]]:
-    """Stream, version and record of what was recorded."""
+async def records_of(running: Running, position: int, most: int) -> list[tuple[str, int, bytes]]:
+    """Stream, version and record of what was recorded after a position."""
     found: list[tuple[str, int, bytes]] = []
-    position = CUSTOMERS
     while len(found) < most and (entries := await running.journal.read(position, 5_000)):
         found += [(entry.stream, entry.version, entry.record) for entry in entries]
         position = entries[-1].position
@@ -139,7 +138,8 @@ async def raw_sqlite(folder: Path, records: Sequence[tuple[str, int, bytes]]) ->
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.execute(
-        "CREATE TABLE plain (seq INTEGER PRIMARY KEY, stream TEXT, version INTEGER, body BLOB, UNIQUE (stream, version))"
+        "CREATE TABLE plain "
+        "(seq INTEGER PRIMARY KEY, stream TEXT, version INTEGER, body BLOB, UNIQUE (stream, version))"
     )
 
     def commit(rows: list[Any]) -> None:
@@ -214,9 +214,7 @@ def peer(env: dict[str, str], saves: int, threads: int = 1) -> Span:
             )
             app.save(device)
 
-    workers = [
-        threading.Thread(target=work, args=(devices[n::threads], saves // threads)) for n in range(threads)
-    ]
+    workers = [threading.Thread(target=work, args=(devices[n::threads], saves // threads)) for n in range(threads)]
     with timed() as span:
         for worker in workers:
             worker.start()

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from eventsourcing.application import Application
-from eventsourcing.postgres import PostgresTrackingRecorder
-from eventsourcing.projection import Projection, ProjectionRunner
 
 from contracts import envelope as envelopes
 from intake.commands import DefineRequestType, RegisterCustomer, RegisterDevice, SubmitRequest
@@ -27,8 +25,8 @@ from services.chassis.readers import rebuild as rebuilding
 from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.readers.viewstore import Change, ViewStore
 from services.chassis.running import Running
-from tests.benchmarks.bench_command import Devices, body, on_postgres, on_sqlite, peer_env
 from tests.benchmarks.bench_command import Device as PeerDevice
+from tests.benchmarks.bench_command import Devices, on_postgres, on_sqlite, peer_env
 from tests.benchmarks.measure import Span, crowd, timed
 
 PAGE = rebuilding.PAGE
@@ -144,20 +142,21 @@ async def on_postgres_alone(dsn: str, folder: Path, events: int, rounds: int) ->
         return [await ours(running) for _ in range(rounds)]
 
 
-class _View(PostgresTrackingRecorder):
-    seen = 0
-
-
-class _Projected(Projection[_View]):
-    name = "benchmark"
-    topics = ()
-
-    def process_event(self, _: Any, tracking: Any) -> None:
-        self.view.insert_tracking(tracking)
-        self.view.seen += 1
-
-
 def peer(dsn: str, folder: Path, events: int) -> tuple[int, Span]:
+    from eventsourcing.postgres import PostgresTrackingRecorder  # it needs psycopg, which we do not
+    from eventsourcing.projection import Projection, ProjectionRunner
+
+    class View(PostgresTrackingRecorder):
+        seen = 0
+
+    class Projected(Projection[View]):
+        name = "benchmark"
+        topics = ()
+
+        def process_event(self, _: Any, tracking: Any) -> None:
+            self.view.insert_tracking(tracking)
+            self.view.seen += 1
+
     env = peer_env(dsn, folder)
     app: Application[Any] = Devices(env)
     device = PeerDevice()
@@ -170,7 +169,7 @@ def peer(dsn: str, folder: Path, events: int) -> tuple[int, Span]:
     app.close()
     with timed() as span:
         deadline = time.monotonic() + 30
-        with ProjectionRunner(application_class=Devices, projection_class=_Projected, view_class=_View, env=env) as run:
+        with ProjectionRunner(application_class=Devices, projection_class=Projected, view_class=View, env=env) as run:
             while run.projection.view.seen < events and time.monotonic() < deadline:
                 time.sleep(0.01)
             seen = run.projection.view.seen
@@ -183,5 +182,7 @@ if __name__ == "__main__":
 
     with tempfile.TemporaryDirectory() as name:
         for count, mine, least in asyncio.run(on_sqlite_beside_raw(Path(name), int(sys.argv[1]), 3)):
-            print(f"{count / mine.wall:,.0f} /s, raw {count / least.wall:,.0f} /s: {least.wall / mine.wall:.2f}; "
-                  f"by CPU {least.cpu / mine.cpu:.2f}")
+            print(
+                f"{count / mine.wall:,.0f} /s, raw {count / least.wall:,.0f} /s: {least.wall / mine.wall:.2f}; "
+                f"by CPU {least.cpu / mine.cpu:.2f}"
+            )

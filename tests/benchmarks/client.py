@@ -20,7 +20,9 @@ class Client:
             self._free.put_nowait(await asyncio.open_connection("127.0.0.1", self._port))
         return self
 
-    async def __aexit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
         while not self._free.empty():
             self._free.get_nowait()[1].close()
 

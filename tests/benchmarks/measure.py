@@ -15,7 +15,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. A figure that a row has no use for is None; so is `holds` when it could not be measured."""
+    """One line of the table. A figure that a row has no use for is None; `holds` is when it could not be measured."""
 
     name: str
     bar: str
@@ -97,7 +97,9 @@ class GroupCommit:
                 done.set_result(None)
 
 
-def in_thread(pool: ThreadPoolExecutor, work: Callable[[list[object]], None]) -> Callable[[list[object]], Awaitable[None]]:
+def in_thread(
+    pool: ThreadPoolExecutor, work: Callable[[list[object]], None]
+) -> Callable[[list[object]], Awaitable[None]]:
     async def commit(batch: list[object]) -> None:
         await asyncio.get_running_loop().run_in_executor(pool, work, batch)
 

@@ -191,6 +191,20 @@ class TestBothBuses:
 
         between_two(tmp_path, story)
 
+    def test_a_fork_stops_it_and_nothing_after_it_is_taken_in(self, bus: Bus, tmp_path: Path) -> None:
+        """A publisher that was set back to an older state and went on: the same version is another event now."""
+
+        async def story(intake: Node, dispatcher: Node) -> None:
+            first, other = forged(1), forged(1, source="/c1/intake/2")
+            await bus.put(intake, first, first, other, forged(2))
+            async with bus.taking_in(dispatcher, intake) as (ingest, _):
+                await until(lambda: ingest.state.stopped)
+                assert "has as its public version 1 forged-" in ingest.state.stopped
+                assert "of /c1/intake/2, and forged-" in ingest.state.stopped
+            assert await dispatcher.records() == []
+
+        between_two(tmp_path, story)
+
     def test_a_commit_that_failed_is_tried_again_and_nothing_is_taken_in_twice(self, bus: Bus, tmp_path: Path) -> None:
         class Failing:
             """A writer two of whose commits fail: one before it takes effect, one after."""

@@ -37,7 +37,7 @@ from services.chassis.journal.store import (
     TimerKey,
     Wanted,
 )
-from services.chassis.journal.work import Answer, Arrival, Ask, Bug, Hole, Settle, Stopped, TakeIn
+from services.chassis.journal.work import Answer, Arrival, Ask, Bug, Fork, Hole, Settle, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
 from tests.chassis.toy import (
     EVENTS,
@@ -185,8 +185,8 @@ numbers = count(1)
 ids = new_ids(count(1_800_000_000_000).__next__, random.Random(7))
 
 
-def writer_on(store, *, now=NOW, keys=None):
-    return Writer(RULES, store, clock=SetClock(now), new_id=ids, keys=keys or FakeKeys())
+def writer_on(store, *, now=NOW, keys=None, **more):
+    return Writer(RULES, store, clock=SetClock(now), new_id=ids, keys=keys or FakeKeys(), **more)
 
 
 @asynccontextmanager
@@ -724,6 +724,50 @@ async def test_a_hole_stops_the_batch_that_has_it_and_nothing_else(journal):
         assert await seen(store) == 2
 
 
+def as_other(arrival):
+    """The same public version, recorded anew by a publisher that was set back: another event of another incarnation."""
+    envelope = msgspec.structs.replace(arrival.envelope, id="another", source="/c1/intake/2")
+    return Arrival(envelope, msgspec.json.encode(envelope), arrival.wanted)
+
+
+@told
+async def test_one_version_that_is_two_events_is_an_alarm_and_not_a_repeat(journal):
+    async with journal() as store, writing(store) as writer:
+        await writer.take_in(take(request(1), request(2, wanted=False), request(3), next_offset=3))
+        before = await audit(store)
+        fill, fork = await all_at_once(
+            writer, ask(Fill("g", 1)), take(request(1), as_other(request(3)), request(4), next_offset=9)
+        )
+        assert fill.events == ("PurseFilled",)
+        assert isinstance(fork, Fork)
+        for said in ("request/r-1 has as its public version 3 another of /c1/intake/2", "t/request/r-1/3 is recorded"):
+            assert said in str(fork)
+        # It moves nothing, and what is right is still taken in.
+        assert (await audit(store))[: len(before)] == before
+        assert (await store.offsets(), await seen(store)) == ({"intake-0": 3}, 3)
+        await writer.take_in(take(request(3), request(4), next_offset=4))
+        assert await seen(store) == 4
+        assert isinstance((await all_at_once(writer, take(request(5), as_other(request(5)), next_offset=6)))[0], Fork)
+
+
+@told
+async def test_what_was_passed_over_cannot_be_told_from_a_fork_and_is_dropped(journal):
+    async with journal() as store, writing(store) as writer:
+        await writer.take_in(take(request(1, wanted=False), request(2), next_offset=2))
+        await writer.take_in(take(as_other(request(1)), request(2), request(3), next_offset=3))
+        assert await taken_in(store) == [("intake:request/r-1", 4), ("intake:request/r-1", 6)]
+
+
+@told
+async def test_only_what_comes_again_costs_a_second_look(journal):
+    async with journal() as store, writing(faulty := Faulty(store)) as writer:
+        await writer.take_in(take(*[request(n) for n in range(1, 5)], next_offset=4))
+        await writer.take_in(take(request(5), next_offset=5))
+        assert faulty.loads == [set(), set()]
+        await writer.take_in(take(request(5), request(6), next_offset=6))
+        assert faulty.loads == [set(), set(), set(), {"intake:request/r-1"}]
+
+
 @told
 async def test_a_restored_older_journal_reads_again_what_it_lost_and_only_that(journal, other_journal):
     async with journal() as restored, other_journal() as lost:
@@ -856,6 +900,24 @@ async def test_when_the_lease_is_lost_all_who_wait_are_told_and_nothing_of_their
         assert await fen_in(store) == len(done)
         with pytest.raises(Stopped):
             await writer.ask(ask(Fill("g", 1)))
+
+
+@pytest.mark.parametrize("command", [Book("s1", "h"), Fill("g", 0)], ids=["a refusal", "a no-op"])
+@told
+async def test_without_a_commit_nothing_is_answered_by_who_may_not_write_any_more(journal, command):
+    """Another writes meanwhile, so what this one remembers may be old; and no commit of its own would show it."""
+    may_write = True
+    async with journal() as store:
+        writer = writer_on(store, may_write=lambda: may_write)
+        run = asyncio.create_task(writer.run())
+        await writer.ask(ask(Book("s1", "g")))
+        answer = await writer.ask(ask(command))
+        assert (answer.rejected, answer.events) == ("seat.taken" if isinstance(command, Book) else "", ())
+        may_write = False
+        with pytest.raises(Stopped):
+            await writer.ask(ask(command))
+        with pytest.raises(LostLease):
+            await run
 
 
 @told

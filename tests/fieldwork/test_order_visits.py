@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderReassigned
+from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderFinished, OrderReassigned
 from contracts.problems import NotYet
 from fieldwork.policies import when_order_moves
 from fieldwork.service import RULES, service
@@ -88,6 +88,16 @@ def test_a_declined_order_takes_the_visit_off_her_list_unless_she_is_on_her_way(
     given(*ON_THE_WAY, added()).when(declined).then_nothing()
 
 
+@pytest.mark.parametrize("way", [[planned()], ON_THE_WAY, THERE], ids=len)
+def test_work_that_somebody_else_has_finished_calls_her_back(way):
+    given(*way, added()).when(cancel("v-1", reason="order-finished")).then(cancelled(reason="order-reassigned"))
+
+
+@pytest.mark.parametrize("way", [AT_WORK, [*DONE, completed()]], ids=len)
+def test_a_finished_order_leaves_work_alone_that_was_begun(way):
+    given(*way, added()).when(cancel("v-1", reason="order-finished")).then_nothing()
+
+
 def test_all_open_visits_of_an_order_are_called_off():
     other = {"visit_id": "v-2", "engineer_id": "e-2"}
     two = [planned(), departed(), added(), planned(**other), added(visit_id="v-2")]
@@ -135,11 +145,13 @@ def test_the_policy_plans_anew_upon_a_reassignment():
     assert asked == [plan(visit_id=derived_id("visit", "o-1", envelope.id), known_visits=("v-0",))]
 
 
-def test_the_policy_calls_off_what_is_cancelled_or_declined():
+def test_the_policy_calls_off_what_is_cancelled_declined_or_finished():
     event = OrderCancelled(order_id="o-1", request_id="r-1", reason="request-withdrawn")
     assert reaction(event, Facts("v-1"))[0] == [cancel("v-1")]
     event = OrderDeclined(order_id="o-1", request_id="r-1", engineer_id="e-1", reason="ill")
     assert reaction(event, Facts("v-1"))[0] == [cancel("v-1", reason="order-declined")]
+    event = OrderFinished(order_id="o-1", request_id="r-1", engineer_id="e-1")
+    assert reaction(event, Facts("v-1"))[0] == [cancel("v-1", reason="order-finished")]
 
 
 def test_an_assignment_that_does_not_say_whose_visit_it_is_fails_and_is_held():
@@ -149,4 +161,4 @@ def test_an_assignment_that_does_not_say_whose_visit_it_is_fails_and_is_held():
 
 
 def test_fieldwork_takes_in_what_its_policy_acts_on():
-    assert service.takes == {"OrderAssigned", "OrderReassigned", "OrderCancelled", "OrderDeclined"}
+    assert service.takes == {"OrderAssigned", "OrderReassigned", "OrderCancelled", "OrderDeclined", "OrderFinished"}

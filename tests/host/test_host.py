@@ -104,7 +104,9 @@ def test_a_service_that_fails_begins_again_and_does_once_what_was_in_doubt(tmp_p
                 call["headers"] |= token
                 answer = await it.client.post("/v1/customers", **call)
                 assert answer.status_code == 503, answer.text
-                assert (await it.client.get("/readyz")).status_code == 503
+                async with asyncio.timeout(10):
+                    while (await it.client.get("/readyz")).status_code != 503:
+                        await asyncio.sleep(0.01)
             async with asyncio.timeout(10):
                 while running.writer in (None, failed):
                     await asyncio.sleep(0.01)
@@ -192,6 +194,7 @@ def test_an_order_is_assigned_within_moments_because_the_feeds_are_woken(tmp_pat
                 while not await assigned(it, request_id):
                     await dispatcher.committed_after(before, 1)
                     before = dispatcher.writer.position
+                    await dispatcher.wait_for(before)
                 took.append(time.perf_counter() - begun)
             # Some 50 ms; looking every 50 ms at each of several hops could not be as quick even once.
             assert min(took) < 0.15, took
@@ -322,14 +325,11 @@ def test_an_order_that_nobody_has_for_half_an_hour_is_overdue_once_whatever_rest
 # History does not act.
 
 
-def log_of(cases, *, steps=("new", "work", "done")):
-    """Some cases of 2012, one step of each after the other."""
-    rows = [
-        row(f"c-{n}", f"2012-05-0{1 + step}T08:00:00Z", status)
-        for step, status in enumerate(steps)
-        for n in range(cases)
-    ]
-    return csv_of(*rows)
+def log_of(cases):
+    """Cases of 2012, each with three steps."""
+    steps = enumerate(("new", "work", "done"), 1)
+    days = [(f"2012-05-0{day}T08:00:00Z", status) for day, status in steps]
+    return csv_of(*[row(f"c-{n}", at, status) for n in range(cases) for at, status in days])
 
 
 @pytest.fixture
@@ -398,6 +398,13 @@ def test_history_arms_nothing_asks_nobody_and_is_shown(tmp_path, armed):
     assert armed == []
 
 
+def test_the_figures_of_history_are_a_table_too(tmp_path, fieldloop):
+    asyncio.run(imported(Settings(data=tmp_path / "data"), tmp_path, log_of(5)))
+    ran = fieldloop("report", "incident-kpis")
+    assert (ran.code, ran.err) == (0, "")
+    assert "by_impact" in ran.out
+
+
 def test_the_ports_are_armed(tmp_path, armed):
     """What the test above relies on: a live request does reach the watched policies."""
 
@@ -444,10 +451,10 @@ def test_an_import_that_was_killed_goes_on_and_repeats_nothing(tmp_path):
             return 0
 
     with subprocess.Popen([*command, "--mapping", str(mapping), "--tenant", TENANT]) as importing:
-        assert until(lambda: so_far() > 300, 30)
+        assert until(lambda: so_far() > cases + 300, 30)
         importing.kill()
     interrupted = so_far()
-    assert 300 < interrupted < 4 * cases, "it was killed midway"
+    assert cases < interrupted < 4 * cases, "it was killed midway"
 
     async def story():
         done = await imported(Settings(data=data), tmp_path, content)

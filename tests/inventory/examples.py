@@ -106,8 +106,8 @@ def reserve(*candidates, wanted=1, held=(), **changes):
     return ReserveParts(**VISIT | facts | changes)
 
 
-def release(*held):
-    return ReleaseParts(**ORDER, held=tuple([shelf(one) for one in held]))
+def release(*held, reason="order-cancelled"):
+    return ReleaseParts(**ORDER, reason=reason, held=tuple([shelf(one) for one in held]))
 
 
 def settle(*used, held=(), completed=True, visit_id="v-1", shelves=None):

@@ -160,6 +160,10 @@ def test_a_cancelled_order_gives_its_parts_back():
     given(recommended(), short()).when(release()).then(released("order-cancelled"))
 
 
+def test_a_declined_order_gives_its_parts_back_while_it_waits_for_another():
+    given(*SET_ASIDE).when(release("van-1", reason="order-declined")).then(returned(), released("order-declined"))
+
+
 def test_a_release_again_or_of_nothing_changes_nothing():
     given(*SET_ASIDE, returned(), released("order-cancelled")).when(release("van-1")).then_nothing()
     given(recommended()).when(release()).then_nothing()

@@ -147,7 +147,7 @@ def hidden(world: World) -> Any:
                     if who.role == "customer":
                         # The customer of the other tenant has the id of ours, and nothing there.
                         foreign = foreign or name != "one" or who.tenant != TENANTS[0]
-                    if foreign or who.role == "engineer" and name != "two":
+                    if foreign or (who.role == "engineer" and name != "two"):
                         found |= words | made - {story.waiting_id if who.role == "engineer" and firm is mine else ""}
                     elif who.role in ("engineer", "partner"):
                         record = {words_of for kind, words_of in firm.words(name).items() if kind == "record"}

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import httpx
 import jsonschema
-import msgspec
 import pytest
 
 from contracts import envelope as envelopes
@@ -30,11 +29,10 @@ from services.chassis.http.app import service_app
 from services.chassis.journal.work import Ask
 from services.chassis.service import Service
 from services.demo.people import PICTURE, People
-from services.gateway.users import DEMO_PASSWORD
 from services.host import discover
 from services.serving import host_of, tokens_of
 from services.settings import Settings
-from tests.rules.world import SIGNATURE, TENANTS, Firm, World, company, running, same, tell
+from tests.rules.world import SIGNATURE, Firm, World, company, running, same, tell
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +143,8 @@ class Doubting(People):
         headers = options["headers"]
         who = self.world.tokens.verify(headers["Authorization"].partition(" ")[2])
         found: Counter[str] = Counter()
-        for running in self.world.host.running.values():
-            for entry in await running.journal.read(0, 10_000):
+        for service in self.world.host.running.values():
+            for entry in await service.journal.read(0, 10_000):
                 envelope = envelopes.read(entry.record)
                 # What was taken in from another service has its actor, too.
                 ours = ":" not in entry.stream.partition("/")[0]
@@ -197,7 +195,9 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     incomplete, assigned = f"/v1/requests/{story['incomplete_id']}", f"/v1/orders/{story['assigned_id']}"
     waiting, planned = f"/v1/orders/{story['waiting_id']}", f"/v1/visits/{story['planned_id']}"
     await asked("POST", f"{incomplete}/supplement", "customer", customer, "1", json={"description": "it still leaks"})
-    await asked("POST", f"{incomplete}/withdraw", "customer", customer, "2", json={"reason": firm.words("one")["reason"]})
+    await asked(
+        "POST", f"{incomplete}/withdraw", "customer", customer, "2", json={"reason": firm.words("one")["reason"]}
+    )
     facts = {name: value for name, value in company(firm).engineers[0].items() if name != "engineer_id"}
     facts["skills"] = [*facts["skills"], "nobody-can"]
     await asked("PUT", f"/v1/engineers/{other}", "dispatcher", "", "3", json=facts)
@@ -599,7 +599,7 @@ def test_a_command_answers_when_its_views_show_it_and_names_its_position(world: 
 # The feed.
 
 
-async def fed(world: World) -> list[tuple[str, Any]]:
+async def fed(world: World) -> list[Any]:
     """All events of the feed by pages."""
     found, cursor = [], ""
     while True:
@@ -688,7 +688,9 @@ def test_every_kind_of_refusal_is_a_whole_problem(world: World):
             "half a character as a name": await asked(
                 "POST", "/v1/requests", content=b'{"\\udfff":1}', headers=json_type
             ),
-            "a key": await asked("POST", "/v1/requests", json={"request_type": "r"}, headers={"Idempotency-Key": "a b"}),
+            "a key": await asked(
+                "POST", "/v1/requests", json={"request_type": "r"}, headers={"Idempotency-Key": "a b"}
+            ),
             "a version": await asked(
                 "POST",
                 "/v1/places",
@@ -765,9 +767,7 @@ def _wrong_in(document: Any) -> list[str]:
     """What an OpenAPI 3.1 document must not have, as far as it can be told without its own schema."""
     wrong = []
     operations = [
-        (path, method, operation)
-        for path, found in document["paths"].items()
-        for method, operation in found.items()
+        (path, method, operation) for path, found in document["paths"].items() for method, operation in found.items()
     ]
     names = Counter(operation["operationId"] for _, _, operation in operations)
     wrong += [f"operationId {name} is used twice" for name, count in names.items() if count > 1]
@@ -781,7 +781,9 @@ def _wrong_in(document: Any) -> list[str]:
         if not any(status.startswith("2") for status in operation["responses"]):
             wrong.append(f"{where}: it never succeeds")
         wrong += [
-            f"{where} {status}: no description" for status, one in operation["responses"].items() if "description" not in one
+            f"{where} {status}: no description"
+            for status, one in operation["responses"].items()
+            if "description" not in one
         ]
         wrong += [
             f"{where}: security {scheme}"
@@ -863,7 +865,9 @@ def test_each_command_is_one_line_of_json_and_its_trace_goes_on_into_other_servi
     assert "break" not in logged.decode(), "what customers write is in no log"
     of_it = {event["type"]: event for event in events if event["correlationid"] == request_id}
     assert of_it.keys() >= {"RequestReceived", "OrderOpened", "OrderAssigned", "VisitPlanned", "PartsRecommended"}
-    assert {name: event["traceparent"] for name, event in of_it.items() if event["traceparent"][3:35] != trace[3:35]} == {}
+    assert {
+        name: event["traceparent"] for name, event in of_it.items() if event["traceparent"][3:35] != trace[3:35]
+    } == {}
 
 
 def test_metrics_count_what_was_asked_by_its_route(world: World):

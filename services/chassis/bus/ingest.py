@@ -1,8 +1,9 @@
 """
 What others published, into our journal, exactly once: the records and where to go on, in one commit.
 
-Three things end it, each as an alarm and none of them silently: a hole in a stream, too many messages in a row that
-nobody can read, and the end of the writer. Whatever else goes wrong is tried again from the offsets in the journal.
+Three things end it, each as an alarm and none of them silently: a hole or a fork in a stream, too many messages in a
+row that nobody can read, and the end of the writer. Whatever else goes wrong is tried again from the offsets in the
+journal.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import structlog
 from contracts import envelope as envelopes
 from services.chassis.bus.feed import Feed, Page, Record, pauses
 from services.chassis.journal.store import JournalStore
-from services.chassis.journal.work import Arrival, Hole, Stopped, TakeIn
+from services.chassis.journal.work import Arrival, Fork, Hole, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
 
 MOST_IN_A_ROW = 100
@@ -113,7 +114,7 @@ class Ingest:
                     await self._follow()
                 except Stopped:
                     return
-                except (Hole, TooManyUnreadable) as error:
+                except (Hole, Fork, TooManyUnreadable) as error:
                     self.state.stopped = str(error)
                     log.error("ingest.stopped", reason=self.state.stopped)
                     return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import inspect
 import json
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -114,8 +115,8 @@ class ServiceRoute(APIRoute):
             trail.call = call = Call(self.api, request, principal, app.tokens, trail)
             if request.method == "GET":
                 await call.wait_for_own_writes()
-            elif _ESCAPED_NUL in await request.body() and _has_nul(await request.body()):
-                raise Problem("text.has-nul")
+            elif _ESCAPED.search(await request.body()):
+                _must_be_text(await request.body())
             # PostgreSQL has no text with a NUL in it: what got past here would stop a view.
             if "\0" in scope["path"] or b"%00" in scope["query_string"]:
                 raise Problem("text.has-nul")
@@ -124,23 +125,28 @@ class ServiceRoute(APIRoute):
         return let_in
 
 
-_ESCAPED_NUL: Final = b"\\u0000"
+_ESCAPED: Final = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
+"""A NUL, or a half of a character, which no UTF-8 can say."""
 
 
-def _has_nul(body: bytes) -> bool:
-    """Whether a text of this JSON has a NUL; a backslash and `u0000` may also be what somebody wrote."""
+def _must_be_text(body: bytes) -> None:
+    """Refuse JSON with such a text in it; two halves make a whole, and a backslash may be what somebody wrote."""
     waiting = []
     with suppress(ValueError, RecursionError):
         waiting.append(json.loads(body))
     while waiting:
         match waiting.pop():
             case str(text) if "\0" in text:
-                return True
+                raise Problem("text.has-nul")
+            case str(text) if _HALF.search(text):
+                raise Problem("request.unreadable")
             case dict(fields):
                 waiting += [*fields, *fields.values()]
             case list(items):
                 waiting += items
-    return False
+
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 class ServiceRouter(APIRouter):

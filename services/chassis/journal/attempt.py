@@ -30,7 +30,7 @@ from services.chassis.journal.store import (
     TimerKey,
     Wanted,
 )
-from services.chassis.journal.work import Answer, Arrival, Ask, Bug, Hole, Settle, TakeIn, Work
+from services.chassis.journal.work import Answer, Arrival, Ask, Bug, Fork, Hole, Settle, TakeIn, Work
 
 KEPT = timedelta(days=30)
 """How long the answer to an idempotency key of the edge is kept; those of reactions are kept for ever."""
@@ -133,7 +133,8 @@ class Attempt:
     """
     Decides work upon what is remembered and known, without changing either; then encodes what it decided.
 
-    `batch`, `live`, `chains` and `position` hold what follows if the store commits it.
+    `batch`, `live`, `chains` and `position` hold what follows if the store commits it. `unread` are foreign streams of
+    which something came again: what was recorded of them must be known to tell a repeat from a fork.
     """
 
     def __init__(self, rules: Rules, memory: Memory, known: Known, now: datetime) -> None:
@@ -141,11 +142,12 @@ class Attempt:
         self._now_micros = micros(now)
         self._rows: list[_Decided | Arrival] = []
         self.batch = Batch()
+        self.unread: set[StreamKey] = set()
         self.live: dict[StreamKey, Live] = {}
         self.chains = dict(memory.chains)
         self.position = memory.position
 
-    def take(self, work: Work) -> Answer | Hole | Bug | None:
+    def take(self, work: Work) -> Answer | Hole | Fork | Bug | None:
         """What becomes of this piece of work if the batch is committed. One that fails leaves no trace in the batch."""
         match work:
             case Ask():
@@ -272,7 +274,7 @@ class Attempt:
 
     # What others published.
 
-    def _take_in(self, work: TakeIn) -> Hole | None:
+    def _take_in(self, work: TakeIn) -> Hole | Fork | None:
         seen: dict[StreamKey, int] = {}
         fresh: list[Arrival] = []
         for arrival in work.arrivals:
@@ -285,10 +287,21 @@ class Attempt:
                 seen[stream] = version
                 if arrival.wanted:
                     fresh.append(arrival)
+            elif (other := self._recorded_as(stream, version, fresh)) not in ("", arrival.envelope.id):
+                ours = f"{arrival.envelope.id} of {arrival.envelope.source}"
+                return Fork(f"{stream.stream} has as its public version {version} {ours}, and {other} is recorded")
         self.batch.seen.update(seen)
         self.batch.offsets.update(work.offsets)
         self._rows += fresh
         return None
+
+    def _recorded_as(self, stream: StreamKey, version: int, fresh: Sequence[Arrival]) -> str:
+        """The event that was taken in as this version; empty where its type was passed over, or it is still unread."""
+        if stream not in self._known.streams:
+            self.unread.add(stream)
+        recorded = [envelopes.read(record) for record in self._known.streams.get(stream, ())]
+        recorded += [one.envelope for one in fresh if StreamKey(one.envelope.tenant, one.stream) == stream]
+        return next((envelope.id for envelope in recorded if envelope.public_version == version), "")
 
     # Bytes.
 

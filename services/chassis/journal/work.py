@@ -107,5 +107,9 @@ class Hole(Exception):
     """A foreign stream misses public versions: something was lost on the way, and taking in must not go on."""
 
 
+class Fork(Exception):
+    """A public version of a foreign stream is two events: its publisher was set back and has recorded others since."""
+
+
 class Bug(Exception):
     """Our own mistake, such as an event for a stream that its command did not name. Nothing was recorded."""

@@ -43,9 +43,17 @@ class Writer:
     """The one writer of a service. `run` is its loop; `ask`, `take_in` and `settle` hand it work and wait for it."""
 
     def __init__(
-        self, rules: Rules, store: JournalStore, *, clock: Clock, new_id: Ids, keys: Keys, cell: str = "c1"
+        self,
+        rules: Rules,
+        store: JournalStore,
+        *,
+        clock: Clock,
+        new_id: Ids,
+        keys: Keys,
+        cell: str = "c1",
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._rules, self._store = rules, store
+        self._rules, self._store, self._may_write = rules, store, may_write
         self._clock, self._new_id, self._keys, self._cell = clock, new_id, keys, cell
         self._memory = Memory()
         self._queue: list[_Waiting] = []
@@ -67,7 +75,7 @@ class Writer:
         return answer
 
     async def take_in(self, batch: TakeIn) -> None:
-        """Record what others published, exactly once. Raises Hole."""
+        """Record what others published, exactly once. Raises Hole and Fork."""
         await self._put(batch)
 
     async def settle(self, done: Settle) -> None:
@@ -148,11 +156,19 @@ class Writer:
         known = await self._store.load(wanted_by(self._rules, works, memory))
         attempt = Attempt(self._rules, memory, known, self._clock.now())
         outcomes: list[object] = [attempt.take(work) for work in works]
+        if attempt.unread:
+            # Something was taken in before. Seldom: so only then is it read what it was.
+            known.streams.update((await self._store.load(Wanted(streams=attempt.unread))).streams)
+            attempt = Attempt(self._rules, memory, known, self._clock.now())
+            outcomes = [attempt.take(work) for work in works]
         await attempt.encode(self._new_id, self._keys)
         if not attempt.batch.is_empty():
             self._in_doubt = batch
             await self._commit(attempt)
             self._in_doubt = []
+        elif not self._may_write():
+            # No commit asked the store, so nothing has shown that what these were decided upon is the newest there is.
+            raise LostLease(f"{self._rules.service} cannot tell what was recorded elsewhere meanwhile")
         if attempt.position > memory.position:
             asyncio.get_running_loop().call_soon(self.committed, attempt.position)
         memory.follow(attempt, CACHED_STREAMS)

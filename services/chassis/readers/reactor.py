@@ -3,7 +3,7 @@ The reactor: turns events into commands, each policy from its own checkpoint, in
 
 What fails, or lacks a fact that is on its way, is *held*: its key waits with all that comes after it, other keys go on.
 A held key is tried again with growing pauses; success lets the rest follow in order; after `TRIES` it is *parked* until
-somebody looks (`redrive`). Retry, waiting and parking are this one mechanism.
+somebody has looked and starts the service anew (`redrive`). Retry, waiting and parking are this one mechanism.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Reactor:
     Runs a service's policies over its journal. Only the holder of the lease has one; it never runs in a replay.
 
     Make it when the writer has started and is not yet asked anything: what is recorded from then on is new to a policy
-    that starts now.
+    that starts now. `begin` keeps that place before anything can be recorded; `run` does, where it was not called.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Reactor:
         self._wake.set()
 
     def redrive(self) -> int:
-        """Try all parked keys again, each from its first event on. Returns how many there are."""
+        """Try all parked keys again, each from its first event on; returns how many. A service does so as it starts."""
         parked = {key for key in self._held if self._first(key).parked}
         self._redriven |= parked
         self._wake.set()
@@ -135,7 +135,7 @@ class Reactor:
         """
         if not self._policies:
             return
-        await self._resume()
+        await self.begin()
         while True:
             self._wake.clear()
             # Both each time: a journal that never rests must not keep a held key waiting.
@@ -147,7 +147,10 @@ class Reactor:
                 async with asyncio.timeout(self._next_retry()):
                     await self._wake.wait()
 
-    async def _resume(self) -> None:
+    async def begin(self) -> None:
+        """Learn where every policy goes on and what is held, and keep where a new one begins. The writer must run."""
+        if self._done:
+            return
         kept = await self._store.checkpoints()
         begun = {}
         for policy in self._policies.values():

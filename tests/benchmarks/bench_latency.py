@@ -1,0 +1,186 @@
+"""
+From a request to its engineer: milliseconds from the moment a request is due to be sent until its assignment is
+readable on the dispatch board, at 100 requests a second, whether or not earlier ones were answered (open model).
+
+The six services as they are run: all in one process on the embedded bus and SQLite, or each in its own on Kafka and
+PostgreSQL, asked over HTTP. The board is asked every 5 ms in the one case and every 20 ms in the other, so that half
+of that is in the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+import httpx
+import msgspec
+from sqlalchemy import select
+
+from deploy import free_port
+from deploy.local import DATABASE, Installation
+from dispatcher.projections.board import BOARD
+from dispatcher.service import service as dispatcher
+from services.chassis.auth import Tokens
+from services.chassis.clock import SystemClock
+from services.chassis.readers.postgres_views import PostgresViews
+from services.chassis.readers.viewstore import ViewStore
+from services.demo.company import Company, company
+from services.demo.people import People, found
+from services.serving import all_in_one, calm_collector, listening, tokens_of
+from services.settings import Settings
+from tests.benchmarks.client import Client
+from tests.benchmarks.measure import timed
+
+RATE = 100
+TENANT = "bench"
+ENGINEERS = 40
+"""So many that everyone can be given somebody within a week: each works around the clock in one of five trades."""
+
+WITHIN_S = 180
+
+
+def big_company() -> Company:
+    small = company(seed=7)
+    rng = Random(7)
+    engineers = []
+    for number in range(ENGINEERS):
+        like = small.engineers[number % len(small.engineers)]
+        skills = sorted({device["skill"] for device in small.devices})
+        engineers.append(
+            like
+            | {
+                "engineer_id": f"X{number:03}",
+                "van_id": f"VX{number:03}",
+                "skills": [skills[number % len(skills)]],
+                "home_lat_udeg": like["home_lat_udeg"] + rng.randint(-20_000, 20_000),
+                "shifts": [{"weekday": day, "from_minute": 0, "to_minute": 1440} for day in range(7)],
+                "daily_limit": 20,
+            }
+        )
+    return replace(small, engineers=engineers, counts=[])
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds; the CPU is that of all our processes, the client's with it where it shares one."""
+
+    p50: float
+    p99: float
+    cpu_ms_per_request: float
+
+
+async def measured(
+    url: str, tokens: Tokens, views: ViewStore, rate: int, seconds: float, look_s: float, pids: Sequence[int] = ()
+) -> Latency:
+    """Raises RuntimeError when requests are not assigned within three minutes."""
+    firm = big_company()
+    async with httpx.AsyncClient(base_url=url, timeout=30) as founding:
+        people = People(founding, tokens, TENANT)
+        await found(people, firm, "bench-")
+        sent: dict[str, float] = {}
+        took: list[float] = []
+        agent = people._token("agent", "")
+        looking = asyncio.create_task(_look(views, sent, took, look_s))
+        async with Client(int(url.rpartition(":")[2]), 64) as client:
+            await _send(client, agent, firm, rate, 2, "warm", sent)
+            await _all_in(sent, WITHIN_S)
+            took.clear()
+            with timed(pids) as span:
+                await _send(client, agent, firm, rate, seconds, "run", sent)
+                await _all_in(sent, WITHIN_S)
+        looking.cancel()
+    cuts = statistics.quantiles(took, n=100, method="inclusive")
+    return Latency(cuts[49] * 1_000, cuts[98] * 1_000, span.cpu / len(took) * 1_000)
+
+
+async def _send(
+    client: Client, token: str, firm: Company, rate: int, seconds: float, run: str, sent: dict[str, float]
+) -> None:
+    begun = time.perf_counter()
+
+    async def one(number: int, due: float) -> None:
+        device = firm.devices[number % len(firm.devices)]
+        asked = {
+            "request_type": "repair",
+            "customer_id": device["customer_id"],
+            "device_id": device["device_id"],
+            "description": "It does not cool",
+        }
+        headers = f"Authorization: Bearer {token}\r\nIdempotency-Key: {run}-{number}\r\n"
+        status, answer = await client.post("/v1/requests", msgspec.json.encode(asked), headers)
+        if status != 201:
+            raise RuntimeError(f"a request was answered {status}: {answer[:300]!r}")
+        sent[msgspec.json.decode(answer)["id"]] = due
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(seconds * rate)):
+            due = begun + number / rate
+            await asyncio.sleep(due - time.perf_counter())
+            group.create_task(one(number, due))
+
+
+async def _look(views: ViewStore, sent: dict[str, float], took: list[float], every_s: float) -> None:
+    table = BOARD.table
+    while True:
+        if waiting := list(sent):
+            query = select(table.c.request_id).where(table.c.tenant == TENANT, table.c.state == "assigned")
+            rows = await views.fetch(query.where(table.c.request_id.in_(waiting[:1_000])))
+            now = time.perf_counter()
+            took += [now - sent.pop(row["request_id"]) for row in rows]
+        await asyncio.sleep(every_s)
+
+
+async def _all_in(sent: Collection[str], within: float) -> None:
+    deadline = time.monotonic() + within
+    while sent:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{len(sent)} requests are not assigned within {within:.0f} s")
+        await asyncio.sleep(0.02)
+
+
+async def embedded(folder: Path, seconds: float, rate: int = RATE) -> Latency:
+    settings = Settings(data=folder, port=free_port())
+    async with all_in_one(settings) as (host, app), listening(settings, app) as address:
+        await host.led()
+        calm_collector()
+        tokens = tokens_of(settings, SystemClock())
+        return await measured(address, tokens, host.running["dispatcher"].views, rate, seconds, 0.005)
+
+
+def distributed(folder: Path, seconds: float, rate: int = RATE) -> Latency:
+    installation = Installation(folder, free_port())
+    try:
+        installation.up()
+        settings = Settings.from_env(env=installation.env())
+        return asyncio.run(_from_outside(installation, settings, rate, seconds))
+    finally:
+        installation.down()
+
+
+async def _from_outside(installation: Installation, settings: Settings, rate: int, seconds: float) -> Latency:
+    views = await PostgresViews.open(installation.postgres.dsn(DATABASE), "dispatcher", dispatcher.views, readonly=True)
+    pids = [process.pid for process in installation.processes]
+    try:
+        return await measured(installation.url, tokens_of(settings, SystemClock()), views, rate, seconds, 0.02, pids)
+    finally:
+        await views.close()
+
+
+if __name__ == "__main__":
+    import sys
+    import tempfile
+
+    import uvloop
+
+    which, how_long, how_many = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        if which == "embedded":
+            print(uvloop.run(embedded(Path(name), how_long, how_many)))
+        else:
+            print(distributed(Path(name), how_long, how_many))
