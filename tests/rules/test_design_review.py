@@ -162,8 +162,9 @@ def test_a_service_whose_lease_ran_out_answers_nothing_from_memory(tmp_path):
     async def story():
         nonlocal holds
         async with alone(tmp_path, may_write=lambda: holds) as running:
-            await running.ask(ask(customer()))
-            again = Ask(command=customer(), tenant="t", actor="u", caller="u")
+            kind = DefineRequestType(type_id="repair", name="repair")
+            await running.ask(ask(kind))
+            again = Ask(command=kind, tenant="t", actor="u", caller="u")
             assert (await running.ask(again)).events == (), "without a key nothing is recorded for a no-op"
             holds = False
             with pytest.raises(Stopped):

@@ -149,7 +149,7 @@ class Reactor:
 
     async def begin(self) -> None:
         """Learn where every policy goes on and what is held, and keep where a new one begins. The writer must run."""
-        if self._done:
+        if self._done or not self._policies:
             return
         kept = await self._store.checkpoints()
         begun = {}
