@@ -11,8 +11,8 @@ import msgspec
 
 from services.chassis.journal.work import Answer, Ask, Stopped
 
-MOST: Final = 500
-"""Rows in one call; a call is at most a mebibyte."""
+MOST: Final = 300
+"""Rows in one call; a call is at most a mebibyte, so a row may have 3 KiB."""
 
 AT_ONCE: Final = 4
 
@@ -61,12 +61,13 @@ class HistoryByUrl:
             answered = await self._client.post("/v1/orders/history", json=body, headers=self._headers())
             if answered.is_error:
                 raise Stopped(f"the import was refused: {answered.status_code} {answered.text}")
-        except (httpx.HTTPError, Stopped) as error:
+            rows = answered.json()
+        except (httpx.HTTPError, Stopped, ValueError) as error:
             for _, answer in batch:
                 if not answer.done():
                     answer.set_exception(error)
             return
-        for (_, answer), row in zip(batch, answered.json(), strict=True):
+        for (_, answer), row in zip(batch, rows, strict=True):
             if not answer.done():
                 answer.set_result(Answer(row["position"], rejected=row["rejected"], repeated=row["repeated"]))
 
