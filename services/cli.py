@@ -174,7 +174,8 @@ def demo(
             out.print(table_of(outcome))
         sys.stdout.flush()
 
-    outcome = _run(run_demo(chosen, requests=requests, seed=seed, once=once, show=show, console=err))
+    day = run_demo(chosen, requests=requests, seed=seed, once=once, guide=not as_json, show=show, console=err)
+    outcome = _run(day)
     if outcome and (outcome.invariant_violations or not outcome.rebuild_identical or not outcome.chain_verified):
         raise typer.Exit(1)
 

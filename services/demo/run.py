@@ -62,10 +62,19 @@ class Outcome(msgspec.Struct):
 
 
 async def run_demo(
-    settings: Settings, *, requests: int, seed: int, once: bool, show: Callable[[Outcome], None], console: Console
+    settings: Settings,
+    *,
+    requests: int,
+    seed: int,
+    once: bool,
+    guide: bool,
+    show: Callable[[Outcome], None],
+    console: Console,
 ) -> Outcome | None:
     """
     In this process; or, with FIELDLOOP_URL, upon the system that answers there. None when it was told to end before.
+
+    With `guide`, it says at the end where a person may look next; a script's last line is the outcome.
 
     Raises BadSetting where the demo must not run, Unexpected when the system does something else.
     """
@@ -90,7 +99,8 @@ async def run_demo(
         if outcome and once:
             outcome.seconds, outcome.peak_rss_mb = _seconds(), _peak_rss_mb()
             show(outcome)
-            _say_where(settings, "", console, serves=False)
+            if guide:
+                _say_where(settings, "", console, serves=False)
     return outcome
 
 
