@@ -67,6 +67,7 @@ _ALL: Final[tuple[Event, ...]] = (
     ),
     intake.RequestSupplemented(**_OF_REQUEST, customer_id=CUSTOMER, fields=("device_id", "description")),
     intake.RequestWithdrawn(**_OF_REQUEST, customer_id=CUSTOMER, reason="已经自己修好"),
+    intake.RequestCancelled(**_OF_REQUEST, customer_id=CUSTOMER),
     intake.RequestClosed(**_OF_REQUEST, outcome="completed"),
     intake.CustomerRegistered(
         customer_id=CUSTOMER,

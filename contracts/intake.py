@@ -82,6 +82,18 @@ class RequestWithdrawn(Event, frozen=True, kw_only=True):
 
 
 @belongs_to("request", of="request_id", key="request_id")
+class RequestCancelled(Event, frozen=True, kw_only=True):
+    """
+    A dispatcher decided that the work will not be done; the customer sees that nobody comes.
+
+    RequestClosed follows all the same if the work was done before word of it came there. Read by: reporting.
+    """
+
+    request_id: str
+    customer_id: str
+
+
+@belongs_to("request", of="request_id", key="request_id")
 class RequestClosed(Event, frozen=True, kw_only=True):
     """The story of the request has ended. Read by: reporting."""
 

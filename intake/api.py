@@ -89,7 +89,7 @@ class Progress(Body):
     request_id: str
     number: str
     step: str
-    """received, assigned, departed, arrived, started, finished, completed, closed; or incomplete, withdrawn."""
+    """How far it has come: received, assigned, … closed; or incomplete, withdrawn, cancelled."""
     steps: dict[str, datetime]
 
 
@@ -166,7 +166,7 @@ def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
 
 def _progress(row: Mapping[str, Any]) -> Progress:
     reached = {step: at_micros(row[f"{step}_at"]) for step in STEPS if row[f"{step}_at"]}
-    stopped = row["state"] if row["state"] in ("incomplete", "withdrawn") else ""
+    stopped = row["state"] if row["state"] in ("incomplete", "withdrawn", "cancelled") else ""
     last = max(reached, key=STEPS.index, default="")
     return Progress(request_id=row["request_id"], number=row["number"], step=stopped or last, steps=reached)
 

@@ -47,6 +47,12 @@ class WithdrawRequest(Command):
     reason: str = Field("", max_length=1_000)
 
 
+class CancelRequest(Command):
+    """A dispatcher has cancelled the order."""
+
+    request_id: str
+
+
 class CloseRequest(Command):
     """The work was completed in the field."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contracts.intake import DeviceRegistered
 from intake.api import routes
 from intake.commands import (
+    CancelRequest,
     CloseRequest,
     DefineRequestType,
     RegisterCustomer,
@@ -27,6 +28,7 @@ RULES = Rules(
         Handler(SubmitRequest, request.submit_reads, request.submit),
         Handler(SupplementRequest, request.supplement_reads, request.supplement),
         on_stream(WithdrawRequest, lambda c: request.request_stream(c.request_id), request.withdraw),
+        on_stream(CancelRequest, lambda c: request.request_stream(c.request_id), request.cancel),
         on_stream(CloseRequest, lambda c: request.request_stream(c.request_id), request.close),
         on_stream(RegisterCustomer, lambda c: register.customer_stream(c.customer_id), register.register_customer),
         Handler(

@@ -8,6 +8,7 @@ from typing import assert_never
 from contracts.event import Event
 from contracts.intake import (
     NumberGiven,
+    RequestCancelled,
     RequestClosed,
     RequestIncomplete,
     RequestReceived,
@@ -17,7 +18,7 @@ from contracts.intake import (
     Urgency,
 )
 from contracts.problems import Rejected
-from intake.commands import CloseRequest, SubmitRequest, SupplementRequest, WithdrawRequest
+from intake.commands import CancelRequest, CloseRequest, SubmitRequest, SupplementRequest, WithdrawRequest
 from intake.domain.register import Customer, Device, customer_stream, device_stream, type_stream
 from services.chassis.journal.rules import States, Stream
 
@@ -51,12 +52,19 @@ class Withdrawn:
 
 
 @dataclass(frozen=True)
+class Cancelled:
+    """A dispatcher decided that nobody goes."""
+
+
+@dataclass(frozen=True)
 class Closed:
     pass
 
 
-Request = Absent | Incomplete | Received | Withdrawn | Closed
-RequestEvent = RequestReceived | RequestIncomplete | RequestSupplemented | RequestWithdrawn | RequestClosed
+Request = Absent | Incomplete | Received | Withdrawn | Cancelled | Closed
+RequestEvent = (
+    RequestReceived | RequestIncomplete | RequestSupplemented | RequestWithdrawn | RequestCancelled | RequestClosed
+)
 INITIAL: Request = Absent()
 
 
@@ -193,7 +201,7 @@ def withdraw(request: Request, command: WithdrawRequest) -> list[Event]:
     match request:
         case Incomplete(customer_id=customer_id) | Received(customer_id=customer_id):
             return [RequestWithdrawn(request_id=command.request_id, customer_id=customer_id, reason=command.reason)]
-        case Withdrawn():
+        case Withdrawn() | Cancelled():
             return []
         case Closed():
             raise Rejected("request.closed", request_id=command.request_id)
@@ -203,9 +211,21 @@ def withdraw(request: Request, command: WithdrawRequest) -> list[Event]:
             assert_never(request)
 
 
+def cancel(request: Request, command: CancelRequest) -> list[Event]:
+    match request:
+        case Received(customer_id=customer_id):
+            return [RequestCancelled(request_id=command.request_id, customer_id=customer_id)]
+        case Withdrawn() | Cancelled() | Closed():
+            return []
+        case Absent() | Incomplete():
+            raise Rejected("request.unknown", request_id=command.request_id)
+        case _:
+            assert_never(request)
+
+
 def close(request: Request, command: CloseRequest) -> list[Event]:
     match request:
-        case Received() | Incomplete():
+        case Received() | Incomplete() | Cancelled():
             return [RequestClosed(request_id=command.request_id, outcome="completed")]
         case Withdrawn():
             return [RequestClosed(request_id=command.request_id, outcome="completed_after_withdrawal")]
@@ -233,6 +253,8 @@ def evolve(request: Request, event: RequestEvent) -> Request:
             return request
         case RequestWithdrawn():
             return Withdrawn(event.customer_id)
+        case RequestCancelled():
+            return Cancelled()
         case RequestClosed():
             return Closed()
         case _:

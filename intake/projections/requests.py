@@ -9,6 +9,7 @@ from contracts.envelope import Envelope
 from contracts.event import Event
 from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceCompleted, WorkFinished, WorkStarted
 from contracts.intake import (
+    RequestCancelled,
     RequestClosed,
     RequestIncomplete,
     RequestReceived,
@@ -54,6 +55,8 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
             rows.put(event.request_id, version=envelope.version)
         case RequestWithdrawn():
             rows.put(event.request_id, version=envelope.version, state="withdrawn")
+        case RequestCancelled():
+            rows.put(event.request_id, version=envelope.version, state="cancelled")
         case RequestClosed():
             rows.put(event.request_id, version=envelope.version, state="closed", outcome=event.outcome, closed_at=at)
         case OrderReassigned():
@@ -97,6 +100,7 @@ REQUESTS = View(
         RequestIncomplete,
         RequestSupplemented,
         RequestWithdrawn,
+        RequestCancelled,
         RequestClosed,
         OrderReassigned,
         *MILESTONES,

@@ -28,7 +28,7 @@ from contracts.dispatcher import (
 )
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.intake import RequestClosed, RequestIncomplete, RequestReceived, RequestWithdrawn
+from contracts.intake import RequestCancelled, RequestClosed, RequestIncomplete, RequestReceived, RequestWithdrawn
 from contracts.inventory import (
     PartConsumed,
     PartsReserved,
@@ -65,7 +65,7 @@ class Requests:
     _state: dict[tuple[str, str], str] = field(default_factory=dict)
 
     READS: ClassVar[frozenset[type[Any]]] = frozenset(
-        {RequestReceived, RequestIncomplete, RequestWithdrawn, RequestClosed}
+        {RequestReceived, RequestIncomplete, RequestWithdrawn, RequestCancelled, RequestClosed}
     )
 
     def check(self, position: int, event: Event, envelope: Envelope) -> None:
@@ -76,8 +76,11 @@ class Requests:
                 self._becomes("received", event.request_id, ("absent", "incomplete"), position, envelope)
             case RequestWithdrawn():
                 self._becomes("withdrawn", event.request_id, ("received", "incomplete"), position, envelope)
+            case RequestCancelled():
+                self._becomes("cancelled", event.request_id, ("received",), position, envelope)
             case RequestClosed(outcome="completed"):
-                self._becomes("closed", event.request_id, ("received", "incomplete"), position, envelope)
+                open_or_cancelled = ("received", "incomplete", "cancelled")
+                self._becomes("closed", event.request_id, open_or_cancelled, position, envelope)
             case RequestClosed():
                 self._becomes("closed after withdrawal", event.request_id, ("withdrawn",), position, envelope)
             case _:

@@ -6,6 +6,7 @@ from contracts.intake import (
     CustomerRegistered,
     DeviceRegistered,
     NumberGiven,
+    RequestCancelled,
     RequestClosed,
     RequestIncomplete,
     RequestReceived,
@@ -13,7 +14,7 @@ from contracts.intake import (
     RequestTypeDefined,
     RequestWithdrawn,
 )
-from intake.commands import CloseRequest, SubmitRequest, SupplementRequest, WithdrawRequest
+from intake.commands import CancelRequest, CloseRequest, SubmitRequest, SupplementRequest, WithdrawRequest
 from intake.service import RULES
 from tests.given import spec_for
 
@@ -187,6 +188,28 @@ def test_a_closed_request_is_not_closed_again():
     given(received(), RequestClosed(request_id="r-1", outcome="completed")).when(CLOSE).then_nothing()
 
 
-@pytest.mark.parametrize("command", [WITHDRAW, CLOSE, supplement()])
+CANCEL = CancelRequest(request_id="r-1")
+CANCELLED = RequestCancelled(request_id="r-1", customer_id="c-1")
+
+
+def test_a_cancelled_order_ends_its_request_once():
+    given(received()).when(CANCEL).then(CANCELLED)
+    given(received(), CANCELLED).when(CANCEL).then_nothing()
+
+
+def test_what_has_ended_already_is_not_cancelled():
+    given(received(), WITHDRAWN).when(CANCEL).then_nothing()
+    given(received(), RequestClosed(request_id="r-1", outcome="completed")).when(CANCEL).then_nothing()
+
+
+def test_work_done_before_word_of_the_cancellation_came_closes_the_request():
+    given(received(), CANCELLED).when(CLOSE).then(RequestClosed(request_id="r-1", outcome="completed"))
+
+
+def test_a_customer_who_withdraws_what_was_cancelled_changes_nothing():
+    given(received(), CANCELLED).when(WITHDRAW).then_nothing()
+
+
+@pytest.mark.parametrize("command", [WITHDRAW, CLOSE, CANCEL, supplement()])
 def test_a_request_that_nobody_made_is_unknown(command):
     given(*REGISTERS).when(command).then_rejected("request.unknown", request_id="r-1")

@@ -361,9 +361,9 @@ RACES = [
     ("cancel", "working", (), "complete", UNDER_WAY, AS_EVER),
     ("cancel", "completed", (), "", "order.finished", AS_EVER),
     # Open: intake does not act on OrderCancelled.
-    ("cancel", "departed", DESK, "turned round", "", Stand("received", "cancelled", CALLED_BACK, "", ())),
+    ("cancel", "departed", DESK, "turned round", "", Stand("cancelled", "cancelled", CALLED_BACK, "", ())),
     ("cancel", "working", DESK, "complete", "", Stand("closed completed", FINISHED, DONE, "", ())),
-    ("cancel", "working", DESK, "abort", "", Stand("received", "cancelled", (("e-1", "aborted"),), "", ())),
+    ("cancel", "working", DESK, "abort", "", Stand("cancelled", "cancelled", (("e-1", "aborted"),), "", ())),
     ("cancel", "completed", DESK, "", "", Stand("closed completed", FINISHED, DONE, "", ())),
     *[
         race
