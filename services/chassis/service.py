@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from fastapi import APIRouter
@@ -71,7 +72,7 @@ class Service:
     takes_all: bool = False
     """Takes in every public event of the others, whether a view or a policy names it or not (reporting)."""
 
-    @property
+    @cached_property
     def takes(self) -> frozenset[str]:
         """The types of other services' events that this one takes in."""
         named = {event for view in self.views for event in view.reads}
@@ -80,7 +81,7 @@ class Service:
             return frozenset(name for name, publisher in PUBLISHER_OF.items() if publisher != self.name)
         return frozenset(event.__name__ for event in named if PUBLISHER_OF[event.__name__] != self.name)
 
-    @property
+    @cached_property
     def listens_to(self) -> frozenset[str]:
         """The services whose events it takes in."""
         return frozenset(PUBLISHER_OF[name] for name in self.takes)

@@ -65,6 +65,8 @@ async def running_on(journal: JournalStore, views: ViewStore, folder: Path) -> A
     running = Running(intake, journal, views, folder, keys=PersonKeys(MemoryBook()), clock=clock, new_id=new_id)
     leading = asyncio.create_task(running.lead(journal, None, DeadLetterFile(folder / "dead"), None))
     while running.writer is None:
+        if leading.done():
+            leading.result()
         await asyncio.sleep(0.01)
     try:
         for number in range(CUSTOMERS):

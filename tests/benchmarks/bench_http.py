@@ -131,8 +131,9 @@ def measure(requests: int, name: str = "HTTP command, durable") -> Row:
             command = [sys.executable, "-m", "tests.benchmarks.bench_http", kind, str(folder)]
             with (folder / "log").open("w") as log:
                 started = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log, env=_env())
-            if not until((folder / "port").exists, 30):
-                raise RuntimeError((folder / "log").read_text()[-2000:])
+            if not until((folder / "port").exists, 60):
+                started.kill()
+                raise RuntimeError(f"the server is not there in a minute: {(folder / 'log').read_text()[-2000:]}")
             port = int((folder / "port").read_text())
             token = ""
             if kind == "ours":

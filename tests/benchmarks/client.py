@@ -13,11 +13,11 @@ class Client:
 
     def __init__(self, port: int, connections: int) -> None:
         self._port, self._connections = port, connections
-        self._free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        self._free: asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.LifoQueue()
 
     async def __aenter__(self) -> Client:
         for _ in range(self._connections):
-            self._free.put_nowait(await asyncio.open_connection("127.0.0.1", self._port))
+            self._free.put_nowait(await self._open())
         return self
 
     async def __aexit__(
@@ -26,13 +26,20 @@ class Client:
         while not self._free.empty():
             self._free.get_nowait()[1].close()
 
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self._port)
+
     async def post(self, path: str, body: bytes, headers: str = "") -> tuple[int, bytes]:
         """Status and body of the answer."""
         head = (
             f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n{headers}\r\n"
         )
-        reader, writer = connection = await self._free.get()
+        connection = await self._free.get()
+        if connection[0].at_eof():  # it was not used for some seconds
+            connection[1].close()
+            connection = await self._open()
+        reader, writer = connection
         writer.write(head.encode() + body)
         answer = await reader.readuntil(HEADERS_END)
         lower = answer.lower()

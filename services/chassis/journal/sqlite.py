@@ -36,6 +36,9 @@ from services.chassis.journal.store import (
 
 T = TypeVar("T")
 
+TAIL = 2_000
+"""The newest entries are kept in memory: several readers follow the journal, and each asks after every commit."""
+
 _WANTED = "json_each(?) AS w"
 """The keys of a look-up. CROSS JOIN keeps the order: for each of them, one look into the table."""
 _1, _2, _3 = (f"json_extract(w.value, '$[{n}]')" for n in range(3))
@@ -91,6 +94,8 @@ class SqliteJournal:
             self._stream_ids: dict[StreamKey, int] = {}
             self._last_stream: int = self._db.execute("SELECT coalesce(max(id), 0) FROM streams").fetchone()[0]
         self._reader = connect(path, readonly=True)
+        self._tail: Sequence[Entry] = ()
+        """The last of what this process committed, without a hole. Replaced, never changed: readers hold on to it."""
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
@@ -172,7 +177,10 @@ class SqliteJournal:
                 db.execute("ROLLBACK")
             self._stream_ids.clear()
             self._last_stream = last_stream
+            self._tail = ()  # what the file ends with is not known now
             raise NotCommitted(str(error)) from error
+        if batch.entries:
+            self._tail = [*self._tail, *batch.entries][-TAIL:]
         if len(self._stream_ids) > 100_000:
             self._stream_ids.clear()
 
@@ -230,6 +238,9 @@ class SqliteJournal:
             many("INSERT INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kept_holds)
 
     async def read(self, after: int, limit: int) -> Sequence[Entry]:
+        tail = self._tail
+        if tail and (begin := after + 1 - tail[0].position) >= 0:
+            return tail[begin : begin + limit]
         return await self._in(self._reads, lambda: self._read(after, limit))
 
     def _read(self, after: int, limit: int) -> list[Entry]:
