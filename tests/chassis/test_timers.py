@@ -299,7 +299,7 @@ async def test_those_that_fail_keep_no_other_waiting_however_many_they_are(journ
         async with timing(store, clock, unpaid=fails) as stage:
             await until(lambda: stage.writer.position == 37)
             assert await stage.fined() == ["s99"]
-            assert len(failures(logs)) == 35
+            await until(lambda: len(failures(logs)) == 35)
 
 
 @told
