@@ -201,25 +201,6 @@ async def test_a_stream_gives_what_was_and_what_comes_and_goes_on_after_a_break(
 
 
 @story
-async def test_a_stream_ends_when_its_reader_has_gone(it):
-    waits, waited = it.api.committed_after, 0
-
-    async def counted(position, at_most_s):
-        nonlocal waited
-        waited += 1
-        await waits(position, 0.01)
-
-    it.api.committed_after = counted
-    async with served(it) as client:
-        async with listening(it, client):
-            pass
-        before = -1
-        while before != waited:  # until the story's deadline
-            before = waited
-            await asyncio.sleep(0.3)
-
-
-@story
 async def test_a_stream_ends_when_the_host_stops(it):
     await it.publishes(*FIVE)
     parts = stream(it.api, TENANT, 0)
