@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -199,28 +200,28 @@ class Letter(NamedTuple):
     reason: str
 
 
-class Bus:
+class Bus(ABC):
     """One of the two buses, with intake on it as the publisher."""
 
     first_offset: int
     partitions: tuple[str, ...]
 
+    @abstractmethod
     def publishing(self, publisher: Node) -> Any:
         """While this is entered, what the node records goes onto the bus."""
-        raise NotImplementedError
 
-    def feed(self, publisher: Node) -> Feed:
-        raise NotImplementedError
+    @abstractmethod
+    def feed(self, publisher: Node) -> Feed: ...
 
-    def dead_letters(self) -> DeadLetters:
-        raise NotImplementedError
+    @abstractmethod
+    def dead_letters(self) -> DeadLetters: ...
 
-    async def letters(self) -> list[Letter]:
-        raise NotImplementedError
+    @abstractmethod
+    async def letters(self) -> list[Letter]: ...
 
+    @abstractmethod
     async def put(self, publisher: Node, *values: bytes) -> None:
         """Lay bytes onto the bus in the publisher's name, in one partition."""
-        raise NotImplementedError
 
     @asynccontextmanager
     async def taking_in(self, reader: Node, publisher: Node, **options: Any) -> AsyncIterator[tuple[Ingest, Watched]]:
