@@ -30,8 +30,8 @@ from dispatcher.commands import (
 )
 from dispatcher.domain.matching import Excluded, Offer, rank
 from dispatcher.projections.board import BOARD, OPEN, declined_by, work_of
-from dispatcher.projections.engineer_days import booked_hours, bookings
-from dispatcher.projections.engineers import ENGINEERS, all_engineers, registered, shifts_of, skills_of
+from dispatcher.projections.engineer_days import booked_between, bookings, horizon
+from dispatcher.projections.engineers import ENGINEERS, ENGINEERS_TO_MATCH, registered, shifts_of, skills_of
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
@@ -266,8 +266,8 @@ def _orders(api: Api) -> APIRouter:
     @router.get("/{order_id}/candidates", summary="Who can go and at what cost, and why the others cannot")
     async def candidates(order_id: str, call: Call = query("dispatcher", "manager")) -> Candidates:
         row = await seen(order_id, call)
-        engineers = registered(await call.fetch(all_engineers(call.tenant)))
-        booked = bookings(await call.fetch(booked_hours(call.tenant, call.now)), besides=order_id)
+        engineers = registered(await call.fetch(ENGINEERS_TO_MATCH))
+        booked = bookings(await call.fetch(booked_between(**horizon(call.now))), besides=order_id)
         ranking = rank(work_of(row), engineers, booked, call.now, declined_by(row))
         return Candidates(
             order_id=order_id,

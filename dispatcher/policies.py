@@ -36,9 +36,9 @@ from dispatcher.commands import (
     WithdrawOrder,
 )
 from dispatcher.domain.matching import POINTS_AN_HOUR, Offer, best_hours, can_do, rank
-from dispatcher.projections.board import declined_by, one_order, waiting_orders, work_of
-from dispatcher.projections.engineer_days import ENGINEER_DAYS, booked_hours, bookings
-from dispatcher.projections.engineers import ENGINEERS, all_engineers, registered
+from dispatcher.projections.board import ONE_ORDER, WAITING_ORDERS, declined_by, work_of
+from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, bookings, horizon
+from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, registered
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -103,12 +103,12 @@ async def when_order_waits(
 ) -> Sequence[FreeHours | AssignOrder]:
     """Give back what it had, and look for the best engineers."""
     tenant, now = envelope.tenant, facts.now()
-    rows = await facts.fetch(one_order(tenant, event.order_id))
+    rows = await facts.fetch(ONE_ORDER, tenant=tenant, order_id=event.order_id)
     if not rows:
         raise NotYet(f"order {event.order_id} is not on the board")
     frees = _given_back(event) if isinstance(event, OrderDeclined | OrderReturned) else []
-    engineers = registered(await facts.fetch(all_engineers(tenant)))
-    booked = bookings(await facts.fetch(booked_hours(tenant, now)), besides=event.order_id)
+    engineers = registered(await facts.fetch(ALL_ENGINEERS, tenant=tenant))
+    booked = bookings(await facts.fetch(BOOKED_HOURS, tenant=tenant, **horizon(now)), besides=event.order_id)
     ranking = rank(work_of(rows[0]), engineers, booked, now, declined_by(rows[0]))
     best = [Candidate(engineer_id=engineer_id, day=offer.day) for engineer_id, offer in ranking.offers[:CANDIDATES]]
     if not best:
@@ -127,15 +127,13 @@ async def when_engineer_has_time(
     event: HoursFreed | EngineerRegistered, envelope: Envelope, facts: Facts
 ) -> Sequence[AssignOrder]:
     """Offer her the orders that wait, the urgent and then the old ones first. The other engineers have no more time."""
-    tenant, now, days, table = envelope.tenant, facts.now(), ENGINEER_DAYS.table, ENGINEERS.table
-    found = registered(await facts.fetch(all_engineers(tenant).where(table.c.engineer_id == event.engineer_id)))
-    engineer = found.get(event.engineer_id)
+    now, one = facts.now(), {"tenant": envelope.tenant, "engineer_id": event.engineer_id}
+    engineer = registered(await facts.fetch(ONE_ENGINEER, **one)).get(event.engineer_id)
     if engineer is None:
         raise NotYet(f"engineer {event.engineer_id} is not in the view")
-    hours = booked_hours(tenant, now).where(days.c.engineer_id == event.engineer_id)
-    booked = bookings(await facts.fetch(hours))[event.engineer_id]
+    booked = bookings(await facts.fetch(HOURS_OF_ONE, **one, **horizon(now)))[event.engineer_id]
     asked: list[AssignOrder] = []
-    waiting = await facts.fetch(waiting_orders(tenant))
+    waiting = await facts.fetch(WAITING_ORDERS, tenant=envelope.tenant)
     for row in sorted(waiting, key=lambda row: -POINTS_AN_HOUR[row["urgency"]]):
         if len(asked) == RETRIED:
             break

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import select
-
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderFinished, OrderReassigned
 from contracts.envelope import Envelope
 from fieldwork.commands import CancelVisits, OverReason, PlanVisit
-from fieldwork.projections.visits import VISITS
+from fieldwork.projections.visits import VISITS_OF_ORDER
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -51,9 +49,7 @@ async def when_order_over(event: OrderOver, envelope: Envelope, facts: Facts) ->
 
 
 async def _visits_of(order_id: str, tenant: str, facts: Facts) -> tuple[str, ...]:
-    table = VISITS.table
-    query = select(table.c.visit_id).where(table.c.tenant == tenant, table.c.order_id == order_id)
-    return tuple([row["visit_id"] for row in await facts.fetch(query.order_by(table.c.visit_id))])
+    return tuple([row["visit_id"] for row in await facts.fetch(VISITS_OF_ORDER, tenant=tenant, order_id=order_id)])
 
 
 async def when_order_moves(event: OrderEvent, envelope: Envelope, facts: Facts) -> list[PlanVisit] | list[CancelVisits]:

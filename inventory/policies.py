@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
 
-from sqlalchemy import select
-
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderOpened, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.fieldwork import ServiceCompleted, VisitAborted
 from contracts.inventory import PartLine, PlacedLine, StockFellShort
 from contracts.problems import NotYet
 from inventory.commands import RecommendParts, ReleaseParts, ReleaseReason, ReserveParts, SettleVisit, Shelf
-from inventory.projections.registers import PARTS, PLACES, fitting, models_of
-from inventory.projections.reservations import RESERVATIONS, part_lines, placed_lines
-from inventory.projections.stock import STOCK
+from inventory.projections.registers import PARTS_FITTING, models_of, naming
+from inventory.projections.reservations import ONE_RESERVATION, part_lines, placed_lines
+from inventory.projections.stock import AT_PLACE, AT_WAREHOUSES
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -124,13 +122,12 @@ async def _usual(model: str, tenant: str, facts: Facts) -> tuple[PartLine, ...]:
     """What a repair of this model takes as a rule."""
     if not model:
         return ()
-    rows = await facts.fetch(fitting(model).where(PARTS.table.c.tenant == tenant))
+    rows = await facts.fetch(PARTS_FITTING, tenant=tenant, fits=naming(model))
     return tuple([PartLine(row["part_id"], row["usual_quantity"]) for row in rows if model in models_of(row["fits"])])
 
 
 async def _reservation(order_id: str, tenant: str, facts: Facts) -> Mapping[str, Any] | None:
-    table = RESERVATIONS.table
-    rows = await facts.fetch(select(table).where(table.c.tenant == tenant, table.c.order_id == order_id))
+    rows = await facts.fetch(ONE_RESERVATION, tenant=tenant, order_id=order_id)
     return rows[0] if rows else None
 
 
@@ -150,21 +147,16 @@ async def _stocked(
     parts: Iterable[str], tenant: str, facts: Facts, near: Sequence[str] = ()
 ) -> dict[tuple[str, str], Shelf]:
     """The stocks of these parts at the warehouses and at the places that are near, by part and place."""
-    stock, part, place = STOCK.table, PARTS.table, PLACES.table
-    query = (
-        select(stock.c.part_id, stock.c.place_id, part.c.low_below, place.c.kind)
-        .join(part, (part.c.tenant == stock.c.tenant) & (part.c.part_id == stock.c.part_id))
-        .join(place, (place.c.tenant == stock.c.tenant) & (place.c.place_id == stock.c.place_id))
-        .where(stock.c.tenant == tenant, stock.c.part_id.in_(sorted(set(parts))))
-        .where((place.c.kind == "warehouse") | stock.c.place_id.in_(near))
-        .order_by(stock.c.part_id, stock.c.place_id)
-    )
     shelves = {}
-    for row in await facts.fetch(query):
-        where = {"part_id": row["part_id"], "place_id": row["place_id"]}
-        # A van carries what it carries: only at a warehouse is a part low.
-        limit = row["low_below"] if row["kind"] == "warehouse" else 0
-        shelves[row["part_id"], row["place_id"]] = Shelf(**where, low_below=limit)
+    for part_id in sorted(set(parts)):
+        part = {"tenant": tenant, "part_id": part_id}
+        rows = [*await facts.fetch(AT_WAREHOUSES, **part)]
+        for place_id in near:
+            rows += await facts.fetch(AT_PLACE, **part, place_id=place_id)
+        for row in rows:
+            # A van carries what it carries: only at a warehouse is a part low.
+            limit = row["low_below"] if row["kind"] == "warehouse" else 0
+            shelves[part_id, row["place_id"]] = Shelf(part_id=part_id, place_id=row["place_id"], low_below=limit)
     return shelves
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import bindparam, select
 
 from contracts.dispatcher import (
     AssignmentOverdue,
@@ -162,14 +162,10 @@ BOARD = View(
 )
 
 
-def one_order(tenant: str, order_id: str) -> Select[Any]:
-    table = BOARD.table
-    return select(table).where(table.c.tenant == tenant, table.c.order_id == order_id)
+_orders = select(BOARD.table).where(BOARD.table.c.tenant == bindparam("tenant"))
 
-
-def waiting_orders(tenant: str) -> Select[Any]:
-    table = BOARD.table
-    return select(table).where(table.c.tenant == tenant, table.c.state == "waiting").order_by(table.c.opened_at)
+ONE_ORDER: Final = _orders.where(BOARD.table.c.order_id == bindparam("order_id"))
+WAITING_ORDERS: Final = _orders.where(BOARD.table.c.state == "waiting").order_by(BOARD.table.c.opened_at)
 
 
 def work_of(row: Mapping[str, Any]) -> Work:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
 from contracts.dispatcher import HoursBooked, HoursFreed
 from contracts.envelope import Envelope
@@ -62,12 +63,34 @@ ENGINEER_DAYS = View(
 )
 
 
-def booked_hours(tenant: str, now: datetime) -> Select[Any]:
-    """All that is booked within the horizon of any zone."""
-    table = ENGINEER_DAYS.table
-    first, last = (now + timedelta(days=n) for n in (-1, HORIZON_DAYS + 1))
-    days = table.c.day.between(first.date().isoformat(), last.date().isoformat())
-    return select(table).where(table.c.tenant == tenant, days)
+def horizon(now: datetime) -> dict[str, str]:
+    """The `first` and the `last` day within the horizon of any zone."""
+    return {
+        name: (now + timedelta(days=n)).date().isoformat()
+        for name, n in {"first": -1, "last": HORIZON_DAYS + 1}.items()
+    }
+
+
+def booked_between(first: Any, last: Any) -> Select[Any]:
+    """All that is booked on these days."""
+    return select(ENGINEER_DAYS.table).where(ENGINEER_DAYS.table.c.day.between(first, last))
+
+
+BOOKED_HOURS: Final = booked_between(bindparam("first"), bindparam("last")).where(
+    ENGINEER_DAYS.table.c.tenant == bindparam("tenant")
+)
+HOURS_OF_ONE: Final = BOOKED_HOURS.where(ENGINEER_DAYS.table.c.engineer_id == bindparam("engineer_id"))
+
+
+@lru_cache(maxsize=16_384)
+def _unpacked(packed: str) -> tuple[Booking, ...]:
+    """Cached: from one order to the next, the hours of one day have changed."""
+    return tuple(
+        [
+            Booking(at_micros(one.starts_at), at_micros(one.ends_at), one.order_id, Place(one.lat_udeg, one.lon_udeg))
+            for one in _packed.decode(packed)
+        ]
+    )
 
 
 class Days(Mapping[str, Sequence[Booking]]):
@@ -78,11 +101,7 @@ class Days(Mapping[str, Sequence[Booking]]):
         self.packed: dict[str, str] = {}
 
     def __getitem__(self, day: str) -> Sequence[Booking]:
-        return [
-            Booking(at_micros(one.starts_at), at_micros(one.ends_at), one.order_id, Place(one.lat_udeg, one.lon_udeg))
-            for one in _packed.decode(self.packed[day])
-            if one.order_id != self._besides
-        ]
+        return [booking for booking in _unpacked(self.packed[day]) if booking.order_id != self._besides]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.packed)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import bindparam, select
 
 from contracts.dispatcher import EngineerRegistered, Shift
 from contracts.envelope import Envelope
@@ -53,12 +53,6 @@ ENGINEERS = View(
 )
 
 
-def all_engineers(tenant: str) -> Select[Any]:
-    """What `registered` needs, and no more: they are a thousand."""
-    table = ENGINEERS.table
-    return select(*[table.c[name] for name in _NEEDED]).where(table.c.tenant == tenant)
-
-
 _NEEDED = (
     "engineer_id",
     "skills",
@@ -69,6 +63,11 @@ _NEEDED = (
     "van_id",
     "daily_limit",
 )
+
+ENGINEERS_TO_MATCH: Final = select(*[ENGINEERS.table.c[name] for name in _NEEDED])
+"""What `registered` needs, and no more: they are a thousand."""
+ALL_ENGINEERS: Final = ENGINEERS_TO_MATCH.where(ENGINEERS.table.c.tenant == bindparam("tenant"))
+ONE_ENGINEER: Final = ALL_ENGINEERS.where(ENGINEERS.table.c.engineer_id == bindparam("engineer_id"))
 
 
 def registered(rows: Iterable[Mapping[str, Any]]) -> dict[str, Registered]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+from sqlalchemy import bindparam, select
 
 from contracts.envelope import Envelope
 from contracts.fieldwork import (
@@ -131,4 +134,10 @@ VISITS = View(
     ),
     apply=apply,
     indexes=(("engineer_id", "starts_at"), ("order_id",), ("state", "starts_at"), ("starts_at",)),
+)
+
+VISITS_OF_ORDER: Final = (
+    select(VISITS.table.c.visit_id)
+    .where(VISITS.table.c.tenant == bindparam("tenant"), VISITS.table.c.order_id == bindparam("order_id"))
+    .order_by(VISITS.table.c.visit_id)
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import bindparam, select
 
 from contracts.envelope import Envelope
 from contracts.inventory import PartDefined, PlaceDefined
@@ -26,20 +28,6 @@ def models_of(fits: str) -> tuple[str, ...]:
     return msgspec.json.decode(fits, type=tuple[str, ...])
 
 
-def fitting(model: str) -> Select[tuple[str, str, int]]:
-    """
-    Parts that may go into a model: id, `fits` and usual quantity, by id.
-
-    A few too many, because stores differ in how they compare letters: ask `models_of` whether it is among them.
-    """
-    table = PARTS.table
-    named = msgspec.json.encode(model).decode()
-    query = select(table.c.part_id, table.c.fits, table.c.usual_quantity)
-    return query.where(table.c.usual_quantity > 0, table.c.fits.contains(named, autoescape=True)).order_by(
-        table.c.part_id
-    )
-
-
 PARTS = View(
     name="parts",
     version=1,
@@ -48,6 +36,29 @@ PARTS = View(
     reads=(PartDefined,),
     apply=apply_part,
 )
+
+
+_part = PARTS.table.c
+
+PARTS_FITTING: Final = (
+    select(_part.part_id, _part.fits, _part.usual_quantity)
+    .where(_part.tenant == bindparam("tenant"), _part.usual_quantity > 0)
+    .where(_part.fits.like(bindparam("fits"), escape="/"))
+    .order_by(_part.part_id)
+)
+"""
+Parts that may go into a model, by id; `fits` is what `naming` says.
+
+A few too many, because stores differ in how they compare letters: ask `models_of` whether it is among them.
+"""
+
+
+def naming(model: str) -> str:
+    """The pattern of a `fits` that names the model."""
+    named = msgspec.json.encode(model).decode()
+    for special in "/%_":
+        named = named.replace(special, f"/{special}")
+    return f"%{named}%"
 
 
 def apply_place(rows: Rows, event: PlaceDefined, envelope: Envelope) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
+from sqlalchemy import bindparam, select
 
 from contracts.envelope import Envelope
 from contracts.inventory import PartLine, PartsRecommended, PartsReserved, PartsShort, PlacedLine, ReservationReleased
@@ -57,4 +59,8 @@ RESERVATIONS = View(
     },
     reads=(PartsRecommended, PartsReserved, PartsShort, ReservationReleased),
     apply=apply,
+)
+
+ONE_RESERVATION: Final = select(RESERVATIONS.table).where(
+    RESERVATIONS.table.c.tenant == bindparam("tenant"), RESERVATIONS.table.c.order_id == bindparam("order_id")
 )

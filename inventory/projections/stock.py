@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from sqlalchemy import bindparam, select
+
 from contracts.envelope import Envelope
 from contracts.inventory import (
     PartConsumed,
@@ -12,6 +16,7 @@ from contracts.inventory import (
     StockSetAside,
 )
 from inventory.domain.stock import StockEvent
+from inventory.projections.registers import PARTS, PLACES
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
@@ -54,3 +59,15 @@ STOCK = View(
     apply=apply,
     indexes=(("place_id",),),
 )
+
+_stock, _part, _place = STOCK.table.c, PARTS.table.c, PLACES.table.c
+_shelves = (
+    select(_stock.part_id, _stock.place_id, _part.low_below, _place.kind)
+    .join(PARTS.table, (_part.tenant == _stock.tenant) & (_part.part_id == _stock.part_id))
+    .join(PLACES.table, (_place.tenant == _stock.tenant) & (_place.place_id == _stock.place_id))
+    .where(_stock.tenant == bindparam("tenant"), _stock.part_id == bindparam("part_id"))
+)
+
+AT_WAREHOUSES: Final = _shelves.where(_place.kind == "warehouse").order_by(_stock.place_id)
+AT_PLACE: Final = _shelves.where(_stock.place_id == bindparam("place_id"))
+"""Where a part lies, and how it is looked at there."""

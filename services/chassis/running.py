@@ -33,6 +33,7 @@ from services.chassis.readers.reactor import Reactor
 from services.chassis.readers.timers import Timers
 from services.chassis.readers.viewstore import ViewStore
 from services.chassis.service import Service
+from services.chassis.views import Value
 
 WAIT_S = 0.5
 LOOK_EVERY_S = 0.02
@@ -108,8 +109,8 @@ class Running:
                     await asyncio.sleep(LOOK_EVERY_S)
         return False
 
-    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
-        return await self.views.fetch(query)
+    async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
+        return await self.views.fetch(query, **values)
 
     def open(self, tenant: str, text: str) -> str:
         return self.keys.open(tenant, text)
@@ -203,7 +204,9 @@ class Running:
             reactor.redrive()
             tasks = {"projector": projector.run(), "reactor": reactor.run(), "timers": timers.run()}
             if feed is not None:
-                self.ingest = Ingest(self.service.takes, feed, journal, writer, dead_letters)
+                self.ingest = Ingest(
+                    self.service.takes, feed, journal, writer, dead_letters, pause_s=self.service.pause_s
+                )
                 tasks["ingest"] = self.ingest.run()
             if cluster is not None:
                 self.publisher = Publisher(self.name, journal, writer, cluster, may_write)

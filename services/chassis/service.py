@@ -21,14 +21,18 @@ from contracts.topics import PUBLISHER_OF
 from services.chassis.journal.rules import Rules
 from services.chassis.journal.store import Timer, TimerKey
 from services.chassis.journal.work import Answer, Ask
-from services.chassis.views import View
+from services.chassis.views import Value, View
 
 
 class Queries(Protocol):
     """Reads a service's views."""
 
-    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
-        """The rows of a SELECT over the views' tables, as mappings by column name."""
+    async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
+        """
+        The rows of a SELECT over the views' tables, as mappings by column name.
+
+        `values` are the `bindparam`s of a query that is made once and asked often, as policies do.
+        """
 
 
 class Facts(Queries, Protocol):
@@ -71,6 +75,8 @@ class Service:
     """The command that records another system's history; at most one service has one."""
     takes_all: bool = False
     """Takes in every public event of the others, whether a view or a policy names it or not (reporting)."""
+    pause_s: float = 0.05
+    """Taking in rests so long after a commit, so that what comes meanwhile is one commit more and not many."""
 
     @cached_property
     def takes(self) -> frozenset[str]:

@@ -3,16 +3,19 @@ From a request to its engineer: milliseconds from the moment a request is due to
 readable on the dispatch board, at 100 requests a second, whether or not earlier ones were answered (open model).
 
 The six services as they are run: all in one process on the embedded bus and SQLite, or each in its own on Kafka and
-PostgreSQL, asked over HTTP. The board is asked every 5 ms in the one case and every 20 ms in the other, so that half
-of that is in the figures.
+PostgreSQL. This process is the users: it asks over HTTP, and looks at the board's table every 10 ms, so that half of
+that is in the figures.
 """
 
 from __future__ import annotations
 
 import asyncio
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -21,17 +24,18 @@ import httpx
 import msgspec
 from sqlalchemy import select
 
-from deploy import free_port
-from deploy.local import DATABASE, Installation
+from deploy import free_port, until
+from deploy.local import Installation
 from dispatcher.projections.board import BOARD
 from dispatcher.service import service as dispatcher
 from services.chassis.auth import Tokens
 from services.chassis.clock import SystemClock
 from services.chassis.readers.postgres_views import PostgresViews
+from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.readers.viewstore import ViewStore
 from services.demo.company import Company, company
 from services.demo.people import People, found
-from services.serving import all_in_one, calm_collector, listening, tokens_of
+from services.serving import tokens_of
 from services.settings import Settings
 from tests.benchmarks.client import Client
 from tests.benchmarks.measure import timed
@@ -42,6 +46,7 @@ ENGINEERS = 40
 """So many that everyone can be given somebody within a week: each works around the clock in one of five trades."""
 
 WITHIN_S = 180
+LOOK_EVERY_S = 0.010
 
 
 def big_company() -> Company:
@@ -67,7 +72,7 @@ def big_company() -> Company:
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds; the CPU is that of all our processes, the client's with it where it shares one."""
+    """Milliseconds; the CPU is that of all processes of Fieldloop."""
 
     p50: float
     p99: float
@@ -75,7 +80,7 @@ class Latency:
 
 
 async def measured(
-    url: str, tokens: Tokens, views: ViewStore, rate: int, seconds: float, look_s: float, pids: Sequence[int] = ()
+    url: str, tokens: Tokens, views: ViewStore, rate: int, seconds: float, pids: Sequence[int]
 ) -> Latency:
     """Raises RuntimeError when requests are not assigned within three minutes."""
     firm = big_company()
@@ -85,7 +90,7 @@ async def measured(
         sent: dict[str, float] = {}
         took: list[float] = []
         agent = people._token("agent", "")
-        looking = asyncio.create_task(_look(views, sent, took, look_s))
+        looking = asyncio.create_task(_look(views, sent, took))
         async with Client(int(url.rpartition(":")[2]), 64) as client:
             await _send(client, agent, firm, rate, 2, "warm", sent)
             await _all_in(sent, WITHIN_S)
@@ -124,7 +129,7 @@ async def _send(
             group.create_task(one(number, due))
 
 
-async def _look(views: ViewStore, sent: dict[str, float], took: list[float], every_s: float) -> None:
+async def _look(views: ViewStore, sent: dict[str, float], took: list[float]) -> None:
     table = BOARD.table
     while True:
         if waiting := list(sent):
@@ -132,7 +137,7 @@ async def _look(views: ViewStore, sent: dict[str, float], took: list[float], eve
             rows = await views.fetch(query.where(table.c.request_id.in_(waiting[:1_000])))
             now = time.perf_counter()
             took += [now - sent.pop(row["request_id"]) for row in rows]
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def _all_in(sent: Collection[str], within: float) -> None:
@@ -143,13 +148,33 @@ async def _all_in(sent: Collection[str], within: float) -> None:
         await asyncio.sleep(0.02)
 
 
-async def embedded(folder: Path, seconds: float, rate: int = RATE) -> Latency:
+def embedded(folder: Path, seconds: float, rate: int = RATE) -> Latency:
     settings = Settings(data=folder, port=free_port())
-    async with all_in_one(settings) as (host, app), listening(settings, app) as address:
-        await host.led()
-        calm_collector()
-        tokens = tokens_of(settings, SystemClock())
-        return await measured(address, tokens, host.running["dispatcher"].views, rate, seconds, 0.005)
+    with served(settings) as pid:
+        return asyncio.run(_from_outside(settings, f"http://127.0.0.1:{settings.port}", rate, seconds, [pid]))
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[int]:
+    """`fieldloop serve all` in a process of its own, whose pid is given once it is ready."""
+    url = f"http://127.0.0.1:{settings.port}"
+    command = [Path(sys.executable).with_name("fieldloop"), "--data", settings.data, "up"]
+    with (settings.data / "serve.log").open("wb") as log:
+        process = subprocess.Popen([*map(str, command), "--port", str(settings.port)], stdout=log, stderr=log)
+    try:
+        if not until(lambda: process.poll() is not None or _is_ready(url), 30) or process.poll() is not None:
+            raise RuntimeError(f"{url} does not come up; see {settings.data / 'serve.log'}")
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=1).is_success
+    except httpx.TransportError:
+        return False
 
 
 def distributed(folder: Path, seconds: float, rate: int = RATE) -> Latency:
@@ -157,30 +182,29 @@ def distributed(folder: Path, seconds: float, rate: int = RATE) -> Latency:
     try:
         installation.up()
         settings = Settings.from_env(env=installation.env())
-        return asyncio.run(_from_outside(installation, settings, rate, seconds))
+        pids = [process.pid for process in installation.processes]
+        return asyncio.run(_from_outside(settings, installation.url, rate, seconds, pids))
     finally:
         installation.down()
 
 
-async def _from_outside(installation: Installation, settings: Settings, rate: int, seconds: float) -> Latency:
-    views = await PostgresViews.open(installation.postgres.dsn(DATABASE), "dispatcher", dispatcher.views, readonly=True)
-    pids = [process.pid for process in installation.processes]
+async def _from_outside(settings: Settings, url: str, rate: int, seconds: float, pids: Sequence[int]) -> Latency:
+    views: ViewStore
+    if settings.dsn:
+        views = await PostgresViews.open(settings.dsn, "dispatcher", dispatcher.views, readonly=True)
+    else:
+        views = await SqliteViews.open(settings.folder("dispatcher") / "views.db", dispatcher.views, readonly=True)
     try:
-        return await measured(installation.url, tokens_of(settings, SystemClock()), views, rate, seconds, 0.02, pids)
+        return await measured(url, tokens_of(settings, SystemClock()), views, rate, seconds, pids)
     finally:
         await views.close()
 
 
 if __name__ == "__main__":
-    import sys
     import tempfile
-
-    import uvloop
 
     which, how_long, how_many = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        if which == "embedded":
-            print(uvloop.run(embedded(Path(name), how_long, how_many)))
-        else:
-            print(distributed(Path(name), how_long, how_many))
+        measure = embedded if which == "embedded" else distributed
+        print(measure(Path(name), how_long, how_many))

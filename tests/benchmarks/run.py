@@ -155,7 +155,7 @@ def rebuild_postgres(size: Size, folder: Path) -> list[Row]:
 
 
 def embedded(size: Size, folder: Path) -> list[Row]:
-    return _latency(EMBEDDED, uvloop.run(bench_latency.embedded(folder, size.latency_s)), 50, 400)
+    return _latency(EMBEDDED, bench_latency.embedded(folder, size.latency_s), 50, 400)
 
 
 def distributed(size: Size, folder: Path) -> list[Row]:

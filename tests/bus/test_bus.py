@@ -52,6 +52,17 @@ def in_rounds(rounds: int, requests: int = 5, first: int = 0) -> list[Any]:
     return [received(f"r-{r}", n) for n in range(first, first + rounds) for r in range(requests)]
 
 
+class Commits:
+    """A writer, and how many records each commit took in."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer, self.arrivals = writer, list[int]()
+
+    async def take_in(self, batch: TakeIn) -> None:
+        await self._writer.take_in(batch)
+        self.arrivals.append(len(batch.arrivals))
+
+
 class TestBothBuses:
     def test_what_is_published_is_taken_in_as_the_same_bytes_in_order_per_key(self, bus: Bus, tmp_path: Path) -> None:
         async def story(intake: Node, dispatcher: Node) -> None:
@@ -61,6 +72,21 @@ class TestBothBuses:
                 await until(lambda: set(ingest.state.behind.values()) == {0})
             assert numbers(await dispatcher.records()) == {f"r-{r}": list(range(20)) for r in range(5)}
             assert set(await dispatcher.records()) == set(await intake.records())
+
+        between_two(tmp_path, story)
+
+    def test_what_comes_while_taking_in_rests_is_one_commit(self, bus: Bus, tmp_path: Path) -> None:
+        async def story(intake: Node, dispatcher: Node) -> None:
+            commits = Commits(dispatcher.writer)
+            async with bus.publishing(intake), bus.taking_in(dispatcher, intake, writer=commits, pause_s=60):
+                await intake.say(received("r-1"))
+                await until(lambda: dispatcher.has(1))
+                for number in range(1, 5):
+                    await intake.say(received("r-1", number))
+            # Told to end, it does not sit its rest out, and what came meanwhile is still there to be read.
+            assert commits.arrivals == [1]
+            async with bus.publishing(intake), bus.taking_in(dispatcher, intake, writer=commits, pause_s=0.5):
+                await until(lambda: dispatcher.has(5))
 
         between_two(tmp_path, story)
 

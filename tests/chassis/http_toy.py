@@ -106,7 +106,7 @@ class ToyApi:
         self.position += 1
         return Answer(self.position, ("NoteWritten",), {stream: current + 1})
 
-    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+    async def fetch(self, query: Select[Any], **values: Any) -> Sequence[Mapping[str, Any]]:
         with self.db.begin() as db:
             return [dict(row) for row in db.execute(query).mappings()]
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select
 
 from contracts.intake import RequestWithdrawn
 from services.chassis.readers.projector import WITHIN_REACH, Folder, Projector
@@ -185,6 +185,38 @@ def test_queries_sort_and_compare_text_by_code_point(place):
             assert await store.fetch(flags) == [{"flag": False}]
             # As a route would answer it.
             assert msgspec.json.encode(await store.fetch(flags)) == b'[{"flag":false}]'
+
+    run(story())
+
+
+def test_a_query_that_is_made_once_is_asked_with_other_values_each_time(place):
+    table = THINGS.table.c
+    query = select(table.text).where(table.tenant == bindparam("tenant"), table.key == bindparam("name"))
+
+    async def story():
+        async with place.store(THINGS) as store:
+            await fold(store, Journal([does(name, "put", {"text": name.upper()}) for name in ("a", "b")]))
+            for name in ("a", "b", "a"):
+                assert await store.fetch(query, tenant=TENANT, name=name) == [{"text": name.upper()}]
+            assert await store.fetch(query, tenant=TENANT, name="c") == []
+
+    run(story())
+
+
+def test_a_long_query_in_sqlite_leaves_the_loop_free(tmp_path):
+    one, two = THINGS.table.alias(), THINGS.table.alias()
+    long = select(func.count()).where(one.c.text <= two.c.text)
+
+    async def story():
+        async with InSqlite(tmp_path).store(THINGS) as store:
+            await fold(store, Journal([does(f"k{n}", "put", {"text": f"{n:04}"}) for n in range(1_000)]))
+            asked = asyncio.create_task(store.fetch(long))
+            # It takes 50 times what is answered at once; meanwhile others have their turn.
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert not asked.done()
+            assert await store.fetch(select(func.count(THINGS.table.c.key))) == [{"count_1": 1_000}]
+            assert await asked == [{"count_1": 500_500}]
 
     run(story())
 

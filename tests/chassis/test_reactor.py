@@ -16,6 +16,7 @@ from contracts.envelope import Envelope
 from contracts.problems import NotYet
 from services.chassis.clock import SetClock, micros
 from services.chassis.ids import new_ids
+from services.chassis.journal import writer as writer_module
 from services.chassis.journal.store import HoldKey
 from services.chassis.journal.work import Arrival, Ask, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
@@ -124,6 +125,14 @@ class Stage:
         """Everything recorded was looked at."""
         await until(lambda: self.reactor.position == self.writer.position)
 
+    def kept(self, position):
+        """Whether the journal knows that the reactor has come so far."""
+
+        async def is_kept():
+            return (await self.store.checkpoints()).get("policy:pay") == position
+
+        return is_kept
+
     async def later(self, seconds):
         self.clock.set(self.clock.now() + timedelta(seconds=seconds))
         self.reactor.wake()
@@ -223,6 +232,9 @@ class DiesAtCheckpoint:
             raise Killed
         await self._writer.settle(done)
 
+    def settle_soon(self, done):
+        raise Killed
+
 
 @told
 async def test_killed_between_the_command_and_the_checkpoint_it_asks_again_and_nothing_is_done_twice(journal, clock):
@@ -299,6 +311,7 @@ async def test_a_page_of_many_keys_is_asked_at_once_and_recorded_together(journa
         faulty = Faulty(store)
         async with reacting(faulty, clock, pay(Pays())) as stage:
             await until(lambda: stage.reactor.position >= PAGE)
+            await until(stage.kept(PAGE))
             # Where it begins; all that it asked; how far it came. A few may go first while the others are on the way.
             begins, *asked, came = faulty.commits
             assert (begins, sum(asked), came) == (0, PAGE, 0)
@@ -705,9 +718,22 @@ async def test_what_concerns_no_policy_costs_no_commit_until_it_is_much(journal,
                 await stage.settled()
             assert faulty.commits.count(0) == begun
             await fill(stage.writer, 1)
-            await stage.settled()
+            await until(stage.kept(20))
             assert faulty.commits.count(0) == begun + 1
-            assert (await store.checkpoints())["policy:pay"] == 20
+
+
+@told
+async def test_how_far_it_came_is_recorded_with_what_comes_next(journal, clock, monkeypatch):
+    monkeypatch.setattr(writer_module, "SOON_S", HANGS_S)
+    async with journal() as store:
+        faulty = Faulty(store)
+        async with reacting(faulty, clock, pay(Pays())) as stage:
+            await stage.book("s1")
+            await stage.settled()
+            commits = len(faulty.commits)
+            await stage.book("s2")
+            assert faulty.commits[commits:] == [1]
+            assert (await store.checkpoints())["policy:pay"] == 1
 
 
 @told

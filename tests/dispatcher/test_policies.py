@@ -44,9 +44,9 @@ class Views:
                         named = dict(zip(view.key, key, strict=True))
                         db.execute(view.table.insert(), {"tenant": tenant, **named, **row})
 
-    async def fetch(self, query):
+    async def fetch(self, query, **values):
         with self.engine.connect() as db:
-            return db.execute(query).mappings().all()
+            return db.execute(query, values).mappings().all()
 
     def now(self):
         return NOW

@@ -117,8 +117,8 @@ class Facts:
     def __init__(self, *visits):
         self.visits, self.queries = visits, []
 
-    async def fetch(self, query):
-        self.queries.append(str(query.compile(compile_kwargs={"literal_binds": True})))
+    async def fetch(self, query, **values):
+        self.queries.append(str(query.params(values).compile(compile_kwargs={"literal_binds": True})))
         return [{"visit_id": visit_id} for visit_id in self.visits]
 
 

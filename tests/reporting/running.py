@@ -42,8 +42,8 @@ class Api:
         self.stopped = False
         self.grew = asyncio.Condition()
 
-    async def fetch(self, query):
-        return await self.views.fetch(query)
+    async def fetch(self, query, **values):
+        return await self.views.fetch(query, **values)
 
     async def wait_for(self, position):
         return True

@@ -7,7 +7,7 @@ No extra file and no extra flush. A partition is a whole service, which promises
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 
 import structlog
 
@@ -52,16 +52,15 @@ class EmbeddedFeed:
         while not self._closed:
             self._news.clear()
             looked_at, self._fresh = self._fresh | self._polled, set()
-            idle = True
+            page = Page([], {}, {})
             for service in sorted(looked_at):
-                entries = await self._journals[service].read(after[service], PAGE)
-                if entries:
-                    idle = False
+                if entries := await self._journals[service].read(after[service], PAGE):
                     after[service] = entries[-1].position
                     self._fresh.add(service)
-                    yield self._page(service, entries)
-            if not idle:
+                    page = self._with(page, service, entries)
+            if page.offsets:
                 waits = pauses(0.002, 0.05)
+                yield page
             elif not self._fresh:
                 yield Page((), {}, {})
                 await self._wait(next(waits) if self._polled else None)
@@ -73,10 +72,11 @@ class EmbeddedFeed:
             return 0
         return offset - 1
 
-    def _page(self, service: str, entries: Collection[Entry]) -> Page:
+    def _with(self, page: Page, service: str, entries: Sequence[Entry]) -> Page:
         records = [Record(service, service, e.position, e.record) for e in entries if _is_published(e)]
-        last = max(entry.position for entry in entries)
-        return Page(records, {service: last + 1}, {service: max(0, self._heads.get(service, 0) - last)})
+        last = entries[-1].position
+        behind = max(0, self._heads.get(service, 0) - last)
+        return Page([*page.records, *records], page.offsets | {service: last + 1}, page.behind | {service: behind})
 
     async def _wait(self, most: float | None) -> None:
         try:

@@ -28,9 +28,9 @@ class Page(NamedTuple):
     """Some records, in order within each partition. One without records may move an offset, or only say: no news."""
 
     records: Sequence[Record]
-    offsets: Mapping[str, int]
+    offsets: dict[str, int]
     """Per partition of this page, where to go on."""
-    behind: Mapping[str, int]
+    behind: dict[str, int]
     """Per partition of this page, how many records are known to lie after it; internal ones may be among them."""
 
 

@@ -95,9 +95,10 @@ class Ingest:
         dead_letters: DeadLetters,
         *,
         most_in_a_row: int = MOST_IN_A_ROW,
+        pause_s: float = 0.0,
     ) -> None:
         self._takes, self._feed, self._journal, self._writer = frozenset(takes), feed, journal, writer
-        self._dead_letters, self._most_in_a_row = dead_letters, most_in_a_row
+        self._dead_letters, self._most_in_a_row, self._pause_s = dead_letters, most_in_a_row, pause_s
         self._stopping = asyncio.Event()
         self._in_a_row = 0
         self._arrivals: list[Arrival] = []
@@ -151,6 +152,8 @@ class Ingest:
                 self.state.offsets.update(page.offsets)
                 self.state.behind.update(page.behind)
                 self.state.trouble = ""
+                if self._pause_s and page.records and not any(page.behind.values()):
+                    await self._pause(self._pause_s)  # what comes meanwhile is one commit
         await self._record()
 
     async def _judge(self, page: Page) -> bool:

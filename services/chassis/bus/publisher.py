@@ -103,7 +103,7 @@ class Publisher:
             for page in _pages(entries):
                 await self._send([self._to_journal_topic(entry) for entry in page])
                 await self._send([self._to_public_topic(*public) for public in _public(page)])
-                await self._writer.settle(Settle(checkpoints={CHECKPOINT: page[-1].position}))
+                self._writer.settle_soon(Settle(checkpoints={CHECKPOINT: page[-1].position}))
                 self.state.position, self.state.trouble = page[-1].position, ""
                 if self._stopping:
                     return

@@ -1,8 +1,9 @@
 """
 The journal in one SQLite file: every commit is durable (`synchronous=FULL`), one process writes.
 
-An OS lock on a file beside it is held for the life of the writing process; there is no lease and no replica. Commits
-run in a thread of their own, so that a slow disk stalls nobody else; reads use a second connection.
+An OS lock on a file beside it is held for the life of the writing process; there is no lease and no replica. A batch is
+written where it was decided, which is short work in memory, and only the wait for the disk is handed to a thread, so
+that it stalls nobody else: every hand-over costs more than what is written. Reads use a second connection.
 """
 
 from __future__ import annotations
@@ -101,19 +102,16 @@ class SqliteJournal:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     async def head(self) -> Head:
-        return await self._in(self._writes if self._lock else self._reads, self._head)
+        return await self._in(self._reads, self._head)
 
     def _head(self) -> Head:
-        db = self._db if self._lock else self._reader
+        db = self._reader
         position = db.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()[0]
         incarnation = db.execute("SELECT value FROM meta WHERE name = 'incarnation'").fetchone()[0]
         return Head(position, incarnation, dict(db.execute("SELECT tenant, hash FROM chains")))
 
     async def load(self, wanted: Wanted) -> Known:
-        """Reads where the writes are made, so that nothing of an earlier commit can be missing."""
-        return await self._in(self._writes, lambda: self._load(wanted))
-
-    def _load(self, wanted: Wanted) -> Known:
+        # Where the writes are made, and at once: a look into a few leaves takes less than handing it to a thread.
         # One statement per kind of key. One per key would cost four times as much.
         known = Known()
         if wanted.streams:
@@ -161,28 +159,41 @@ class SqliteJournal:
         return self._db.execute(sql, (text,)).fetchall()
 
     async def commit(self, batch: Batch, after: int) -> None:
-        await self._in(self._writes, lambda: self._commit(batch, after))
-
-    def _commit(self, batch: Batch, after: int) -> None:
-        db, last_stream = self._db, self._last_stream
+        last_stream = self._last_stream
         try:
-            db.execute("BEGIN IMMEDIATE")
-            head = db.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()[0]
-            if head != after:
-                raise NotCommitted(f"the journal ends at {head}, the batch goes on from {after}")
+            self._begin(after)
             self._write(batch)
-            db.execute("COMMIT")
+            await self._end(batch)
         except Exception as error:  # whatever it is, nothing may stay open
-            if db.in_transaction:
-                db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             self._stream_ids.clear()
             self._last_stream = last_stream
             self._tail = ()  # what the file ends with is not known now
             raise NotCommitted(str(error)) from error
+
+    def _begin(self, after: int) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        head = self._db.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()[0]
+        if head != after:
+            raise NotCommitted(f"the journal ends at {head}, the batch goes on from {after}")
+
+    async def _end(self, batch: Batch) -> None:
+        """Wait for the disk, also when cancelled: nobody may come upon a transaction that is still open."""
+        commit = asyncio.get_running_loop().run_in_executor(self._writes, self._db.execute, "COMMIT")
+        gone: asyncio.CancelledError | None = None
+        while not commit.done():
+            try:
+                await asyncio.wait([commit])
+            except asyncio.CancelledError as cancelled:
+                gone = cancelled
+        commit.result()
         if batch.entries:
             self._tail = [*self._tail, *batch.entries][-TAIL:]
         if len(self._stream_ids) > 100_000:
             self._stream_ids.clear()
+        if gone:
+            raise gone
 
     def _new_streams(self, entries: Sequence[Entry]) -> list[tuple[int, str, str]]:
         """Know the number of every stream of these, and give one to those that have none yet."""
@@ -252,8 +263,6 @@ class SqliteJournal:
         return [Entry(*row) for row in rows]
 
     async def _rows(self, sql: str, *values: int | str) -> list[tuple[object, ...]]:
-        if self._lock:
-            return await self._in(self._writes, lambda: self._db.execute(sql, values).fetchall())
         return await self._in(self._reads, lambda: self._reader.execute(sql, values).fetchall())
 
     async def offsets(self) -> dict[str, int]:

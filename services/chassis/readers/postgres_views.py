@@ -31,7 +31,7 @@ from services.chassis.readers.viewstore import (
     names,
     upsert,
 )
-from services.chassis.views import View
+from services.chassis.views import Value, View
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -87,6 +87,7 @@ class PostgresViews:
         self.views: Sequence[View] = tuple(views)
         self._dsn, self._service, self._schema, self._readonly = dsn, service, schema, readonly
         self._generation = 0
+        self._prepared: dict[Select[Any], tuple[str, Sequence[str]]] = {}
 
     @classmethod
     async def open(cls, dsn: str, service: str, views: Sequence[View], *, readonly: bool = False) -> PostgresViews:
@@ -197,12 +198,19 @@ class PostgresViews:
 
     # Reading.
 
-    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
-        compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        values = compiled.construct_params()
-        order: Sequence[str] = compiled.positiontup or ()
-        found = await self._reads.fetch(str(compiled), *[values[name] for name in order])
+    async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
+        if values:
+            text, order = self._prepared.get(query) or self._prepare(query)
+        else:
+            compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+            text, order, values = str(compiled), compiled.positiontup or (), dict(compiled.construct_params())
+        found = await self._reads.fetch(text, *[values[name] for name in order])
         return [dict(row) for row in found]
+
+    def _prepare(self, query: Select[Any]) -> tuple[str, Sequence[str]]:
+        compiled = query.compile(dialect=_DIALECT)
+        self._prepared[query] = str(compiled), compiled.positiontup or ()
+        return self._prepared[query]
 
     @asynccontextmanager
     async def snapshot(self, view: View) -> AsyncIterator[Snapshot]:

@@ -187,7 +187,12 @@ class Reactor:
         carried = max(end - self._kept[name] for name in policies)
         if chains or carried >= MOST_CARRIED:
             holds = {name: held for part in parts for name, held in part.items()}
-            await self._record(dict.fromkeys(policies, end), holds)
+            if holds:
+                await self._record(dict.fromkeys(policies, end), holds)
+            else:
+                # After a crash it is asked again, and each command's key says that it was done.
+                self._writer.settle_soon(Settle({f"policy:{name}": end for name in policies}))
+                self._kept.update(dict.fromkeys(policies, end))
         self._done.update(dict.fromkeys(policies, end))
 
     def _chains(self, policies: Iterable[str], entries: Iterable[Entry]) -> dict[HoldKey, list[_Due]]:

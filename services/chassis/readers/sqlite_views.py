@@ -2,7 +2,8 @@
 The views in one SQLite file. Commits are atomic; the newest may be lost with the machine, and is then folded again.
 
 `views.db` is a link to `views.<n>.db`: a rebuild writes `views.<n+1>.db`, and swapping moves the link. One process
-writes (the holder of the journal); writes run in a thread of their own, reads on other connections.
+writes (the holder of the journal). What is short is done at once, since handing it to a thread takes longer than doing
+it: putting rows, and queries of a few pages. What waits for the disk or looks at much is done in a thread.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import BigInteger, Boolean, Engine, Integer, QueuePool, Select, create_engine
+from sqlalchemy import BigInteger, Boolean, Connection, Engine, Integer, QueuePool, Select, StaticPool, create_engine
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import OperationalError
 
 from services.chassis.readers.rows import Key, Row
 from services.chassis.readers.viewstore import (
@@ -37,11 +39,17 @@ from services.chassis.readers.viewstore import (
     names,
     upsert,
 )
-from services.chassis.views import View
+from services.chassis.views import Value, View
 
 T = TypeVar("T")
 
 READERS = 4
+
+QUICK = 20_000
+"""Steps of SQLite's machine, about a millisecond: a query that takes more is asked again in a thread."""
+
+TIDIED = 5_000
+"""Rows put until what they changed is moved from the log of the file to its place."""
 
 _TYPES: Types = {BigInteger: Integer(), Boolean: Integer()}
 _REFUSALS = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
@@ -56,6 +64,7 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     if not readonly:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
+        db.execute("PRAGMA wal_autocheckpoint=0")  # it waits for the disk: see TIDIED
     return db
 
 
@@ -97,12 +106,13 @@ class SqliteViews:
         self._tables = {view.name: _Table(view) for view in views}
         self._writes = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-commit")
         self._reads = ThreadPoolExecutor(READERS, thread_name_prefix=f"{path.stem}-read")
+        self._untidy = 0
 
     @classmethod
     async def open(cls, path: Path, views: Sequence[View], *, readonly: bool = False) -> SqliteViews:
         """Open the views behind the link `path`, making what is not there."""
         store = cls(path, views, readonly=readonly)
-        await store._in(store._writes, store._open)
+        store._open()
         return store
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
@@ -140,7 +150,19 @@ class SqliteViews:
             self._make()
         else:
             self._db = self._connect(readonly=True)
+        self._open_readers()
+
+    def _open_readers(self) -> None:
         self._engine = self._new_engine()
+        quick = create_engine(
+            "sqlite://", creator=self._connect_quick, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
+        )
+        self._quick = quick.connect()
+
+    def _connect_quick(self) -> sqlite3.Connection:
+        db = self._connect(readonly=True)
+        db.set_progress_handler(lambda: 1, QUICK)
+        return db
 
     def _new_engine(self) -> Engine:
         return create_engine(
@@ -173,22 +195,20 @@ class SqliteViews:
     async def beside(self, views: Sequence[View] | None = None) -> SqliteViews:
         fresh = SqliteViews(self._numbered(self._number() + 1), self.views if views is None else views, readonly=False)
         await self._in(self._reads, lambda: _remove(fresh.path))
-        await fresh._in(fresh._writes, fresh._open_alone)
+        fresh._open_alone()
         return fresh
 
     def _open_alone(self) -> None:
         """The file itself, which no link names yet."""
         self._db = self._connect(readonly=False)
         self._make()
-        self._engine = self._new_engine()
+        self._open_readers()
 
     async def become(self, fresh: ViewStore) -> None:
         assert isinstance(fresh, SqliteViews)
         await fresh.close()
-        await self._in(self._writes, lambda: self._turn_to(fresh))
-
-    def _turn_to(self, fresh: SqliteViews) -> None:
         engine = self._engine
+        self._close_quick()
         self._db.close()
         self._point(int(fresh.path.stem.split(".")[-1]))
         self.views, self._tables = fresh.views, fresh._tables
@@ -196,38 +216,31 @@ class SqliteViews:
         engine.dispose()
         self._remove_others()
 
-    async def close(self) -> None:
-        await self._in(self._writes, self._close)
-        self._writes.shutdown()
-        self._reads.shutdown()
+    def _close_quick(self) -> None:
+        self._quick.close()
+        self._quick.engine.dispose()
 
-    def _close(self) -> None:
+    async def close(self) -> None:
+        for pool in (self._writes, self._reads):
+            await asyncio.to_thread(pool.shutdown)
+        self._close_quick()
         self._engine.dispose()
         self._db.close()
 
     # Folding.
 
     async def positions(self) -> dict[str, int]:
-        return await self._in(self._writes, self._positions)
-
-    def _positions(self) -> dict[str, int]:
         shapes = {view.name: (view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
         found = self._db.execute(f'SELECT view, version, shape, position FROM "{CHECKPOINTS}"')
         return {name: position for name, *shape, position in found if shapes.get(name) == tuple(shape)}
 
     async def load(self, view: View, keys: Collection[Key]) -> dict[Key, Row]:
-        return await self._in(self._writes, lambda: self._load(view, keys))
-
-    def _load(self, view: View, keys: Collection[Key]) -> dict[Key, Row]:
         table, parts = self._tables[view.name], 1 + len(view.key)
         columns = list(view.defaults)
         found = self._db.execute(table.load, (msgspec.json.encode(list(keys)).decode(),)).fetchall()
         return {row[:parts]: dict(zip(columns, row[parts:], strict=True)) for row in table.rows(found)}
 
     async def commit(self, changes: Sequence[Change]) -> None:
-        await self._in(self._writes, lambda: self._commit(changes))
-
-    def _commit(self, changes: Sequence[Change]) -> None:
         db = self._db
         try:
             db.execute("BEGIN IMMEDIATE")
@@ -247,6 +260,10 @@ class SqliteViews:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+        self._untidy += sum([len(change.put) + len(change.drop) for change in changes])
+        if self._untidy >= TIDIED:
+            self._untidy = 0
+            await self._in(self._writes, lambda: db.execute("PRAGMA wal_checkpoint(PASSIVE)"))
 
     def _write(self, table: _Table, change: Change) -> None:
         self._db.executemany(table.put, change.put)
@@ -254,14 +271,17 @@ class SqliteViews:
 
     # Reading.
 
-    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
-        return await self._in(self._reads, lambda: self._fetch(query))
+    async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
+        try:
+            return _rows(self._quick, query, values)
+        except OperationalError as error:
+            if "interrupted" not in str(error.orig):
+                raise
+        return await self._in(self._reads, lambda: self._fetch(query, values))
 
-    def _fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
+    def _fetch(self, query: Select[Any], values: Mapping[str, Value]) -> Sequence[Mapping[str, Any]]:
         with self._engine.connect() as db:
-            found = db.execute(query)
-            columns = list(map(str, found.keys()))
-            return [dict(zip(columns, row, strict=True)) for row in found]
+            return _rows(db, query, values)
 
     @asynccontextmanager
     async def snapshot(self, view: View) -> AsyncIterator[Snapshot]:
@@ -282,6 +302,12 @@ class SqliteViews:
             yield Snapshot(view, position, pages())
         finally:
             await self._in(self._reads, db.close)
+
+
+def _rows(db: Connection, query: Select[Any], values: Mapping[str, Value]) -> Sequence[Mapping[str, Any]]:
+    found = db.execute(query, values)
+    columns = list(map(str, found.keys()))
+    return [dict(zip(columns, row, strict=True)) for row in found]
 
 
 def _remove(path: Path) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 from sqlalchemy.types import TypeEngine
 
 from services.chassis.readers.rows import Key, Row
-from services.chassis.views import View
+from services.chassis.views import Value, View
 
 PAGE = 1_000
 """Rows per page of a snapshot; every store cuts them alike."""
@@ -93,8 +93,12 @@ class ViewStore(Protocol):
     async def commit(self, changes: Sequence[Change]) -> None:
         """Write rows and checkpoints, all or nothing. Raises Moved, Refused, or what the database raised."""
 
-    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
-        """The rows of a SELECT over the views' tables, of one moment, by column name."""
+    async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
+        """
+        The rows of a SELECT over the views' tables, of one moment, by column name.
+
+        With `values` the query is one that a module has made once, and they are its `bindparam`s: a third of the time.
+        """
 
     def snapshot(self, view: View) -> AbstractAsyncContextManager[Snapshot]:
         """All rows of a view as of now; what is written meanwhile is not in it."""
