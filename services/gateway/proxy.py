@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import httpx
 import structlog
+from httpx_aiohttp import AiohttpTransport
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,6 +56,9 @@ OWNERS: Final[Mapping[str, str]] = {
 HELD_S = 10.0
 """How long a command waits for a process that writes."""
 
+CONNECTIONS = httpx.Limits(max_connections=1_000, keepalive_expiry=4)
+"""Fewer seconds than a service keeps a connection that is not used."""
+
 PAUSE_S = 0.1
 DOWN_S = 2.0
 """How long a replica that did not answer is asked after the others."""
@@ -93,7 +97,8 @@ class Proxy:
         self._own, self._owners, self._held_s = own, owners, held_s
         self._replicas = {service: [url.rstrip("/") for url in urls] for service, urls in replicas.items()}
         self._headers = {"Authorization": f"Bearer {secret}"}
-        self._client = client or httpx.AsyncClient(limits=httpx.Limits(max_connections=1000))
+        # httpx's own transport takes a millisecond of CPU per call, this one a tenth of that.
+        self._client = client or httpx.AsyncClient(transport=AiohttpTransport(limits=CONNECTIONS))
         self._holder: dict[str, str] = {}
         self._down: dict[str, float] = {}
         self._turn = count()

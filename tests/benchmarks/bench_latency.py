@@ -92,7 +92,7 @@ async def measured(
         agent = people._token("agent", "")
         looking = asyncio.create_task(_look(views, sent, took))
         async with Client(int(url.rpartition(":")[2]), 64) as client:
-            await _send(client, agent, firm, rate, 2, "warm", sent)
+            await _send(client, agent, firm, rate // 2, 20, "warm", sent)
             await _all_in(sent, WITHIN_S)
             took.clear()
             with timed(pids) as span:
@@ -168,6 +168,15 @@ def served(settings: Settings) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(30)
+    _nothing_failed(settings.data)
+
+
+def _nothing_failed(folder: Path) -> None:
+    """A figure is of work that was done: raises RuntimeError for an error in a log."""
+    for log in folder.rglob("*.log"):
+        for line in log.read_text(errors="replace").splitlines():
+            if '"level":"error"' in line:
+                raise RuntimeError(f"{log.name}: {line[:500]}")
 
 
 def _is_ready(url: str) -> bool:
@@ -186,6 +195,7 @@ def distributed(folder: Path, seconds: float, rate: int = RATE) -> Latency:
         return asyncio.run(_from_outside(settings, installation.url, rate, seconds, pids))
     finally:
         installation.down()
+        _nothing_failed(folder)
 
 
 async def _from_outside(settings: Settings, url: str, rate: int, seconds: float, pids: Sequence[int]) -> Latency:

@@ -28,6 +28,9 @@ CHECKPOINT: Final = "publisher"
 """The journal's name for how far it is published."""
 
 PAGE = 500
+REST_S = 0.02
+"""Between two pages: what is recorded meanwhile goes with one request to the broker and not with many."""
+
 PAGE_BYTES = 16 * MIB
 """What one acknowledgement is waited for, at most; a record that is larger goes alone."""
 
@@ -107,6 +110,8 @@ class Publisher:
                 self.state.position, self.state.trouble = page[-1].position, ""
                 if self._stopping:
                     return
+            if entries:
+                await asyncio.sleep(REST_S)
             if not entries:
                 self.state.trouble = ""
                 await self._news.wait()

@@ -30,6 +30,7 @@ from services.chassis.journal.store import (
     TimerKey,
     Wanted,
 )
+from services.chassis.journal.tail import Tail
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -237,6 +238,7 @@ class PostgresJournal:
         self._dsn, self._service, self._epoch = dsn, service, epoch
         self._reads = _Line(partial(_connect, dsn, service, default_transaction_read_only="on"))
         self._writes = self._reads if epoch is None else _Line(self._take_over)
+        self._tail = Tail()
 
     @classmethod
     async def open(cls, dsn: str, service: str, *, epoch: int | None = None) -> PostgresJournal:
@@ -333,12 +335,18 @@ class PostgresJournal:
                     for (key, position), hold in batch.holds.items()
                 ],
             )
-        except FAILURES as error:
+        except BaseException as error:
+            self._tail.forget()
+            if not isinstance(error, FAILURES):
+                raise
             if isinstance(error, asyncpg.PostgresError) and error.sqlstate == LEASE_IS_OVER:
                 raise LostLease(str(error)) from error
             raise NotCommitted(str(error) or "the database did not answer in time") from error
+        self._tail.add(batch.entries)
 
     async def read(self, after: int, limit: int) -> Sequence[Entry]:
+        if (newest := self._tail.read(after, limit)) is not None:
+            return newest
         rows = await self._reads.rows(
             "SELECT position, event_id, e.tenant, s.stream, version, correlation_id, hash, record "
             "FROM events AS e JOIN streams AS s ON s.id = e.stream WHERE position > $1 ORDER BY position LIMIT $2",

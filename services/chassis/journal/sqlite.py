@@ -34,11 +34,9 @@ from services.chassis.journal.store import (
     TimerKey,
     Wanted,
 )
+from services.chassis.journal.tail import Tail
 
 T = TypeVar("T")
-
-TAIL = 2_000
-"""The newest entries are kept in memory: several readers follow the journal, and each asks after every commit."""
 
 _WANTED = "json_each(?) AS w"
 """The keys of a look-up. CROSS JOIN keeps the order: for each of them, one look into the table."""
@@ -95,8 +93,7 @@ class SqliteJournal:
             self._stream_ids: dict[StreamKey, int] = {}
             self._last_stream: int = self._db.execute("SELECT coalesce(max(id), 0) FROM streams").fetchone()[0]
         self._reader = connect(path, readonly=True)
-        self._tail: Sequence[Entry] = ()
-        """The last of what this process committed, without a hole. Replaced, never changed: readers hold on to it."""
+        self._tail = Tail()
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
@@ -169,7 +166,7 @@ class SqliteJournal:
                 self._db.execute("ROLLBACK")
             self._stream_ids.clear()
             self._last_stream = last_stream
-            self._tail = ()  # what the file ends with is not known now
+            self._tail.forget()
             raise NotCommitted(str(error)) from error
 
     def _begin(self, after: int) -> None:
@@ -188,8 +185,7 @@ class SqliteJournal:
             except asyncio.CancelledError as cancelled:
                 gone = cancelled
         commit.result()
-        if batch.entries:
-            self._tail = [*self._tail, *batch.entries][-TAIL:]
+        self._tail.add(batch.entries)
         if len(self._stream_ids) > 100_000:
             self._stream_ids.clear()
         if gone:
@@ -249,10 +245,8 @@ class SqliteJournal:
             many("INSERT INTO holds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kept_holds)
 
     async def read(self, after: int, limit: int) -> Sequence[Entry]:
-        tail = self._tail
-        if tail and (begin := after + 1 - tail[0].position) >= 0:
-            return tail[begin : begin + limit]
-        return await self._in(self._reads, lambda: self._read(after, limit))
+        newest = self._tail.read(after, limit)
+        return await self._in(self._reads, lambda: self._read(after, limit)) if newest is None else newest
 
     def _read(self, after: int, limit: int) -> list[Entry]:
         rows = self._reader.execute(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 from sqlalchemy import BigInteger, Boolean, LargeBinary, Select, Text
@@ -80,6 +80,20 @@ class _Table:
         self.all = f'SELECT * FROM "{view.name}" ORDER BY {", ".join(keys)}'
 
 
+class _Prepared(NamedTuple):
+    """A query as PostgreSQL takes it."""
+
+    text: str
+    order: Sequence[str]
+    """The names of its values."""
+    constants: dict[str, Any]
+
+    @classmethod
+    def of(cls, query: Select[Any]) -> _Prepared:
+        compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        return cls(str(compiled), compiled.positiontup or (), dict(compiled.construct_params(_check=False)))
+
+
 class PostgresViews:
     """A `ViewStore` in the schema of one service. `open` makes it; the user must be allowed to create schemas."""
 
@@ -87,7 +101,7 @@ class PostgresViews:
         self.views: Sequence[View] = tuple(views)
         self._dsn, self._service, self._schema, self._readonly = dsn, service, schema, readonly
         self._generation = 0
-        self._prepared: dict[Select[Any], tuple[str, Sequence[str]]] = {}
+        self._prepared: dict[Select[Any], _Prepared] = {}
 
     @classmethod
     async def open(cls, dsn: str, service: str, views: Sequence[View], *, readonly: bool = False) -> PostgresViews:
@@ -107,7 +121,9 @@ class PostgresViews:
 
     async def _pool(self, most: int, settings: Mapping[str, str]) -> Pool:
         path = {"search_path": f'"{self._schema}", pg_temp'}
-        return await asyncpg.create_pool(self._dsn, min_size=1, max_size=most, server_settings={**settings, **path})
+        return await asyncpg.create_pool(
+            self._dsn, min_size=1, max_size=most, server_settings={**settings, **path}, reset=_nothing_to_reset
+        )
 
     async def _make(self, db: Any, generation: int) -> None:
         if await db.fetchval("SELECT to_regnamespace($1) IS NULL", f'"{self._schema}"'):
@@ -199,18 +215,12 @@ class PostgresViews:
     # Reading.
 
     async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
+        prepared = self._prepared.get(query) or _Prepared.of(query)
         if values:
-            text, order = self._prepared.get(query) or self._prepare(query)
-        else:
-            compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-            text, order, values = str(compiled), compiled.positiontup or (), dict(compiled.construct_params())
-        found = await self._reads.fetch(text, *[values[name] for name in order])
+            self._prepared[query] = prepared
+        given = prepared.constants | values
+        found = await self._reads.fetch(prepared.text, *[given[name] for name in prepared.order])
         return [dict(row) for row in found]
-
-    def _prepare(self, query: Select[Any]) -> tuple[str, Sequence[str]]:
-        compiled = query.compile(dialect=_DIALECT)
-        self._prepared[query] = str(compiled), compiled.positiontup or ()
-        return self._prepared[query]
 
     @asynccontextmanager
     async def snapshot(self, view: View) -> AsyncIterator[Snapshot]:
@@ -223,6 +233,10 @@ class PostgresViews:
                     yield [tuple(row) for row in found]
 
             yield Snapshot(view, position, pages())
+
+
+async def _nothing_to_reset(db: Connection) -> None:
+    """A connection has no state but its transaction, which ends with its block; to ask would take a round trip."""
 
 
 def _arrays(rows: Collection[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

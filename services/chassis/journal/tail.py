@@ -1,0 +1,40 @@
+"""The newest entries of a journal in memory: several readers follow it, and each asks after every commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.chassis.journal.store import Entry
+
+MOST = 2_000
+MOST_BYTES = 32 * 1024 * 1024
+
+
+class Tail:
+    """The last of what this process committed, without a hole."""
+
+    def __init__(self) -> None:
+        self._entries: Sequence[Entry] = ()
+        self._bytes = 0
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """These were committed right after the last ones."""
+        self._bytes += sum([len(entry.record) for entry in entries])
+        kept = [*self._entries, *entries]
+        gone = max(0, len(kept) - MOST)
+        self._bytes -= sum([len(entry.record) for entry in kept[:gone]])
+        while self._bytes > MOST_BYTES:
+            self._bytes -= len(kept[gone].record)
+            gone += 1
+        # Replaced, never changed: readers hold on to it.
+        self._entries = kept[gone:]
+
+    def forget(self) -> None:
+        """What the journal ends with is not known now."""
+        self._entries, self._bytes = (), 0
+
+    def read(self, after: int, limit: int) -> Sequence[Entry] | None:
+        """What `JournalStore.read` gives; None where that is further back than what is kept."""
+        entries = self._entries
+        begin = after + 1 - entries[0].position if entries else -1
+        return entries[begin : begin + limit] if begin >= 0 else None
