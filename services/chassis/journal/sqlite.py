@@ -215,7 +215,8 @@ class SqliteJournal:
                 (position, event_id, ids[StreamKey(tenant, stream)], version, tenant, story, link, record)
                 for position, event_id, tenant, stream, version, story, link, record in batch.entries
             ]
-            many("INSERT INTO streams VALUES (?, ?, ?)", new)
+            if new:
+                many("INSERT INTO streams VALUES (?, ?, ?)", new)
             many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             many("INSERT OR REPLACE INTO chains VALUES (?, ?)", {e.tenant: e.hash for e in batch.entries}.items())
         if batch.expired:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from sqlalchemy import BigInteger, Boolean, LargeBinary, Select, Text
@@ -22,6 +22,7 @@ from services.chassis.readers.viewstore import (
     PAGE,
     Change,
     Moved,
+    Prepared,
     Refused,
     Snapshot,
     Types,
@@ -80,20 +81,6 @@ class _Table:
         self.all = f'SELECT * FROM "{view.name}" ORDER BY {", ".join(keys)}'
 
 
-class _Prepared(NamedTuple):
-    """A query as PostgreSQL takes it."""
-
-    text: str
-    order: Sequence[str]
-    """The names of its values."""
-    constants: dict[str, Any]
-
-    @classmethod
-    def of(cls, query: Select[Any]) -> _Prepared:
-        compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        return cls(str(compiled), compiled.positiontup or (), dict(compiled.construct_params(_check=False)))
-
-
 class PostgresViews:
     """A `ViewStore` in the schema of one service. `open` makes it; the user must be allowed to create schemas."""
 
@@ -101,7 +88,7 @@ class PostgresViews:
         self.views: Sequence[View] = tuple(views)
         self._dsn, self._service, self._schema, self._readonly = dsn, service, schema, readonly
         self._generation = 0
-        self._prepared: dict[Select[Any], _Prepared] = {}
+        self._prepared: dict[Select[Any], Prepared] = {}
 
     @classmethod
     async def open(cls, dsn: str, service: str, views: Sequence[View], *, readonly: bool = False) -> PostgresViews:
@@ -215,11 +202,10 @@ class PostgresViews:
     # Reading.
 
     async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
-        prepared = self._prepared.get(query) or _Prepared.of(query)
+        prepared = self._prepared.get(query) or Prepared.of(query, _DIALECT)
         if values:
             self._prepared[query] = prepared
-        given = prepared.constants | values
-        found = await self._reads.fetch(prepared.text, *[given[name] for name in prepared.order])
+        found = await self._reads.fetch(prepared.text, *prepared.given(values))
         return [dict(row) for row in found]
 
     @asynccontextmanager

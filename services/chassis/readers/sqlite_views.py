@@ -30,6 +30,7 @@ from services.chassis.readers.viewstore import (
     PAGE,
     Change,
     Moved,
+    Prepared,
     Refused,
     Snapshot,
     Types,
@@ -107,6 +108,7 @@ class SqliteViews:
         self._writes = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-commit")
         self._reads = ThreadPoolExecutor(READERS, thread_name_prefix=f"{path.stem}-read")
         self._untidy = 0
+        self._prepared: dict[Select[Any], Prepared] = {}
 
     @classmethod
     async def open(cls, path: Path, views: Sequence[View], *, readonly: bool = False) -> SqliteViews:
@@ -160,9 +162,9 @@ class SqliteViews:
         self._quick = quick.connect()
 
     def _connect_quick(self) -> sqlite3.Connection:
-        db = self._connect(readonly=True)
-        db.set_progress_handler(lambda: 1, QUICK)
-        return db
+        self._quick_db = self._connect(readonly=True)
+        self._quick_db.set_progress_handler(lambda: 1, QUICK)
+        return self._quick_db
 
     def _new_engine(self) -> Engine:
         return create_engine(
@@ -266,18 +268,32 @@ class SqliteViews:
             await self._in(self._writes, lambda: db.execute("PRAGMA wal_checkpoint(PASSIVE)"))
 
     def _write(self, table: _Table, change: Change) -> None:
-        self._db.executemany(table.put, change.put)
-        self._db.executemany(table.drop, change.drop)
+        if change.put:
+            self._db.executemany(table.put, change.put)
+        if change.drop:
+            self._db.executemany(table.drop, change.drop)
 
     # Reading.
 
     async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
         try:
-            return _rows(self._quick, query, values)
-        except OperationalError as error:
-            if "interrupted" not in str(error.orig):
+            return self._fetch_prepared(query, values) if values else _rows(self._quick, query, values)
+        except (OperationalError, sqlite3.OperationalError) as error:
+            if "interrupted" not in str(error):
                 raise
         return await self._in(self._reads, lambda: self._fetch(query, values))
+
+    def _fetch_prepared(self, query: Select[Any], values: Mapping[str, Value]) -> Sequence[Mapping[str, Any]]:
+        prepared = self._prepared.get(query)
+        if prepared is None:
+            prepared = self._prepared[query] = Prepared.of(query, sqlite.dialect())
+        found = self._quick_db.execute(prepared.text, prepared.given(values)).fetchall()
+        names = [name for name, _ in prepared.columns]
+        rows = [dict(zip(names, row, strict=True)) for row in found]
+        for name in [name for name, is_truth in prepared.columns if is_truth]:
+            for row in rows:
+                row[name] = None if row[name] is None else bool(row[name])
+        return rows
 
     def _fetch(self, query: Select[Any], values: Mapping[str, Value]) -> Sequence[Mapping[str, Any]]:
         with self._engine.connect() as db:

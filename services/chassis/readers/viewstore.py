@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from sqlalchemy import Index, MetaData, Select, Table
+from sqlalchemy import Boolean, Index, MetaData, Select, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 from sqlalchemy.types import TypeEngine
@@ -73,6 +73,27 @@ class Snapshot:
         yield msgspec.json.encode([self.view.name, self.view.version, columns]) + b"\n"
         async for page in self.pages:
             yield b"".join([msgspec.json.encode(row) + b"\n" for row in page])
+
+
+class Prepared(NamedTuple):
+    """A query as one database takes it, worked out once."""
+
+    text: str
+    order: Sequence[str]
+    """The names of its values."""
+    constants: Mapping[str, Any]
+    columns: Sequence[tuple[str, bool]]
+    """The name of each column of a row, and whether it holds a truth value."""
+
+    @classmethod
+    def of(cls, query: Select[Any], dialect: Dialect) -> Prepared:
+        compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        columns = [(str(c.key), isinstance(c.type, Boolean)) for c in query.selected_columns]
+        return cls(str(compiled), compiled.positiontup or (), compiled.construct_params(_check=False), columns)
+
+    def given(self, values: Mapping[str, Any]) -> list[Any]:
+        """These values, and the query's own, in the order in which the database wants them."""
+        return [values[name] if name in values else self.constants[name] for name in self.order]
 
 
 class ViewStore(Protocol):
