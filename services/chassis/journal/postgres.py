@@ -52,7 +52,8 @@ SETTINGS = {
     "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "2s",
     "default_transaction_isolation": "read committed",
-    # All goes by key. Plans are kept, and one made while the tables were empty would read the whole table later.
+    # All goes by key. Plans are made once, and one made while the tables were empty would read the whole table later.
+    "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 READERS = 4
+LOOKERS_UP = 2
+"""Connections for queries that are made once: they look rows up by key or by index."""
 
 _DIALECT = dialects.dialect()  # type: ignore[no-untyped-call]
 # Text is compared and sorted by code point, as in SQLite, whatever the language of the database.
@@ -52,17 +54,37 @@ _REFUSALS = (
     UnicodeError,
 )
 
-_FOLDING = {
+_BY_KEY = {
     "application_name": "fieldloop",
-    # The views are disposable: the checkpoint is lost with the rows, and what is lost is folded again.
-    "synchronous_commit": "off",
-    # All goes by key. A plan that was made while a table was empty would read the whole of it later.
+    # Plans are made once, and one made while a table was empty would read the whole of it later.
+    "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
 }
+# The views are disposable: the checkpoint is lost with the rows, and what is lost is folded again.
+_FOLDING = {**_BY_KEY, "synchronous_commit": "off"}
 _READING = {"application_name": "fieldloop", "default_transaction_read_only": "on", "jit": "off"}
+# Here a plan made while the table was small may take an index that names little more than the tenant.
+_LOOKING_UP = {**_BY_KEY, "plan_cache_mode": "force_custom_plan", "default_transaction_read_only": "on"}
+
+
+_ALL_ARE_HERE = "(SELECT count(*) FROM here) = $6"
+_AT_ONCE = f"""
+WITH here AS (
+    SELECT c.view, w.position
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS w (view, version, after, position)
+    JOIN "{CHECKPOINTS}" AS c ON c.view = w.view AND c.version = w.version AND c.position = w.after
+    JOIN _generation AS g ON g.number = $5
+    FOR UPDATE OF c
+){{}}, moved AS (
+    UPDATE "{CHECKPOINTS}" AS c SET position = here.position FROM here
+    WHERE c.view = here.view AND {_ALL_ARE_HERE} RETURNING 1
+)
+SELECT count(*) FROM moved
+"""
+"""Rows and checkpoints, where all checkpoints are where they are believed to be; else nothing."""
 
 
 class _Table:
@@ -71,14 +93,26 @@ class _Table:
     def __init__(self, view: View) -> None:
         columns, arrays = names(view), [f"{_NAMES[type(column.type)]}[]" for column in view.table.columns]
         keys = columns[: 1 + len(view.key)]
-        every = ", ".join([f"${n}::{array}" for n, array in enumerate(arrays, 1)])
-        wanted = ", ".join([f"${n}::{array}" for n, array in enumerate(arrays[: len(keys)], 1)])
+        self.columns, self.keys = len(columns), len(keys)
+        self._view, self._arrays, self._key = view, arrays, ", ".join(keys)
+        wanted = self._unnest(1, self.keys)
         by_key = " AND ".join([f"t.{name} = w.{name}" for name in keys])
         self.ddl = ddl(view, _DIALECT, _TYPES)
-        self.put = upsert(view, f"SELECT * FROM unnest({every})")
-        self.drop = f'DELETE FROM "{view.name}" AS t USING unnest({wanted}) AS w ({", ".join(keys)}) WHERE {by_key}'
-        self.load = f'SELECT t.* FROM unnest({wanted}) AS w ({", ".join(keys)}) JOIN "{view.name}" AS t ON {by_key}'
-        self.all = f'SELECT * FROM "{view.name}" ORDER BY {", ".join(keys)}'
+        self._by_key = by_key
+        self.load = f'SELECT t.* FROM {wanted} AS w ({self._key}) JOIN "{view.name}" AS t ON {by_key}'
+        self.all = f'SELECT * FROM "{view.name}" ORDER BY {self._key}'
+
+    def _unnest(self, first: int, count: int) -> str:
+        return f"unnest({', '.join([f'${first + n}::{array}' for n, array in enumerate(self._arrays[:count])])})"
+
+    def put(self, first: int = 1, only_if: str = "true") -> str:
+        """Rows as arrays, one per column from this parameter on."""
+        return upsert(self._view, f"SELECT * FROM {self._unnest(first, self.columns)} WHERE {only_if}")
+
+    def drop(self, first: int = 1, only_if: str = "true") -> str:
+        """Keys as arrays, likewise."""
+        of = f"{self._unnest(first, self.keys)} AS w ({self._key})"
+        return f'DELETE FROM "{self._view.name}" AS t USING {of} WHERE {self._by_key} AND {only_if}'
 
 
 class PostgresViews:
@@ -89,6 +123,7 @@ class PostgresViews:
         self._dsn, self._service, self._schema, self._readonly = dsn, service, schema, readonly
         self._generation = 0
         self._prepared: dict[Select[Any], Prepared] = {}
+        self._statements: dict[tuple[tuple[str, bool, bool], ...], str] = {}
 
     @classmethod
     async def open(cls, dsn: str, service: str, views: Sequence[View], *, readonly: bool = False) -> PostgresViews:
@@ -100,6 +135,7 @@ class PostgresViews:
     async def _open(self, generation: int) -> None:
         self._work = await self._pool(1, _FOLDING)
         self._reads = await self._pool(READERS, _READING)
+        self._lookups = await self._pool(LOOKERS_UP, _LOOKING_UP)
         if not self._readonly:
             async with self._work.acquire() as db, db.transaction():
                 # Several may start at once.
@@ -159,6 +195,7 @@ class PostgresViews:
 
     async def close(self) -> None:
         await self._reads.close()
+        await self._lookups.close()
         await self._work.close()
 
     # Folding.
@@ -177,6 +214,36 @@ class PostgresViews:
         return {tuple(row[:parts]): dict(zip(columns, row[parts:], strict=True)) for row in map(tuple, found)}
 
     async def commit(self, changes: Sequence[Change]) -> None:
+        try:
+            await self._commit_at_once(changes)
+        except _REFUSALS:
+            await self._commit_one_by_one(changes)  # which tells whose rows they are
+
+    async def _commit_at_once(self, changes: Sequence[Change]) -> None:
+        """In one statement, because each costs a round trip."""
+        checkpoints = _arrays([(c.view.name, c.view.version, c.after, c.position) for c in changes])
+        rows = [array for change in changes for some in (change.put, change.drop) if some for array in _arrays(some)]
+        moved = await self._work.fetchval(self._statement(changes), *checkpoints, self._generation, len(changes), *rows)
+        if moved != len(changes):
+            raise Moved
+
+    def _statement(self, changes: Sequence[Change]) -> str:
+        shape = tuple([(change.view.name, bool(change.put), bool(change.drop)) for change in changes])
+        if shape not in self._statements:
+            parts: list[str] = []
+            first = 7
+            for name, puts, drops in shape:
+                table = self._tables[name]
+                if puts:
+                    parts.append(f", w{len(parts)} AS ({table.put(first, _ALL_ARE_HERE)})")
+                    first += table.columns
+                if drops:
+                    parts.append(f", w{len(parts)} AS ({table.drop(first, _ALL_ARE_HERE)})")
+                    first += table.keys
+            self._statements[shape] = _AT_ONCE.format("".join(parts))
+        return self._statements[shape]
+
+    async def _commit_one_by_one(self, changes: Sequence[Change]) -> None:
         async with self._work.acquire() as db, db.transaction():
             moved = await db.fetch(
                 f'UPDATE "{CHECKPOINTS}" AS c SET position = w.position '
@@ -193,9 +260,9 @@ class PostgresViews:
                 table = self._tables[change.view.name]
                 try:
                     if change.put:
-                        await db.execute(table.put, *_arrays(change.put))
+                        await db.execute(table.put(), *_arrays(change.put))
                     if change.drop:
-                        await db.execute(table.drop, *_arrays(change.drop))
+                        await db.execute(table.drop(), *_arrays(change.drop))
                 except _REFUSALS as error:
                     raise Refused(change.view, error) from error
 
@@ -205,7 +272,8 @@ class PostgresViews:
         prepared = self._prepared.get(query) or Prepared.of(query, _DIALECT)
         if values:
             self._prepared[query] = prepared
-        found = await self._reads.fetch(prepared.text, *prepared.given(values))
+        pool = self._lookups if values else self._reads
+        found = await pool.fetch(prepared.text, *prepared.given(values))
         return [dict(row) for row in found]
 
     @asynccontextmanager

@@ -30,6 +30,10 @@ PAGE = 1_000
 WITHIN_REACH = 10_000
 """A view that is further behind is catching up. It is not waited for; it could not come in time."""
 
+MOST_CARRIED = 2_000
+CARRIED_S = 0.05
+"""A checkpoint moves in memory over what changes no row, for so many events or so long."""
+
 QUICKEST_POLL_S, SLOWEST_POLL_S = 0.002, 0.050
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 """After the store failed."""
@@ -51,11 +55,17 @@ class _Stop(NamedTuple):
 
 
 class Folder:
-    """Folds pages into a store. Views that stand at different positions come on each by itself."""
+    """
+    Folds pages into a store. Views that stand at different positions come on each by itself.
 
-    def __init__(self, store: ViewStore, *, cached_rows: int = CACHED_ROWS) -> None:
-        self._store, self._cached_rows = store, cached_rows
+    One that `carries` does not commit what changes no row, until `keep`.
+    """
+
+    def __init__(self, store: ViewStore, *, cached_rows: int = CACHED_ROWS, carries: bool = False) -> None:
+        self._store, self._cached_rows, self._carries = store, cached_rows, carries
         self.positions: dict[str, int] = {view.name: 0 for view in store.views}
+        self._kept = dict(self.positions)
+        """The checkpoints as the store has them."""
         self.failed: dict[str, str] = {}
         self._rows: dict[str, CachedRows] = {}
         self._most: dict[str, int] = {}
@@ -65,6 +75,7 @@ class Folder:
         """Learn where the store stands, and forget all that is cached."""
         there = await self._store.positions()
         self.positions = {view.name: there.get(view.name, 0) for view in self._store.views}
+        self._kept = dict(self.positions)
         self._rows = {}
         for view in self._store.views:
             self._rows[view.name] = CachedRows(view, complete=there.get(view.name) == 0, most=self._cached_rows)
@@ -111,13 +122,13 @@ class Folder:
             stop = stops.get(name)
             position = stop.position - 1 if stop else entries[-1].position
             try:
-                changes.append(Change(view, self.positions[name], position, *self._rows[name].split()))
+                changes.append(Change(view, self._kept[name], position, *self._rows[name].split()))
             except BadRow as error:
                 self._refused(view, error, entries)
                 stops.pop(name, None)
         try:
-            if changes:
-                await self._store.commit(changes)
+            if changes and not (self._carries and self._may_wait(changes)):
+                await self._commit(changes)
         except Refused as error:
             self._refused(error.view, error, entries)
             return
@@ -131,6 +142,26 @@ class Folder:
                     del self._most[name]
             if stop := stops.get(name):
                 self._fail(change.view, stop)
+
+    def _may_wait(self, changes: Sequence[Change]) -> bool:
+        return not any(
+            change.put or change.drop or change.position - change.after >= MOST_CARRIED for change in changes
+        )
+
+    async def _commit(self, changes: Sequence[Change]) -> None:
+        await self._store.commit(changes)
+        self._kept.update({change.view.name: change.position for change in changes})
+
+    @property
+    def carried(self) -> bool:
+        """Whether a checkpoint has moved in memory only."""
+        return self._kept != self.positions
+
+    async def keep(self) -> None:
+        """Commit what is carried. Raises Moved and what the store raises."""
+        moved = [view for view in self._store.views if self._kept[view.name] != self.positions[view.name]]
+        if moved:
+            await self._commit([Change(view, self._kept[view.name], self.positions[view.name]) for view in moved])
 
     def _straight(self, views: Sequence[View], entries: Sequence[Entry]) -> bool:
         """Fold each event as it is read, where every row is in memory. False if one fails: all is to be done again."""
@@ -240,7 +271,7 @@ class Projector:
 
     def __init__(self, journal: JournalStore, store: ViewStore, *, polls: bool = False) -> None:
         self._journal, self._store, self._polls = journal, store, polls
-        self._folder = Folder(store)
+        self._folder = Folder(store, carries=True)
         self._turn = asyncio.Lock()
         self._woken = asyncio.Event()
         self._waiting: list[_Waiter] = []
@@ -260,7 +291,7 @@ class Projector:
     async def run(self) -> None:
         """Fold until cancelled. A store that fails is tried again with growing pauses."""
         self._folder.failed.clear()
-        started, pause, poll = False, FIRST_PAUSE_S, QUICKEST_POLL_S
+        started, rested, pause, poll = False, False, FIRST_PAUSE_S, QUICKEST_POLL_S
         while True:
             self._woken.clear()
             try:
@@ -268,6 +299,8 @@ class Projector:
                     if not started:
                         await self._folder.start()
                     read = await self._folder.step(self._journal, PAGE)
+                    if rested and not read:
+                        await self._folder.keep()
                 started, pause = True, FIRST_PAUSE_S
             except Moved:
                 started, read = False, 1
@@ -277,15 +310,17 @@ class Projector:
                 started, read, pause = False, 1, min(pause * 2, LONGEST_PAUSE_S)
             self._tell()
             if read:
-                poll = QUICKEST_POLL_S
+                poll, rested = QUICKEST_POLL_S, False
             else:
-                await self._until_woken(poll if self._polls else None)
+                carried = CARRIED_S if self._folder.carried else None
+                rested = not await self._woken_within(poll if self._polls else carried)
                 poll = min(poll * 2, SLOWEST_POLL_S)
 
-    async def _until_woken(self, seconds: float | None) -> None:
+    async def _woken_within(self, seconds: float | None) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._woken.wait()
+                return await self._woken.wait()
+        return False
 
     async def wait_for(self, position: int, seconds: float = 0.5, views: Collection[str] | None = None) -> bool:
         """
@@ -330,6 +365,7 @@ class Projector:
         again.
         """
         async with self._turn:
+            await self._folder.keep()
             folder, upto = Folder(fresh), await self._store.positions()
             await folder.start()
             while await folder.step(self._journal, PAGE, upto):
