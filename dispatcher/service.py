@@ -74,5 +74,5 @@ service = Service(
     on_timer=ON_TIMER,
     routes=routes,
     history=RecordHistory,
-    pause_s=0,  # somebody waits for an engineer
+    takes_in_every_s=0,  # somebody waits for an engineer
 )

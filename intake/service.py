@@ -48,4 +48,5 @@ service = Service(
     views=(REQUESTS, CUSTOMERS, DEVICES, REQUEST_TYPES),
     policies=POLICIES,
     routes=routes,
+    publishes_every_s=0.01,  # somebody waits for an order
 )

@@ -15,5 +15,5 @@ service = Service(
     views=(ORDER_TIMELINE, REQUEST_STORY, VISITS, ENGINEERS),
     routes=routes,
     takes_all=True,
-    pause_s=0.2,
+    takes_in_every_s=0.5,
 )

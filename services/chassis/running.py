@@ -205,11 +205,13 @@ class Running:
             tasks = {"projector": projector.run(), "reactor": reactor.run(), "timers": timers.run()}
             if feed is not None:
                 self.ingest = Ingest(
-                    self.service.takes, feed, journal, writer, dead_letters, pause_s=self.service.pause_s
+                    self.service.takes, feed, journal, writer, dead_letters, pause_s=self.service.takes_in_every_s
                 )
                 tasks["ingest"] = self.ingest.run()
             if cluster is not None:
-                self.publisher = Publisher(self.name, journal, writer, cluster, may_write)
+                self.publisher = Publisher(
+                    self.name, journal, writer, cluster, may_write, pause_s=self.service.publishes_every_s
+                )
                 tasks["publisher"] = self.publisher.run()
             self.projector, self.reactor, self.timers, self.writer = projector, reactor, timers, writer
             running |= {name: asyncio.create_task(work, name=f"{self.name}.{name}") for name, work in tasks.items()}

@@ -75,8 +75,9 @@ class Service:
     """The command that records another system's history; at most one service has one."""
     takes_all: bool = False
     """Takes in every public event of the others, whether a view or a policy names it or not (reporting)."""
-    pause_s: float = 0.05
-    """Taking in rests so long after a commit, so that what comes meanwhile is one commit more and not many."""
+    takes_in_every_s: float = 0.1
+    publishes_every_s: float = 0.05
+    """It rests so long in between, so that what comes meanwhile is one commit, or one request to the broker, more."""
 
     @cached_property
     def takes(self) -> frozenset[str]:

@@ -28,9 +28,6 @@ CHECKPOINT: Final = "publisher"
 """The journal's name for how far it is published."""
 
 PAGE = 500
-REST_S = 0.02
-"""Between two pages: what is recorded meanwhile goes with one request to the broker and not with many."""
-
 PAGE_BYTES = 16 * MIB
 """What one acknowledgement is waited for, at most; a record that is larger goes alone."""
 
@@ -61,8 +58,11 @@ class Publisher:
         writer: Writer,
         cluster: Cluster,
         may_write: Callable[[], bool] = lambda: True,
+        *,
+        pause_s: float = 0.0,
     ) -> None:
         self._service, self._journal, self._writer, self._may_write = service, journal, writer, may_write
+        self._pause_s = pause_s
         self._outlet = Outlet(cluster, f"fieldloop.{service}.publisher")
         self._news = asyncio.Event()
         self._stopping = False
@@ -111,7 +111,7 @@ class Publisher:
                 if self._stopping:
                     return
             if entries:
-                await asyncio.sleep(REST_S)
+                await asyncio.sleep(self._pause_s)
             if not entries:
                 self.state.trouble = ""
                 await self._news.wait()
