@@ -34,6 +34,7 @@ from services.chassis import telemetry
 from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal
 from services.chassis.clock import SystemClock
 from services.chassis.journal.sqlite import InUse
+from services.chassis.journal.store import OtherFormat
 from services.demo.people import Unexpected
 from services.host import discover
 from services.importing.mapping import BadMapping
@@ -404,7 +405,7 @@ def main() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         app()
-    except (BadSetting, BadMapping, Unusable, InUse, offline.CannotDo) as wrong:
+    except (BadSetting, BadMapping, Unusable, InUse, OtherFormat, offline.CannotDo) as wrong:
         _end(wrong)
     except Unexpected as wrong:
         _end(wrong, code=1)

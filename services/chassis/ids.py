@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
-from collections.abc import Callable
-from random import Random, SystemRandom
+from collections.abc import Callable, Iterator
+from functools import partial
+from random import Random
+from struct import unpack
 
 Ids = Callable[[], str]
 """A port: each call gives a new identifier."""
@@ -19,17 +22,32 @@ def new_ids(now_ms: Callable[[], int], rng: Random | None = None) -> Ids:
 
     The 12 bits after the millisecond count within it; a full millisecond borrows the next one.
     """
-    random_bits = (rng or SystemRandom()).getrandbits
+    random_62 = partial(rng.getrandbits, 62) if rng else _system_62()
     last = 0
 
     def new_id() -> str:
         nonlocal last
         last = max(last + 1, now_ms() << 12)
-        value = (last >> 12) << 80 | 0x7 << 76 | (last & 0xFFF) << 64 | 0b10 << 62 | random_bits(62)
+        value = (last >> 12) << 80 | 0x7 << 76 | (last & 0xFFF) << 64 | 0b10 << 62 | random_62()
         text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     return new_id
+
+
+def _system_62() -> Callable[[], int]:
+    """The system's randomness, fetched many at a time: asking for it takes longer than what is asked for."""
+    words: Iterator[int] = iter(())
+
+    def random_62() -> int:
+        nonlocal words
+        word = next(words, None)
+        if word is None:
+            words = iter(unpack("512Q", os.urandom(4096)))
+            word = next(words)
+        return word >> 2
+
+    return random_62
 
 
 def derived_id(*names: str) -> str:

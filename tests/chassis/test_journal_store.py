@@ -25,6 +25,7 @@ from services.chassis.journal.store import (
     JournalStore,
     LostLease,
     NotCommitted,
+    OtherFormat,
     Receipt,
     ReceiptKey,
     StreamKey,
@@ -324,6 +325,22 @@ class TestEveryStore:
                 assert await again.read(0, 10) == [entry(1)]
 
         run(story())
+
+
+def test_a_journal_of_a_format_that_is_not_known_is_not_opened(place):
+    async def story():
+        async with place.journal():
+            pass
+        await place.execute("UPDATE meta SET value = 2 WHERE name = 'journal_format'")
+        for opened in (place.journal, place.reader):
+            with pytest.raises(OtherFormat, match="has format 2, and this release knows format 1"):
+                async with opened():
+                    pass
+        await place.execute("UPDATE meta SET value = 1 WHERE name = 'journal_format'")
+        async with place.journal():
+            pass
+
+    run(story())
 
 
 def test_a_second_process_is_told_who_holds_the_file(tmp_path):

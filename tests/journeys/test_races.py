@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from types import SimpleNamespace
@@ -31,6 +31,7 @@ from intake.projections.requests import REQUESTS
 from inventory.commands import CountStock, DefinePart, DefinePlace
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
+from services.chassis.bus.feed import Page
 from services.chassis.journal.work import Ask
 from services.gateway.persons import MemoryBook, PersonKeys
 from services.host import Host, discover
@@ -52,8 +53,9 @@ class SlowFeed:
     async def pages(self, offsets):
         kept = defaultdict(list)
         async for page in self._feed.pages(offsets):
-            for publisher in page.offsets:
-                kept[publisher].append(page)
+            for publisher, offset in page.offsets.items():
+                records = [record for record in page.records if record.service == publisher]
+                kept[publisher].append(Page(records, {publisher: offset}, {publisher: page.behind[publisher]}))
             for publisher in kept.keys() - self._held:
                 for one in kept.pop(publisher):
                     yield one
@@ -234,7 +236,8 @@ class Stand:
 def system(tmp_path_factory):
     """One system for all races, each of a tenant of its own; at the end, what closes every journey."""
     settings = Settings(data=tmp_path_factory.mktemp("races"))
-    host = SlowBus(settings, discover().values(), PersonKeys(MemoryBook()))
+    restless = [replace(service, takes_in_every_s=0) for service in discover().values()]
+    host = SlowBus(settings, restless, PersonKeys(MemoryBook()))
 
     async def begin():
         await host.__aenter__()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from services.chassis.journal.store import (
+    FORMAT,
     Batch,
     Entry,
     Head,
@@ -25,6 +26,7 @@ from services.chassis.journal.store import (
     Known,
     LostLease,
     NotCommitted,
+    OtherFormat,
     Receipt,
     Timer,
     TimerKey,
@@ -246,6 +248,10 @@ class PostgresJournal:
         """Open the journal that `prepare` made: to write under the lease of this epoch, without one only to read."""
         journal = cls(dsn, service, epoch)
         await journal.head()
+        found = await journal._pairs("SELECT value FROM meta WHERE name = 'journal_format'")
+        if found[0][0] != FORMAT:
+            await journal.close()
+            raise OtherFormat(f"of {service}", found[0][0])
         return journal
 
     async def _take_over(self) -> Connection:

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from services.chassis.journal.store import (
+    FORMAT,
     Batch,
     Entry,
     Head,
@@ -28,6 +29,7 @@ from services.chassis.journal.store import (
     HoldKey,
     Known,
     NotCommitted,
+    OtherFormat,
     Receipt,
     StreamKey,
     Timer,
@@ -93,6 +95,10 @@ class SqliteJournal:
             self._stream_ids: dict[StreamKey, int] = {}
             self._last_stream: int = self._db.execute("SELECT coalesce(max(id), 0) FROM streams").fetchone()[0]
         self._reader = connect(path, readonly=True)
+        found = self._reader.execute("SELECT value FROM meta WHERE name = 'journal_format'").fetchone()[0]
+        if found != FORMAT:
+            self._close()
+            raise OtherFormat(path, found)
         self._tail = Tail()
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
@@ -288,6 +294,9 @@ class SqliteJournal:
         return [(HoldKey(*row[:3]), Held(*row[3:])) for row in rows]  # type: ignore[arg-type]
 
     async def close(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
         for pool in (self._writes, self._reads):
             pool.shutdown(wait=True)
         self._reader.close()

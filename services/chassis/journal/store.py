@@ -15,6 +15,20 @@ GENESIS = b"\0" * 32
 """What the first link of every chain is chained to."""
 
 
+FORMAT = 1
+"""Of the tables of a journal. A later release reads an earlier format for ever, and raises it in its own steps."""
+
+
+class OtherFormat(Exception):
+    """A journal that another release has written in a way that this one does not know; the text says what to do."""
+
+    def __init__(self, journal: object, found: int) -> None:
+        super().__init__(
+            f"the journal {journal} has format {found}, and this release knows format {FORMAT}: "
+            "use the release that wrote it, or a later one"
+        )
+
+
 class Entry(NamedTuple):
     """One row of the journal."""
 

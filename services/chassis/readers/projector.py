@@ -256,12 +256,6 @@ def _try(view: View, rows: CachedRows, due: Sequence[_Due]) -> tuple[int, Except
     return None
 
 
-class _Waiter(NamedTuple):
-    position: int
-    views: Collection[str]
-    done: asyncio.Future[None]
-
-
 class Projector:
     """
     The one projector of a service: `run` is its loop, `wake` tells it that something was recorded.
@@ -274,7 +268,9 @@ class Projector:
         self._folder = Folder(store, carries=True)
         self._turn = asyncio.Lock()
         self._woken = asyncio.Event()
-        self._waiting: list[_Waiter] = []
+        self._waiting: dict[asyncio.Future[None], tuple[int, tuple[str, ...]]] = {}
+        """Who is woken when these views have come to this position."""
+        self._waited_for = tuple([view.name for view in store.views if view.waited_for])
 
     def wake(self, position: int = 0) -> None:
         """Something was recorded. Fits the writer's `committed`."""
@@ -329,35 +325,41 @@ class Projector:
         One that has stopped is not waited for, nor one that is only catching up; False when one that has not stopped
         has not come so far.
         """
-        if views is None:
-            views = [view.name for view in self._store.views if view.waited_for]
-        near = [name for name in views if position - self._folder.positions[name] <= WITHIN_REACH]
-        waiter = _Waiter(position, near, asyncio.get_running_loop().create_future())
-        if not self._has_come(waiter):
-            self._waiting.append(waiter)
+        wanted = self._waited_for if views is None else tuple(views)
+        reached = self._reached(wanted)
+        if reached >= position:
+            return True
+        near = wanted
+        if reached < position - WITHIN_REACH:
+            positions = self._folder.positions
+            near = tuple([name for name in wanted if position - positions[name] <= WITHIN_REACH])
+            reached = self._reached(near)
+        if reached < position:
+            loop = asyncio.get_running_loop()
+            come = loop.create_future()
+            self._waiting[come] = position, near
+            late = loop.call_later(seconds, _wake, come)
             try:
-                async with asyncio.timeout(seconds):
-                    await waiter.done
-            except TimeoutError:
-                return False
+                await come
             finally:
-                if waiter in self._waiting:
-                    self._waiting.remove(waiter)
-        return self._has_come(_Waiter(position, views, waiter.done))
+                late.cancel()
+                self._waiting.pop(come, None)
+        return self._reached(wanted) >= position
 
-    def _has_come(self, waiter: _Waiter) -> bool:
+    def _reached(self, views: Collection[str]) -> int:
+        """Up to where all of these have come; those that have stopped are not asked."""
         positions, failed = self._folder.positions, self._folder.failed
-        return all(positions[name] >= waiter.position or name in failed for name in waiter.views)
+        return min([positions[name] for name in views if name not in failed], default=2**63)
 
     def _tell(self) -> None:
         """Wake those whose position has come."""
-        still = []
-        for waiter in self._waiting:
-            if not self._has_come(waiter):
-                still.append(waiter)
-            elif not waiter.done.done():
-                waiter.done.set_result(None)
-        self._waiting = still
+        if not self._waiting:
+            return
+        reached = {views: self._reached(views) for views in {views for _, views in self._waiting.values()}}
+        for come, (position, views) in list(self._waiting.items()):
+            if reached[views] >= position:
+                del self._waiting[come]
+                _wake(come)
 
     async def swap(self, fresh: ViewStore) -> None:
         """
@@ -374,3 +376,8 @@ class Projector:
             self._folder.failed.clear()
             await self._folder.start()
         self._woken.set()
+
+
+def _wake(come: asyncio.Future[None]) -> None:
+    if not come.done():
+        come.set_result(None)
