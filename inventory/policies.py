@@ -13,12 +13,12 @@ from typing import Any, assert_never
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderOpened, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.fieldwork import ServiceCompleted, VisitAborted
-from contracts.inventory import PartLine, PlacedLine, StockFellShort
+from contracts.inventory import PartLine, PlacedLine, ReservationExpired, StockFellShort
 from contracts.problems import NotYet
 from inventory.commands import RecommendParts, ReleaseParts, ReleaseReason, ReserveParts, SettleVisit, Shelf
-from inventory.projections.registers import PARTS_FITTING, models_of, naming
+from inventory.projections.registers import ONE_PLACE, PARTS_FITTING, models_of, naming
 from inventory.projections.reservations import ONE_RESERVATION, part_lines, placed_lines
-from inventory.projections.stock import AT_PLACE, AT_WAREHOUSES
+from inventory.projections.stock import AT_PLACE, AT_STORES
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -37,7 +37,11 @@ async def when_order_opened(event: OrderOpened, envelope: Envelope, facts: Facts
 async def when_order_assigned(
     event: OrderAssigned | OrderReassigned, envelope: Envelope, facts: Facts
 ) -> list[ReserveParts]:
-    """Her van first, then the warehouses. What was set aside for another engineer's visit moves."""
+    """
+    Her van first, then the branches of its region, then the warehouses.
+
+    What was set aside for another engineer's visit moves.
+    """
     row = await _reservation(event.order_id, envelope.tenant, facts)
     lines = part_lines(row["recommended"]) if row else ()
     lines = lines or await _usual(event.device_model, envelope.tenant, facts)
@@ -51,8 +55,10 @@ async def when_order_assigned(
             visit_id=derived_id("visit", event.order_id, envelope.id),
             engineer_id=event.engineer_id,
             lines=lines,
-            candidates=await _candidates(lines, [event.van_id], envelope.tenant, facts),
+            candidates=await _candidates(lines, event.van_id, [event.van_id], envelope.tenant, facts),
             held=_held(row),
+            van_id=event.van_id,
+            visit_ends_at=event.ends_at,
         )
     ]
 
@@ -84,13 +90,14 @@ async def when_visit_ended(
 
 
 async def when_stock_fell_short(event: StockFellShort, envelope: Envelope, facts: Facts) -> list[ReserveParts]:
-    """The order keeps what is still there for it and looks for the rest at the warehouses."""
+    """The order keeps what is still there for it and looks for the rest as when it was assigned."""
     row = await _reservation(event.order_id, envelope.tenant, facts)
     if row is None:
         raise NotYet(f"the view has not seen the reservation of order {event.order_id}")
     if row["released"]:
         return []
-    lines, held = part_lines(row["recommended"]), _held(row)
+    lines, held, van_id = part_lines(row["recommended"]), _held(row), row["van_id"]
+    first = list(dict.fromkeys([*[shelf.place_id for shelf in held], van_id]))
     return [
         ReserveParts(
             order_id=event.order_id,
@@ -98,8 +105,22 @@ async def when_stock_fell_short(event: StockFellShort, envelope: Envelope, facts
             visit_id=row["visit_id"],
             engineer_id=row["engineer_id"],
             lines=lines,
-            candidates=await _candidates(lines, [shelf.place_id for shelf in held], envelope.tenant, facts),
+            candidates=await _candidates(lines, van_id, first, envelope.tenant, facts),
             held=held,
+            van_id=van_id,
+        )
+    ]
+
+
+async def when_reservation_expired(event: ReservationExpired, envelope: Envelope, facts: Facts) -> list[ReleaseParts]:
+    """Nobody has said that the visit ended; its parts are free again, and whatever it used is still booked."""
+    return [
+        ReleaseParts(
+            order_id=event.order_id,
+            request_id=event.request_id,
+            reason="expired",
+            held=_held(await _reservation(event.order_id, envelope.tenant, facts)),
+            visit_id=event.visit_id,
         )
     ]
 
@@ -137,20 +158,29 @@ def _held(row: Mapping[str, Any] | None) -> tuple[Shelf, ...]:
     return tuple([Shelf(part_id=line.part_id, place_id=line.place_id) for line in lines])
 
 
-async def _candidates(lines: Iterable[PartLine], first: Sequence[str], tenant: str, facts: Facts) -> tuple[Shelf, ...]:
-    """Where these parts lie: at the first places in their order, then at the warehouses by id."""
-    stocked = await _stocked([line.part_id for line in lines], tenant, facts, near=first)
+async def _candidates(
+    lines: Iterable[PartLine], van_id: str, first: Sequence[str], tenant: str, facts: Facts
+) -> tuple[Shelf, ...]:
+    """Where these parts lie: at the first places in their order, then near the van and at the warehouses by id."""
+    van = await facts.fetch(ONE_PLACE, tenant=tenant, place_id=van_id)
+    region = van[0]["region"] if van else ""
+    stocked = await _stocked([line.part_id for line in lines], tenant, facts, near=first, region=region)
     return tuple(sorted(stocked.values(), key=lambda s: first.index(s.place_id) if s.place_id in first else len(first)))
 
 
 async def _stocked(
-    parts: Iterable[str], tenant: str, facts: Facts, near: Sequence[str] = ()
+    parts: Iterable[str], tenant: str, facts: Facts, near: Sequence[str] = (), region: str = ""
 ) -> dict[tuple[str, str], Shelf]:
-    """The stocks of these parts at the warehouses and at the places that are near, by part and place."""
+    """
+    The stocks of these parts at the branches of the region, at the warehouses and at the places that are near.
+
+    By part and place; the branches of a part before its warehouses.
+    """
     shelves = {}
     for part_id in sorted(set(parts)):
         part = {"tenant": tenant, "part_id": part_id}
-        rows = [*await facts.fetch(AT_WAREHOUSES, **part)]
+        stores = await facts.fetch(AT_STORES, **part)
+        rows = [row for row in stores if row["kind"] == "warehouse" or (region and row["region"] == region)]
         for place_id in near:
             rows += await facts.fetch(AT_PLACE, **part, place_id=place_id)
         for row in rows:
@@ -168,4 +198,5 @@ POLICIES = (
         when_order_moves,
     ),
     Policy("replace-missing-parts", (StockFellShort,), when_stock_fell_short),
+    Policy("release-expired-parts", (ReservationExpired,), when_reservation_expired),
 )

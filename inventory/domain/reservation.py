@@ -9,20 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from contracts.event import Event
 from contracts.inventory import (
     PartLine,
+    PartsPickedUp,
     PartsRecommended,
     PartsReserved,
     PartsShort,
     PlacedLine,
+    ReservationExpired,
     ReservationReleased,
+    StockArrived,
+    StockRulesSet,
+    StockSent,
     VisitSettled,
 )
-from contracts.problems import NotYet
-from inventory.commands import RecommendParts, ReleaseParts, ReserveParts, SettleVisit, Shelf
+from contracts.problems import NotYet, Rejected
+from inventory.commands import (
+    ExpireReservation,
+    PickUpParts,
+    RecommendParts,
+    ReleaseParts,
+    ReserveParts,
+    SettleVisit,
+    Shelf,
+)
+from inventory.domain.register import RULES_STREAM
 from inventory.domain.stock import Draft, stock_stream
 from services.chassis.journal.rules import States, Stream
 
@@ -33,10 +48,15 @@ class Held:
 
     visit_id: str
     lines: tuple[PlacedLine, ...]
+    engineer_id: str = ""
+    van_id: str = ""
+    expires_at: datetime | None = None
+    """None also when that has been said."""
 
 
 @dataclass(frozen=True)
 class Reservation:
+    request_id: str = ""
     recommended: tuple[PartLine, ...] = ()
     held: Held | None = None
     given_up: frozenset[str] = frozenset()
@@ -47,7 +67,15 @@ class Reservation:
     """The work is completed."""
 
 
-ReservationEvent = PartsRecommended | PartsReserved | PartsShort | ReservationReleased | VisitSettled
+ReservationEvent = (
+    PartsRecommended
+    | PartsReserved
+    | PartsShort
+    | PartsPickedUp
+    | ReservationExpired
+    | ReservationReleased
+    | VisitSettled
+)
 
 MISSING = "stock-missing"
 
@@ -68,7 +96,7 @@ def recommend(reservation: Reservation, command: RecommendParts) -> list[Event]:
 
 
 def reserve_reads(command: ReserveParts) -> tuple[str, ...]:
-    return _reads(command.order_id, command.candidates, command.held)
+    return *_reads(command.order_id, command.candidates, command.held), RULES_STREAM
 
 
 def reserve(states: States, command: ReserveParts) -> list[Event]:
@@ -99,14 +127,21 @@ def reserve(states: States, command: ReserveParts) -> list[Event]:
                 draft.set_aside(line.part_id, line.place_id, command.order_id, 0)
     for line in lines:
         draft.set_aside(line.part_id, line.place_id, command.order_id, line.quantity)
-    ids |= {"engineer_id": command.engineer_id, "visit_id": command.visit_id}
+    visit = {"engineer_id": command.engineer_id, "visit_id": command.visit_id, "van_id": command.van_id}
+    expires_at = _expires_at(known, command, states[RULES_STREAM])
     if lines:
-        draft.events.append(PartsReserved(**ids, lines=lines))
+        draft.events.append(PartsReserved(**ids, **visit, expires_at=expires_at, lines=lines))
     if short:
-        draft.events.append(PartsShort(**ids, lines=short))
+        draft.events.append(PartsShort(**ids, **visit, expires_at=expires_at, lines=short))
     for shelf in command.candidates:
         draft.warn(shelf)
     return draft.events
+
+
+def _expires_at(known: Reservation, command: ReserveParts, rules: StockRulesSet) -> datetime | None:
+    if known.held and known.held.visit_id == command.visit_id:
+        return known.held.expires_at
+    return command.visit_ends_at and command.visit_ends_at + timedelta(hours=rules.keep_reserved_h)
 
 
 def _allocate(
@@ -134,12 +169,70 @@ def release_reads(command: ReleaseParts) -> tuple[str, ...]:
 
 def release(states: States, command: ReleaseParts) -> list[Event]:
     known: Reservation = states[reservation_stream(command.order_id)]
-    if known.held is None:
+    if known.held is None or command.visit_id not in ("", known.held.visit_id):
         return []
     draft = Draft(states)
     _return(draft, known.held, command.order_id)
     released = ReservationReleased(order_id=command.order_id, request_id=command.request_id, reason=command.reason)
     return [*draft.events, released]
+
+
+def expire(known: Reservation, command: ExpireReservation) -> list[Event]:
+    if known.held is None or known.held.expires_at != command.due_at:
+        return []
+    return [ReservationExpired(order_id=command.order_id, request_id=known.request_id, visit_id=known.held.visit_id)]
+
+
+def pick_up_reads(command: PickUpParts) -> tuple[str, ...]:
+    van = [Shelf(part_id=shelf.part_id, place_id=command.van_id) for shelf in command.held]
+    return _reads(command.order_id, command.held, van)
+
+
+def pick_up(states: States, command: PickUpParts) -> list[Event]:
+    """Raises Rejected where nothing is set aside, or where it is not known which van is meant."""
+    known: Reservation = states[reservation_stream(command.order_id)]
+    held = known.held
+    if held is None or not held.lines:
+        raise Rejected("reservation.empty", order_id=command.order_id)
+    if not held.van_id or held.van_id != command.van_id:
+        raise Rejected("reservation.no-van", order_id=command.order_id)
+    draft = Draft(states)
+    if not all(draft.knows(line.part_id, line.place_id) for line in held.lines):
+        raise Rejected("reservation.unseen", order_id=command.order_id)
+    fetched = tuple([line for line in held.lines if line.place_id != held.van_id])
+    for line in fetched:
+        in_van = draft.stock(line.part_id, held.van_id).of(command.order_id)
+        draft.set_aside(line.part_id, line.place_id, command.order_id, 0)
+        sent = StockSent(
+            part_id=line.part_id,
+            place_id=line.place_id,
+            to_place_id=held.van_id,
+            transfer_id=command.order_id,
+            quantity=line.quantity,
+        )
+        draft.take_out(sent)
+        arrived = StockArrived(
+            part_id=line.part_id,
+            place_id=held.van_id,
+            from_place_id=line.place_id,
+            transfer_id=command.order_id,
+            quantity=line.quantity,
+        )
+        draft.add(arrived)
+        draft.set_aside(line.part_id, held.van_id, command.order_id, in_van + line.quantity)
+    if fetched:
+        ids = {"order_id": command.order_id, "request_id": command.request_id}
+        picked = PartsPickedUp(**ids, engineer_id=held.engineer_id, van_id=held.van_id, lines=fetched)
+        draft.events.append(picked)
+    return draft.events
+
+
+def in_the_van(lines: Iterable[PlacedLine], van_id: str) -> tuple[PlacedLine, ...]:
+    """What is set aside once all of it has been fetched: one line for each part."""
+    pieces: dict[str, int] = {}
+    for line in lines:
+        pieces[line.part_id] = pieces.get(line.part_id, 0) + line.quantity
+    return tuple([PlacedLine(part_id, van_id, quantity) for part_id, quantity in pieces.items()])
 
 
 def settle_reads(command: SettleVisit) -> tuple[str, ...]:
@@ -186,21 +279,31 @@ def _must_be_named(draft: Draft, lines: Iterable[PlacedLine]) -> None:
 
 
 def evolve(reservation: Reservation, event: ReservationEvent) -> Reservation:
+    reservation = replace(reservation, request_id=event.request_id)
+    held = reservation.held
     match event:
         case PartsRecommended():
             return replace(reservation, recommended=event.lines)
         case PartsReserved():
-            return replace(reservation, held=Held(event.visit_id, event.lines))
+            return replace(reservation, held=_held(event, event.lines))
         case PartsShort():
-            return replace(reservation, held=reservation.held or Held(event.visit_id, ()))
+            return replace(reservation, held=held or _held(event, ()))
+        case PartsPickedUp():
+            return replace(reservation, held=held and replace(held, lines=in_the_van(held.lines, event.van_id)))
+        case ReservationExpired():
+            return replace(reservation, held=held and replace(held, expires_at=None))
         case ReservationReleased():
-            over = {reservation.held.visit_id} if reservation.held and event.reason != MISSING else set()
+            over = {held.visit_id} if held and event.reason != MISSING else set()
             return replace(reservation, held=None, given_up=reservation.given_up | over)
         case VisitSettled():
             settled = reservation.settled | {event.visit_id}
             return replace(reservation, settled=settled, done=reservation.done or event.completed)
         case _:
             assert_never(event)
+
+
+def _held(event: PartsReserved | PartsShort, lines: tuple[PlacedLine, ...]) -> Held:
+    return Held(event.visit_id, lines, event.engineer_id, event.van_id, event.expires_at)
 
 
 RESERVATION: Stream[Reservation] = Stream("reservation", Reservation(), evolve)
