@@ -310,7 +310,9 @@ async def test_parts_that_nobody_comes_for_are_free_again_once(it):
 @story
 async def test_a_visit_that_ended_in_time_lets_nothing_expire(it):
     (envelope,) = await it.publishes(assigned())
+    assert await it.running.journal.due(micros(NOW + timedelta(days=9)), 10)
     await it.publishes(completed(USED, visit_id=visit_of(envelope)))
+    assert await it.running.journal.due(micros(NOW + timedelta(days=9)), 10) == []
     await at(it, NOW + timedelta(days=9))
     assert ReservationExpired not in [type(event) for event in await it.own_events()]
 
