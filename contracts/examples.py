@@ -293,7 +293,7 @@ _ALL: Final[tuple[Event, ...]] = (
     inventory.StockFellShort(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.PartConsumed(part_id="P-SEALANT", place_id=VAN, quantity=2, **_OF_ORDER, drift=1),
     inventory.StockLow(part_id="P-COMPRESSOR", place_id="WH-EAST", free=2, low_below=3),
-    inventory.PartsRecommended(**_OF_ORDER, lines=_WANTED),
+    inventory.PartsRecommended(**_OF_ORDER, lines=_WANTED, urgency="high"),
     inventory.PartsReserved(
         **_OF_ORDER, engineer_id=ENGINEER, lines=_PLACED, visit_id=VISIT, van_id=VAN, expires_at=_KEPT_UNTIL
     ),

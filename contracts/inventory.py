@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from contracts.event import Event, NonNegative, Positive, Utc, belongs_to
+from contracts.intake import Urgency
 
 Condition = Literal["good", "defective"]
 """Whether pieces may go into a device. Only good ones are set aside and counted as free."""
@@ -267,12 +268,15 @@ class PartsRecommended(Event, frozen=True, kw_only=True):
     order_id: str
     request_id: str
     lines: tuple[PartLine, ...]
+    urgency: Urgency = "normal"
+    """Of the order: the most urgent one that is short gets what arrives."""
 
 
 @belongs_to("reservation", of="order_id", key="request_id")
 class PartsReserved(Event, frozen=True, kw_only=True):
     """
-    Parts are set aside for the order, each at a place: these are all of them.
+    Parts are set aside for the order, each at a place: these are all of them, and what is missing is in a PartsShort
+    right after this.
 
     Acted on by: fieldwork (shows them). Read by: reporting.
     """
@@ -291,7 +295,11 @@ class PartsReserved(Event, frozen=True, kw_only=True):
 
 @belongs_to("reservation", of="order_id", key="request_id")
 class PartsShort(Event, frozen=True, kw_only=True):
-    """Not enough pieces are free anywhere. Acted on by: nobody yet; shown to the dispatcher. Read by: reporting."""
+    """
+    Not enough pieces are free anywhere.
+
+    Acted on by: inventory (looks again when some arrive); shown to the dispatcher. Read by: reporting.
+    """
 
     order_id: str
     request_id: str

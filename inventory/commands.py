@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator
 
 from contracts.fieldwork import UsedPart
+from contracts.intake import Urgency
 from contracts.inventory import Condition, MovedLine, PartLine
 from services.chassis.command import Command
 
@@ -164,6 +165,7 @@ class RecommendParts(Command):
     order_id: str
     request_id: str
     lines: tuple[PartLine, ...]
+    urgency: Urgency = "normal"
 
 
 class ReserveParts(Command):
@@ -188,6 +190,18 @@ class ReserveParts(Command):
     van_id: str = ""
     visit_ends_at: AwareDatetime | None = None
     """As planned, for a visit that nothing was set aside for so far."""
+
+
+class FillShortage(Command):
+    """Pieces have come that an order is short of: set aside what is free of them, beside what it has."""
+
+    order_id: str
+    request_id: str
+    visit_id: str
+    candidates: tuple[Shelf, ...]
+    """Where to look, best first."""
+    held: tuple[Shelf, ...] = ()
+    """As with ReserveParts."""
 
 
 class ReleaseParts(Command):

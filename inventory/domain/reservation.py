@@ -30,6 +30,7 @@ from contracts.inventory import (
 from contracts.problems import NotYet, Rejected
 from inventory.commands import (
     ExpireReservation,
+    FillShortage,
     PickUpParts,
     RecommendParts,
     ReleaseParts,
@@ -48,6 +49,7 @@ class Held:
 
     visit_id: str
     lines: tuple[PlacedLine, ...]
+    short: tuple[PartLine, ...] = ()
     engineer_id: str = ""
     van_id: str = ""
     expires_at: datetime | None = None
@@ -92,7 +94,7 @@ def _reads(order_id: str, *shelves: Iterable[Shelf]) -> tuple[str, ...]:
 def recommend(reservation: Reservation, command: RecommendParts) -> list[Event]:
     if reservation != Reservation() or not command.lines:
         return []
-    return [PartsRecommended(order_id=command.order_id, request_id=command.request_id, lines=command.lines)]
+    return [PartsRecommended(**command.model_dump())]
 
 
 def reserve_reads(command: ReserveParts) -> tuple[str, ...]:
@@ -108,17 +110,14 @@ def reserve(states: States, command: ReserveParts) -> list[Event]:
     held = known.held
     if held:
         _must_be_named(draft, held.lines)
-        intact = all(
-            draft.stock(line.part_id, line.place_id).of(command.order_id) == line.quantity for line in held.lines
-        )
-        if held.visit_id == command.visit_id and intact:
+        if held.visit_id == command.visit_id and _is_intact(draft, held, command.order_id):
             return []
     if unlooked := {line.part_id for line in wanted} - {line.part_id for line in command.lines}:
         raise NotYet(f"the view had not seen that order {command.order_id} takes {', '.join(sorted(unlooked))}")
     ids = {"order_id": command.order_id, "request_id": command.request_id}
-    lines, short = _allocate(draft, command, wanted)
+    lines, short = _allocate(draft, command, wanted, keep=True)
     if not known.recommended:
-        draft.events.append(PartsRecommended(**ids, lines=wanted))
+        draft.events.append(PartsRecommended(order_id=command.order_id, request_id=command.request_id, lines=wanted))
     if held:
         reason = MISSING if held.visit_id == command.visit_id else "order-reassigned"
         draft.events.append(ReservationReleased(**ids, reason=reason))
@@ -144,10 +143,51 @@ def _expires_at(known: Reservation, command: ReserveParts, rules: StockRulesSet)
     return command.visit_ends_at and command.visit_ends_at + timedelta(hours=rules.keep_reserved_h)
 
 
+def fill_reads(command: FillShortage) -> tuple[str, ...]:
+    return _reads(command.order_id, command.candidates, command.held)
+
+
+def fill(states: States, command: FillShortage) -> list[Event]:
+    known: Reservation = states[reservation_stream(command.order_id)]
+    held = known.held
+    if held is None or held.visit_id != command.visit_id or not held.short:
+        return []
+    draft = Draft(states)
+    _must_be_named(draft, held.lines)
+    if not _is_intact(draft, held, command.order_id):
+        return []  # Pieces of it went missing: all of it is about to be looked for anew.
+    more, short = _allocate(draft, command, held.short, keep=False)
+    if not more:
+        return []
+    pieces = {(line.part_id, line.place_id): line.quantity for line in held.lines}
+    for line in more:
+        where = line.part_id, line.place_id
+        pieces[where] = pieces.get(where, 0) + line.quantity
+        draft.set_aside(*where, command.order_id, pieces[where])
+    facts = {"order_id": command.order_id, "request_id": command.request_id, "visit_id": held.visit_id}
+    facts |= {"engineer_id": held.engineer_id, "van_id": held.van_id}
+    lines = tuple([PlacedLine(*where, quantity) for where, quantity in pieces.items()])
+    draft.events.append(PartsReserved(**facts, expires_at=held.expires_at, lines=lines))
+    if short:
+        draft.events.append(PartsShort(**facts, expires_at=held.expires_at, lines=short))
+    for shelf in command.candidates:
+        draft.warn(shelf)
+    return draft.events
+
+
+def _is_intact(draft: Draft, held: Held, order_id: str) -> bool:
+    """Whether all that is set aside is still there."""
+    return all(draft.stock(line.part_id, line.place_id).of(order_id) == line.quantity for line in held.lines)
+
+
 def _allocate(
-    draft: Draft, command: ReserveParts, wanted: Sequence[PartLine]
+    draft: Draft, command: ReserveParts | FillShortage, wanted: Sequence[PartLine], *, keep: bool
 ) -> tuple[tuple[PlacedLine, ...], tuple[PartLine, ...]]:
-    """Where the pieces are to be taken from, in the order of the candidates, and what is not to be had."""
+    """
+    Where the pieces are to be taken from, in the order of the candidates, and what is not to be had.
+
+    With `keep`, those that are set aside for the order already are among them.
+    """
     lines: list[PlacedLine] = []
     short: list[PartLine] = []
     for line in wanted:
@@ -155,7 +195,8 @@ def _allocate(
         for shelf in command.candidates:
             if shelf.part_id == line.part_id and missing:
                 stock = draft.stock(shelf.part_id, shelf.place_id)
-                if taken := min(missing, stock.free + stock.of(command.order_id)):
+                mine = stock.of(command.order_id) if keep else 0
+                if taken := min(missing, stock.free + mine):
                     lines.append(PlacedLine(shelf.part_id, shelf.place_id, taken))
                     missing -= taken
         if missing:
@@ -287,7 +328,7 @@ def evolve(reservation: Reservation, event: ReservationEvent) -> Reservation:
         case PartsReserved():
             return replace(reservation, held=_held(event, event.lines))
         case PartsShort():
-            return replace(reservation, held=held or _held(event, ()))
+            return replace(reservation, held=replace(held or _held(event, ()), short=event.lines))
         case PartsPickedUp():
             return replace(reservation, held=held and replace(held, lines=in_the_van(held.lines, event.van_id)))
         case ReservationExpired():
@@ -303,7 +344,13 @@ def evolve(reservation: Reservation, event: ReservationEvent) -> Reservation:
 
 
 def _held(event: PartsReserved | PartsShort, lines: tuple[PlacedLine, ...]) -> Held:
-    return Held(event.visit_id, lines, event.engineer_id, event.van_id, event.expires_at)
+    return Held(
+        visit_id=event.visit_id,
+        lines=lines,
+        engineer_id=event.engineer_id,
+        van_id=event.van_id,
+        expires_at=event.expires_at,
+    )
 
 
 RESERVATION: Stream[Reservation] = Stream("reservation", Reservation(), evolve)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 from sqlalchemy import bindparam, select
 
 from contracts.envelope import Envelope
+from contracts.intake import Urgency
 from contracts.inventory import (
     PartLine,
     PartsPickedUp,
@@ -22,6 +23,9 @@ from inventory.domain.reservation import in_the_van
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
+URGENCIES: Final[tuple[Urgency, ...]] = get_args(Urgency)
+"""The least urgent first."""
+
 Shown = PartsRecommended | PartsReserved | PartsShort | PartsPickedUp | ReservationReleased
 
 
@@ -30,18 +34,19 @@ def apply(rows: Rows, event: Shown, envelope: Envelope) -> None:
     rows.put(key, version=envelope.version, request_id=event.request_id)
     match event:
         case PartsRecommended():
-            rows.put(key, recommended=_text(event.lines))
+            rank = URGENCIES.index(event.urgency)
+            rows.put(key, recommended=_text(event.lines), urgency_rank=rank, since=micros(envelope.time))
         case PartsReserved():
             _put_visit(rows, event)
-            rows.put(key, lines=_text(event.lines))
+            rows.put(key, lines=_text(event.lines), short="[]", is_short=False)
         case PartsShort():
             _put_visit(rows, event)
-            rows.put(key, short=_text(event.lines))
+            rows.put(key, short=_text(event.lines), is_short=True)
         case PartsPickedUp():
             row = rows.get(key) or RESERVATIONS.defaults
             rows.put(key, lines=_text(in_the_van(placed_lines(str(row["lines"])), event.van_id)))
         case ReservationReleased():
-            rows.put(key, lines="[]", short="[]", released=event.reason, expires_at=None)
+            rows.put(key, lines="[]", short="[]", is_short=False, released=event.reason, expires_at=None)
 
 
 def _put_visit(rows: Rows, event: PartsReserved | PartsShort) -> None:
@@ -83,12 +88,29 @@ RESERVATIONS = View(
         "recommended": "[]",
         "lines": "[]",
         "short": "[]",
+        "is_short": False,
+        "urgency_rank": 0,
+        "since": 0,
         "released": "",
     },
     reads=(PartsRecommended, PartsReserved, PartsShort, PartsPickedUp, ReservationReleased),
     apply=apply,
+    indexes=(("is_short",),),
 )
 
 ONE_RESERVATION: Final = select(RESERVATIONS.table).where(
     RESERVATIONS.table.c.tenant == bindparam("tenant"), RESERVATIONS.table.c.order_id == bindparam("order_id")
 )
+
+_row = RESERVATIONS.table.c
+
+SHORT_OF: Final = (
+    select(RESERVATIONS.table)
+    .where(_row.tenant == bindparam("tenant"), _row.is_short, _row.short.like(bindparam("part"), escape="/"))
+    .order_by(_row.urgency_rank.desc(), _row.since, _row.order_id)
+)
+"""
+Orders that miss pieces of a part, the most urgent first and of these the oldest; `part` is what `naming` says of it.
+
+A few too many may be among them, as with PARTS_FITTING.
+"""

@@ -110,7 +110,14 @@ STOCK = View(
 
 _stock, _part, _place = STOCK.table.c, PARTS.table.c, PLACES.table.c
 _shelves = (
-    select(_stock.part_id, _stock.place_id, _part.low_below, _place.kind, _place.region)
+    select(
+        _stock.part_id,
+        _stock.place_id,
+        _part.low_below,
+        _place.kind,
+        _place.region,
+        (_stock.on_hand - _stock.set_aside).label("free"),
+    )
     .join(PARTS.table, (_part.tenant == _stock.tenant) & (_part.part_id == _stock.part_id))
     .join(PLACES.table, (_place.tenant == _stock.tenant) & (_place.place_id == _stock.place_id))
     .where(_stock.tenant == bindparam("tenant"), _stock.part_id == bindparam("part_id"))

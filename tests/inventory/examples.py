@@ -34,6 +34,7 @@ from contracts.inventory import (
 from inventory.commands import (
     CountStock,
     ExpireReservation,
+    FillShortage,
     LoseTransfer,
     PickUpParts,
     ReceiveTransfer,
@@ -191,6 +192,12 @@ def reserve(*candidates, wanted=1, held=(), **changes):
 
 def release(*held, reason="order-cancelled", visit_id=""):
     return ReleaseParts(**ORDER, reason=reason, held=tuple([shelf(one) for one in held]), visit_id=visit_id)
+
+
+def fill(*candidates, held=(), visit_id="v-1"):
+    named = tuple([shelf(one) if isinstance(one, str) else one for one in candidates])
+    held = tuple([shelf(one) for one in held])
+    return FillShortage(**ORDER, visit_id=visit_id, candidates=named, held=held)
 
 
 def expire(due_at=KEPT_UNTIL):

@@ -21,6 +21,7 @@ from contracts.problems import NotYet, Rejected
 from inventory.commands import (
     CountStock,
     ExpireReservation,
+    FillShortage,
     LoseTransfer,
     PickUpParts,
     ReceiveStock,
@@ -93,6 +94,7 @@ class Books(RuleBasedStateMachine):
                 case ReservationReleased():
                     self.promised[event.order_id], self.short[event.order_id] = {}, 0
                 case PartsReserved():
+                    self.short[event.order_id] = 0
                     self.promised[event.order_id] = {line.place_id: line.quantity for line in event.lines}
                 case PartsPickedUp():
                     self.promised[event.order_id] = {event.van_id: sum(self.promised[event.order_id].values())}
@@ -233,6 +235,20 @@ class Books(RuleBasedStateMachine):
             self.on_hand[place, "good"] -= quantity
             self.on_hand[held.van_id, "good"] += quantity
         assert self.promised[order] == {held.van_id: sum(before.values())}
+
+    @rule(order=orders)
+    def fill(self, order):
+        missing, reservation = self.short[order], self.states.get(f"reservation/{order}")
+        if not reservation or not reservation.held:
+            return
+        before, held = sum(self.promised[order].values()), reservation.held
+        asked = {"order_id": order, "request_id": f"r-{order}", "visit_id": held.visit_id}
+        looked = self.candidates(held.van_id)
+        free = sum(self.movable(shelf.place_id, "good") for shelf in looked)
+        shelves = tuple([Shelf(part_id="fan", place_id=place) for place in self.promised[order]])
+        self.ask(FillShortage(**asked, candidates=looked, held=shelves))
+        assert sum(self.promised[order].values()) == before + min(missing, free)
+        assert self.short[order] == missing - min(missing, free)
 
     @rule(order=orders)
     def expire(self, order):

@@ -18,6 +18,7 @@ from tests.inventory.examples import (
     expire,
     expired,
     fell_short,
+    fill,
     low,
     pick_up,
     picked_up,
@@ -40,6 +41,7 @@ given = spec_for(RULES)
 
 SECOND = {"visit_id": "v-2", "engineer_id": "e-2"}
 USED = UsedPart("fan", "van-1", 1)
+KEPT = {"expires_at": KEPT_UNTIL, "van_id": "van-1"}
 
 # Recommending.
 
@@ -279,10 +281,60 @@ def test_what_was_set_aside_and_is_used_does_not_make_a_warehouse_low_again():
     )
 
 
+# Pieces that come for an order that is short.
+
+SHORT_OF_TWO = [counted(1), recommended(PartLine("fan", 3)), set_aside(), reserved(), short(2)]
+
+
+def test_what_comes_is_set_aside_beside_what_the_order_has():
+    given(*SHORT_OF_TWO, counted(5, "wh-1")).when(fill("van-1", "wh-1", held=["van-1"])).then(
+        set_aside(2, "wh-1"), reserved(("van-1", 1), ("wh-1", 2))
+    )
+    given(*SHORT_OF_TWO, counted(4)).when(fill("van-1", held=["van-1"])).then(set_aside(2), reserved(("van-1", 3)))
+
+
+def test_where_less_comes_than_is_missing_the_rest_stays_missing():
+    given(*SHORT_OF_TWO, counted(1, "wh-1")).when(fill("wh-1", held=["van-1"])).then(
+        set_aside(1, "wh-1"), reserved(("van-1", 1), ("wh-1", 1)), short(1)
+    )
+    given(*SHORT_OF_TWO).when(fill("van-1", held=["van-1"])).then_nothing()
+
+
+def test_an_order_that_had_nothing_gets_what_comes():
+    given(recommended(), short(**KEPT), counted(1)).when(fill("van-1")).then(set_aside(), reserved(**KEPT))
+
+
+def test_a_shortage_is_filled_once():
+    filled = [*SHORT_OF_TWO, counted(5, "wh-1"), set_aside(2, "wh-1"), reserved(("van-1", 1), ("wh-1", 2))]
+    given(*filled).when(fill("wh-1", held=["van-1", "wh-1"])).then_nothing()
+
+
+def test_what_comes_is_not_for_an_order_that_has_ended_or_another_visit():
+    for asked in (fill("wh-1", held=["van-1"], visit_id="v-0"), fill("wh-1", held=["van-1"], visit_id="v-2")):
+        given(*SHORT_OF_TWO, counted(5, "wh-1")).when(asked).then_nothing()
+    over = [*SHORT_OF_TWO, returned(), released("order-cancelled"), counted(5, "wh-1")]
+    given(*over).when(fill("wh-1", held=["van-1"])).then_nothing()
+
+
+def test_an_order_whose_pieces_went_missing_is_left_to_the_search_for_those():
+    gone = [*SHORT_OF_TWO, counted(0), fell_short(), counted(5, "wh-1")]
+    given(*gone).when(fill("wh-1", held=["van-1"])).then_nothing()
+
+
+def test_what_is_filled_from_where_the_view_does_not_know_is_waited_for():
+    with pytest.raises(NotYet, match="fan at van-1"):
+        given(*SHORT_OF_TWO, counted(5, "wh-1")).when(fill("wh-1")).then_nothing()
+
+
+def test_a_warehouse_that_a_filled_shortage_leaves_low_says_so():
+    given(recommended(), short(), counted(2, "wh-1")).when(fill(shelf("wh-1", 2))).then(
+        set_aside(1, "wh-1"), reserved(("wh-1", 1)), low(1)
+    )
+
+
 # Parts that nobody comes for.
 
 PLANNED = {"visit_ends_at": NOW, "van_id": "van-1"}
-KEPT = {"expires_at": KEPT_UNTIL, "van_id": "van-1"}
 SET_ASIDE_FOR_A_TIME = [counted(1), recommended(), set_aside(), reserved(**KEPT)]
 
 

@@ -291,6 +291,70 @@ async def test_old_parts_come_back_are_sent_back_or_scrapped(it):
     assert [(row["on_hand"], row["defective"]) for row in rows] == [(6, 0)]
 
 
+# Pieces that come for orders that are short.
+
+
+async def all_short(it, *orders):
+    """Nothing is anywhere, and these orders, by urgency and in this order, want a fan each."""
+    for place_id in ("van-1", "van-2", "wh-1"):
+        await post(it, "/v1/stock/count", part_id="fan", place_id=place_id, quantity=0)
+    for order_id, urgency in orders:
+        ids = {"order_id": order_id, "request_id": f"r-{order_id}"}
+        await it.publishes(opened(**ids, urgency=urgency))
+        it.clock.set(it.clock.now() + timedelta(minutes=1))
+        await it.publishes(assigned(**ids))
+        assert (await reservation(it, order_id))["short"]
+
+
+async def served(it, *orders):
+    return [order_id for order_id in orders if (await reservation(it, order_id))["reserved"]]
+
+
+@story
+async def test_the_most_urgent_order_gets_what_arrives_and_then_the_oldest(it):
+    names = ("o-1", "o-2", "o-3")
+    await all_short(it, ("o-1", "normal"), ("o-2", "normal"), ("o-3", "high"))
+    fan = {"part_id": "fan", "place_id": "wh-1", "source": "maker"}
+    for expected in (["o-3"], ["o-1", "o-3"], ["o-1", "o-2", "o-3"]):
+        await post(it, "/v1/stock/receive", **fan, quantity=1)
+        assert await served(it, *names) == expected
+    recorded = [event.order_id for event in await it.own_events() if isinstance(event, PartsReserved)]
+    assert recorded == ["o-3", "o-1", "o-2"]
+    await post(it, "/v1/stock/receive", **fan, quantity=5)
+    assert [type(event) for event in await it.own_events()].count(PartsReserved) == 3
+
+
+@story
+async def test_it_gets_what_another_order_gives_back_and_what_is_counted_or_brought(it):
+    await all_short(it, ("o-1", "normal"), ("o-2", "normal"), ("o-3", "normal"))
+    await post(it, "/v1/stock/count", part_id="fan", place_id="wh-1", quantity=1)
+    assert await served(it, "o-1", "o-2", "o-3") == ["o-1"]
+    await it.publishes(OrderCancelled(order_id="o-1", request_id="r-o-1", reason="dispatcher"))
+    assert await served(it, "o-1", "o-2", "o-3") == ["o-2"]
+    old = {"part_id": "fan", "place_id": "van-1", "quantity": 1, "order_id": "o-9"}
+    await post(it, "/v1/stock/return", **old)
+    assert await served(it, "o-3") == []
+    await post(it, "/v1/stock/return", **old, condition="good")
+    assert await served(it, "o-3") == ["o-3"]
+
+
+@story
+async def test_a_transfer_that_arrives_serves_whoever_waits_for_that_van(it):
+    await all_short(it, ("o-1", "normal"))
+    await post(it, "/v1/places", place_id="br-9", kind="branch", name="far", region="south")
+    await post(it, "/v1/stock/count", part_id="fan", place_id="br-9", quantity=3)
+    assert await served(it, "o-1") == []
+    lines = [{"part_id": "fan", "quantity": 3}]
+    sending = {"from_place_id": "br-9", "to_place_id": "van-2", "lines": lines}
+    transfer_id = (await post(it, "/v1/transfers", **sending)).json()["id"]
+    await post(it, f"/v1/transfers/{transfer_id}/receive")
+    assert await served(it, "o-1") == [], "the van of another engineer"
+    sending = {"from_place_id": "van-2", "to_place_id": "van-1", "lines": lines}
+    transfer_id = (await post(it, "/v1/transfers", **sending)).json()["id"]
+    await post(it, f"/v1/transfers/{transfer_id}/receive")
+    assert await served(it, "o-1") == ["o-1"]
+
+
 # Parts that nobody comes for.
 
 

@@ -117,6 +117,15 @@ def test_a_reservation_shows_how_long_it_is_kept_and_what_was_fetched():
     assert (found["expires_at"], found["released"]) == (None, "expired")
 
 
+def test_an_order_is_short_until_it_has_all_it_misses():
+    events = [(recommended(PartLine("fan", 2), urgency="high"), {"time": FIRST}), reserved(), short(1)]
+    found = only_row(RESERVATIONS, events)
+    assert (found["is_short"], found["urgency_rank"], found["since"]) == (True, 2, micros(FIRST))
+    found = only_row(RESERVATIONS, [*events, reserved(("van-1", 2))])
+    assert (found["is_short"], found["short"], found["since"]) == (False, "[]", micros(FIRST))
+    assert only_row(RESERVATIONS, [*events, released("expired")])["is_short"] is False
+
+
 def test_rows_are_the_same_in_whatever_order_events_arrive():
     events = [
         *REGISTERS,
