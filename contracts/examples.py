@@ -17,6 +17,7 @@ REQUEST: Final = "01933f1c-8a00-7000-8000-00000000a001"
 ORDER: Final = "5d0c2f6e-93b1-8c57-9a44-2b6f0e1d7c03"
 VISIT: Final = "b1a7c9d2-0e4f-8a36-8f21-6c5d4e3b2a10"
 SURVEY: Final = "e3f0a1b2-c4d5-8e6f-a7b8-c9d0e1f2a3b4"
+TRANSFER: Final = "01933f3a-1c00-7000-8000-00000000b001"
 PHOTO: Final = "01933f3a-1c00-7000-8000-00000000f001"
 CUSTOMER, DEVICE, MODEL = "C001", "D0001", "BCD-520"
 ENGINEER, VAN, DAY = "E01", "VAN-E01", "2026-11-24"
@@ -37,6 +38,8 @@ _BOOKED: Final = dispatcher.EngineerDay(ENGINEER, DAY)
 _USED: Final = (fieldwork.UsedPart("P-COMPRESSOR", VAN, 1), fieldwork.UsedPart("P-SEALANT", VAN, 2))
 _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-SEALANT", 2))
 _PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
+_MOVED: Final = (inventory.MovedLine("P-COMPRESSOR", 2, "good"),)
+_KEPT_UNTIL: Final = datetime(2026, 11, 27, 11, tzinfo=UTC)
 
 _ALL: Final[tuple[Event, ...]] = (
     # intake
@@ -247,15 +250,60 @@ _ALL: Final[tuple[Event, ...]] = (
     # inventory
     inventory.PartDefined(part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3),
     inventory.PlaceDefined(place_id=VAN, kind="van", name="Van of E01", region="朝阳区"),
-    inventory.StockCounted(part_id="P-COMPRESSOR", place_id=VAN, quantity=2, source="wms"),
+    inventory.StockCounted(part_id="P-COMPRESSOR", place_id=VAN, quantity=2, source="wms", condition="good"),
+    inventory.StockReceived(
+        part_id="P-COMPRESSOR", place_id="WH-EAST", quantity=10, condition="good", source="supplier"
+    ),
+    inventory.StockSent(
+        part_id="P-COMPRESSOR",
+        place_id="WH-EAST",
+        to_place_id=VAN,
+        transfer_id=TRANSFER,
+        quantity=2,
+        condition="good",
+    ),
+    inventory.StockArrived(
+        part_id="P-COMPRESSOR",
+        place_id=VAN,
+        from_place_id="WH-EAST",
+        transfer_id=TRANSFER,
+        quantity=1,
+        condition="good",
+    ),
+    inventory.PartReturned(part_id="P-COMPRESSOR", place_id=VAN, quantity=1, condition="defective", order_id=ORDER),
+    inventory.PartScrapped(
+        part_id="P-SEALANT", place_id="WH-EAST", quantity=1, condition="good", reason="past its date"
+    ),
+    inventory.PartSentBack(
+        part_id="P-COMPRESSOR", place_id="WH-EAST", quantity=1, condition="defective", supplier="S-COOL"
+    ),
+    inventory.TransferSent(
+        transfer_id=TRANSFER, from_place_id="WH-EAST", to_place_id=VAN, lines=_MOVED, reason="restock"
+    ),
+    inventory.TransferReceived(transfer_id=TRANSFER, lines=(inventory.MovedLine("P-COMPRESSOR", 1),)),
+    inventory.TransferLost(
+        transfer_id=TRANSFER,
+        to_place_id=VAN,
+        lines=(inventory.MovedLine("P-COMPRESSOR", 1),),
+        reason="not on the lorry",
+    ),
+    inventory.StockRulesSet(rules_id="tenant", keep_reserved_h=72),
     inventory.StockSetAside(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.StockReturned(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.StockFellShort(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.PartConsumed(part_id="P-SEALANT", place_id=VAN, quantity=2, **_OF_ORDER, drift=1),
     inventory.StockLow(part_id="P-COMPRESSOR", place_id="WH-EAST", free=2, low_below=3),
-    inventory.PartsRecommended(**_OF_ORDER, lines=_WANTED),
-    inventory.PartsReserved(**_OF_ORDER, engineer_id=ENGINEER, lines=_PLACED, visit_id=VISIT),
-    inventory.PartsShort(**_OF_ORDER, lines=_WANTED[:1], engineer_id=ENGINEER, visit_id=VISIT),
+    inventory.PartsRecommended(**_OF_ORDER, lines=_WANTED, urgency="high"),
+    inventory.PartsReserved(
+        **_OF_ORDER, engineer_id=ENGINEER, lines=_PLACED, visit_id=VISIT, van_id=VAN, expires_at=_KEPT_UNTIL
+    ),
+    inventory.PartsShort(
+        **_OF_ORDER, lines=_WANTED[:1], engineer_id=ENGINEER, visit_id=VISIT, van_id=VAN, expires_at=_KEPT_UNTIL
+    ),
+    inventory.PartsPickedUp(
+        **_OF_ORDER, engineer_id=ENGINEER, van_id=VAN, lines=(inventory.PlacedLine("P-SEALANT", "WH-EAST", 1),)
+    ),
+    inventory.ReservationExpired(**_OF_VISIT),
     inventory.ReservationReleased(**_OF_ORDER, reason="consumed"),
     inventory.VisitSettled(**_OF_VISIT, completed=True),
     # quality

@@ -7,17 +7,44 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import Field, field_validator
 from sqlalchemy import select
 
-from inventory.commands import CountStock, DefinePart, DefinePlace, Name, PlaceKind, Quantity, Region, Words
-from inventory.domain.register import part_stream, place_stream
+from contracts.inventory import Condition, MovedLine
+from inventory.commands import (
+    CountStock,
+    DefinePart,
+    DefinePlace,
+    Hours,
+    LoseTransfer,
+    Move,
+    Name,
+    PickUpParts,
+    Pieces,
+    PlaceKind,
+    Quantity,
+    ReceiveStock,
+    ReceiveTransfer,
+    Region,
+    ReturnPart,
+    ScrapPart,
+    SendBackPart,
+    SendTransfer,
+    SetStockRules,
+    Shelf,
+    Words,
+    each_once,
+)
+from inventory.domain.register import RULES_STREAM, part_stream, place_stream
+from inventory.domain.reservation import reservation_stream
 from inventory.domain.stock import stock_stream
+from inventory.domain.transfer import transfer_stream
 from inventory.projections.registers import PARTS, PLACES, models_of
 from inventory.projections.reservations import RESERVATIONS, part_lines, placed_lines
 from inventory.projections.stock import STOCK
+from inventory.projections.transfers import TRANSFERS, moved_lines
 from services.chassis.clock import at_micros
-from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
+from services.chassis.http import Accepted, Body, Call, Limit, Page, Problem, ServiceRouter, absent, command, query
 from services.chassis.service import Api
 
 KEEPERS = ("dispatcher", "manager", "operator")
@@ -64,15 +91,98 @@ class CountBody(Body):
     place_id: Name
     quantity: Quantity
     source: Name = Field("count", description="`count`, or the name of the system that says so.")
+    condition: Condition = "good"
+
+
+class MoveBody(Body):
+    part_id: Name
+    place_id: Name
+    quantity: Pieces
+
+
+class ReceiveBody(MoveBody):
+    condition: Condition = "good"
+    source: Words = Field(description="Who delivered them.")
+
+
+class ReturnBody(MoveBody):
+    condition: Condition = Field("defective", description="`defective`: an old part; `good`: one that was not used.")
+    order_id: Name
+
+
+class ScrapBody(MoveBody):
+    condition: Condition = "defective"
+    reason: Words
+
+
+class SendBackBody(MoveBody):
+    condition: Condition = "defective"
+    supplier: Words
+
+
+class MovedBody(Body):
+    part_id: Name
+    quantity: Pieces
+    condition: Condition = "good"
+
+    def line(self) -> MovedLine:
+        return MovedLine(self.part_id, self.quantity, self.condition)
+
+
+class LinesBody(Body):
+    lines: list[MovedBody] = Field(max_length=200)
+
+    @field_validator("lines")
+    @classmethod
+    def _each_once(cls, lines: list[MovedBody]) -> list[MovedBody]:
+        each_once(tuple([line.line() for line in lines]))
+        return lines
+
+    def moved(self) -> tuple[MovedLine, ...]:
+        return tuple([line.line() for line in self.lines])
+
+
+class TransferBody(LinesBody):
+    lines: list[MovedBody] = Field(min_length=1, max_length=200)
+    from_place_id: Name
+    to_place_id: Name
+    reason: str = Field("", max_length=200, description="`restock`, `unused`, `old-parts`, or your own word.")
+
+
+class ArrivedBody(LinesBody):
+    lines: list[MovedBody] = Field([], max_length=200, description="What has arrived; empty for all of it.")
+
+
+class LostBody(LinesBody):
+    lines: list[MovedBody] = Field([], max_length=200, description="What will not arrive; empty for all of it.")
+    reason: Words
+
+
+class TransferView(Body):
+    transfer_id: str
+    version: int
+    from_place_id: str
+    to_place_id: str
+    reason: str
+    state: str = Field(description="`in-transit` or `ended`")
+    sent_at: datetime
+    in_transit: list[MovedBody]
+    lost: list[MovedBody]
+
+
+class RulesBody(Body):
+    keep_reserved_h: Hours = Field(72, description="Hours after a visit's planned end for which its parts are kept.")
 
 
 class StockView(Body):
     part_id: str
     place_id: str
     version: int
-    on_hand: int
+    on_hand: int = Field(description="Good pieces.")
+    defective: int
     set_aside: int
     free: int
+    in_transit: int = Field(description="Pieces on their way to here.")
     drift: int = Field(description="Pieces that were used and were not on our books.")
     low: bool
     counted_at: datetime | None
@@ -91,6 +201,8 @@ class ReservationView(Body):
     request_id: str
     engineer_id: str
     visit_id: str
+    van_id: str
+    expires_at: datetime | None = Field(description="When they are free again unless the visit has ended.")
     recommended: list[LineView]
     reserved: list[LineView]
     short: list[LineView]
@@ -114,8 +226,20 @@ def _stock(row: Mapping[str, Any]) -> StockView:
     return StockView(**{name: row[name] for name in StockView.model_fields if name not in derived} | derived)
 
 
+def _transfer(row: Mapping[str, Any]) -> TransferView:
+    derived: dict[str, Any] = {name: _moved(row[name]) for name in ("in_transit", "lost")}
+    derived["sent_at"] = at_micros(row["sent_at"])
+    return TransferView(**{name: row[name] for name in TransferView.model_fields if name not in derived} | derived)
+
+
+def _moved(text: str) -> list[MovedBody]:
+    lines = moved_lines(text)
+    return [MovedBody(part_id=line.part_id, quantity=line.quantity, condition=line.condition) for line in lines]
+
+
 def _reservation(row: Mapping[str, Any]) -> ReservationView:
-    lists = {
+    lists: dict[str, Any] = {
+        "expires_at": None if row["expires_at"] is None else at_micros(row["expires_at"]),
         "recommended": [LineView(part_id=p.part_id, quantity=p.quantity) for p in part_lines(row["recommended"])],
         "reserved": [
             LineView(part_id=p.part_id, quantity=p.quantity, place_id=p.place_id) for p in placed_lines(row["lines"])
@@ -130,6 +254,8 @@ def routes(api: Api) -> APIRouter:
     router.include_router(_parts(api))
     router.include_router(_places(api))
     router.include_router(_stocks(api))
+    router.include_router(_movements(api))
+    router.include_router(_transfers(api))
     router.include_router(_reservations(api))
     return router
 
@@ -197,6 +323,95 @@ def _stocks(api: Api) -> APIRouter:
     return router
 
 
+def _movements(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/stock", tags=["stock"])
+
+    async def moved(call: Call, asked: Move) -> Accepted:
+        answer = await call.ask(asked, versioned=stock_stream(asked.part_id, asked.place_id))
+        return Accepted.of(answer, id=f"{asked.part_id}/{asked.place_id}")
+
+    @router.post("/receive", summary="Pieces came from outside")
+    async def receive(body: ReceiveBody, call: Call = command(*KEEPERS)) -> Accepted:
+        return await moved(call, ReceiveStock(**body.model_dump()))
+
+    @router.post("/return", summary="Pieces came back from a device: an old part, or one that was not used")
+    async def bring_back(body: ReturnBody, call: Call = command("engineer", *KEEPERS)) -> Accepted:
+        return await moved(call, ReturnPart(**body.model_dump()))
+
+    @router.post("/scrap", summary="Pieces were thrown away")
+    async def scrap(body: ScrapBody, call: Call = command(*KEEPERS)) -> Accepted:
+        return await moved(call, ScrapPart(**body.model_dump()))
+
+    @router.post("/send-back", summary="Pieces went back to their supplier")
+    async def send_back(body: SendBackBody, call: Call = command(*KEEPERS)) -> Accepted:
+        return await moved(call, SendBackPart(**body.model_dump()))
+
+    @router.post("/rules", summary="The figures by which inventory decides from now on")
+    async def rules(body: RulesBody, call: Call = command("manager")) -> Accepted:
+        return Accepted.of(await call.ask(SetStockRules(**body.model_dump()), versioned=RULES_STREAM), id="tenant")
+
+    return router
+
+
+def _transfers(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/transfers", tags=["stock"])
+    table = TRANSFERS.table
+
+    async def known(call: Call, transfer_id: str) -> Mapping[str, Any]:
+        row = await call.one(select(table).where(table.c.transfer_id == transfer_id))
+        if row is None:
+            raise absent("transfer", transfer_id)
+        return row
+
+    @router.post("", status_code=201, summary="Send pieces from one place to another")
+    async def send(body: TransferBody, call: Call = command("engineer", *KEEPERS)) -> Accepted:
+        facts = body.model_dump(exclude={"lines"})
+        transfer_id = call.new_id()
+        answer = await call.ask(SendTransfer(transfer_id=transfer_id, lines=body.moved(), **facts))
+        return Accepted.of(answer, id=transfer_id)
+
+    @router.post("/{transfer_id}/receive", summary="Pieces have arrived")
+    async def receive(transfer_id: str, body: ArrivedBody, call: Call = command("engineer", *KEEPERS)) -> Accepted:
+        row = await known(call, transfer_id)
+        facts = {"transfer_id": transfer_id, "to_place_id": row["to_place_id"]}
+        if lines := body.moved() or moved_lines(row["in_transit"]):
+            asked = ReceiveTransfer(**facts, lines=lines)
+            return Accepted.of(await call.ask(asked, versioned=transfer_stream(transfer_id)), id=transfer_id)
+        raise Problem("transfer.ended", transfer_id=transfer_id)
+
+    @router.post("/{transfer_id}/lose", summary="Pieces will not arrive")
+    async def lose(transfer_id: str, body: LostBody, call: Call = command(*KEEPERS)) -> Accepted:
+        row = await known(call, transfer_id)
+        facts = {"transfer_id": transfer_id, "to_place_id": row["to_place_id"], "reason": body.reason}
+        if lines := body.moved() or moved_lines(row["in_transit"]):
+            asked = LoseTransfer(**facts, lines=lines)
+            return Accepted.of(await call.ask(asked, versioned=transfer_stream(transfer_id)), id=transfer_id)
+        raise Problem("transfer.ended", transfer_id=transfer_id)
+
+    @router.get("", summary="What is on its way, or was")
+    async def some(
+        call: Call = query(*READERS),
+        to_place_id: str | None = None,
+        state: str | None = None,
+        cursor: str | None = None,
+        limit: Limit = 50,
+    ) -> Page[TransferView]:
+        rows = select(table)
+        for column, value in ((table.c.to_place_id, to_place_id), (table.c.state, state)):
+            if value is not None:
+                rows = rows.where(column == value)
+        page = await call.page(rows, order_by=[table.c.transfer_id], cursor=cursor, limit=limit)
+        return page.map(_transfer)
+
+    @router.get("/{transfer_id}", summary="One transfer")
+    async def one(transfer_id: str, call: Call = query(*READERS)) -> TransferView:
+        row = await known(call, transfer_id)
+        call.etag(row["version"])
+        return _transfer(row)
+
+    return router
+
+
 def _reservations(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/reservations", tags=["parts"])
     table = RESERVATIONS.table
@@ -208,5 +423,14 @@ def _reservations(api: Api) -> APIRouter:
             raise absent("reservation", order_id)
         call.etag(row["version"])
         return _reservation(row)
+
+    @router.post("/{order_id}/pick-up", summary="Fetch what is set aside elsewhere and put it into her van")
+    async def pick_up(order_id: str, call: Call = command("engineer", "dispatcher", "operator")) -> Accepted:
+        row = await call.one(select(table).where(table.c.order_id == order_id))
+        if row is None or not call.owns(row["engineer_id"]):
+            raise absent("reservation", order_id)
+        held = tuple([Shelf(part_id=line.part_id, place_id=line.place_id) for line in placed_lines(row["lines"])])
+        asked = PickUpParts(order_id=order_id, request_id=row["request_id"], van_id=row["van_id"], held=held)
+        return Accepted.of(await call.ask(asked, versioned=reservation_stream(order_id)), id=order_id)
 
     return router

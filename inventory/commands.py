@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator
 
 from contracts.fieldwork import UsedPart
-from contracts.inventory import PartLine
+from contracts.intake import Urgency
+from contracts.inventory import Condition, MovedLine, PartLine
 from services.chassis.command import Command
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:+\-]+$")]
@@ -15,8 +17,10 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Region = Annotated[str, StringConstraints(max_length=100)]
 Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
-PlaceKind = Literal["warehouse", "van"]
-ReleaseReason = Literal["order-cancelled", "order-declined"]
+Pieces = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Hours = Annotated[int, Field(ge=1, le=8_760)]
+PlaceKind = Literal["warehouse", "branch", "van"]
+ReleaseReason = Literal["order-cancelled", "order-declined", "expired"]
 
 
 class DefinePart(Command):
@@ -46,6 +50,103 @@ class CountStock(Command):
     place_id: Name
     quantity: Quantity
     source: Name = "count"
+    condition: Condition = "good"
+
+
+class Move(Command):
+    """Pieces of one part come to a place or leave it for good."""
+
+    part_id: Name
+    place_id: Name
+    quantity: Pieces
+
+
+class ReceiveStock(Move):
+    """They came from outside."""
+
+    condition: Condition = "good"
+    source: Words
+
+
+class ReturnPart(Move):
+    """They came back from a device: an old part, or one that was booked as used and was not."""
+
+    condition: Condition
+    order_id: Name
+
+
+class ScrapPart(Move):
+    """They were thrown away."""
+
+    condition: Condition
+    reason: Words
+
+
+class SendBackPart(Move):
+    """They went back to their supplier."""
+
+    condition: Condition
+    supplier: Words
+
+
+Lines = Annotated[tuple[MovedLine, ...], Field(min_length=1, max_length=200)]
+
+
+class SendTransfer(Command):
+    """Pieces leave one place for another."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    transfer_id: Name
+    from_place_id: Name
+    to_place_id: Name
+    lines: Lines
+    reason: str = ""
+
+    @field_validator("lines")
+    @classmethod
+    def _each_once(cls, lines: tuple[MovedLine, ...]) -> tuple[MovedLine, ...]:
+        return each_once(lines)
+
+
+class EndTransfer(Command):
+    """Some or all of what is in transit ends its way."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    transfer_id: Name
+    to_place_id: Name
+    """As the view says: the stocks there are read."""
+    lines: Lines
+
+    @field_validator("lines")
+    @classmethod
+    def _each_once(cls, lines: tuple[MovedLine, ...]) -> tuple[MovedLine, ...]:
+        return each_once(lines)
+
+
+class ReceiveTransfer(EndTransfer):
+    """These pieces have arrived."""
+
+
+class LoseTransfer(EndTransfer):
+    """These pieces will not arrive."""
+
+    reason: Words
+
+
+def each_once(lines: tuple[MovedLine, ...]) -> tuple[MovedLine, ...]:
+    """Raises ValueError where two lines are about the same pieces: it could not be said which of them is meant."""
+    counts = Counter((line.part_id, line.condition) for line in lines)
+    if twice := sorted(part_id for (part_id, _), times in counts.items() if times > 1):
+        raise ValueError(f"more than one line is about {', '.join(twice)}; give each part once per condition")
+    return lines
+
+
+class SetStockRules(Command):
+    """The figures by which inventory decides."""
+
+    keep_reserved_h: Hours = 72
 
 
 class Shelf(Command):
@@ -64,6 +165,7 @@ class RecommendParts(Command):
     order_id: str
     request_id: str
     lines: tuple[PartLine, ...]
+    urgency: Urgency = "normal"
 
 
 class ReserveParts(Command):
@@ -85,14 +187,49 @@ class ReserveParts(Command):
     """Where to look, best first."""
     held: tuple[Shelf, ...] = ()
     """Where the view says that something is set aside for the order."""
+    van_id: str = ""
+    visit_ends_at: AwareDatetime | None = None
+    """As planned, for a visit that nothing was set aside for so far."""
+
+
+class FillShortage(Command):
+    """Pieces have come that an order is short of: set aside what is free of them, beside what it has."""
+
+    order_id: str
+    request_id: str
+    visit_id: str
+    candidates: tuple[Shelf, ...]
+    """Where to look, best first."""
+    held: tuple[Shelf, ...] = ()
+    """As with ReserveParts."""
 
 
 class ReleaseParts(Command):
-    """The order is cancelled, or declined by its engineer: what is set aside for it is free again."""
+    """The order is cancelled, declined by its engineer, or its visit is long past: what is set aside is free again."""
 
     order_id: str
     request_id: str
     reason: ReleaseReason = "order-cancelled"
+    held: tuple[Shelf, ...] = ()
+    """As with ReserveParts."""
+    visit_id: str = ""
+    """Only what is set aside for this visit; empty for whatever it is set aside for."""
+
+
+class ExpireReservation(Command):
+    """The time is over for which parts stay set aside for a visit."""
+
+    order_id: str
+    due_at: AwareDatetime
+    """Of the timer; another one may have been set meanwhile."""
+
+
+class PickUpParts(Command):
+    """The engineer fetches what lies elsewhere for her visit and puts it into her van."""
+
+    order_id: str
+    request_id: str
+    van_id: str
     held: tuple[Shelf, ...] = ()
     """As with ReserveParts."""
 

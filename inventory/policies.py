@@ -13,12 +13,31 @@ from typing import Any, assert_never
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderOpened, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.fieldwork import ServiceCompleted, VisitAborted
-from contracts.inventory import PartLine, PlacedLine, StockFellShort
+from contracts.inventory import (
+    PartLine,
+    PartReturned,
+    PartsShort,
+    PlacedLine,
+    ReservationExpired,
+    StockArrived,
+    StockCounted,
+    StockFellShort,
+    StockReceived,
+    StockReturned,
+)
 from contracts.problems import NotYet
-from inventory.commands import RecommendParts, ReleaseParts, ReleaseReason, ReserveParts, SettleVisit, Shelf
-from inventory.projections.registers import PARTS_FITTING, models_of, naming
-from inventory.projections.reservations import ONE_RESERVATION, part_lines, placed_lines
-from inventory.projections.stock import AT_PLACE, AT_WAREHOUSES
+from inventory.commands import (
+    FillShortage,
+    RecommendParts,
+    ReleaseParts,
+    ReleaseReason,
+    ReserveParts,
+    SettleVisit,
+    Shelf,
+)
+from inventory.projections.registers import ONE_PLACE, PARTS_FITTING, models_of, naming
+from inventory.projections.reservations import ONE_RESERVATION, SHORT_OF, part_lines, placed_lines
+from inventory.projections.stock import AT_PLACE, AT_STORES
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -31,13 +50,18 @@ OrderEvent = Placed | GivenUp | VisitAborted | ServiceCompleted
 async def when_order_opened(event: OrderOpened, envelope: Envelope, facts: Facts) -> list[RecommendParts]:
     """Where no part fits, there is nothing to say."""
     lines = await _usual(event.device_model, envelope.tenant, facts)
-    return [RecommendParts(order_id=event.order_id, request_id=event.request_id, lines=lines)] if lines else []
+    ids = {"order_id": event.order_id, "request_id": event.request_id}
+    return [RecommendParts(**ids, lines=lines, urgency=event.urgency)] if lines else []
 
 
 async def when_order_assigned(
     event: OrderAssigned | OrderReassigned, envelope: Envelope, facts: Facts
 ) -> list[ReserveParts]:
-    """Her van first, then the warehouses. What was set aside for another engineer's visit moves."""
+    """
+    Her van first, then the branches of its region, then the warehouses.
+
+    What was set aside for another engineer's visit moves.
+    """
     row = await _reservation(event.order_id, envelope.tenant, facts)
     lines = part_lines(row["recommended"]) if row else ()
     lines = lines or await _usual(event.device_model, envelope.tenant, facts)
@@ -51,8 +75,10 @@ async def when_order_assigned(
             visit_id=derived_id("visit", event.order_id, envelope.id),
             engineer_id=event.engineer_id,
             lines=lines,
-            candidates=await _candidates(lines, [event.van_id], envelope.tenant, facts),
+            candidates=await _candidates(lines, event.van_id, [event.van_id], envelope.tenant, facts),
             held=_held(row),
+            van_id=event.van_id,
+            visit_ends_at=event.ends_at,
         )
     ]
 
@@ -70,6 +96,7 @@ async def when_visit_ended(
     """Work done in the field is a fact, and what was used is used, whatever our stock says."""
     stocked = await _stocked([used.part_id for used in event.parts], envelope.tenant, facts)
     shelves = [(used.part_id, used.place_id) for used in event.parts]
+    unknown = {where: Shelf(part_id=where[0], place_id=where[1]) for where in shelves if where not in stocked}
     return [
         SettleVisit(
             order_id=event.order_id,
@@ -77,20 +104,21 @@ async def when_visit_ended(
             visit_id=event.visit_id,
             completed=isinstance(event, ServiceCompleted),
             used=event.parts,
-            shelves=tuple([stocked.get(shelf) or Shelf(part_id=shelf[0], place_id=shelf[1]) for shelf in shelves]),
+            shelves=tuple([unknown.get(where) or _shelf(stocked[where]) for where in shelves]),
             held=_held(await _reservation(event.order_id, envelope.tenant, facts)),
         )
     ]
 
 
 async def when_stock_fell_short(event: StockFellShort, envelope: Envelope, facts: Facts) -> list[ReserveParts]:
-    """The order keeps what is still there for it and looks for the rest at the warehouses."""
+    """The order keeps what is still there for it and looks for the rest as when it was assigned."""
     row = await _reservation(event.order_id, envelope.tenant, facts)
     if row is None:
         raise NotYet(f"the view has not seen the reservation of order {event.order_id}")
     if row["released"]:
         return []
-    lines, held = part_lines(row["recommended"]), _held(row)
+    lines, held, van_id = part_lines(row["recommended"]), _held(row), row["van_id"]
+    first = list(dict.fromkeys([*[shelf.place_id for shelf in held], van_id]))
     return [
         ReserveParts(
             order_id=event.order_id,
@@ -98,10 +126,64 @@ async def when_stock_fell_short(event: StockFellShort, envelope: Envelope, facts
             visit_id=row["visit_id"],
             engineer_id=row["engineer_id"],
             lines=lines,
-            candidates=await _candidates(lines, [shelf.place_id for shelf in held], envelope.tenant, facts),
+            candidates=await _candidates(lines, van_id, first, envelope.tenant, facts),
             held=held,
+            van_id=van_id,
         )
     ]
+
+
+async def when_reservation_expired(event: ReservationExpired, envelope: Envelope, facts: Facts) -> list[ReleaseParts]:
+    """Nobody has said that the visit ended; its parts are free again, and whatever it used is still booked."""
+    return [
+        ReleaseParts(
+            order_id=event.order_id,
+            request_id=event.request_id,
+            reason="expired",
+            held=_held(await _reservation(event.order_id, envelope.tenant, facts)),
+            visit_id=event.visit_id,
+        )
+    ]
+
+
+Freed = StockCounted | StockReceived | StockArrived | PartReturned | StockReturned
+
+
+async def when_shortage_may_end(event: Freed | PartsShort, envelope: Envelope, facts: Facts) -> list[FillShortage]:
+    """
+    Whoever is short of these pieces gets them: the most urgent order first, and of these the oldest.
+
+    Looked for once more when the shortage is recorded: some may have come to a place that the decision did not look at,
+    because its view was older.
+    """
+    parts = [line.part_id for line in event.lines] if isinstance(event, PartsShort) else [event.part_id]
+    return [asked for part_id in parts for asked in await _serve(part_id, envelope.tenant, facts)]
+
+
+async def _serve(part_id: str, tenant: str, facts: Facts) -> list[FillShortage]:
+    """As many of the orders that are short of a part as there are pieces for, by the view."""
+    left: dict[str, int] = {}
+    asked = []
+    for row in await facts.fetch(SHORT_OF, tenant=tenant, part=naming(part_id)):
+        missing = sum(line.quantity for line in part_lines(row["short"]) if line.part_id == part_id)
+        shelves = await _near([part_id], row["van_id"], [row["van_id"]], tenant, facts)
+        places = [shelf["place_id"] for shelf in shelves if left.setdefault(shelf["place_id"], shelf["free"]) > 0]
+        if not missing or not places:
+            continue
+        for place_id in places:
+            taken = min(missing, left[place_id])
+            left[place_id] -= taken
+            missing -= taken
+        asked.append(
+            FillShortage(
+                order_id=row["order_id"],
+                request_id=row["request_id"],
+                visit_id=row["visit_id"],
+                candidates=tuple([_shelf(shelf) for shelf in shelves]),
+                held=_held(row),
+            )
+        )
+    return asked
 
 
 async def when_order_moves(event: OrderEvent, envelope: Envelope, facts: Facts) -> Sequence[Reaction]:
@@ -137,27 +219,47 @@ def _held(row: Mapping[str, Any] | None) -> tuple[Shelf, ...]:
     return tuple([Shelf(part_id=line.part_id, place_id=line.place_id) for line in lines])
 
 
-async def _candidates(lines: Iterable[PartLine], first: Sequence[str], tenant: str, facts: Facts) -> tuple[Shelf, ...]:
-    """Where these parts lie: at the first places in their order, then at the warehouses by id."""
-    stocked = await _stocked([line.part_id for line in lines], tenant, facts, near=first)
-    return tuple(sorted(stocked.values(), key=lambda s: first.index(s.place_id) if s.place_id in first else len(first)))
+async def _candidates(
+    lines: Iterable[PartLine], van_id: str, first: Sequence[str], tenant: str, facts: Facts
+) -> tuple[Shelf, ...]:
+    """Where to look for these parts, best first."""
+    rows = await _near([line.part_id for line in lines], van_id, first, tenant, facts)
+    return tuple([_shelf(row) for row in rows])
+
+
+async def _near(
+    parts: Iterable[str], van_id: str, first: Sequence[str], tenant: str, facts: Facts
+) -> list[Mapping[str, Any]]:
+    """The stocks of these parts: at the first places, at the branches of the van's region, at the warehouses."""
+    van = await facts.fetch(ONE_PLACE, tenant=tenant, place_id=van_id)
+    stocked = await _stocked(parts, tenant, facts, near=first, region=van[0]["region"] if van else "")
+    rank = {place_id: number for number, place_id in enumerate(first)}
+    return sorted(stocked.values(), key=lambda row: rank.get(row["place_id"], len(rank)))
 
 
 async def _stocked(
-    parts: Iterable[str], tenant: str, facts: Facts, near: Sequence[str] = ()
-) -> dict[tuple[str, str], Shelf]:
-    """The stocks of these parts at the warehouses and at the places that are near, by part and place."""
-    shelves = {}
+    parts: Iterable[str], tenant: str, facts: Facts, near: Sequence[str] = (), region: str = ""
+) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """
+    The stocks of these parts at the branches of the region, at the warehouses and at the places that are near.
+
+    By part and place; the branches of a part before its warehouses.
+    """
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
     for part_id in sorted(set(parts)):
         part = {"tenant": tenant, "part_id": part_id}
-        rows = [*await facts.fetch(AT_WAREHOUSES, **part)]
+        stores = await facts.fetch(AT_STORES, **part)
+        rows = [row for row in stores if row["kind"] == "warehouse" or (region and row["region"] == region)]
         for place_id in near:
             rows += await facts.fetch(AT_PLACE, **part, place_id=place_id)
-        for row in rows:
-            # A van carries what it carries: only at a warehouse is a part low.
-            limit = row["low_below"] if row["kind"] == "warehouse" else 0
-            shelves[part_id, row["place_id"]] = Shelf(part_id=part_id, place_id=row["place_id"], low_below=limit)
-    return shelves
+        found |= {(part_id, row["place_id"]): row for row in rows}
+    return found
+
+
+def _shelf(row: Mapping[str, Any]) -> Shelf:
+    """A van carries what it carries: only at a warehouse is a part low."""
+    limit = row["low_below"] if row["kind"] == "warehouse" else 0
+    return Shelf(part_id=row["part_id"], place_id=row["place_id"], low_below=limit)
 
 
 # One policy for the whole story of an order, because order is kept within a policy only.
@@ -168,4 +270,10 @@ POLICIES = (
         when_order_moves,
     ),
     Policy("replace-missing-parts", (StockFellShort,), when_stock_fell_short),
+    Policy(
+        "serve-short-orders",
+        (StockCounted, StockReceived, StockArrived, PartReturned, StockReturned, PartsShort),
+        when_shortage_may_end,
+    ),
+    Policy("release-expired-parts", (ReservationExpired,), when_reservation_expired),
 )

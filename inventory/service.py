@@ -7,37 +7,70 @@ from inventory.commands import (
     CountStock,
     DefinePart,
     DefinePlace,
+    ExpireReservation,
+    FillShortage,
+    LoseTransfer,
+    PickUpParts,
+    ReceiveStock,
+    ReceiveTransfer,
     RecommendParts,
     ReleaseParts,
     ReserveParts,
+    ReturnPart,
+    ScrapPart,
+    SendBackPart,
+    SendTransfer,
+    SetStockRules,
     SettleVisit,
 )
-from inventory.domain import register, reservation, stock
+from inventory.deadlines import ON_TIMER, TIMERS
+from inventory.domain import register, reservation, stock, transfer
 from inventory.policies import POLICIES
 from inventory.projections.registers import PARTS, PLACES
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
+from inventory.projections.transfers import TRANSFERS
 from services.chassis.journal.rules import Handler, Rules, on_stream
 from services.chassis.service import Service
 
 RULES = Rules(
     service="inventory",
-    streams=(register.PART, register.PLACE, stock.STOCK, reservation.RESERVATION),
+    streams=(
+        register.PART,
+        register.PLACE,
+        register.RULES,
+        stock.STOCK,
+        transfer.TRANSFER,
+        reservation.RESERVATION,
+    ),
     handlers=(
         on_stream(DefinePart, lambda c: register.part_stream(c.part_id), register.define_part),
         on_stream(DefinePlace, lambda c: register.place_stream(c.place_id), register.define_place),
-        Handler(CountStock, stock.count_reads, stock.count),
+        on_stream(SetStockRules, lambda _: register.RULES_STREAM, register.set_rules),
+        Handler(CountStock, stock.shelf_reads, stock.count),
+        Handler(ReceiveStock, stock.shelf_reads, stock.receive),
+        Handler(ReturnPart, stock.shelf_reads, stock.bring_back),
+        Handler(ScrapPart, stock.shelf_reads, stock.scrap),
+        Handler(SendBackPart, stock.shelf_reads, stock.send_back),
+        Handler(SendTransfer, transfer.send_reads, transfer.send),
+        Handler(ReceiveTransfer, transfer.end_reads, transfer.receive),
+        Handler(LoseTransfer, transfer.end_reads, transfer.lose),
         on_stream(RecommendParts, lambda c: reservation.reservation_stream(c.order_id), reservation.recommend),
         Handler(ReserveParts, reservation.reserve_reads, reservation.reserve),
+        Handler(FillShortage, reservation.fill_reads, reservation.fill),
         Handler(ReleaseParts, reservation.release_reads, reservation.release),
+        on_stream(ExpireReservation, lambda c: reservation.reservation_stream(c.order_id), reservation.expire),
+        Handler(PickUpParts, reservation.pick_up_reads, reservation.pick_up),
         Handler(SettleVisit, reservation.settle_reads, reservation.settle),
     ),
+    timers=TIMERS,
 )
 
 service = Service(
     name="inventory",
     rules=RULES,
-    views=(PARTS, PLACES, STOCK, RESERVATIONS),
+    views=(PARTS, PLACES, STOCK, TRANSFERS, RESERVATIONS),
     policies=POLICIES,
+    on_timer=ON_TIMER,
     routes=routes,
 )

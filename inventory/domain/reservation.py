@@ -9,20 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from contracts.event import Event
 from contracts.inventory import (
     PartLine,
+    PartsPickedUp,
     PartsRecommended,
     PartsReserved,
     PartsShort,
     PlacedLine,
+    ReservationExpired,
     ReservationReleased,
+    StockArrived,
+    StockRulesSet,
+    StockSent,
     VisitSettled,
 )
-from contracts.problems import NotYet
-from inventory.commands import RecommendParts, ReleaseParts, ReserveParts, SettleVisit, Shelf
+from contracts.problems import NotYet, Rejected
+from inventory.commands import (
+    ExpireReservation,
+    FillShortage,
+    PickUpParts,
+    RecommendParts,
+    ReleaseParts,
+    ReserveParts,
+    SettleVisit,
+    Shelf,
+)
+from inventory.domain.register import RULES_STREAM
 from inventory.domain.stock import Draft, stock_stream
 from services.chassis.journal.rules import States, Stream
 
@@ -33,10 +49,16 @@ class Held:
 
     visit_id: str
     lines: tuple[PlacedLine, ...]
+    short: tuple[PartLine, ...] = ()
+    engineer_id: str = ""
+    van_id: str = ""
+    expires_at: datetime | None = None
+    """None also when that has been said."""
 
 
 @dataclass(frozen=True)
 class Reservation:
+    request_id: str = ""
     recommended: tuple[PartLine, ...] = ()
     held: Held | None = None
     given_up: frozenset[str] = frozenset()
@@ -47,7 +69,15 @@ class Reservation:
     """The work is completed."""
 
 
-ReservationEvent = PartsRecommended | PartsReserved | PartsShort | ReservationReleased | VisitSettled
+ReservationEvent = (
+    PartsRecommended
+    | PartsReserved
+    | PartsShort
+    | PartsPickedUp
+    | ReservationExpired
+    | ReservationReleased
+    | VisitSettled
+)
 
 MISSING = "stock-missing"
 
@@ -64,11 +94,11 @@ def _reads(order_id: str, *shelves: Iterable[Shelf]) -> tuple[str, ...]:
 def recommend(reservation: Reservation, command: RecommendParts) -> list[Event]:
     if reservation != Reservation() or not command.lines:
         return []
-    return [PartsRecommended(order_id=command.order_id, request_id=command.request_id, lines=command.lines)]
+    return [PartsRecommended(**command.model_dump())]
 
 
 def reserve_reads(command: ReserveParts) -> tuple[str, ...]:
-    return _reads(command.order_id, command.candidates, command.held)
+    return *_reads(command.order_id, command.candidates, command.held), RULES_STREAM
 
 
 def reserve(states: States, command: ReserveParts) -> list[Event]:
@@ -80,17 +110,14 @@ def reserve(states: States, command: ReserveParts) -> list[Event]:
     held = known.held
     if held:
         _must_be_named(draft, held.lines)
-        intact = all(
-            draft.stock(line.part_id, line.place_id).of(command.order_id) == line.quantity for line in held.lines
-        )
-        if held.visit_id == command.visit_id and intact:
+        if held.visit_id == command.visit_id and _is_intact(draft, held, command.order_id):
             return []
     if unlooked := {line.part_id for line in wanted} - {line.part_id for line in command.lines}:
         raise NotYet(f"the view had not seen that order {command.order_id} takes {', '.join(sorted(unlooked))}")
     ids = {"order_id": command.order_id, "request_id": command.request_id}
-    lines, short = _allocate(draft, command, wanted)
+    lines, short = _allocate(draft, command, wanted, keep=True)
     if not known.recommended:
-        draft.events.append(PartsRecommended(**ids, lines=wanted))
+        draft.events.append(PartsRecommended(order_id=command.order_id, request_id=command.request_id, lines=wanted))
     if held:
         reason = MISSING if held.visit_id == command.visit_id else "order-reassigned"
         draft.events.append(ReservationReleased(**ids, reason=reason))
@@ -99,20 +126,68 @@ def reserve(states: States, command: ReserveParts) -> list[Event]:
                 draft.set_aside(line.part_id, line.place_id, command.order_id, 0)
     for line in lines:
         draft.set_aside(line.part_id, line.place_id, command.order_id, line.quantity)
-    ids |= {"engineer_id": command.engineer_id, "visit_id": command.visit_id}
+    visit = {"engineer_id": command.engineer_id, "visit_id": command.visit_id, "van_id": command.van_id}
+    expires_at = _expires_at(known, command, states[RULES_STREAM])
     if lines:
-        draft.events.append(PartsReserved(**ids, lines=lines))
+        draft.events.append(PartsReserved(**ids, **visit, expires_at=expires_at, lines=lines))
     if short:
-        draft.events.append(PartsShort(**ids, lines=short))
+        draft.events.append(PartsShort(**ids, **visit, expires_at=expires_at, lines=short))
     for shelf in command.candidates:
         draft.warn(shelf)
     return draft.events
 
 
+def _expires_at(known: Reservation, command: ReserveParts, rules: StockRulesSet) -> datetime | None:
+    if known.held and known.held.visit_id == command.visit_id:
+        return known.held.expires_at
+    return command.visit_ends_at and command.visit_ends_at + timedelta(hours=rules.keep_reserved_h)
+
+
+def fill_reads(command: FillShortage) -> tuple[str, ...]:
+    return _reads(command.order_id, command.candidates, command.held)
+
+
+def fill(states: States, command: FillShortage) -> list[Event]:
+    known: Reservation = states[reservation_stream(command.order_id)]
+    held = known.held
+    if held is None or held.visit_id != command.visit_id or not held.short:
+        return []
+    draft = Draft(states)
+    _must_be_named(draft, held.lines)
+    if not _is_intact(draft, held, command.order_id):
+        return []  # Pieces of it went missing: all of it is about to be looked for anew.
+    more, short = _allocate(draft, command, held.short, keep=False)
+    if not more:
+        return []
+    pieces = {(line.part_id, line.place_id): line.quantity for line in held.lines}
+    for line in more:
+        where = line.part_id, line.place_id
+        pieces[where] = pieces.get(where, 0) + line.quantity
+        draft.set_aside(*where, command.order_id, pieces[where])
+    facts = {"order_id": command.order_id, "request_id": command.request_id, "visit_id": held.visit_id}
+    facts |= {"engineer_id": held.engineer_id, "van_id": held.van_id}
+    lines = tuple([PlacedLine(*where, quantity) for where, quantity in pieces.items()])
+    draft.events.append(PartsReserved(**facts, expires_at=held.expires_at, lines=lines))
+    if short:
+        draft.events.append(PartsShort(**facts, expires_at=held.expires_at, lines=short))
+    for shelf in command.candidates:
+        draft.warn(shelf)
+    return draft.events
+
+
+def _is_intact(draft: Draft, held: Held, order_id: str) -> bool:
+    """Whether all that is set aside is still there."""
+    return all(draft.stock(line.part_id, line.place_id).of(order_id) == line.quantity for line in held.lines)
+
+
 def _allocate(
-    draft: Draft, command: ReserveParts, wanted: Sequence[PartLine]
+    draft: Draft, command: ReserveParts | FillShortage, wanted: Sequence[PartLine], *, keep: bool
 ) -> tuple[tuple[PlacedLine, ...], tuple[PartLine, ...]]:
-    """Where the pieces are to be taken from, in the order of the candidates, and what is not to be had."""
+    """
+    Where the pieces are to be taken from, in the order of the candidates, and what is not to be had.
+
+    With `keep`, those that are set aside for the order already are among them.
+    """
     lines: list[PlacedLine] = []
     short: list[PartLine] = []
     for line in wanted:
@@ -120,7 +195,8 @@ def _allocate(
         for shelf in command.candidates:
             if shelf.part_id == line.part_id and missing:
                 stock = draft.stock(shelf.part_id, shelf.place_id)
-                if taken := min(missing, stock.free + stock.of(command.order_id)):
+                mine = stock.of(command.order_id) if keep else 0
+                if taken := min(missing, stock.free + mine):
                     lines.append(PlacedLine(shelf.part_id, shelf.place_id, taken))
                     missing -= taken
         if missing:
@@ -134,12 +210,70 @@ def release_reads(command: ReleaseParts) -> tuple[str, ...]:
 
 def release(states: States, command: ReleaseParts) -> list[Event]:
     known: Reservation = states[reservation_stream(command.order_id)]
-    if known.held is None:
+    if known.held is None or command.visit_id not in ("", known.held.visit_id):
         return []
     draft = Draft(states)
     _return(draft, known.held, command.order_id)
     released = ReservationReleased(order_id=command.order_id, request_id=command.request_id, reason=command.reason)
     return [*draft.events, released]
+
+
+def expire(known: Reservation, command: ExpireReservation) -> list[Event]:
+    if known.held is None or known.held.expires_at != command.due_at:
+        return []
+    return [ReservationExpired(order_id=command.order_id, request_id=known.request_id, visit_id=known.held.visit_id)]
+
+
+def pick_up_reads(command: PickUpParts) -> tuple[str, ...]:
+    van = [Shelf(part_id=shelf.part_id, place_id=command.van_id) for shelf in command.held]
+    return _reads(command.order_id, command.held, van)
+
+
+def pick_up(states: States, command: PickUpParts) -> list[Event]:
+    """Raises Rejected where nothing is set aside, or where it is not known which van is meant."""
+    known: Reservation = states[reservation_stream(command.order_id)]
+    held = known.held
+    if held is None or not held.lines:
+        raise Rejected("reservation.empty", order_id=command.order_id)
+    if not held.van_id or held.van_id != command.van_id:
+        raise Rejected("reservation.no-van", order_id=command.order_id)
+    draft = Draft(states)
+    if not all(draft.knows(line.part_id, line.place_id) for line in held.lines):
+        raise Rejected("reservation.unseen", order_id=command.order_id)
+    fetched = tuple([line for line in held.lines if line.place_id != held.van_id])
+    for line in fetched:
+        in_van = draft.stock(line.part_id, held.van_id).of(command.order_id)
+        draft.set_aside(line.part_id, line.place_id, command.order_id, 0)
+        sent = StockSent(
+            part_id=line.part_id,
+            place_id=line.place_id,
+            to_place_id=held.van_id,
+            transfer_id=command.order_id,
+            quantity=line.quantity,
+        )
+        draft.take_out(sent)
+        arrived = StockArrived(
+            part_id=line.part_id,
+            place_id=held.van_id,
+            from_place_id=line.place_id,
+            transfer_id=command.order_id,
+            quantity=line.quantity,
+        )
+        draft.add(arrived)
+        draft.set_aside(line.part_id, held.van_id, command.order_id, in_van + line.quantity)
+    if fetched:
+        ids = {"order_id": command.order_id, "request_id": command.request_id}
+        picked = PartsPickedUp(**ids, engineer_id=held.engineer_id, van_id=held.van_id, lines=fetched)
+        draft.events.append(picked)
+    return draft.events
+
+
+def in_the_van(lines: Iterable[PlacedLine], van_id: str) -> tuple[PlacedLine, ...]:
+    """What is set aside once all of it has been fetched: one line for each part."""
+    pieces: dict[str, int] = {}
+    for line in lines:
+        pieces[line.part_id] = pieces.get(line.part_id, 0) + line.quantity
+    return tuple([PlacedLine(part_id, van_id, quantity) for part_id, quantity in pieces.items()])
 
 
 def settle_reads(command: SettleVisit) -> tuple[str, ...]:
@@ -186,21 +320,37 @@ def _must_be_named(draft: Draft, lines: Iterable[PlacedLine]) -> None:
 
 
 def evolve(reservation: Reservation, event: ReservationEvent) -> Reservation:
+    reservation = replace(reservation, request_id=event.request_id)
+    held = reservation.held
     match event:
         case PartsRecommended():
             return replace(reservation, recommended=event.lines)
         case PartsReserved():
-            return replace(reservation, held=Held(event.visit_id, event.lines))
+            return replace(reservation, held=_held(event, event.lines))
         case PartsShort():
-            return replace(reservation, held=reservation.held or Held(event.visit_id, ()))
+            return replace(reservation, held=replace(held or _held(event, ()), short=event.lines))
+        case PartsPickedUp():
+            return replace(reservation, held=held and replace(held, lines=in_the_van(held.lines, event.van_id)))
+        case ReservationExpired():
+            return replace(reservation, held=held and replace(held, expires_at=None))
         case ReservationReleased():
-            over = {reservation.held.visit_id} if reservation.held and event.reason != MISSING else set()
+            over = {held.visit_id} if held and event.reason != MISSING else set()
             return replace(reservation, held=None, given_up=reservation.given_up | over)
         case VisitSettled():
             settled = reservation.settled | {event.visit_id}
             return replace(reservation, settled=settled, done=reservation.done or event.completed)
         case _:
             assert_never(event)
+
+
+def _held(event: PartsReserved | PartsShort, lines: tuple[PlacedLine, ...]) -> Held:
+    return Held(
+        visit_id=event.visit_id,
+        lines=lines,
+        engineer_id=event.engineer_id,
+        van_id=event.van_id,
+        expires_at=event.expires_at,
+    )
 
 
 RESERVATION: Stream[Reservation] = Stream("reservation", Reservation(), evolve)

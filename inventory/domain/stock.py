@@ -1,41 +1,51 @@
 """
-The stock of one part at one place: so many pieces on hand, some of them set aside for orders.
+The stock of one part at one place: so many good pieces on hand, some of them set aside for orders, and so many
+defective ones.
 
 Never is more set aside than lies there, and never less than nothing lies there. A count and a use are facts and are
 never refused: where they leave less than was set aside, the orders that came last lose theirs; where more was used
-than we had on our books, the difference is the drift.
+than we had on our books, the difference is the drift. What somebody means to do with pieces (send, scrap, give back to
+the supplier) is refused where not so many are free: whoever has them in her hand counts first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from contracts.event import Event
 from contracts.inventory import (
+    Condition,
     PartConsumed,
-    PartDefined,
-    PlaceDefined,
+    PartReturned,
+    PartScrapped,
+    PartSentBack,
+    StockArrived,
     StockCounted,
     StockFellShort,
     StockLow,
+    StockReceived,
     StockReturned,
+    StockSent,
     StockSetAside,
 )
 from contracts.problems import Rejected
-from inventory.commands import CountStock, Shelf
-from inventory.domain.register import low_limit, part_stream, place_stream
+from inventory.commands import CountStock, Move, ReceiveStock, ReturnPart, ScrapPart, SendBackPart, Shelf
+from inventory.domain.register import known_part, known_place, low_limit, part_stream, place_stream
 from services.chassis.journal.rules import States, Stream
 
 
 @dataclass(frozen=True)
 class Stock:
     on_hand: int = 0
+    """Good pieces."""
     set_aside: Mapping[str, int] = field(default_factory=dict)
     """Pieces by order, in the order in which they were set aside."""
     known: bool = False
-    """Somebody has counted it."""
+    """Somebody has counted it, or pieces came in."""
+    defective: int = 0
+    defective_known: bool = False
 
     @property
     def free(self) -> int:
@@ -44,8 +54,14 @@ class Stock:
     def of(self, order_id: str) -> int:
         return self.set_aside.get(order_id, 0)
 
+    def movable(self, condition: Condition) -> int:
+        """Pieces that nobody waits for."""
+        return self.free if condition == "good" else self.defective
 
-StockEvent = StockCounted | StockSetAside | StockReturned | StockFellShort | PartConsumed | StockLow
+
+CameIn = StockReceived | StockArrived | PartReturned
+WentOut = StockSent | PartScrapped | PartSentBack
+StockEvent = StockCounted | StockSetAside | StockReturned | StockFellShort | PartConsumed | StockLow | CameIn | WentOut
 
 
 def stock_stream(part_id: str, place_id: str) -> str:
@@ -73,9 +89,23 @@ class Draft:
         self.events.append(event)
         self._after[event.stream()] = evolve(self.stock(event.part_id, event.place_id), event)
 
-    def count(self, part_id: str, place_id: str, quantity: int, source: str) -> None:
-        self.add(StockCounted(part_id=part_id, place_id=place_id, quantity=quantity, source=source))
-        self._fall_short(part_id, place_id)
+    def count(self, event: StockCounted) -> None:
+        self.add(event)
+        self._fall_short(event.part_id, event.place_id)
+
+    def take_out(self, event: WentOut) -> None:
+        """Raises Rejected where not so many pieces of that condition are free."""
+        there = self.stock(event.part_id, event.place_id).movable(event.condition)
+        if event.quantity > there:
+            raise Rejected(
+                "stock.not-enough",
+                part_id=event.part_id,
+                place_id=event.place_id,
+                condition=event.condition,
+                wanted=event.quantity,
+                free=there,
+            )
+        self.add(event)
 
     def set_aside(self, part_id: str, place_id: str, order_id: str, quantity: int) -> None:
         """Have so many pieces set aside for the order, whatever it was before."""
@@ -120,38 +150,69 @@ class Draft:
             self.events.append(low)
 
 
-def count_reads(command: CountStock) -> tuple[str, ...]:
+def shelf_reads(command: CountStock | Move) -> tuple[str, ...]:
     stock = stock_stream(command.part_id, command.place_id)
     return stock, part_stream(command.part_id), place_stream(command.place_id)
 
 
+def _shelf(states: States, command: CountStock | Move) -> Shelf:
+    """Raises Rejected for a part or a place that is not defined."""
+    limit = low_limit(known_part(states, command.part_id), known_place(states, command.place_id))
+    return Shelf(part_id=command.part_id, place_id=command.place_id, low_below=limit)
+
+
 def count(states: States, command: CountStock) -> list[Event]:
-    part: PartDefined | None = states[part_stream(command.part_id)]
-    place: PlaceDefined | None = states[place_stream(command.place_id)]
-    if part is None:
-        raise Rejected("part.unknown", part_id=command.part_id)
-    if place is None:
-        raise Rejected("place.unknown", place_id=command.place_id)
-    draft = Draft(states)
+    shelf, draft = _shelf(states, command), Draft(states)
     stock = draft.stock(command.part_id, command.place_id)
-    if stock.known and stock.on_hand == command.quantity:
+    known = (stock.known, stock.on_hand) if command.condition == "good" else (stock.defective_known, stock.defective)
+    if known == (True, command.quantity):
         return []
-    draft.count(**command.model_dump())
-    limit = low_limit(part, place)
-    draft.warn(Shelf(part_id=command.part_id, place_id=command.place_id, low_below=limit))
+    draft.count(StockCounted(**command.model_dump()))
+    draft.warn(shelf)
+    return draft.events
+
+
+def receive(states: States, command: ReceiveStock) -> list[Event]:
+    _shelf(states, command)
+    return [StockReceived(**command.model_dump())]
+
+
+def bring_back(states: States, command: ReturnPart) -> list[Event]:
+    _shelf(states, command)
+    return [PartReturned(**command.model_dump())]
+
+
+def scrap(states: States, command: ScrapPart) -> list[Event]:
+    return _without(states, command, PartScrapped(**command.model_dump()))
+
+
+def send_back(states: States, command: SendBackPart) -> list[Event]:
+    return _without(states, command, PartSentBack(**command.model_dump()))
+
+
+def _without(states: States, command: Move, event: WentOut) -> list[Event]:
+    shelf, draft = _shelf(states, command), Draft(states)
+    draft.take_out(event)
+    draft.warn(shelf)
     return draft.events
 
 
 def evolve(stock: Stock, event: StockEvent) -> Stock:
     match event:
+        case StockCounted(condition="good"):
+            return replace(stock, on_hand=event.quantity, known=True)
         case StockCounted():
-            return Stock(event.quantity, stock.set_aside, known=True)
+            return replace(stock, defective=event.quantity, defective_known=True)
         case StockSetAside():
             return _set_aside(stock, event.order_id, event.quantity)
         case StockReturned() | StockFellShort():
             return _set_aside(stock, event.order_id, -event.quantity)
         case PartConsumed():
-            return Stock(stock.on_hand - event.quantity + event.drift, stock.set_aside, stock.known)
+            return replace(stock, on_hand=stock.on_hand - event.quantity + event.drift)
+        case StockReceived() | StockArrived() | PartReturned():
+            return _moved(stock, event.condition, event.quantity)
+        case StockSent() | PartScrapped() | PartSentBack():
+            return _moved(stock, event.condition, -event.quantity)
         case StockLow():
             return stock
         case _:
@@ -162,7 +223,13 @@ def _set_aside(stock: Stock, order_id: str, more: int) -> Stock:
     pieces = {**stock.set_aside, order_id: stock.of(order_id) + more}
     if not pieces[order_id]:
         del pieces[order_id]
-    return Stock(stock.on_hand, pieces, stock.known)
+    return replace(stock, set_aside=pieces)
+
+
+def _moved(stock: Stock, condition: Condition, more: int) -> Stock:
+    if condition == "good":
+        return replace(stock, on_hand=stock.on_hand + more, known=True)
+    return replace(stock, defective=stock.defective + more, defective_known=True)
 
 
 STOCK: Stream[Stock] = Stream("stock", Stock(), evolve)

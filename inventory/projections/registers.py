@@ -73,3 +73,7 @@ PLACES = View(
     reads=(PlaceDefined,),
     apply=apply_place,
 )
+
+ONE_PLACE: Final = select(PLACES.table).where(
+    PLACES.table.c.tenant == bindparam("tenant"), PLACES.table.c.place_id == bindparam("place_id")
+)

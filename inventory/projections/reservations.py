@@ -3,30 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 from sqlalchemy import bindparam, select
 
 from contracts.envelope import Envelope
-from contracts.inventory import PartLine, PartsRecommended, PartsReserved, PartsShort, PlacedLine, ReservationReleased
+from contracts.intake import Urgency
+from contracts.inventory import (
+    PartLine,
+    PartsPickedUp,
+    PartsRecommended,
+    PartsReserved,
+    PartsShort,
+    PlacedLine,
+    ReservationReleased,
+)
+from inventory.domain.reservation import in_the_van
+from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
+URGENCIES: Final[tuple[Urgency, ...]] = get_args(Urgency)
+"""The least urgent first."""
 
-def apply(
-    rows: Rows, event: PartsRecommended | PartsReserved | PartsShort | ReservationReleased, envelope: Envelope
-) -> None:
+Shown = PartsRecommended | PartsReserved | PartsShort | PartsPickedUp | ReservationReleased
+
+
+def apply(rows: Rows, event: Shown, envelope: Envelope) -> None:
     key = event.order_id
     rows.put(key, version=envelope.version, request_id=event.request_id)
     match event:
         case PartsRecommended():
-            rows.put(key, recommended=_text(event.lines))
+            rank = URGENCIES.index(event.urgency)
+            rows.put(key, recommended=_text(event.lines), urgency_rank=rank, since=micros(envelope.time))
         case PartsReserved():
-            rows.put(key, engineer_id=event.engineer_id, visit_id=event.visit_id, lines=_text(event.lines), released="")
+            _put_visit(rows, event)
+            rows.put(key, lines=_text(event.lines), short="[]", is_short=False)
         case PartsShort():
-            rows.put(key, engineer_id=event.engineer_id, visit_id=event.visit_id, short=_text(event.lines), released="")
+            _put_visit(rows, event)
+            rows.put(key, short=_text(event.lines), is_short=True)
+        case PartsPickedUp():
+            row = rows.get(key) or RESERVATIONS.defaults
+            rows.put(key, lines=_text(in_the_van(placed_lines(str(row["lines"])), event.van_id)))
         case ReservationReleased():
-            rows.put(key, lines="[]", short="[]", released=event.reason)
+            rows.put(key, lines="[]", short="[]", is_short=False, released=event.reason, expires_at=None)
+
+
+def _put_visit(rows: Rows, event: PartsReserved | PartsShort) -> None:
+    rows.put(
+        event.order_id,
+        engineer_id=event.engineer_id,
+        visit_id=event.visit_id,
+        van_id=event.van_id,
+        expires_at=None if event.expires_at is None else micros(event.expires_at),
+        released="",
+    )
 
 
 def _text(lines: Sequence[PartLine | PlacedLine]) -> str:
@@ -45,22 +76,41 @@ def placed_lines(text: str) -> tuple[PlacedLine, ...]:
 
 RESERVATIONS = View(
     name="reservations",
-    version=1,
+    version=2,
     key={"order_id": str},
     columns={
         "version": 0,
         "request_id": "",
         "engineer_id": "",
         "visit_id": "",
+        "van_id": "",
+        "expires_at": (int, None),
         "recommended": "[]",
         "lines": "[]",
         "short": "[]",
+        "is_short": False,
+        "urgency_rank": 0,
+        "since": 0,
         "released": "",
     },
-    reads=(PartsRecommended, PartsReserved, PartsShort, ReservationReleased),
+    reads=(PartsRecommended, PartsReserved, PartsShort, PartsPickedUp, ReservationReleased),
     apply=apply,
+    indexes=(("is_short",),),
 )
 
 ONE_RESERVATION: Final = select(RESERVATIONS.table).where(
     RESERVATIONS.table.c.tenant == bindparam("tenant"), RESERVATIONS.table.c.order_id == bindparam("order_id")
 )
+
+_row = RESERVATIONS.table.c
+
+SHORT_OF: Final = (
+    select(RESERVATIONS.table)
+    .where(_row.tenant == bindparam("tenant"), _row.is_short, _row.short.like(bindparam("part"), escape="/"))
+    .order_by(_row.urgency_rank.desc(), _row.since, _row.order_id)
+)
+"""
+Orders that miss pieces of a part, the most urgent first and of these the oldest; `part` is what `naming` says of it.
+
+A few too many may be among them, as with PARTS_FITTING.
+"""

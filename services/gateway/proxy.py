@@ -40,6 +40,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "parts": "inventory",
     "places": "inventory",
     "stock": "inventory",
+    "transfers": "inventory",
     "reservations": "inventory",
     "surveys": "quality",
     "inspections": "quality",

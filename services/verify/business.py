@@ -31,11 +31,18 @@ from contracts.event import Event
 from contracts.intake import RequestCancelled, RequestClosed, RequestIncomplete, RequestReceived, RequestWithdrawn
 from contracts.inventory import (
     PartConsumed,
+    PartReturned,
+    PartScrapped,
+    PartSentBack,
     PartsReserved,
+    StockArrived,
     StockCounted,
     StockFellShort,
+    StockReceived,
     StockReturned,
+    StockSent,
     StockSetAside,
+    TransferLost,
 )
 from services.chassis.journal.store import TimerKey
 from services.verify.findings import Findings
@@ -233,6 +240,8 @@ class Orders:
 @dataclass(slots=True)
 class _Shelf:
     on_hand: int = 0
+    """Good pieces."""
+    defective: int = 0
     aside: int = 0
     """The sum of `of`."""
     of: dict[str, int] = field(default_factory=dict)
@@ -244,7 +253,8 @@ class _Shelf:
 @dataclass
 class Stock:
     """
-    What was counted less what was used is on hand and never below nothing; what is set aside lies there.
+    What came in less what went out is on hand and never below nothing; what is set aside lies there. What arrives was
+    sent, and arrives or is lost once.
 
     A count or a use may leave less than was set aside: then the very next events of that stock take the difference from
     the orders.
@@ -252,14 +262,35 @@ class Stock:
 
     findings: Findings
     _shelf: dict[tuple[str, str, str], _Shelf] = field(default_factory=lambda: defaultdict(_Shelf))
+    _in_transit: dict[tuple[str, str, str, str], int] = field(default_factory=lambda: defaultdict(int))
+    """By tenant, transfer, part and condition."""
 
     READS: ClassVar[frozenset[type[Any]]] = frozenset(
-        {StockCounted, StockSetAside, StockReturned, StockFellShort, PartConsumed, PartsReserved}
+        {
+            PartConsumed,
+            PartReturned,
+            PartScrapped,
+            PartSentBack,
+            PartsReserved,
+            StockArrived,
+            StockCounted,
+            StockFellShort,
+            StockReceived,
+            StockReturned,
+            StockSent,
+            StockSetAside,
+            TransferLost,
+        }
     )
 
     def check(self, position: int, event: Any, envelope: Envelope) -> None:
         if isinstance(event, PartsReserved):
             self._check_reserved(position, event, envelope.tenant)
+            return
+        if isinstance(event, TransferLost):
+            for line in event.lines:
+                lot = envelope.tenant, event.transfer_id, line.part_id, line.condition
+                self._moves(position, lot, -line.quantity)
             return
         shelf, where = (
             self._shelf[envelope.tenant, event.part_id, event.place_id],
@@ -268,8 +299,18 @@ class Stock:
         if shelf.since and not isinstance(event, StockFellShort):
             self._broken(shelf, where)
         match event:
+            case StockCounted(condition="defective"):
+                shelf.defective = event.quantity
             case StockCounted():
                 shelf.on_hand = event.quantity
+            case StockReceived() | PartReturned() | StockArrived():
+                self._put(shelf, event.condition, event.quantity)
+            case StockSent() | PartScrapped() | PartSentBack():
+                there = shelf.on_hand - shelf.aside if event.condition == "good" else shelf.defective
+                if event.quantity > there:
+                    what = f"{event.quantity} of {where} ({event.condition}) leave and {there} were free"
+                    self.findings.add("I3", position, what)
+                self._put(shelf, event.condition, -event.quantity)
             case StockSetAside():
                 self._set_aside(shelf, event.order_id, event.quantity)
                 if shelf.aside > shelf.on_hand:
@@ -288,6 +329,9 @@ class Stock:
                     )
                     self.findings.add("I3", position, what)
                 shelf.on_hand = max(0, shelf.on_hand - event.quantity)
+        if isinstance(event, StockSent | StockArrived):
+            lot = envelope.tenant, event.transfer_id, event.part_id, event.condition
+            self._moves(position, lot, event.quantity if isinstance(event, StockSent) else -event.quantity)
         if shelf.aside <= shelf.on_hand:
             shelf.since = 0
         elif not isinstance(event, StockReturned):
@@ -298,6 +342,21 @@ class Stock:
         for (_, part_id, place_id), shelf in self._shelf.items():
             if shelf.since:
                 self._broken(shelf, f"{part_id} at {place_id}")
+
+    def _moves(self, position: int, lot: tuple[str, str, str, str], more: int) -> None:
+        self._in_transit[lot] += more
+        if self._in_transit[lot] < 0:
+            _, transfer_id, part_id, condition = lot
+            what = f"more of {part_id} ({condition}) ends its way by {transfer_id} than was sent"
+            self.findings.add("I3", position, what)
+        if self._in_transit[lot] <= 0:
+            del self._in_transit[lot]
+
+    def _put(self, shelf: _Shelf, condition: str, more: int) -> None:
+        if condition == "good":
+            shelf.on_hand = max(0, shelf.on_hand + more)
+        else:
+            shelf.defective = max(0, shelf.defective + more)
 
     def _broken(self, shelf: _Shelf, where: str) -> None:
         what = f"less of {where} is left than is set aside, and no order is told that it loses any"

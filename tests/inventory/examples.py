@@ -1,23 +1,51 @@
 """Valid events and commands of inventory; a test says only what matters to it."""
 
+from datetime import timedelta
+
 from contracts.inventory import (
+    MovedLine,
     PartConsumed,
     PartDefined,
     PartLine,
+    PartReturned,
+    PartScrapped,
+    PartSentBack,
+    PartsPickedUp,
     PartsRecommended,
     PartsReserved,
     PartsShort,
     PlaceDefined,
     PlacedLine,
+    ReservationExpired,
     ReservationReleased,
+    StockArrived,
     StockCounted,
     StockFellShort,
     StockLow,
+    StockReceived,
     StockReturned,
+    StockSent,
     StockSetAside,
+    TransferLost,
+    TransferReceived,
+    TransferSent,
     VisitSettled,
 )
-from inventory.commands import CountStock, RecommendParts, ReleaseParts, ReserveParts, SettleVisit, Shelf
+from inventory.commands import (
+    CountStock,
+    ExpireReservation,
+    FillShortage,
+    LoseTransfer,
+    PickUpParts,
+    ReceiveTransfer,
+    RecommendParts,
+    ReleaseParts,
+    ReserveParts,
+    SendTransfer,
+    SettleVisit,
+    Shelf,
+)
+from tests.given import NOW
 
 ORDER = {"order_id": "o-1", "request_id": "r-1"}
 VISIT = {**ORDER, "visit_id": "v-1", "engineer_id": "e-1"}
@@ -59,6 +87,51 @@ def consumed(quantity=1, place_id="van-1", drift=0, **changes):
     return PartConsumed(**ORDER | facts | changes)
 
 
+def received(quantity=1, place_id="van-1", condition="good"):
+    return StockReceived(part_id="fan", place_id=place_id, quantity=quantity, condition=condition, source="maker")
+
+
+def sent(quantity=1, place_id="wh-1", to_place_id="van-1", transfer_id="t-1", condition="good"):
+    way = {"place_id": place_id, "to_place_id": to_place_id, "transfer_id": transfer_id}
+    return StockSent(part_id="fan", quantity=quantity, condition=condition, **way)
+
+
+def arrived(quantity=1, place_id="van-1", from_place_id="wh-1", transfer_id="t-1", condition="good"):
+    way = {"place_id": place_id, "from_place_id": from_place_id, "transfer_id": transfer_id}
+    return StockArrived(part_id="fan", quantity=quantity, condition=condition, **way)
+
+
+def brought_back(quantity=1, place_id="van-1", condition="defective"):
+    return PartReturned(part_id="fan", place_id=place_id, quantity=quantity, condition=condition, order_id="o-1")
+
+
+def scrapped(quantity=1, condition="good", place_id="van-1"):
+    return PartScrapped(part_id="fan", place_id=place_id, quantity=quantity, condition=condition, reason="wet")
+
+
+def sent_back(quantity=1, condition="good", place_id="van-1"):
+    return PartSentBack(part_id="fan", place_id=place_id, quantity=quantity, condition=condition, supplier="maker")
+
+
+def moved(quantity=1, condition="good"):
+    return MovedLine("fan", quantity, condition)
+
+
+WAY = {"from_place_id": "wh-1", "to_place_id": "van-1"}
+
+
+def transfer_sent(*wanted, **changes):
+    return TransferSent(**{"transfer_id": "t-1", **WAY, "lines": wanted or (moved(),), "reason": "restock"} | changes)
+
+
+def transfer_received(*wanted):
+    return TransferReceived(transfer_id="t-1", lines=wanted or (moved(),))
+
+
+def lost(*wanted):
+    return TransferLost(transfer_id="t-1", to_place_id="van-1", lines=wanted or (moved(),), reason="gone")
+
+
 def low(free, place_id="wh-1", low_below=2):
     return StockLow(part_id="fan", place_id=place_id, free=free, low_below=low_below)
 
@@ -81,6 +154,17 @@ def released(reason, **changes):
 
 def settled(visit_id="v-1", *, completed=True, **changes):
     return VisitSettled(**ORDER | {"visit_id": visit_id, "completed": completed} | changes)
+
+
+def picked_up(*placed):
+    return PartsPickedUp(**ORDER, engineer_id="e-1", van_id="van-1", lines=lines(*placed))
+
+
+KEPT_UNTIL = NOW + timedelta(hours=72)
+
+
+def expired(visit_id="v-1"):
+    return ReservationExpired(**ORDER, visit_id=visit_id)
 
 
 SET_ASIDE = [counted(1), recommended(), set_aside(), reserved()]
@@ -106,8 +190,35 @@ def reserve(*candidates, wanted=1, held=(), **changes):
     return ReserveParts(**VISIT | facts | changes)
 
 
-def release(*held, reason="order-cancelled"):
-    return ReleaseParts(**ORDER, reason=reason, held=tuple([shelf(one) for one in held]))
+def release(*held, reason="order-cancelled", visit_id=""):
+    return ReleaseParts(**ORDER, reason=reason, held=tuple([shelf(one) for one in held]), visit_id=visit_id)
+
+
+def fill(*candidates, held=(), visit_id="v-1"):
+    named = tuple([shelf(one) if isinstance(one, str) else one for one in candidates])
+    held = tuple([shelf(one) for one in held])
+    return FillShortage(**ORDER, visit_id=visit_id, candidates=named, held=held)
+
+
+def expire(due_at=KEPT_UNTIL):
+    return ExpireReservation(order_id="o-1", due_at=due_at)
+
+
+def pick_up(*held, van_id="van-1"):
+    return PickUpParts(**ORDER, van_id=van_id, held=tuple([shelf(one) for one in held]))
+
+
+def send(*wanted, **changes):
+    return SendTransfer(**{"transfer_id": "t-1", **WAY, "lines": wanted or (moved(),), "reason": "restock"} | changes)
+
+
+def receive(*wanted, **changes):
+    facts = {"transfer_id": "t-1", "to_place_id": "van-1", "lines": wanted or (moved(),)}
+    return ReceiveTransfer(**facts | changes)
+
+
+def lose(*wanted):
+    return LoseTransfer(transfer_id="t-1", to_place_id="van-1", lines=wanted or (moved(),), reason="gone")
 
 
 def settle(*used, held=(), completed=True, visit_id="v-1", shelves=None):

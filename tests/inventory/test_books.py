@@ -8,21 +8,49 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from contracts.fieldwork import UsedPart
-from contracts.inventory import PartLine, PartsReserved, PartsShort, ReservationReleased, StockFellShort
-from contracts.problems import NotYet
-from inventory.commands import CountStock, ReleaseParts, ReserveParts, SettleVisit, Shelf
+from contracts.inventory import (
+    MovedLine,
+    PartLine,
+    PartsPickedUp,
+    PartsReserved,
+    PartsShort,
+    ReservationReleased,
+    StockFellShort,
+)
+from contracts.problems import NotYet, Rejected
+from inventory.commands import (
+    CountStock,
+    ExpireReservation,
+    FillShortage,
+    LoseTransfer,
+    PickUpParts,
+    ReceiveStock,
+    ReceiveTransfer,
+    ReleaseParts,
+    ReserveParts,
+    ReturnPart,
+    ScrapPart,
+    SendBackPart,
+    SendTransfer,
+    SettleVisit,
+    Shelf,
+)
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
+from inventory.projections.transfers import TRANSFERS
 from inventory.service import RULES
 from services.chassis.journal.rules import States
 from tests.fold import assert_same_rows_shuffled, rows_after
-from tests.inventory.examples import REGISTERS, VAN
-from tests.inventory.ledger import on_hand_and_set_aside
+from tests.given import NOW
+from tests.inventory.examples import KEPT_UNTIL, REGISTERS, VAN, WAREHOUSE
+from tests.inventory.ledger import ledger_of
 
-PLACES = ["van-1", "van-2", "wh-1"]
+PLACES = ["van-1", "van-2", "br-1", "wh-1"]
 VAN_OF = {"e-1": "van-1", "e-2": "van-2"}
 orders = st.sampled_from(["o-1", "o-2", "o-3"])
 places = st.sampled_from(PLACES)
+conditions = st.sampled_from(["good", "defective"])
+few = st.integers(1, 3)
 
 
 class Books(RuleBasedStateMachine):
@@ -32,9 +60,12 @@ class Books(RuleBasedStateMachine):
     def begin(self, wanted):
         self.states, self.decided = {}, []
         self.wanted, self.visits = wanted, Counter()
-        self.on_hand, self.promised, self.short = Counter(), defaultdict(dict), Counter()
-        self.ended, self.done, self.seen = set(), set(), {}
-        self.fold([*REGISTERS, msgspec.structs.replace(VAN, place_id="van-2")])
+        # By place and condition, and by transfer and condition.
+        self.on_hand, self.in_transit = Counter(), Counter()
+        self.promised, self.short = defaultdict(dict), Counter()
+        self.ended, self.done, self.seen, self.ways = set(), set(), {}, {}
+        branch = msgspec.structs.replace(WAREHOUSE, place_id="br-1", kind="branch")
+        self.fold([*REGISTERS, msgspec.structs.replace(VAN, place_id="van-2"), branch])
         for place in PLACES:
             self.ask(CountStock(part_id="fan", place_id=place, quantity=0))
 
@@ -46,7 +77,7 @@ class Books(RuleBasedStateMachine):
             self.states[event.stream()] = stream.evolve(self.states.get(event.stream(), stream.initial), event)
         self.decided.append(list(events))
 
-    def ask(self, command):
+    def ask(self, command, *, once=True):
         handler = RULES.handler_of[type(command)]
 
         def states():
@@ -56,13 +87,17 @@ class Books(RuleBasedStateMachine):
 
         events = handler.decide(states(), command)
         self.fold(events)
-        assert handler.decide(states(), command) == [], "a repeat must do nothing"
+        if once:
+            assert handler.decide(states(), command) == [], "a repeat must do nothing"
         for event in events:
             match event:
                 case ReservationReleased():
                     self.promised[event.order_id], self.short[event.order_id] = {}, 0
                 case PartsReserved():
+                    self.short[event.order_id] = 0
                     self.promised[event.order_id] = {line.place_id: line.quantity for line in event.lines}
+                case PartsPickedUp():
+                    self.promised[event.order_id] = {event.van_id: sum(self.promised[event.order_id].values())}
                 case PartsShort():
                     self.short[event.order_id] = event.lines[0].quantity
         return events
@@ -83,7 +118,7 @@ class Books(RuleBasedStateMachine):
         return tuple([Shelf(part_id="fan", place_id=place) for place in self.seen.get(order, {})])
 
     def candidates(self, *first):
-        return tuple([Shelf(part_id="fan", place_id=place) for place in dict.fromkeys([*first, "wh-1"])])
+        return tuple([Shelf(part_id="fan", place_id=place) for place in dict.fromkeys([*first, "br-1", "wh-1"])])
 
     def mend(self, order):
         visit = f"{order}/{self.visits[order]}"
@@ -100,7 +135,18 @@ class Books(RuleBasedStateMachine):
             lines=(PartLine("fan", self.wanted),),
             candidates=self.candidates(*first),
             held=held,
+            van_id=VAN_OF[engineer],
+            visit_ends_at=NOW,
         )
+
+    def refused(self, command, code):
+        """It is, for this reason, and nothing is recorded."""
+        try:
+            self.ask(command)
+        except Rejected as no:
+            assert no.code == code
+        else:
+            raise AssertionError(f"{command} was not refused")
 
     # What can happen.
 
@@ -111,10 +157,109 @@ class Books(RuleBasedStateMachine):
     @rule(place=places, quantity=st.integers(0, 4))
     def count(self, place, quantity):
         events = self.ask(CountStock(part_id="fan", place_id=place, quantity=quantity))
-        self.on_hand[place] = quantity
+        self.on_hand[place, "good"] = quantity
         for event in events:
             if isinstance(event, StockFellShort):
                 self.mend(event.order_id)
+
+    @rule(place=places, quantity=st.integers(0, 4))
+    def count_the_defective(self, place, quantity):
+        self.ask(CountStock(part_id="fan", place_id=place, quantity=quantity, condition="defective"))
+        self.on_hand[place, "defective"] = quantity
+
+    @rule(place=places, quantity=few, condition=conditions)
+    def receive_from_outside(self, place, quantity, condition):
+        asked = ReceiveStock(part_id="fan", place_id=place, quantity=quantity, condition=condition, source="maker")
+        self.ask(asked, once=False)
+        self.on_hand[place, condition] += quantity
+
+    @rule(order=orders, place=places, quantity=few, condition=conditions)
+    def bring_back(self, order, place, quantity, condition):
+        asked = ReturnPart(part_id="fan", place_id=place, quantity=quantity, condition=condition, order_id=order)
+        self.ask(asked, once=False)
+        self.on_hand[place, condition] += quantity
+
+    @rule(place=places, quantity=few, condition=conditions, scrapped=st.booleans())
+    def take_out(self, place, quantity, condition, scrapped):
+        facts = {"part_id": "fan", "place_id": place, "quantity": quantity, "condition": condition}
+        asked = ScrapPart(**facts, reason="wet") if scrapped else SendBackPart(**facts, supplier="maker")
+        if quantity > self.movable(place, condition):
+            self.refused(asked, "stock.not-enough")
+            return
+        self.ask(asked, once=False)
+        self.on_hand[place, condition] -= quantity
+
+    @rule(places=st.permutations(PLACES), good=st.integers(0, 2), defective=st.integers(0, 2))
+    def send(self, places, good, defective):
+        lines = [("good", good), ("defective", defective)]
+        wanted = tuple([MovedLine("fan", quantity, condition) for condition, quantity in lines if quantity])
+        if not wanted:
+            return
+        transfer_id, (from_place, to_place) = f"t-{len(self.ways)}", places[:2]
+        asked = SendTransfer(transfer_id=transfer_id, from_place_id=from_place, to_place_id=to_place, lines=wanted)
+        if any(line.quantity > self.movable(from_place, line.condition) for line in wanted):
+            self.refused(asked, "stock.not-enough")
+            return
+        self.ask(asked)
+        self.ways[transfer_id] = to_place
+        for line in wanted:
+            self.on_hand[from_place, line.condition] -= line.quantity
+            self.in_transit[transfer_id, line.condition] += line.quantity
+
+    @rule(number=st.integers(0, 5), quantity=few, condition=conditions, lost=st.booleans())
+    def end_a_way(self, number, quantity, condition, lost):
+        if not self.ways:
+            return
+        transfer_id = sorted(self.ways)[number % len(self.ways)]
+        to_place = self.ways[transfer_id]
+        facts = {"transfer_id": transfer_id, "to_place_id": to_place}
+        lines = (MovedLine("fan", quantity, condition),)
+        asked = LoseTransfer(**facts, lines=lines, reason="gone") if lost else ReceiveTransfer(**facts, lines=lines)
+        if quantity > self.in_transit[transfer_id, condition]:
+            self.refused(asked, "transfer.not-in-transit")
+            return
+        self.ask(asked, once=False)
+        self.in_transit[transfer_id, condition] -= quantity
+        if not lost:
+            self.on_hand[to_place, condition] += quantity
+
+    @rule(order=orders)
+    def pick_up(self, order):
+        before, kept = dict(self.promised[order]), self.states.get(f"reservation/{order}")
+        held = kept and kept.held
+        if not before or not held:
+            return
+        shelves = tuple([Shelf(part_id="fan", place_id=place) for place in before])
+        self.ask(PickUpParts(order_id=order, request_id=f"r-{order}", van_id=held.van_id, held=shelves))
+        for place, quantity in before.items():
+            self.on_hand[place, "good"] -= quantity
+            self.on_hand[held.van_id, "good"] += quantity
+        assert self.promised[order] == {held.van_id: sum(before.values())}
+
+    @rule(order=orders)
+    def fill(self, order):
+        missing, reservation = self.short[order], self.states.get(f"reservation/{order}")
+        if not reservation or not reservation.held:
+            return
+        before, held = sum(self.promised[order].values()), reservation.held
+        asked = {"order_id": order, "request_id": f"r-{order}", "visit_id": held.visit_id}
+        looked = self.candidates(held.van_id)
+        free = sum(self.movable(shelf.place_id, "good") for shelf in looked)
+        shelves = tuple([Shelf(part_id="fan", place_id=place) for place in self.promised[order]])
+        self.ask(FillShortage(**asked, candidates=looked, held=shelves))
+        assert sum(self.promised[order].values()) == before + min(missing, free)
+        assert self.short[order] == missing - min(missing, free)
+
+    @rule(order=orders)
+    def expire(self, order):
+        for event in self.ask(ExpireReservation(order_id=order, due_at=KEPT_UNTIL)):
+            asked = {"order_id": order, "request_id": f"r-{order}", "reason": "expired", "visit_id": event.visit_id}
+            self.react(lambda held, asked=asked: ReleaseParts(**asked, held=held), order)
+            assert not self.promised[order]
+
+    def movable(self, place, condition):
+        promised = sum(places.get(place, 0) for places in self.promised.values()) if condition == "good" else 0
+        return self.on_hand[place, condition] - promised
 
     @rule(order=orders, engineer=st.sampled_from(["e-1", "e-2"]))
     def assign(self, order, engineer):
@@ -126,7 +271,7 @@ class Books(RuleBasedStateMachine):
         else:
             assert sum(self.promised[order].values()) + self.short[order] == self.wanted
             if self.short[order]:
-                for place in (VAN_OF[engineer], "wh-1"):
+                for place in (VAN_OF[engineer], "br-1", "wh-1"):
                     assert self.states[f"stock/fan/{place}"].free == 0, "short, and yet there was a piece"
 
     @rule(order=orders)
@@ -160,7 +305,7 @@ class Books(RuleBasedStateMachine):
             return
         self.ended.add(visit)
         for place, quantity in used.items():
-            self.on_hand[place] = max(0, self.on_hand[place] - quantity)
+            self.on_hand[place, "good"] = max(0, self.on_hand[place, "good"] - quantity)
         if completed:
             self.done.add(order)
             assert not self.promised[order]
@@ -171,14 +316,17 @@ class Books(RuleBasedStateMachine):
 
     @invariant()
     def the_books_close(self):
-        on_hand, set_aside = on_hand_and_set_aside(self.decided)
-        assert on_hand == {("fan", place): self.on_hand[place] for place in PLACES}
+        ledger = ledger_of(self.decided)
+        assert +ledger.on_hand == {("fan", *shelf): pieces for shelf, pieces in self.on_hand.items() if pieces}
+        for condition in ("good", "defective"):
+            on_their_way = sum(pieces for way, pieces in self.in_transit.items() if way[1] == condition)
+            assert ledger.in_transit["fan", condition] == on_their_way
         promised = {
             ("fan", place, order): quantity
             for order, places in self.promised.items()
             for place, quantity in places.items()
         }
-        assert set_aside == promised
+        assert +ledger.set_aside == promised
 
     @invariant()
     def the_views_show_it(self):
@@ -186,10 +334,12 @@ class Books(RuleBasedStateMachine):
         for (_, place), row in rows_after(STOCK, events).items():
             stock = self.states[f"stock/fan/{place}"]
             assert (row["on_hand"], row["set_aside"]) == (stock.on_hand, sum(stock.set_aside.values()))
+            comes = sum(pieces for (way, _), pieces in self.in_transit.items() if self.ways[way] == place)
+            assert (row["defective"], row["in_transit"]) == (stock.defective, comes)
 
     def teardown(self):
         events = [event for decided in getattr(self, "decided", []) for event in decided]
-        for view in (STOCK, RESERVATIONS):
+        for view in (STOCK, TRANSFERS, RESERVATIONS):
             assert_same_rows_shuffled(view, events)
 
 

@@ -1,18 +1,27 @@
 """Parts are recommended, set aside, moved, released and used; who comes last to the last piece is told it is short."""
 
+from datetime import timedelta
+
 import pytest
 
 from contracts.fieldwork import UsedPart
-from contracts.inventory import PartLine
+from contracts.inventory import PartLine, StockRulesSet
 from contracts.problems import NotYet
 from inventory.service import RULES
-from tests.given import spec_for
+from tests.given import NOW, spec_for
 from tests.inventory.examples import (
+    KEPT_UNTIL,
     SET_ASIDE,
+    arrived,
     consumed,
     counted,
+    expire,
+    expired,
     fell_short,
+    fill,
     low,
+    pick_up,
+    picked_up,
     recommend,
     recommended,
     release,
@@ -20,6 +29,7 @@ from tests.inventory.examples import (
     reserve,
     reserved,
     returned,
+    sent,
     set_aside,
     settle,
     settled,
@@ -31,6 +41,7 @@ given = spec_for(RULES)
 
 SECOND = {"visit_id": "v-2", "engineer_id": "e-2"}
 USED = UsedPart("fan", "van-1", 1)
+KEPT = {"expires_at": KEPT_UNTIL, "van_id": "van-1"}
 
 # Recommending.
 
@@ -268,3 +279,149 @@ def test_what_was_set_aside_and_is_used_does_not_make_a_warehouse_low_again():
     given(*before).when(settle(used, held=["wh-1"], shelves=(shelf("wh-1", 2),))).then(
         returned(1, "wh-1"), consumed(1, "wh-1"), released("consumed"), settled()
     )
+
+
+# Pieces that come for an order that is short.
+
+SHORT_OF_TWO = [counted(1), recommended(PartLine("fan", 3)), set_aside(), reserved(), short(2)]
+
+
+def test_what_comes_is_set_aside_beside_what_the_order_has():
+    given(*SHORT_OF_TWO, counted(5, "wh-1")).when(fill("van-1", "wh-1", held=["van-1"])).then(
+        set_aside(2, "wh-1"), reserved(("van-1", 1), ("wh-1", 2))
+    )
+    given(*SHORT_OF_TWO, counted(4)).when(fill("van-1", held=["van-1"])).then(set_aside(2), reserved(("van-1", 3)))
+
+
+def test_where_less_comes_than_is_missing_the_rest_stays_missing():
+    given(*SHORT_OF_TWO, counted(1, "wh-1")).when(fill("wh-1", held=["van-1"])).then(
+        set_aside(1, "wh-1"), reserved(("van-1", 1), ("wh-1", 1)), short(1)
+    )
+    given(*SHORT_OF_TWO).when(fill("van-1", held=["van-1"])).then_nothing()
+
+
+def test_an_order_that_had_nothing_gets_what_comes():
+    given(recommended(), short(**KEPT), counted(1)).when(fill("van-1")).then(set_aside(), reserved(**KEPT))
+
+
+def test_a_shortage_is_filled_once():
+    filled = [*SHORT_OF_TWO, counted(5, "wh-1"), set_aside(2, "wh-1"), reserved(("van-1", 1), ("wh-1", 2))]
+    given(*filled).when(fill("wh-1", held=["van-1", "wh-1"])).then_nothing()
+
+
+def test_what_comes_is_not_for_an_order_that_has_ended_or_another_visit():
+    for asked in (fill("wh-1", held=["van-1"], visit_id="v-0"), fill("wh-1", held=["van-1"], visit_id="v-2")):
+        given(*SHORT_OF_TWO, counted(5, "wh-1")).when(asked).then_nothing()
+    over = [*SHORT_OF_TWO, returned(), released("order-cancelled"), counted(5, "wh-1")]
+    given(*over).when(fill("wh-1", held=["van-1"])).then_nothing()
+
+
+def test_an_order_whose_pieces_went_missing_is_left_to_the_search_for_those():
+    gone = [*SHORT_OF_TWO, counted(0), fell_short(), counted(5, "wh-1")]
+    given(*gone).when(fill("wh-1", held=["van-1"])).then_nothing()
+
+
+def test_what_is_filled_from_where_the_view_does_not_know_is_waited_for():
+    with pytest.raises(NotYet, match="fan at van-1"):
+        given(*SHORT_OF_TWO, counted(5, "wh-1")).when(fill("wh-1")).then_nothing()
+
+
+def test_a_warehouse_that_a_filled_shortage_leaves_low_says_so():
+    given(recommended(), short(), counted(2, "wh-1")).when(fill(shelf("wh-1", 2))).then(
+        set_aside(1, "wh-1"), reserved(("wh-1", 1)), low(1)
+    )
+
+
+# Parts that nobody comes for.
+
+PLANNED = {"visit_ends_at": NOW, "van_id": "van-1"}
+SET_ASIDE_FOR_A_TIME = [counted(1), recommended(), set_aside(), reserved(**KEPT)]
+
+
+def test_parts_are_kept_for_three_days_after_the_planned_end_of_the_visit():
+    given(counted(1), recommended()).when(reserve("van-1", **PLANNED)).then(set_aside(), reserved(**KEPT))
+    given(recommended()).when(reserve(**PLANNED)).then(short(**KEPT))
+
+
+def test_how_long_they_are_kept_is_the_tenants_to_say():
+    day = {"expires_at": NOW + timedelta(hours=24), "van_id": "van-1"}
+    before = [counted(1), recommended(), StockRulesSet(keep_reserved_h=24)]
+    given(*before).when(reserve("van-1", **PLANNED)).then(set_aside(), reserved(**day))
+
+
+def test_what_replaces_missing_parts_is_kept_no_longer_than_they_were():
+    before = [*SET_ASIDE_FOR_A_TIME, counted(0), fell_short(), counted(1, "wh-1"), StockRulesSet(keep_reserved_h=1)]
+    given(*before).when(reserve("wh-1", held=["van-1"], van_id="van-1")).then(
+        released("stock-missing"), set_aside(1, "wh-1"), reserved(("wh-1", 1), **KEPT)
+    )
+
+
+def test_a_reservation_expires_once():
+    given(*SET_ASIDE_FOR_A_TIME).when(expire()).then(expired())
+    given(*SET_ASIDE_FOR_A_TIME, expired()).when(expire()).then_nothing()
+    given(recommended(), short(**KEPT)).when(expire()).then(expired())
+
+
+def test_a_reservation_that_ended_or_is_another_visits_does_not_expire():
+    given(*SET_ASIDE_FOR_A_TIME, returned(), released("consumed")).when(expire()).then_nothing()
+    moved = [*SET_ASIDE_FOR_A_TIME, released("order-reassigned"), reserved(**SECOND)]
+    given(*moved).when(expire()).then_nothing()
+    given(*SET_ASIDE).when(expire()).then_nothing()
+
+
+def test_what_expired_is_released_if_it_is_still_that_visits():
+    asked = release("van-1", reason="expired", visit_id="v-1")
+    given(*SET_ASIDE_FOR_A_TIME, expired()).when(asked).then(returned(), released("expired"))
+    moved = [*SET_ASIDE_FOR_A_TIME, expired(), released("order-reassigned"), reserved(**SECOND)]
+    given(*moved).when(asked).then_nothing()
+
+
+def test_after_it_expired_nothing_is_set_aside_for_that_visit_and_its_use_is_booked():
+    over = [*SET_ASIDE_FOR_A_TIME, expired(), returned(), released("expired")]
+    given(*over).when(reserve("van-1", **PLANNED)).then_nothing()
+    given(*over).when(settle(USED)).then(consumed(), settled())
+
+
+# Fetching.
+
+AT_WAREHOUSE = [
+    counted(1),
+    counted(9, "wh-1"),
+    recommended(PartLine("fan", 3)),
+    set_aside(1),
+    set_aside(2, "wh-1"),
+    reserved(("van-1", 1), ("wh-1", 2), **KEPT),
+]
+FETCHED = [
+    returned(2, "wh-1"),
+    sent(2, transfer_id="o-1"),
+    arrived(2, transfer_id="o-1"),
+    set_aside(2),
+    picked_up(("wh-1", 2)),
+]
+
+
+def test_what_is_set_aside_at_a_warehouse_is_fetched_into_her_van_and_stays_set_aside():
+    given(*AT_WAREHOUSE).when(pick_up("van-1", "wh-1")).then(*FETCHED)
+
+
+def test_what_was_fetched_is_not_fetched_again():
+    given(*AT_WAREHOUSE, *FETCHED).when(pick_up("van-1", "wh-1")).then_nothing()
+
+
+def test_what_was_fetched_is_used_from_the_van():
+    used = UsedPart("fan", "van-1", 3)
+    given(*AT_WAREHOUSE, *FETCHED).when(settle(used, held=["van-1"])).then(
+        returned(3), consumed(3), released("consumed"), settled()
+    )
+
+
+def test_nothing_is_fetched_where_nothing_is_set_aside_or_for_another_van():
+    given(recommended(), short(**KEPT)).when(pick_up()).then_rejected("reservation.empty", order_id="o-1")
+    given(*AT_WAREHOUSE).when(pick_up("van-1", "wh-1", van_id="van-2")).then_rejected("reservation.no-van")
+    given(*AT_WAREHOUSE).when(pick_up("van-1")).then_rejected("reservation.unseen")
+
+
+def test_what_is_not_there_after_all_is_not_fetched():
+    gone = [*AT_WAREHOUSE, counted(1, "wh-1"), fell_short(1, "wh-1")]
+    given(*gone).when(pick_up("van-1", "wh-1")).then_rejected("stock.not-enough", place_id="wh-1", free=1)

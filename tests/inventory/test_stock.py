@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.inventory import PartDefined, PlaceDefined
-from inventory.commands import DefinePart, DefinePlace
+from inventory.commands import DefinePart, DefinePlace, ReceiveStock, ReturnPart, ScrapPart, SendBackPart
 from inventory.service import RULES
 from tests.given import spec_for
 from tests.inventory.examples import (
@@ -12,13 +12,17 @@ from tests.inventory.examples import (
     REGISTERS,
     VAN,
     WAREHOUSE,
+    brought_back,
     consumed,
     count,
     counted,
     fell_short,
     low,
+    received,
     released,
     returned,
+    scrapped,
+    sent_back,
     set_aside,
 )
 
@@ -105,3 +109,71 @@ def test_pieces_that_are_set_aside_are_not_free():
 
 def test_a_van_carries_what_it_carries():
     given(*REGISTERS, counted(2)).when(count(0)).then(counted(0))
+
+
+# Good and defective pieces, and what comes in and goes out for good.
+
+FANS = {"part_id": "fan", "place_id": "van-1", "quantity": 2}
+
+
+def receiving(**changes):
+    return ReceiveStock(**FANS | {"source": "maker"} | changes)
+
+
+def returning(**changes):
+    return ReturnPart(**FANS | {"condition": "defective", "order_id": "o-1"} | changes)
+
+
+def scrapping(**changes):
+    return ScrapPart(**FANS | {"condition": "good", "reason": "wet"} | changes)
+
+
+def sending_back(**changes):
+    return SendBackPart(**FANS | {"condition": "good", "supplier": "maker"} | changes)
+
+
+def test_good_and_defective_pieces_are_counted_apart():
+    old = counted(3, condition="defective")
+    given(*REGISTERS, counted(3)).when(count(3, condition="defective")).then(old)
+    given(*REGISTERS, counted(5), old).when(count(3, condition="defective")).then_nothing()
+    given(*REGISTERS, old).when(count(0)).then(counted(0))
+
+
+def test_defective_pieces_are_not_free():
+    there = [*REGISTERS, counted(1), counted(9, condition="defective")]
+    given(*there).when(scrapping()).then_rejected("stock.not-enough", condition="good", free=1)
+
+
+def test_a_delivery_comes_in():
+    given(*REGISTERS).when(receiving()).then(received(2))
+    given(*REGISTERS, received(2)).when(receiving(condition="defective")).then(received(2, condition="defective"))
+
+
+def test_an_old_part_comes_back_from_a_device_and_so_does_one_that_was_not_used():
+    given(*REGISTERS).when(returning()).then(brought_back(2))
+    given(*REGISTERS).when(returning(condition="good")).then(brought_back(2, condition="good"))
+
+
+def test_pieces_are_scrapped_or_sent_back_from_those_that_are_free():
+    there = [*REGISTERS, counted(2), counted(2, condition="defective")]
+    given(*there).when(scrapping()).then(scrapped(2))
+    given(*there).when(scrapping(condition="defective")).then(scrapped(2, "defective"))
+    given(*there).when(sending_back(condition="defective")).then(sent_back(2, "defective"))
+    for asked in (scrapping(), sending_back()):
+        given(*there, set_aside(1)).when(asked).then_rejected("stock.not-enough", free=1, wanted=2)
+
+
+def test_what_went_out_is_not_there_any_more():
+    for out in (scrapped(2, "defective"), sent_back(2, "defective")):
+        there = [*REGISTERS, brought_back(3), out]
+        given(*there).when(scrapping(condition="defective")).then_rejected("stock.not-enough", free=1)
+
+
+def test_a_scrapping_that_leaves_a_warehouse_low_says_so():
+    given(*REGISTERS, received(3, "wh-1")).when(scrapping(place_id="wh-1")).then(scrapped(2, place_id="wh-1"), low(1))
+
+
+def test_nothing_moves_of_what_is_not_defined():
+    for asked in (receiving, returning, scrapping, sending_back):
+        given(WAREHOUSE).when(asked(place_id="wh-1")).then_rejected("part.unknown", part_id="fan")
+        given(FAN_DEFINED).when(asked(place_id="wh-1")).then_rejected("place.unknown", place_id="wh-1")

@@ -2,13 +2,23 @@
 
 import asyncio
 import functools
+from datetime import timedelta
 
 import pytest
 
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderOpened, OrderReassigned
 from contracts.fieldwork import ServiceCompleted, UsedPart, VisitAborted
-from contracts.inventory import PartConsumed, PartsRecommended, PartsReserved, PartsShort, ReservationReleased, StockLow
+from contracts.inventory import (
+    PartConsumed,
+    PartsRecommended,
+    PartsReserved,
+    PartsShort,
+    ReservationExpired,
+    ReservationReleased,
+    StockLow,
+)
 from inventory.service import service
+from services.chassis.clock import micros
 from services.chassis.ids import derived_id
 from tests.fieldwork.live import live
 from tests.given import NOW
@@ -195,6 +205,201 @@ async def test_nothing_is_done_twice_for_one_event(it):
     assert await it.own_events() == before
     assert {type(event) for event in before} >= {PartsRecommended, PartsReserved}
     assert PartsShort not in {type(event) for event in before}
+
+
+# Three levels, and what goes from one to another.
+
+
+async def to_the_branch(it):
+    """A branch where van-1 drives, with one fan."""
+    for place_id, kind, region in (("van-1", "van", "north"), ("br-1", "branch", "north"), ("br-2", "branch", "south")):
+        await post(it, "/v1/places", place_id=place_id, kind=kind, name=place_id, region=region)
+    for place_id in ("br-1", "br-2"):
+        await post(it, "/v1/stock/count", part_id="fan", place_id=place_id, quantity=1)
+    await post(it, "/v1/stock/count", part_id="fan", place_id="van-1", quantity=0)
+
+
+@story
+async def test_the_branch_of_her_region_goes_before_the_warehouse(it):
+    await to_the_branch(it)
+    await it.publishes(assigned(), assigned(order_id="o-2", request_id="r-2"))
+    places = [(await reservation(it, order_id))["reserved"][0]["place_id"] for order_id in ("o-1", "o-2")]
+    assert sorted(places) == ["br-1", "wh-1"]
+
+
+@story
+async def test_she_fetches_what_is_set_aside_for_her_and_nobody_else_does(it):
+    await to_the_branch(it)
+    await it.publishes(assigned())
+    path = "/v1/reservations/o-1/pick-up"
+    assert (await it.call("e-2", "engineer", "POST", path)).status_code == 404
+    answer = await it.call("e-1", "engineer", "POST", path)
+    assert "PartsPickedUp" in answer.json()["events"]
+    assert (await it.call("e-1", "engineer", "POST", path)).json()["events"] == []
+    assert [line["place_id"] for line in (await reservation(it))["reserved"]] == ["van-1"]
+    assert (await shelves(it))["van-1"] == (1, 1)
+    assert (await shelves(it))["br-1"] == (0, 0)
+
+
+@story
+async def test_a_transfer_is_sent_seen_on_its_way_and_received(it):
+    lines = [{"part_id": "fan", "quantity": 2}]
+    sending = {"from_place_id": "wh-1", "to_place_id": "van-1", "lines": lines, "reason": "restock"}
+    transfer_id = (await post(it, "/v1/transfers", **sending)).json()["id"]
+    assert (await shelves(it))["wh-1"] == (0, 0)
+    listed = (await it.call("e-1", "engineer", "GET", "/v1/transfers?to_place_id=van-1&state=in-transit")).json()
+    assert [(one["transfer_id"], one["in_transit"]) for one in listed["items"]] == [
+        (transfer_id, [{"part_id": "fan", "quantity": 2, "condition": "good"}])
+    ]
+    rows = (await it.call("e-1", "engineer", "GET", "/v1/stock?place_id=van-1")).json()["items"]
+    assert [(row["part_id"], row["on_hand"], row["in_transit"]) for row in rows] == [("fan", 1, 2)]
+    one = [{"part_id": "fan", "quantity": 1}]
+    await it.call("e-1", "engineer", "POST", f"/v1/transfers/{transfer_id}/receive", json={"lines": one})
+    assert (await shelves(it))["van-1"] == (2, 0)
+    lost = await post(it, f"/v1/transfers/{transfer_id}/lose", reason="not in the box")
+    assert lost.json()["events"] == ["TransferLost"]
+    found = (await it.call("e-1", "engineer", "GET", f"/v1/transfers/{transfer_id}")).json()
+    assert (found["state"], found["lost"][0]["quantity"]) == ("ended", 1)
+    again = await it.call("e-1", "engineer", "POST", f"/v1/transfers/{transfer_id}/receive", json={})
+    assert (again.status_code, again.json()["code"]) == (409, "transfer.ended")
+
+
+@story
+async def test_a_transfer_of_more_than_is_free_says_so_in_both_languages(it):
+    sending = {"from_place_id": "wh-1", "to_place_id": "van-1", "lines": [{"part_id": "fan", "quantity": 3}]}
+    for language, word in (("en", "count the place first"), ("zh", "盘点")):
+        answer = await it.call(
+            "o-1", "operator", "POST", "/v1/transfers", json=sending, headers={"Accept-Language": language}
+        )
+        assert answer.json()["code"] == "stock.not-enough"
+        assert word in answer.json()["remedy"]
+    sending["lines"] *= 2
+    answer = await post(it, "/v1/transfers", **sending)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "lines")
+
+
+@story
+async def test_old_parts_come_back_are_sent_back_or_scrapped(it):
+    fan = {"part_id": "fan", "place_id": "van-1"}
+    old = {**fan, "quantity": 2, "order_id": "o-1"}
+    answer = await it.call("e-1", "engineer", "POST", "/v1/stock/return", json=old)
+    assert answer.json()["events"] == ["PartReturned"]
+    await post(it, "/v1/stock/send-back", **fan, quantity=1, supplier="maker")
+    await post(it, "/v1/stock/scrap", **fan, quantity=1, reason="burnt")
+    await post(it, "/v1/stock/receive", **fan, quantity=5, source="maker")
+    rows = (await it.call("e-1", "engineer", "GET", "/v1/stock?place_id=van-1")).json()["items"]
+    assert [(row["on_hand"], row["defective"]) for row in rows] == [(6, 0)]
+
+
+# Pieces that come for orders that are short.
+
+
+async def all_short(it, *orders):
+    """Nothing is anywhere, and these orders, by urgency and in this order, want a fan each."""
+    for place_id in ("van-1", "van-2", "wh-1"):
+        await post(it, "/v1/stock/count", part_id="fan", place_id=place_id, quantity=0)
+    for order_id, urgency in orders:
+        ids = {"order_id": order_id, "request_id": f"r-{order_id}"}
+        await it.publishes(opened(**ids, urgency=urgency))
+        it.clock.set(it.clock.now() + timedelta(minutes=1))
+        await it.publishes(assigned(**ids))
+        assert (await reservation(it, order_id))["short"]
+
+
+async def served(it, *orders):
+    return [order_id for order_id in orders if (await reservation(it, order_id))["reserved"]]
+
+
+@story
+async def test_the_most_urgent_order_gets_what_arrives_and_then_the_oldest(it):
+    names = ("o-1", "o-2", "o-3")
+    await all_short(it, ("o-1", "normal"), ("o-2", "normal"), ("o-3", "high"))
+    fan = {"part_id": "fan", "place_id": "wh-1", "source": "maker"}
+    for expected in (["o-3"], ["o-1", "o-3"], ["o-1", "o-2", "o-3"]):
+        await post(it, "/v1/stock/receive", **fan, quantity=1)
+        assert await served(it, *names) == expected
+    recorded = [event.order_id for event in await it.own_events() if isinstance(event, PartsReserved)]
+    assert recorded == ["o-3", "o-1", "o-2"]
+    await post(it, "/v1/stock/receive", **fan, quantity=5)
+    assert [type(event) for event in await it.own_events()].count(PartsReserved) == 3
+
+
+@story
+async def test_it_gets_what_another_order_gives_back_and_what_is_counted_or_brought(it):
+    await all_short(it, ("o-1", "normal"), ("o-2", "normal"), ("o-3", "normal"))
+    await post(it, "/v1/stock/count", part_id="fan", place_id="wh-1", quantity=1)
+    assert await served(it, "o-1", "o-2", "o-3") == ["o-1"]
+    await it.publishes(OrderCancelled(order_id="o-1", request_id="r-o-1", reason="dispatcher"))
+    assert await served(it, "o-1", "o-2", "o-3") == ["o-2"]
+    old = {"part_id": "fan", "place_id": "van-1", "quantity": 1, "order_id": "o-9"}
+    await post(it, "/v1/stock/return", **old)
+    assert await served(it, "o-3") == []
+    await post(it, "/v1/stock/return", **old, condition="good")
+    assert await served(it, "o-3") == ["o-3"]
+
+
+@story
+async def test_a_transfer_that_arrives_serves_whoever_waits_for_that_van(it):
+    await all_short(it, ("o-1", "normal"))
+    await post(it, "/v1/places", place_id="br-9", kind="branch", name="far", region="south")
+    await post(it, "/v1/stock/count", part_id="fan", place_id="br-9", quantity=3)
+    assert await served(it, "o-1") == []
+    lines = [{"part_id": "fan", "quantity": 3}]
+    sending = {"from_place_id": "br-9", "to_place_id": "van-2", "lines": lines}
+    transfer_id = (await post(it, "/v1/transfers", **sending)).json()["id"]
+    await post(it, f"/v1/transfers/{transfer_id}/receive")
+    assert await served(it, "o-1") == [], "the van of another engineer"
+    sending = {"from_place_id": "van-2", "to_place_id": "van-1", "lines": lines}
+    transfer_id = (await post(it, "/v1/transfers", **sending)).json()["id"]
+    await post(it, f"/v1/transfers/{transfer_id}/receive")
+    assert await served(it, "o-1") == ["o-1"]
+
+
+# Parts that nobody comes for.
+
+
+@story
+async def test_parts_that_nobody_comes_for_are_free_again_once(it):
+    await it.publishes(assigned())
+    kept_until = NOW + timedelta(hours=72)
+    assert (await reservation(it))["expires_at"] == kept_until.isoformat().replace("+00:00", "Z")
+    await at(it, kept_until - timedelta(seconds=1))
+    assert (await shelves(it))["van-1"] == (1, 1)
+    await at(it, kept_until, until=lambda rows: rows["van-1"] == (1, 0))
+    assert (await reservation(it))["released"] == "expired"
+    await at(it, kept_until + timedelta(days=9))
+    assert [type(event) for event in await it.own_events()].count(ReservationExpired) == 1
+
+
+@story
+async def test_a_visit_that_ended_in_time_lets_nothing_expire(it):
+    (envelope,) = await it.publishes(assigned())
+    assert await it.running.journal.due(micros(NOW + timedelta(days=9)), 10)
+    await it.publishes(completed(USED, visit_id=visit_of(envelope)))
+    assert await it.running.journal.due(micros(NOW + timedelta(days=9)), 10) == []
+    await at(it, NOW + timedelta(days=9))
+    assert ReservationExpired not in [type(event) for event in await it.own_events()]
+
+
+@story
+async def test_the_manager_says_how_long_parts_are_kept(it):
+    assert (await post(it, "/v1/stock/rules", keep_reserved_h=24)).status_code == 403
+    assert (await post(it, "/v1/stock/rules", "manager", keep_reserved_h=24)).status_code == 200
+    await it.publishes(assigned())
+    await at(it, NOW + timedelta(hours=24), until=lambda rows: rows["van-1"] == (1, 0))
+
+
+async def at(it, now, until=lambda _: True):
+    """The time has come; whatever is due then has been looked at, and the shelves are as wanted."""
+    it.clock.set(now)
+    async with asyncio.timeout(10):
+        while True:
+            it.running.timers.wake()
+            await it.settled()
+            due = await it.running.journal.due(micros(now), 10)
+            if not due and until(await shelves(it)):
+                return
+            await asyncio.sleep(0.005)
 
 
 # The routes.

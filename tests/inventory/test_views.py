@@ -4,6 +4,7 @@ from contracts.inventory import PartLine
 from inventory.projections.registers import PARTS, PLACES, models_of
 from inventory.projections.reservations import RESERVATIONS, part_lines, placed_lines
 from inventory.projections.stock import STOCK
+from inventory.projections.transfers import TRANSFERS, moved_lines
 from services.chassis.clock import micros
 from tests.fold import FIRST, assert_same_rows_shuffled, rows_after
 from tests.inventory.examples import (
@@ -11,17 +12,28 @@ from tests.inventory.examples import (
     REGISTERS,
     SET_ASIDE,
     VAN,
+    arrived,
+    brought_back,
     consumed,
     counted,
     fell_short,
     lines,
+    lost,
     low,
+    moved,
+    picked_up,
+    received,
     recommended,
     released,
     reserved,
     returned,
+    scrapped,
+    sent,
+    sent_back,
     set_aside,
     short,
+    transfer_received,
+    transfer_sent,
 )
 
 
@@ -72,6 +84,48 @@ def test_what_is_reserved_after_a_release_is_set_aside():
     assert (found["released"], found["visit_id"]) == ("", "v-2")
 
 
+def test_good_and_defective_pieces_come_and_go_apart():
+    events = [received(5), scrapped(1), sent_back(1), brought_back(3), scrapped(1, "defective")]
+    found = only_row(STOCK, events)
+    assert (found["on_hand"], found["defective"], found["counted_at"]) == (3, 2, None)
+    found = only_row(STOCK, [*events, counted(7, condition="defective")])
+    assert (found["on_hand"], found["defective"]) == (3, 7)
+
+
+def test_what_is_on_its_way_is_shown_where_it_goes():
+    events = [received(5, "wh-1"), sent(3), arrived(1), lost(moved(1))]
+    rows = rows_after(STOCK, events)
+    assert {place: (row["on_hand"], row["in_transit"]) for (_, place), row in rows.items()} == {
+        "wh-1": (2, 0),
+        "van-1": (1, 1),
+    }
+
+
+def test_a_transfer_is_in_transit_until_all_of_it_has_arrived_or_is_lost():
+    events = [transfer_sent(moved(3), moved(1, "defective")), transfer_received(moved(1), moved(1, "defective"))]
+    found = only_row(TRANSFERS, events)
+    assert (moved_lines(found["in_transit"]), found["state"]) == ((moved(2),), "in-transit")
+    found = only_row(TRANSFERS, [*events, transfer_received(moved(1)), lost(moved(1))])
+    assert (found["in_transit"], moved_lines(found["lost"]), found["state"]) == ("[]", (moved(1),), "ended")
+
+
+def test_a_reservation_shows_how_long_it_is_kept_and_what_was_fetched():
+    kept = reserved(("van-1", 1), ("wh-1", 2), expires_at=FIRST, van_id="van-1")
+    found = only_row(RESERVATIONS, [recommended(PartLine("fan", 3)), kept, picked_up(("wh-1", 2))])
+    assert (found["expires_at"], placed_lines(found["lines"])) == (micros(FIRST), lines(("van-1", 3)))
+    found = only_row(RESERVATIONS, [recommended(PartLine("fan", 3)), kept, released("expired")])
+    assert (found["expires_at"], found["released"]) == (None, "expired")
+
+
+def test_an_order_is_short_until_it_has_all_it_misses():
+    events = [(recommended(PartLine("fan", 2), urgency="high"), {"time": FIRST}), reserved(), short(1)]
+    found = only_row(RESERVATIONS, events)
+    assert (found["is_short"], found["urgency_rank"], found["since"]) == (True, 2, micros(FIRST))
+    found = only_row(RESERVATIONS, [*events, reserved(("van-1", 2))])
+    assert (found["is_short"], found["short"], found["since"]) == (False, "[]", micros(FIRST))
+    assert only_row(RESERVATIONS, [*events, released("expired")])["is_short"] is False
+
+
 def test_rows_are_the_same_in_whatever_order_events_arrive():
     events = [
         *REGISTERS,
@@ -91,6 +145,15 @@ def test_rows_are_the_same_in_whatever_order_events_arrive():
         consumed(1, "wh-1", order_id="o-2", request_id="r-2"),
         counted(7, "wh-1"),
         released("consumed"),
+        sent(3),
+        transfer_sent(moved(3)),
+        arrived(2),
+        transfer_received(moved(2)),
+        lost(moved(1)),
+        reserved(("wh-1", 1), visit_id="v-2", van_id="van-1"),
+        picked_up(("wh-1", 1)),
+        brought_back(2, "wh-1"),
+        scrapped(1, "defective", "wh-1"),
     ]
-    for view in (PARTS, PLACES, STOCK, RESERVATIONS):
+    for view in (PARTS, PLACES, STOCK, TRANSFERS, RESERVATIONS):
         assert_same_rows_shuffled(view, events)

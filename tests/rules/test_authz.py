@@ -46,6 +46,7 @@ THING = {
     "visit_id": "visit_id",
     "photo_id": "photo_id",
     "survey_id": "survey_id",
+    "transfer_id": "transfer_id",
 }
 """Parameter of a path → field of `Story`."""
 
@@ -58,6 +59,7 @@ STILL_OPEN = {
     "/v1/orders/{order_id}/candidates": "waiting_id",
     "/v1/orders/{order_id}/reassign": "assigned_id",
     "/v1/orders/{order_id}/decline": "assigned_id",
+    "/v1/reservations/{order_id}/pick-up": "assigned_id",
 } | {
     f"/v1/visits/{{visit_id}}/{step}": "planned_id"
     for step in ("depart", "arrive", "start", "parts", "finish", "accept", "refuse", "abort")
@@ -95,6 +97,13 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
             }
         ],
     },
+    "/v1/transfers": {
+        "from_place_id": "WH",
+        "to_place_id": "BR",
+        "lines": [{"part_id": "P-laundry", "quantity": 1}],
+    },
+    "/v1/transfers/{transfer_id}/receive": {"lines": [{"part_id": "P-laundry", "quantity": 9}]},
+    "/v1/transfers/{transfer_id}/lose": {"reason": "gone"},
     "/v1/visits/{visit_id}/photos": PICTURE,
     "/v1/visits/{visit_id}/accept": {"rating": 5, "signature": "M10 40 C 20 10"},
 }
@@ -121,8 +130,9 @@ def story_for(world: World, path: str, target: Target, who: Principal) -> Story:
     mine = "two" if who.role == "engineer" and "/customers" not in path else "one"
     if target == "own":
         return world.demo.stories[mine]
-    # Whoever waits for an engineer may be taken by any; that others were faster they are told.
-    if who.role not in ONLY_THEIR_OWN or path.endswith("/take"):
+    # Whoever waits for an engineer may be taken by any; that others were faster they are told. What lies where, and
+    # what is on its way there, is the company's.
+    if who.role not in ONLY_THEIR_OWN or path.endswith("/take") or path.startswith("/v1/transfers/"):
         return world.firms[TENANTS[1]].stories[mine]
     return world.demo.stories["one" if mine == "two" else "two"]
 
@@ -148,7 +158,8 @@ def hidden(world: World) -> Any:
                         # The customer of the other tenant has the id of ours, and nothing there.
                         foreign = foreign or name != "one" or who.tenant != TENANTS[0]
                     if foreign or (who.role == "engineer" and name != "two"):
-                        found |= words | made - {story.waiting_id if who.role == "engineer" and firm is mine else ""}
+                        shared = {story.waiting_id, story.transfer_id}
+                        found |= words | (made - shared if who.role == "engineer" and firm is mine else made)
                     elif who.role in ("engineer", "partner"):
                         record = {words_of for kind, words_of in firm.words(name).items() if kind == "record"}
                         found |= words - (record if who.role == "engineer" else set())

@@ -54,6 +54,8 @@ class Story(NamedTuple):
     """The order of a fourth one, which an engineer has."""
     planned_id: str
     """The visit for a fifth one, which is still to come."""
+    transfer_id: str
+    """Pieces that are on their way to the van of the engineer `one`."""
 
 
 @dataclass
@@ -205,6 +207,7 @@ def company(firm: Firm) -> Company:
 
     people = ("one", "two")
     places = [{"place_id": "WH", "kind": "warehouse", "name": "Warehouse"}]
+    places += [{"place_id": "BR", "kind": "branch", "name": "Branch", "region": "朝阳区"}]
     places += [{"place_id": f"VAN-{firm.person(name)}", "kind": "van", "name": name} for name in people]
     parts = [
         {"part_id": f"P-{skill}", "name": f"part for {skill}", "fits": [f"M-{skill}"]} for skill in SKILLS.values()
@@ -283,6 +286,9 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     )
     waiting = next(one["order_id"] for one in board["items"] if one["request_id"] == stuck)
     await people.until(f"/v1/requests/{request}", "agent", lambda one: one["state"] == "closed")
+    way = {"from_place_id": "WH", "to_place_id": f"VAN-{firm.person('one')}"}
+    sent = {**way, "lines": [{"part_id": f"P-{skill}", "quantity": 9}]}
+    transfer = await people.call("POST", "/v1/transfers", "operator", key=f"{key}transfer", json=sent)
     return Story(
         customer_id=customer,
         device_id=device,
@@ -296,6 +302,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         waiting_id=waiting,
         assigned_id=assigned["order_id"],
         planned_id=planned["visit_id"],
+        transfer_id=transfer["id"],
     )
 
 

@@ -36,7 +36,22 @@ from tests.dispatcher.examples import TODAY, assigned, at, booked, declined, fre
 from tests.dispatcher.examples import register as register_engineer
 from tests.fold import FIRST, enveloped
 from tests.given import NOW
-from tests.inventory.examples import REGISTERS, consumed, counted, fell_short, reserved, set_aside
+from tests.inventory.examples import (
+    REGISTERS,
+    arrived,
+    brought_back,
+    consumed,
+    counted,
+    fell_short,
+    lost,
+    moved,
+    received,
+    reserved,
+    scrapped,
+    sent,
+    sent_back,
+    set_aside,
+)
 from tests.inventory.examples import returned as stock_returned
 
 
@@ -56,7 +71,7 @@ def found(check):
 # I1: a request ends once.
 
 
-def received(**said):
+def request_received(**said):
     usual = {"number": "R-1", "request_type": "repair", "type_version": 1, "customer_id": "c-1", "skill": "cooling"}
     place = {"duration_s": 60, "region": "x", "lat_udeg": 0, "lon_udeg": 0}
     return RequestReceived(request_id="r-1", **usual | place | said)
@@ -79,11 +94,11 @@ def closed(outcome="completed"):
 @pytest.mark.parametrize(
     "story",
     [
-        (received(), closed()),
-        (incomplete(), incomplete(), received(), closed()),
+        (request_received(), closed()),
+        (incomplete(), incomplete(), request_received(), closed()),
         (incomplete(), withdrawn()),
-        (received(), withdrawn(), closed("completed_after_withdrawal")),
-        (received(), (received(), {"tenant": "t-2"}), closed(), (withdrawn(), {"tenant": "t-2"})),
+        (request_received(), withdrawn(), closed("completed_after_withdrawal")),
+        (request_received(), (request_received(), {"tenant": "t-2"}), closed(), (withdrawn(), {"tenant": "t-2"})),
     ],
 )
 def test_a_request_that_ends_once_is_right(story):
@@ -93,15 +108,15 @@ def test_a_request_that_ends_once_is_right(story):
 @pytest.mark.parametrize(
     "story",
     [
-        (received(), closed(), closed()),
-        (received(), withdrawn(), closed()),
-        (received(), closed(), withdrawn()),
-        (received(), withdrawn(), withdrawn()),
-        (received(), closed("completed_after_withdrawal")),
-        (received(), withdrawn(), received()),
-        (received(), received()),
+        (request_received(), closed(), closed()),
+        (request_received(), withdrawn(), closed()),
+        (request_received(), closed(), withdrawn()),
+        (request_received(), withdrawn(), withdrawn()),
+        (request_received(), closed("completed_after_withdrawal")),
+        (request_received(), withdrawn(), request_received()),
+        (request_received(), request_received()),
         (closed(),),
-        (received(), (closed(), {"tenant": "t-2"})),
+        (request_received(), (closed(), {"tenant": "t-2"})),
     ],
 )
 def test_a_request_that_ends_twice_or_never_began_is_found_where_it_does(story):
@@ -270,6 +285,8 @@ def test_the_timers_and_the_time_are_the_dispatchers():
         (consumed(1, drift=1),),
         (counted(2), set_aside(2), reserved(("van-1", 2))),
         (counted(2), set_aside(1), set_aside(1, order_id="o-2"), counted(0), fell_short(), fell_short(order_id="o-2")),
+        (received(2), set_aside(1), scrapped(1), counted(2, condition="defective"), sent_back(2, "defective")),
+        (received(3, "wh-1"), sent(3, "wh-1"), arrived(1), arrived(1), lost(moved(1)), brought_back(), set_aside(2)),
     ],
 )
 def test_stock_that_is_conserved_is_right(story):
@@ -292,6 +309,13 @@ def test_stock_that_is_conserved_is_right(story):
         (3, (counted(2), set_aside(2), consumed(1), set_aside(1))),
         (3, (counted(2), set_aside(1), reserved(("van-1", 2)))),
         (2, (counted(2, "wh-1"), set_aside(1))),
+        (3, (counted(2, "wh-1"), set_aside(1, "wh-1"), sent(2, "wh-1"))),
+        (2, (counted(2), scrapped(1, "defective"))),
+        (2, (counted(1), sent_back(2))),
+        (1, (arrived(1),)),
+        (3, (counted(1, "wh-1"), sent(1, "wh-1"), arrived(2))),
+        (4, (counted(1, "wh-1"), sent(1, "wh-1"), arrived(1), lost(moved(1)))),
+        (3, (counted(1, "wh-1"), sent(1, "wh-1"), arrived(1, condition="defective"))),
     ],
 )
 def test_pieces_that_come_from_nowhere_or_are_promised_twice_are_found(where, story):
