@@ -259,9 +259,12 @@ _ALL: Final[tuple[Event, ...]] = (
     inventory.ReservationReleased(**_OF_ORDER, reason="consumed"),
     inventory.VisitSettled(**_OF_VISIT, completed=True),
     # quality
+    quality.SurveyRulesSet(sample_percent=50, quiet_days=30),
     quality.SurveySent(
         survey_id=SURVEY, **_ON_SITE, customer_id=CUSTOMER, expires_at=datetime(2026, 12, 8, 3, tzinfo=UTC)
     ),
+    quality.SurveySkipped(survey_id=SURVEY, **_ON_SITE, customer_id=CUSTOMER, reason="quiet"),
+    quality.CustomerSurveyed(customer_id=CUSTOMER, survey_id=SURVEY, asked_at=_at(3)),
     quality.FeedbackReceived(
         survey_id=SURVEY,
         **_OF_ORDER,
@@ -270,7 +273,11 @@ _ALL: Final[tuple[Event, ...]] = (
         attitude=5,
         outcome=5,
         punctuality=4,
+        recommends=9,
         comment="师傅很专业",
+        visit_id=VISIT,
+        answered_at=_at(9),
+        came_by="link",
     ),
 )
 

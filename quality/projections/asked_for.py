@@ -1,0 +1,21 @@
+"""What was asked for, and where: the request behind a visit."""
+
+from __future__ import annotations
+
+from contracts.envelope import Envelope
+from contracts.intake import RequestReceived
+from services.chassis.views import Rows, View
+
+
+def apply(rows: Rows, event: RequestReceived, envelope: Envelope) -> None:
+    rows.put(event.request_id, request_type=event.request_type, region=event.region, customer_id=event.customer_id)
+
+
+ASKED_FOR = View(
+    name="asked_for",
+    version=1,
+    key={"request_id": str},
+    columns={"request_type": "", "region": "", "customer_id": ""},
+    reads=(RequestReceived,),
+    apply=apply,
+)
