@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from contracts import dispatcher, fieldwork, intake, inventory, quality
 from contracts.event import Event
@@ -37,6 +37,12 @@ _BOOKED: Final = dispatcher.EngineerDay(ENGINEER, DAY)
 _USED: Final = (fieldwork.UsedPart("P-COMPRESSOR", VAN, 1), fieldwork.UsedPart("P-SEALANT", VAN, 2))
 _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-SEALANT", 2))
 _PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
+
+_OF_ALERT: Final[Mapping[str, Any]] = {"alert_id": "7f1c9a54-2f0e-8d11-9b3d-0a6a4b5c6d7e", "raising": 1}
+_WEEKS: Final = (
+    quality.Window("2026-11-09", "2026-11-16", 8, 2),
+    quality.Window("2026-11-16", "2026-11-23", 9, 3),
+)
 
 _ALL: Final[tuple[Event, ...]] = (
     # intake
@@ -279,6 +285,16 @@ _ALL: Final[tuple[Event, ...]] = (
         answered_at=_at(9),
         came_by="link",
     ),
+    quality.AlertRulesSet(
+        bad_percent=25, bad_weeks=3, min_ratings=8, repeat_percent=10, repeat_weeks=8, min_visits=10, repeat_days=45
+    ),
+    quality.DayEnded(day="2026-11-23"),
+    quality.QualityAlertRaised(
+        **_OF_ALERT, kind="bad-rating", of="engineer", subject=ENGINEER, limit_percent=20, windows=_WEEKS
+    ),
+    quality.QualityAlertFollowed(**_OF_ALERT, subject=ENGINEER, owner_id="manager-1", measure="沟通培训"),
+    quality.QualityAlertRecovered(**_OF_ALERT, windows=_WEEKS[:1]),
+    quality.QualityAlertClosed(**_OF_ALERT, subject=ENGINEER, closed_on="2026-12-08", effect="两周内无差评"),
 )
 
 EXAMPLES: Final[Mapping[str, Event]] = {type(event).__name__: event for event in _ALL}

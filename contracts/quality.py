@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
-from contracts.event import Event, NonNegative, Personal, Rating, Utc, belongs_to
+from contracts.event import Event, NonNegative, Personal, Positive, Rating, Utc, belongs_to
 
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Recommends = Annotated[int, Meta(ge=0, le=10)]
 """How likely the customer is to recommend the service, from 0 (not at all) to 10 (certainly)."""
+
+
+# Surveys.
 
 
 @belongs_to("survey-rules", of="rules_id")
@@ -86,3 +89,103 @@ class FeedbackReceived(Event, frozen=True, kw_only=True):
     """The envelope's time, for decisions, which see no envelope; none in records that did not say."""
     came_by: Literal["account", "link"] = "account"
     """`link`: whoever held the survey's link, which is used up with it; else somebody who had signed in."""
+
+
+# Alerts.
+
+AlertKind = Literal["bad-rating", "repeat-visit"]
+Watched = Literal["engineer", "region", "device_model"]
+
+
+class Window(Struct, frozen=True):
+    """Some whole weeks of one engineer, region or device model, and what was counted in them."""
+
+    begins_on: str
+    """ISO date of the first day, a Monday in the tenant's zone."""
+    ends_on: str
+    """ISO date of the day after the last, a Monday."""
+    counted: NonNegative
+    """bad-rating: visits that were rated; repeat-visit: visits to a device."""
+    bad: NonNegative
+    """bad-rating: of these, with two stars or fewer; repeat-visit: of these, with a visit for the same fault after."""
+
+
+@belongs_to("alert-rules", of="rules_id")
+class AlertRulesSet(Event, frozen=True, kw_only=True):
+    """From which figures on an alert is raised; until it is recorded, from the defaults on."""
+
+    rules_id: Literal["alerts"] = "alerts"
+    bad_percent: Percent = 20
+    """An alert is raised where more of the rated visits than this are badly rated…"""
+    bad_weeks: Positive = 2
+    """…in each of so many weeks running."""
+    min_ratings: Positive = 5
+    """A week with fewer ratings says nothing: it neither raises an alert nor ends one."""
+    repeat_percent: Percent = 15
+    """An alert is raised where more of the visits than this were not the last for their fault…"""
+    repeat_weeks: Positive = 4
+    """…over so many weeks together."""
+    min_visits: Positive = 5
+    """The same for visits, over these weeks together."""
+    repeat_days: Positive = 30
+    """A visit to the same device for the same fault is a repeat for so many days."""
+
+
+@belongs_to("judged-day", of="day", public=False)
+class DayEnded(Event, frozen=True, kw_only=True):
+    """
+    A day began in which the figures of the weeks before are to be judged, also those that were late.
+
+    Acted on by: quality (raises alerts, and sees that figures have recovered).
+    """
+
+    day: str
+    """ISO date in the tenant's zone."""
+
+
+@belongs_to("alert", of="alert_id")
+class QualityAlertRaised(Event, frozen=True, kw_only=True):
+    """A figure is worse than the rules allow, and somebody is to follow it up. Raised again only after it has ended."""
+
+    alert_id: str
+    """Of the figure: each raising of it is counted by `raising`."""
+    raising: Positive
+    kind: AlertKind
+    of: Watched
+    subject: str
+    """The engineer's id, the region or the device model."""
+    limit_percent: Percent
+    windows: tuple[Window, ...]
+    """The oldest first."""
+
+
+@belongs_to("alert", of="alert_id")
+class QualityAlertFollowed(Event, frozen=True, kw_only=True):
+    """Somebody owns the alert and says what is done about it, such as a training. Recorded again when that changes."""
+
+    alert_id: str
+    raising: Positive
+    subject: str
+    owner_id: str
+    measure: Annotated[str, Personal("subject")]
+
+
+@belongs_to("alert", of="alert_id")
+class QualityAlertRecovered(Event, frozen=True, kw_only=True):
+    """The newest figure, of enough, is within the limit again. It ends the alert, whoever follows it."""
+
+    alert_id: str
+    raising: Positive
+    windows: tuple[Window, ...]
+
+
+@belongs_to("alert", of="alert_id")
+class QualityAlertClosed(Event, frozen=True, kw_only=True):
+    """Its owner has seen what the measure did. The figure is judged anew by weeks that end after that."""
+
+    alert_id: str
+    raising: Positive
+    subject: str
+    closed_on: str
+    """ISO date in the tenant's zone."""
+    effect: Annotated[str, Personal("subject")]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
+from contracts.quality import AlertKind, Watched
 from services.chassis.command import Command
 
 Rating = Annotated[int, Field(ge=1, le=5)]
@@ -46,3 +48,58 @@ class AnswerSurvey(Command):
     comment: str = Field("", max_length=2_000)
     came_by: Literal["account", "link"] = "account"
     now: AwareDatetime
+
+
+class SetAlertRules(Command):
+    """From which figures on an alert is raised."""
+
+    bad_percent: int = Field(20, ge=0, le=100)
+    bad_weeks: int = Field(2, ge=1, le=12)
+    min_ratings: int = Field(5, ge=1, le=10_000)
+    repeat_percent: int = Field(15, ge=0, le=100)
+    repeat_weeks: int = Field(4, ge=1, le=26)
+    min_visits: int = Field(5, ge=1, le=10_000)
+    repeat_days: int = Field(30, ge=1, le=366)
+
+
+class EndDay(Command):
+    """A day has begun for which figures wait to be judged."""
+
+    day: str
+
+
+class Counted(Command):
+    """What was counted in some whole weeks; `begins_on` and `ends_on` are Mondays, the second one is after the last."""
+
+    begins_on: date
+    ends_on: date
+    counted: int
+    bad: int
+
+
+class JudgeAlert(Command):
+    """The figures of one engineer, region or device model as they are known now."""
+
+    alert_id: str
+    kind: AlertKind
+    of: Watched
+    subject: str
+    windows: tuple[Counted, ...]
+    """The oldest first."""
+
+
+class FollowAlert(Command):
+    """Somebody takes an alert upon them and says what is done."""
+
+    alert_id: str
+    owner_id: str = Field(min_length=1, max_length=100)
+    measure: Words
+
+
+class CloseAlert(Command):
+    """What the measure did."""
+
+    alert_id: str
+    effect: Words
+    today: date
+    """In the tenant's zone."""

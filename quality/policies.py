@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import product
+from typing import get_args
 
 from contracts.envelope import Envelope
 from contracts.fieldwork import ServiceCompleted
-from quality.commands import SendSurvey
+from contracts.quality import AlertKind, DayEnded, Watched
+from quality.commands import JudgeAlert, SendSurvey
+from quality.domain.alert import DEFAULTS, alert_id, is_red
+from quality.domain.weeks import windows
+from quality.projections.alerts import OPEN_ALERTS
+from quality.projections.quality_rules import RULES_OF, alert_rules
+from quality.projections.served import by_subject, counted, counts_of
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -37,4 +45,25 @@ async def when_service_completed(event: ServiceCompleted, envelope: Envelope, fa
     ]
 
 
-POLICIES = (Policy("send-survey", (ServiceCompleted,), when_service_completed, stale_after=STALE_AFTER),)
+async def when_day_ended(event: DayEnded, envelope: Envelope, facts: Facts) -> list[JudgeAlert]:
+    """Every figure that could raise an alert or end one; the others are not asked about, since they change nothing."""
+    tenant, day = envelope.tenant, date.fromisoformat(event.day)
+    rows = await facts.fetch(RULES_OF, tenant=tenant, rules_id=DEFAULTS.rules_id)
+    rules = alert_rules(rows[0]["rules"]) if rows else DEFAULTS
+    raised = {row["alert_id"] for row in await facts.fetch(OPEN_ALERTS, tenant=tenant)}
+    asked = []
+    for kind, of in product(get_args(AlertKind), get_args(Watched)):
+        weeks = windows(kind, rules, day)
+        found = [by_subject(await facts.fetch(counted(kind, of, tenant, week, rules))) for week in weeks]
+        for subject in sorted(found[-1]):
+            counts = tuple([counts_of(subject, week, rows) for week, rows in zip(weeks, found, strict=True)])
+            figure = alert_id(kind, of, subject)
+            if is_red(kind, rules, counts) or figure in raised:
+                asked.append(JudgeAlert(alert_id=figure, kind=kind, of=of, subject=subject, windows=counts))
+    return asked
+
+
+POLICIES = (
+    Policy("send-survey", (ServiceCompleted,), when_service_completed, stale_after=STALE_AFTER),
+    Policy("judge-figures", (DayEnded,), when_day_ended),
+)

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from quality.api import routes
-from quality.commands import AnswerSurvey, SendSurvey, SetSurveyRules
-from quality.domain import survey
+from quality.commands import (
+    AnswerSurvey,
+    CloseAlert,
+    EndDay,
+    FollowAlert,
+    JudgeAlert,
+    SendSurvey,
+    SetAlertRules,
+    SetSurveyRules,
+)
+from quality.deadlines import ON_TIMER, TIMERS
+from quality.domain import alert, survey
 from quality.policies import POLICIES
+from quality.projections.alerts import ALERTS
 from quality.projections.asked_for import ASKED_FOR
 from quality.projections.quality_rules import QUALITY_RULES
 from quality.projections.served import SERVED
@@ -15,18 +26,32 @@ from services.chassis.service import Service
 
 RULES = Rules(
     service="quality",
-    streams=(survey.SURVEY, survey.SURVEY_RULES, survey.SURVEYED),
+    streams=(
+        survey.SURVEY,
+        survey.SURVEY_RULES,
+        survey.SURVEYED,
+        alert.ALERT,
+        alert.ALERT_RULES,
+        alert.JUDGED_DAY,
+    ),
     handlers=(
         on_stream(SetSurveyRules, lambda _: survey.RULES_STREAM, survey.set_rules),
         Handler(SendSurvey, survey.send_reads, survey.send),
         on_stream(AnswerSurvey, lambda c: survey.survey_stream(c.survey_id), survey.answer),
+        on_stream(SetAlertRules, lambda _: alert.RULES_STREAM, alert.set_rules),
+        on_stream(EndDay, lambda c: alert.day_stream(c.day), alert.end_day),
+        Handler(JudgeAlert, alert.judge_reads, alert.judge),
+        on_stream(FollowAlert, lambda c: alert.alert_stream(c.alert_id), alert.follow),
+        on_stream(CloseAlert, lambda c: alert.alert_stream(c.alert_id), alert.close),
     ),
+    timers=TIMERS,
 )
 
 service = Service(
     name="quality",
     rules=RULES,
-    views=(SURVEYS, SERVED, ASKED_FOR, QUALITY_RULES),
+    views=(SURVEYS, SERVED, ASKED_FOR, QUALITY_RULES, ALERTS),
     policies=POLICIES,
+    on_timer=ON_TIMER,
     routes=routes,
 )

@@ -8,11 +8,11 @@ import msgspec
 from sqlalchemy import bindparam, select
 
 from contracts.envelope import Envelope
-from contracts.quality import SurveyRulesSet
+from contracts.quality import AlertRulesSet, SurveyRulesSet
 from services.chassis.views import Rows, View
 
 
-def apply(rows: Rows, event: SurveyRulesSet, envelope: Envelope) -> None:
+def apply(rows: Rows, event: SurveyRulesSet | AlertRulesSet, envelope: Envelope) -> None:
     rows.put(event.rules_id, version=envelope.version, rules=msgspec.json.encode(event).decode())
 
 
@@ -21,10 +21,14 @@ QUALITY_RULES = View(
     version=1,
     key={"rules_id": str},
     columns={"version": 0, "rules": ""},
-    reads=(SurveyRulesSet,),
+    reads=(SurveyRulesSet, AlertRulesSet),
     apply=apply,
 )
 
 RULES_OF: Final = select(QUALITY_RULES.table).where(
     QUALITY_RULES.table.c.tenant == bindparam("tenant"), QUALITY_RULES.table.c.rules_id == bindparam("rules_id")
 )
+
+
+def alert_rules(text: str) -> AlertRulesSet:
+    return msgspec.json.decode(text, type=AlertRulesSet)

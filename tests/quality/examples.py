@@ -1,11 +1,21 @@
 """Events and commands of quality that are valid by default; a test says what matters to it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from contracts.fieldwork import ServiceCompleted
 from contracts.intake import RequestReceived
-from contracts.quality import CustomerSurveyed, FeedbackReceived, SurveySent, SurveySkipped
-from quality.commands import AnswerSurvey, SendSurvey
+from contracts.quality import (
+    CustomerSurveyed,
+    FeedbackReceived,
+    QualityAlertClosed,
+    QualityAlertFollowed,
+    QualityAlertRaised,
+    QualityAlertRecovered,
+    SurveySent,
+    SurveySkipped,
+    Window,
+)
+from quality.commands import AnswerSurvey, Counted, JudgeAlert, SendSurvey
 from tests.given import NOW
 
 WHOM = {"request_id": "r-1", "order_id": "o-1", "engineer_id": "e-1", "customer_id": "c-1"}
@@ -71,3 +81,36 @@ def service_completed(**changes):
         "finished_at": NOW - timedelta(hours=1),
     }
     return ServiceCompleted(**facts | WHOM | changes)
+
+
+FORTNIGHT = (Window("2026-11-09", "2026-11-16", 10, 3), Window("2026-11-16", "2026-11-23", 10, 3))
+"""Two weeks in which more than a fifth was rated badly."""
+
+
+def judge(*counts, kind="bad-rating", ends_on=date(2026, 11, 23), weeks=1, **changes):
+    """The figures as (counted, bad), the oldest first; the last ends on `ends_on`."""
+    week, windows = timedelta(days=7 * weeks), []
+    for back, (counted, bad) in enumerate(reversed(counts)):
+        end = ends_on - back * week
+        windows.insert(0, Counted(begins_on=end - week, ends_on=end, counted=counted, bad=bad))
+    facts = {"alert_id": "a-1", "kind": kind, "of": "engineer", "subject": "e-1", "windows": tuple(windows)}
+    return JudgeAlert(**facts | changes)
+
+
+def raised(**changes):
+    facts = {"alert_id": "a-1", "raising": 1, "kind": "bad-rating", "of": "engineer", "subject": "e-1"}
+    return QualityAlertRaised(**facts | {"limit_percent": 20, "windows": FORTNIGHT} | changes)
+
+
+def followed(**changes):
+    facts = {"alert_id": "a-1", "raising": 1, "subject": "e-1", "owner_id": "m-1", "measure": "training"}
+    return QualityAlertFollowed(**facts | changes)
+
+
+def recovered(*windows, **changes):
+    return QualityAlertRecovered(**{"alert_id": "a-1", "raising": 1, "windows": windows} | changes)
+
+
+def closed(**changes):
+    facts = {"alert_id": "a-1", "raising": 1, "subject": "e-1", "closed_on": "2026-11-24", "effect": "no more"}
+    return QualityAlertClosed(**facts | changes)

@@ -1,43 +1,11 @@
 """Surveys through the routes, on real stores: the link, the rules, the sums."""
 
-import asyncio
-import functools
 from datetime import timedelta
 
 from contracts.quality import SurveySent, SurveySkipped
-from quality.projections.surveys import SURVEYS
-from quality.service import service
-from tests.fieldwork.live import live
-from tests.quality.examples import request_received, service_completed
-
-
-def story(test):
-    """Runs a coroutine that is given the live service."""
-
-    @functools.wraps(test)
-    def run(tmp_path):
-        async def told():
-            async with live(service, tmp_path) as it:
-                await test(it)
-
-        asyncio.run(told())
-
-    del run.__wrapped__  # pytest would look for the parameters of the coroutine
-    return run
-
+from tests.quality.stories import completed, story
 
 SAID = {"attitude": 5, "outcome": 4, "punctuality": 3, "recommends": 9, "comment": "师傅很专业"}
-
-
-async def completed(it, number, **changes):
-    """A request is received and served; the id of what became of its survey."""
-    ids = {"request_id": f"r-{number}", **changes}
-    asked = {name: value for name, value in ids.items() if name in ("request_id", "customer_id", "region")}
-    done = {name: value for name, value in ids.items() if name != "region"}
-    await it.publishes(request_received(**asked))
-    await it.publishes(service_completed(visit_id=f"v-{number}", order_id=f"o-{number}", **done))
-    [row] = [row for row in await it.rows(SURVEYS) if row["visit_id"] == f"v-{number}"]
-    return row["survey_id"]
 
 
 async def link_of(it, survey_id, **who):

@@ -46,6 +46,7 @@ THING = {
     "visit_id": "visit_id",
     "photo_id": "photo_id",
     "survey_id": "survey_id",
+    "alert_id": "alert_id",
 }
 """Parameter of a path → field of `Story`."""
 

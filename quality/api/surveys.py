@@ -1,9 +1,9 @@
-"""The routes of quality: answer a survey, read them and what they add up to, say whom they are sent to."""
+"""Surveys: answer one, read them and what they add up to, say whom they are sent to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -13,18 +13,18 @@ from sqlalchemy import select
 
 from contracts.problems import Rejected
 from contracts.quality import SurveyRulesSet
+from quality.api.days import From, To, days
 from quality.commands import AnswerSurvey, Rating, Recommends, SetSurveyRules
 from quality.domain.survey import EVERYBODY, RULES_STREAM
 from quality.projections.quality_rules import QUALITY_RULES
 from quality.projections.surveys import SURVEYS, By, figures, results
-from services.chassis.clock import TENANT_ZONE, at_micros, micros
+from services.chassis.clock import at_micros
 from services.chassis.http import (
     Accepted,
     Body,
     Call,
     Limit,
     Page,
-    Problem,
     ServiceRouter,
     absent,
     command,
@@ -38,16 +38,6 @@ SURVEY: str = "survey"
 
 LINK_OUTLIVES = timedelta(days=180)
 """A link still opens after its survey is over, so that its holder is told that it is over and not that it is wrong."""
-
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
-RANGE = timedelta(days=30)
-
-From = Annotated[
-    date | None, Query(alias="from", ge=FIRST_DAY, le=LAST_DAY, description="The first day; 30 days ago if left out")
-]
-To = Annotated[
-    date | None, Query(ge=FIRST_DAY, le=LAST_DAY, description="The last day, which is included; today if left out")
-]
 
 
 class Feedback(Body):
@@ -143,24 +133,6 @@ def _view(row: Mapping[str, Any], call: Call) -> SurveyView:
     return SurveyView(**facts | times | {"comment": call.open(row["comment"])})
 
 
-def _days(call: Call, first: date | None, last: date | None) -> tuple[int, int]:
-    """The instants at which the first day begins and the last one ends in the tenant's zone."""
-    last = last or call.now.astimezone(TENANT_ZONE).date()
-    first = first or last - RANGE
-    if first > last:
-        raise Problem("range.backwards", first=first.isoformat(), last=last.isoformat())
-    begin, end = (
-        datetime.combine(day, time(), TENANT_ZONE).astimezone(UTC) for day in (first, last + timedelta(days=1))
-    )
-    return micros(begin), micros(end)
-
-
-def routes(api: Api) -> APIRouter:
-    router = APIRouter()
-    router.include_router(survey_routes(api))
-    return router
-
-
 def survey_routes(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/surveys", tags=["surveys"])
     table = SURVEYS.table
@@ -189,7 +161,7 @@ def survey_routes(api: Api) -> APIRouter:
         from_: From = None,
         to: To = None,
     ) -> list[SurveyResults]:
-        rows = await call.fetch(results(by, *_days(call, from_, to)))
+        rows = await call.fetch(results(by, *days(call, from_, to)))
         return [SurveyResults(**figures(row)) for row in rows]
 
     @router.get("/rules", summary="Which customers are asked")

@@ -1,0 +1,16 @@
+"""The routes of quality."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from quality.api.alerts import alert_routes
+from quality.api.surveys import survey_routes
+from services.chassis.service import Api
+
+
+def routes(api: Api) -> APIRouter:
+    router = APIRouter()
+    for made in (survey_routes, alert_routes):
+        router.include_router(made(api))
+    return router
