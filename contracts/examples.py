@@ -43,6 +43,11 @@ _WEEKS: Final = (
     quality.Window("2026-11-09", "2026-11-16", 8, 2),
     quality.Window("2026-11-16", "2026-11-23", 9, 3),
 )
+_ITEMS: Final = (
+    quality.StandardItem("uniform", "Uniform and badge", "工服和工牌", "photo"),
+    quality.StandardItem("shoe-covers", "Shoe covers", "鞋套", "answer"),
+)
+_OF_INSPECTION: Final = {"inspection_id": "2f4d8c1a-7b3e-8a90-b1c2-d3e4f5a6b7c8", "request_id": REQUEST}
 
 _ALL: Final[tuple[Event, ...]] = (
     # intake
@@ -295,6 +300,38 @@ _ALL: Final[tuple[Event, ...]] = (
     quality.QualityAlertFollowed(**_OF_ALERT, subject=ENGINEER, owner_id="manager-1", measure="沟通培训"),
     quality.QualityAlertRecovered(**_OF_ALERT, windows=_WEEKS[:1]),
     quality.QualityAlertClosed(**_OF_ALERT, subject=ENGINEER, closed_on="2026-12-08", effect="两周内无差评"),
+    quality.StandardDefined(type_id="repair", standard_version=1, items=_ITEMS),
+    quality.InspectionOpened(
+        **_OF_INSPECTION,
+        visit_id=VISIT,
+        order_id=ORDER,
+        engineer_id=ENGINEER,
+        customer_id=CUSTOMER,
+        type_id="repair",
+        standard_version=1,
+        items=_ITEMS,
+    ),
+    quality.StandardChecked(
+        **_OF_INSPECTION,
+        visit_id=VISIT,
+        engineer_id=ENGINEER,
+        reviewer_id="manager-1",
+        verdicts=(
+            quality.Verdict("uniform", "broken"),
+            quality.Verdict("shoe-covers", "kept"),
+        ),
+        passed=False,
+        note="两张照片中均未佩戴工牌",
+    ),
+    quality.CorrectionAsked(
+        **_OF_INSPECTION,
+        engineer_id=ENGINEER,
+        owner_id=ENGINEER,
+        due_at=datetime(2026, 12, 1, 3, tzinfo=UTC),
+        items=("uniform",),
+    ),
+    quality.CorrectionOverdue(**_OF_INSPECTION, owner_id=ENGINEER, due_at=datetime(2026, 12, 1, 3, tzinfo=UTC)),
+    quality.CorrectionDone(**_OF_INSPECTION, owner_id=ENGINEER, done="已领取新工牌"),
 )
 
 EXAMPLES: Final[Mapping[str, Event]] = {type(event).__name__: event for event in _ALL}

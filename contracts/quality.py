@@ -189,3 +189,102 @@ class QualityAlertClosed(Event, frozen=True, kw_only=True):
     closed_on: str
     """ISO date in the tenant's zone."""
     effect: Annotated[str, Personal("subject")]
+
+
+# Standards, and whether they were kept.
+
+
+class StandardItem(Struct, frozen=True):
+    """One thing that is expected of every visit of a kind, such as the uniform, and what shows it."""
+
+    item_id: str
+    en: str
+    zh: str
+    shown_by: Literal["photo", "answer"] = "photo"
+    """`photo`: a picture of the site; `answer`: what the customer says in the survey."""
+
+
+@belongs_to("standard", of="type_id")
+class StandardDefined(Event, frozen=True, kw_only=True):
+    """
+    One version of what is expected of the visits for a type of request. Inspections keep the version they began with.
+
+    Without items nothing is expected, and no visit is inspected any more. Cited by InspectionOpened.
+    """
+
+    type_id: str
+    standard_version: Positive
+    items: tuple[StandardItem, ...]
+
+
+@belongs_to("inspection", of="inspection_id", key="request_id")
+class InspectionOpened(Event, frozen=True, kw_only=True):
+    """A finished visit waits for somebody to look whether the standard was kept."""
+
+    inspection_id: str
+    request_id: str
+    visit_id: str
+    order_id: str
+    engineer_id: str
+    customer_id: str
+    type_id: str
+    standard_version: Positive
+    items: tuple[StandardItem, ...]
+    """As the standard had them then."""
+
+
+class Verdict(Struct, frozen=True):
+    """What a reviewer found of one item."""
+
+    item_id: str
+    found: Literal["kept", "broken", "not-shown"]
+    """`not-shown`: neither photo nor answer says it; it is no failure of the visit."""
+
+
+@belongs_to("inspection", of="inspection_id", key="request_id")
+class StandardChecked(Event, frozen=True, kw_only=True):
+    """A reviewer has looked at every item. CorrectionAsked follows when one was broken."""
+
+    inspection_id: str
+    request_id: str
+    visit_id: str
+    engineer_id: str
+    reviewer_id: str
+    verdicts: tuple[Verdict, ...]
+    passed: bool
+    note: Annotated[str, Personal("engineer_id")] = ""
+    """What the reviewer saw, in their words."""
+
+
+@belongs_to("inspection", of="inspection_id", key="request_id")
+class CorrectionAsked(Event, frozen=True, kw_only=True):
+    """Somebody is to put right what was broken, and to say by then what was done."""
+
+    inspection_id: str
+    request_id: str
+    engineer_id: str
+    owner_id: str
+    due_at: Utc
+    items: tuple[str, ...]
+    """The ids of those that were broken."""
+
+
+@belongs_to("inspection", of="inspection_id", key="request_id")
+class CorrectionOverdue(Event, frozen=True, kw_only=True):
+    """Nobody has said in time what was done. Recorded once, by its timer; it reminds the owner."""
+
+    inspection_id: str
+    request_id: str
+    owner_id: str
+    due_at: Utc
+
+
+@belongs_to("inspection", of="inspection_id", key="request_id")
+class CorrectionDone(Event, frozen=True, kw_only=True):
+    """What was broken is put right."""
+
+    inspection_id: str
+    request_id: str
+    owner_id: str
+    done: Annotated[str, Personal("owner_id")]
+    """What was done, in the owner's words."""

@@ -103,3 +103,72 @@ class CloseAlert(Command):
     effect: Words
     today: date
     """In the tenant's zone."""
+
+
+# Standards, and whether they were kept.
+
+Code = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+"""A name in a contract: small letters, digits and hyphens."""
+
+
+class Item(Command):
+    """One thing that is expected."""
+
+    item_id: Code
+    en: str = Field(min_length=1, max_length=200)
+    zh: str = Field(min_length=1, max_length=200)
+    shown_by: Literal["photo", "answer"] = "photo"
+
+
+class DefineStandard(Command):
+    """The next version of what is expected of the visits for a type of request."""
+
+    type_id: str
+    items: tuple[Item, ...] = Field(max_length=50)
+
+
+class OpenInspection(Command):
+    """A visit was finished; if its type of request has a standard, somebody is to look."""
+
+    inspection_id: str
+    request_id: str
+    visit_id: str
+    order_id: str
+    engineer_id: str
+    customer_id: str
+    type_id: str
+
+
+class ItemVerdict(Command):
+    """What was found of one item."""
+
+    item_id: Code
+    found: Literal["kept", "broken", "not-shown"]
+
+
+class ReviewInspection(Command):
+    """A verdict for every item, and who puts right by when what was broken."""
+
+    inspection_id: str
+    reviewer_id: str
+    verdicts: tuple[ItemVerdict, ...] = Field(max_length=50)
+    note: str = Field("", max_length=2_000)
+    owner_id: str = Field("", max_length=100)
+    """Empty: the engineer of the visit."""
+    due_at: AwareDatetime | None = None
+    """None: `CORRECT_WITHIN` from now on."""
+    now: AwareDatetime
+
+
+class RecordCorrectionOverdue(Command):
+    """The time in which a correction was to be done is over."""
+
+    inspection_id: str
+    due_at: AwareDatetime
+
+
+class FinishCorrection(Command):
+    """What was done about what was broken."""
+
+    inspection_id: str
+    done: Words

@@ -1,4 +1,4 @@
-"""The deadlines of quality: when the figures of a day and of a week are judged."""
+"""The deadlines of quality: when figures are judged, and when a correction is overdue."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.quality import FeedbackReceived, SurveySent, SurveySkipped
-from quality.commands import EndDay
+from contracts.quality import CorrectionAsked, CorrectionDone, FeedbackReceived, SurveySent, SurveySkipped
+from quality.commands import EndDay, RecordCorrectionOverdue
 from quality.domain.weeks import WEEK, begin_of, monday, today
+from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
 from services.chassis.journal.store import Timer, TimerKey
 
 JUDGE: Final = "judge-figures"
+CORRECTION: Final = "correction-overdue"
 
 
 def when_something_counts(event: Event, envelope: Envelope) -> Sequence[Arm]:
@@ -27,11 +29,21 @@ def _at(day: date) -> Arm:
     return Arm(JUDGE, day.isoformat(), begin_of(day))
 
 
+def when_correction_asked(event: CorrectionAsked, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(CORRECTION, event.inspection_id, event.due_at)]
+
+
+def when_correction_done(event: CorrectionDone, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(CORRECTION, event.inspection_id, None)]
+
+
 TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     # One of the first two follows each completed visit, so that no visit is forgotten.
     SurveySent: when_something_counts,
     SurveySkipped: when_something_counts,
     FeedbackReceived: when_something_counts,
+    CorrectionAsked: when_correction_asked,
+    CorrectionDone: when_correction_done,
 }
 
 
@@ -39,4 +51,8 @@ def end_day(key: TimerKey, timer: Timer) -> EndDay:
     return EndDay(day=key.key)
 
 
-ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {JUDGE: end_day}
+def record_overdue(key: TimerKey, timer: Timer) -> RecordCorrectionOverdue:
+    return RecordCorrectionOverdue(inspection_id=key.key, due_at=at_micros(timer.due))
+
+
+ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {JUDGE: end_day, CORRECTION: record_overdue}

@@ -8,13 +8,16 @@ from typing import get_args
 
 from contracts.envelope import Envelope
 from contracts.fieldwork import ServiceCompleted
+from contracts.problems import NotYet
 from contracts.quality import AlertKind, DayEnded, Watched
-from quality.commands import JudgeAlert, SendSurvey
+from quality.commands import JudgeAlert, OpenInspection, SendSurvey
 from quality.domain.alert import DEFAULTS, alert_id, is_red
 from quality.domain.weeks import windows
 from quality.projections.alerts import OPEN_ALERTS
+from quality.projections.asked_for import ONE_REQUEST
 from quality.projections.quality_rules import RULES_OF, alert_rules
 from quality.projections.served import by_subject, counted, counts_of
+from quality.projections.standards import TYPES_WITH_ONE
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -45,6 +48,30 @@ async def when_service_completed(event: ServiceCompleted, envelope: Envelope, fa
     ]
 
 
+async def when_visit_finished(event: ServiceCompleted, envelope: Envelope, facts: Facts) -> list[OpenInspection]:
+    """A visit is inspected once, if there is a standard for the type of its request."""
+    tenant = envelope.tenant
+    types = {row["type_id"] for row in await facts.fetch(TYPES_WITH_ONE, tenant=tenant)}
+    if not types:
+        return []
+    requests = await facts.fetch(ONE_REQUEST, tenant=tenant, request_id=event.request_id)
+    if not requests:
+        raise NotYet(f"it is not known of which type the request {event.request_id} is")
+    if (type_id := requests[0]["request_type"]) not in types:
+        return []
+    return [
+        OpenInspection(
+            inspection_id=derived_id("inspection", event.visit_id),
+            request_id=event.request_id,
+            visit_id=event.visit_id,
+            order_id=event.order_id,
+            engineer_id=event.engineer_id,
+            customer_id=event.customer_id,
+            type_id=type_id,
+        )
+    ]
+
+
 async def when_day_ended(event: DayEnded, envelope: Envelope, facts: Facts) -> list[JudgeAlert]:
     """Every figure that could raise an alert or end one; the others are not asked about, since they change nothing."""
     tenant, day = envelope.tenant, date.fromisoformat(event.day)
@@ -65,5 +92,6 @@ async def when_day_ended(event: DayEnded, envelope: Envelope, facts: Facts) -> l
 
 POLICIES = (
     Policy("send-survey", (ServiceCompleted,), when_service_completed, stale_after=STALE_AFTER),
+    Policy("open-inspection", (ServiceCompleted,), when_visit_finished),
     Policy("judge-figures", (DayEnded,), when_day_ended),
 )

@@ -6,20 +6,28 @@ from quality.api import routes
 from quality.commands import (
     AnswerSurvey,
     CloseAlert,
+    DefineStandard,
     EndDay,
+    FinishCorrection,
     FollowAlert,
     JudgeAlert,
+    OpenInspection,
+    RecordCorrectionOverdue,
+    ReviewInspection,
     SendSurvey,
     SetAlertRules,
     SetSurveyRules,
 )
 from quality.deadlines import ON_TIMER, TIMERS
-from quality.domain import alert, survey
+from quality.domain import alert, inspection, standard, survey
 from quality.policies import POLICIES
 from quality.projections.alerts import ALERTS
 from quality.projections.asked_for import ASKED_FOR
+from quality.projections.inspections import INSPECTIONS
+from quality.projections.photos import PHOTOS
 from quality.projections.quality_rules import QUALITY_RULES
 from quality.projections.served import SERVED
+from quality.projections.standards import STANDARDS
 from quality.projections.surveys import SURVEYS
 from services.chassis.journal.rules import Handler, Rules, on_stream
 from services.chassis.service import Service
@@ -33,6 +41,8 @@ RULES = Rules(
         alert.ALERT,
         alert.ALERT_RULES,
         alert.JUDGED_DAY,
+        standard.STANDARD,
+        inspection.INSPECTION,
     ),
     handlers=(
         on_stream(SetSurveyRules, lambda _: survey.RULES_STREAM, survey.set_rules),
@@ -43,6 +53,17 @@ RULES = Rules(
         Handler(JudgeAlert, alert.judge_reads, alert.judge),
         on_stream(FollowAlert, lambda c: alert.alert_stream(c.alert_id), alert.follow),
         on_stream(CloseAlert, lambda c: alert.alert_stream(c.alert_id), alert.close),
+        on_stream(DefineStandard, lambda c: standard.standard_stream(c.type_id), standard.define),
+        Handler(OpenInspection, inspection.open_reads, inspection.open_inspection),
+        on_stream(ReviewInspection, lambda c: inspection.inspection_stream(c.inspection_id), inspection.review),
+        on_stream(
+            RecordCorrectionOverdue,
+            lambda c: inspection.inspection_stream(c.inspection_id),
+            inspection.record_overdue,
+        ),
+        on_stream(
+            FinishCorrection, lambda c: inspection.inspection_stream(c.inspection_id), inspection.finish_correction
+        ),
     ),
     timers=TIMERS,
 )
@@ -50,7 +71,7 @@ RULES = Rules(
 service = Service(
     name="quality",
     rules=RULES,
-    views=(SURVEYS, SERVED, ASKED_FOR, QUALITY_RULES, ALERTS),
+    views=(SURVEYS, SERVED, ASKED_FOR, QUALITY_RULES, ALERTS, STANDARDS, INSPECTIONS, PHOTOS),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

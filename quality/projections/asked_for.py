@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from sqlalchemy import bindparam, select
+
 from contracts.envelope import Envelope
 from contracts.intake import RequestReceived
 from services.chassis.views import Rows, View
@@ -18,4 +22,8 @@ ASKED_FOR = View(
     columns={"request_type": "", "region": "", "customer_id": ""},
     reads=(RequestReceived,),
     apply=apply,
+)
+
+ONE_REQUEST: Final = select(ASKED_FOR.table.c.request_type).where(
+    ASKED_FOR.table.c.tenant == bindparam("tenant"), ASKED_FOR.table.c.request_id == bindparam("request_id")
 )

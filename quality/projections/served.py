@@ -1,5 +1,5 @@
 """
-Every visit of the last word: who did the work on what, how it was rated, what was photographed.
+Every visit of the last word: who did the work on what, and how it was rated.
 
 What fieldwork says and what quality says of a visit stand in columns of their own, so either may come first.
 """
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, fu
 
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.fieldwork import PhotoAttached, ServiceCompleted, WorkFinished
+from contracts.fieldwork import ServiceCompleted, WorkFinished
 from contracts.quality import AlertKind, AlertRulesSet, FeedbackReceived, Watched
 from quality.commands import Counted
 from quality.domain.weeks import begin_us
@@ -30,10 +30,6 @@ BAD: Final = 2
 
 def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
     match event:
-        case PhotoAttached():
-            column = f"photos_{event.moment}"
-            row = rows.get(event.visit_id) or {}
-            rows.put(event.visit_id, request_id=event.request_id, **{column: row.get(column, 0) + 1})
         case WorkFinished():
             rows.put(event.visit_id, request_id=event.request_id, cause=event.cause)
         case ServiceCompleted():
@@ -68,11 +64,8 @@ SERVED = View(
         "completed_at": (int, None),
         "stars": (int, None),
         "worst_answer": (int, None),
-        "photos_before": 0,
-        "photos_after": 0,
-        "photos_other": 0,
     },
-    reads=(PhotoAttached, WorkFinished, ServiceCompleted, FeedbackReceived),
+    reads=(WorkFinished, ServiceCompleted, FeedbackReceived),
     apply=apply,
     indexes=(("completed_at",), ("device_id", "completed_at"), ("request_id",)),
 )

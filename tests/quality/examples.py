@@ -5,17 +5,31 @@ from datetime import date, timedelta
 from contracts.fieldwork import ServiceCompleted
 from contracts.intake import RequestReceived
 from contracts.quality import (
+    CorrectionAsked,
     CustomerSurveyed,
     FeedbackReceived,
+    InspectionOpened,
     QualityAlertClosed,
     QualityAlertFollowed,
     QualityAlertRaised,
     QualityAlertRecovered,
+    StandardChecked,
+    StandardDefined,
+    StandardItem,
     SurveySent,
     SurveySkipped,
+    Verdict,
     Window,
 )
-from quality.commands import AnswerSurvey, Counted, JudgeAlert, SendSurvey
+from quality.commands import (
+    AnswerSurvey,
+    Counted,
+    ItemVerdict,
+    JudgeAlert,
+    OpenInspection,
+    ReviewInspection,
+    SendSurvey,
+)
 from tests.given import NOW
 
 WHOM = {"request_id": "r-1", "order_id": "o-1", "engineer_id": "e-1", "customer_id": "c-1"}
@@ -114,3 +128,41 @@ def recovered(*windows, **changes):
 def closed(**changes):
     facts = {"alert_id": "a-1", "raising": 1, "subject": "e-1", "closed_on": "2026-11-24", "effect": "no more"}
     return QualityAlertClosed(**facts | changes)
+
+
+ITEMS = (
+    StandardItem("uniform", "Uniform and badge", "工服和工牌", "photo"),
+    StandardItem("shoe-covers", "Shoe covers", "鞋套", "answer"),
+)
+
+
+def standard(*items, version=1):
+    return StandardDefined(type_id="repair", standard_version=version, items=items or ITEMS)
+
+
+def open_inspection(**changes):
+    return OpenInspection(**{"inspection_id": "i-1", "visit_id": "v-1", "type_id": "repair"} | WHOM | changes)
+
+
+def opened(**changes):
+    facts = {"inspection_id": "i-1", "visit_id": "v-1", "type_id": "repair", "standard_version": 1, "items": ITEMS}
+    return InspectionOpened(**facts | WHOM | changes)
+
+
+def review(uniform="kept", shoe_covers="kept", **changes):
+    found = {"uniform": uniform, "shoe-covers": shoe_covers}
+    verdicts = tuple([ItemVerdict(item_id=name, found=one) for name, one in found.items() if one])
+    return ReviewInspection(
+        **{"inspection_id": "i-1", "reviewer_id": "m-1", "verdicts": verdicts, "now": NOW} | changes
+    )
+
+
+def checked(uniform="kept", shoe_covers="kept", **changes):
+    verdicts = Verdict("uniform", uniform), Verdict("shoe-covers", shoe_covers)
+    facts = {"inspection_id": "i-1", "request_id": "r-1", "visit_id": "v-1", "engineer_id": "e-1", "reviewer_id": "m-1"}
+    return StandardChecked(**facts | {"verdicts": verdicts, "passed": "broken" not in (uniform, shoe_covers)} | changes)
+
+
+def correction(**changes):
+    facts = {"inspection_id": "i-1", "request_id": "r-1", "engineer_id": "e-1", "owner_id": "e-1"}
+    return CorrectionAsked(**facts | {"due_at": NOW + timedelta(days=7), "items": ("uniform",)} | changes)

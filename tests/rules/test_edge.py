@@ -222,13 +222,15 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     ):
         sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         await asked("POST", f"{planned}/{step}", "engineer", engineer, f"9{number}", **sent)
-    alert = f"/v1/alerts/{story['alert_id']}"
+    alert, inspection = f"/v1/alerts/{story['alert_id']}", f"/v1/inspections/{story['inspection_id']}"
     for number, (path, manages) in enumerate(
         {
             "/v1/surveys/rules": {"quiet_days": 30},
             "/v1/alerts/rules": {"bad_percent": 30},
             f"{alert}/follow": {"owner_id": "m-1", "measure": "training"},
             f"{alert}/close": {"effect": "none was rated badly since"},
+            f"{inspection}/review": {"verdicts": [{"item_id": "uniform", "found": "broken"}]},
+            f"{inspection}/correct": {"done": "has a new badge"},
         }.items()
     ):
         await asked("POST", path, "manager", "", f"quality-{number}", json=manages)

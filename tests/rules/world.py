@@ -60,6 +60,7 @@ class Story(NamedTuple):
     """The visit for a fifth one, which is still to come."""
     alert_id: str = ""
     """An alert about the engineer of the customer's own name; it is raised by `alerted`."""
+    inspection_id: str = ""
 
 
 @dataclass
@@ -230,6 +231,9 @@ def company(firm: Firm) -> Company:
     )
 
 
+STANDARD = {"items": [{"item_id": "uniform", "en": "Uniform and badge", "zh": "工服和工牌"}]}
+
+
 async def _told(world: World, firm: Firm) -> Firm:
     await found(firm.people, company(firm), f"{firm.tenant}-")
     stories = await asyncio.gather(*[tell(firm, name) for name in SKILLS])
@@ -254,6 +258,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     """One request of this customer, from the first word to the answered survey, and two that stand still."""
     people, customer, words, skill = firm.people, firm.person(name), firm.words(name), SKILLS[name]
     key = f"{key or name}-"
+    await people.call("POST", "/v1/standards/repair", "manager", "", f"{key}standard", json=STANDARD)
 
     async def submit(nth: str, device: str, description: str) -> str:
         body = {"request_type": "repair", "device_id": device, "description": description}
@@ -301,6 +306,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         await people.call(
             "POST", "/v1/surveys/linked", "customer", customer, f"{key}answer", json=rated | {"link": link}
         )
+    queue = await people.until(f"/v1/inspections?request_id={request}", "manager", lambda page: page["items"])
     board = await people.until(
         "/v1/orders?state=waiting&limit=200",
         "dispatcher",
@@ -321,6 +327,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         waiting_id=waiting,
         assigned_id=assigned["order_id"],
         planned_id=planned["visit_id"],
+        inspection_id=queue["items"][0]["inspection_id"],
     )
 
 
