@@ -17,6 +17,7 @@ REQUEST: Final = "01933f1c-8a00-7000-8000-00000000a001"
 ORDER: Final = "5d0c2f6e-93b1-8c57-9a44-2b6f0e1d7c03"
 VISIT: Final = "b1a7c9d2-0e4f-8a36-8f21-6c5d4e3b2a10"
 SURVEY: Final = "e3f0a1b2-c4d5-8e6f-a7b8-c9d0e1f2a3b4"
+COMPLAINT: Final = "01933f5b-2d00-7000-8000-00000000c001"
 PHOTO: Final = "01933f3a-1c00-7000-8000-00000000f001"
 CUSTOMER, DEVICE, MODEL = "C001", "D0001", "BCD-520"
 ENGINEER, VAN, DAY = "E01", "VAN-E01", "2026-11-24"
@@ -332,6 +333,26 @@ _ALL: Final[tuple[Event, ...]] = (
     ),
     quality.CorrectionOverdue(**_OF_INSPECTION, owner_id=ENGINEER, due_at=datetime(2026, 12, 1, 3, tzinfo=UTC)),
     quality.CorrectionDone(**_OF_INSPECTION, owner_id=ENGINEER, done="已领取新工牌"),
+    quality.ComplaintRaised(
+        complaint_id=COMPLAINT,
+        customer_id=CUSTOMER,
+        request_id=REQUEST,
+        answer_due_at=datetime(2026, 11, 27, 3, tzinfo=UTC),
+        words="等了三天没有人来",
+    ),
+    quality.ComplaintAssigned(
+        complaint_id=COMPLAINT, owner_id="manager-1", answer_due_at=datetime(2026, 11, 26, 3, tzinfo=UTC)
+    ),
+    quality.ComplaintOverdue(
+        complaint_id=COMPLAINT, owner_id="manager-1", due_at=datetime(2026, 11, 26, 3, tzinfo=UTC)
+    ),
+    quality.ComplaintClosed(
+        complaint_id=COMPLAINT,
+        customer_id=CUSTOMER,
+        owner_id="manager-1",
+        root_cause="late",
+        answer="非常抱歉, 已改进派单流程",
+    ),
 )
 
 EXAMPLES: Final[Mapping[str, Event]] = {type(event).__name__: event for event in _ALL}

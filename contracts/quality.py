@@ -288,3 +288,51 @@ class CorrectionDone(Event, frozen=True, kw_only=True):
     owner_id: str
     done: Annotated[str, Personal("owner_id")]
     """What was done, in the owner's words."""
+
+
+# Complaints.
+
+RootCause = Literal["manner", "workmanship", "late", "part", "price", "product", "communication", "unfounded", "other"]
+"""Why there was reason to complain; `unfounded`: there was none."""
+
+
+@belongs_to("complaint", of="complaint_id")
+class ComplaintRaised(Event, frozen=True, kw_only=True):
+    """A customer is not content, and is to be answered by then."""
+
+    complaint_id: str
+    customer_id: str
+    request_id: str = ""
+    """Which request it is about; empty where it is about none."""
+    answer_due_at: Utc
+    words: Annotated[str, Personal("customer_id")]
+
+
+@belongs_to("complaint", of="complaint_id")
+class ComplaintAssigned(Event, frozen=True, kw_only=True):
+    """Somebody is to answer it, by then. Recorded again when that changes."""
+
+    complaint_id: str
+    owner_id: str
+    answer_due_at: Utc
+
+
+@belongs_to("complaint", of="complaint_id")
+class ComplaintOverdue(Event, frozen=True, kw_only=True):
+    """The customer was not answered in time. Recorded once for a deadline, by its timer; it reminds the owner."""
+
+    complaint_id: str
+    owner_id: str
+    """Empty where nobody has taken it."""
+    due_at: Utc
+
+
+@belongs_to("complaint", of="complaint_id")
+class ComplaintClosed(Event, frozen=True, kw_only=True):
+    """The customer is answered, and it is known why there was reason to complain."""
+
+    complaint_id: str
+    customer_id: str
+    owner_id: str
+    root_cause: RootCause
+    answer: Annotated[str, Personal("customer_id")]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from contracts.quality import AlertKind, Watched
+from contracts.quality import AlertKind, RootCause, Watched
 from services.chassis.command import Command
 
 Rating = Annotated[int, Field(ge=1, le=5)]
@@ -172,3 +172,41 @@ class FinishCorrection(Command):
 
     inspection_id: str
     done: Words
+
+
+# Complaints.
+
+
+class RaiseComplaint(Command):
+    """A customer is not content."""
+
+    complaint_id: str
+    customer_id: str
+    request_id: str = ""
+    words: Words
+    now: AwareDatetime
+
+
+class AssignComplaint(Command):
+    """Somebody is to answer it."""
+
+    complaint_id: str
+    owner_id: str = Field(min_length=1, max_length=100)
+    answer_due_at: AwareDatetime | None = None
+    """None: the deadline stays."""
+    now: AwareDatetime
+
+
+class RecordComplaintOverdue(Command):
+    """The time in which the customer was to be answered is over."""
+
+    complaint_id: str
+    due_at: AwareDatetime
+
+
+class CloseComplaint(Command):
+    """What the customer is answered, and what was behind it."""
+
+    complaint_id: str
+    root_cause: RootCause
+    answer: Words

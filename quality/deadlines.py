@@ -1,4 +1,4 @@
-"""The deadlines of quality: when figures are judged, and when a correction is overdue."""
+"""The deadlines of quality: when figures are judged, and when a correction or an answer is overdue."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from typing import Any, Final
 
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.quality import CorrectionAsked, CorrectionDone, FeedbackReceived, SurveySent, SurveySkipped
-from quality.commands import EndDay, RecordCorrectionOverdue
+from contracts.quality import (
+    ComplaintAssigned,
+    ComplaintClosed,
+    ComplaintRaised,
+    CorrectionAsked,
+    CorrectionDone,
+    FeedbackReceived,
+    SurveySent,
+    SurveySkipped,
+)
+from quality.commands import EndDay, RecordComplaintOverdue, RecordCorrectionOverdue
 from quality.domain.weeks import WEEK, begin_of, monday, today
 from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
@@ -17,6 +26,7 @@ from services.chassis.journal.store import Timer, TimerKey
 
 JUDGE: Final = "judge-figures"
 CORRECTION: Final = "correction-overdue"
+COMPLAINT: Final = "complaint-overdue"
 
 
 def when_something_counts(event: Event, envelope: Envelope) -> Sequence[Arm]:
@@ -37,6 +47,14 @@ def when_correction_done(event: CorrectionDone, envelope: Envelope) -> Sequence[
     return [Arm(CORRECTION, event.inspection_id, None)]
 
 
+def when_complaint_is_due(event: ComplaintRaised | ComplaintAssigned, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(COMPLAINT, event.complaint_id, event.answer_due_at)]
+
+
+def when_complaint_closed(event: ComplaintClosed, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(COMPLAINT, event.complaint_id, None)]
+
+
 TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     # One of the first two follows each completed visit, so that no visit is forgotten.
     SurveySent: when_something_counts,
@@ -44,6 +62,9 @@ TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     FeedbackReceived: when_something_counts,
     CorrectionAsked: when_correction_asked,
     CorrectionDone: when_correction_done,
+    ComplaintRaised: when_complaint_is_due,
+    ComplaintAssigned: when_complaint_is_due,
+    ComplaintClosed: when_complaint_closed,
 }
 
 
@@ -51,8 +72,16 @@ def end_day(key: TimerKey, timer: Timer) -> EndDay:
     return EndDay(day=key.key)
 
 
-def record_overdue(key: TimerKey, timer: Timer) -> RecordCorrectionOverdue:
+def record_correction_overdue(key: TimerKey, timer: Timer) -> RecordCorrectionOverdue:
     return RecordCorrectionOverdue(inspection_id=key.key, due_at=at_micros(timer.due))
 
 
-ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {JUDGE: end_day, CORRECTION: record_overdue}
+def record_complaint_overdue(key: TimerKey, timer: Timer) -> RecordComplaintOverdue:
+    return RecordComplaintOverdue(complaint_id=key.key, due_at=at_micros(timer.due))
+
+
+ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {
+    JUDGE: end_day,
+    CORRECTION: record_correction_overdue,
+    COMPLAINT: record_complaint_overdue,
+}

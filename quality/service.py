@@ -5,13 +5,17 @@ from __future__ import annotations
 from quality.api import routes
 from quality.commands import (
     AnswerSurvey,
+    AssignComplaint,
     CloseAlert,
+    CloseComplaint,
     DefineStandard,
     EndDay,
     FinishCorrection,
     FollowAlert,
     JudgeAlert,
     OpenInspection,
+    RaiseComplaint,
+    RecordComplaintOverdue,
     RecordCorrectionOverdue,
     ReviewInspection,
     SendSurvey,
@@ -19,10 +23,12 @@ from quality.commands import (
     SetSurveyRules,
 )
 from quality.deadlines import ON_TIMER, TIMERS
-from quality.domain import alert, inspection, standard, survey
+from quality.domain import alert, complaint, inspection, standard, survey
 from quality.policies import POLICIES
 from quality.projections.alerts import ALERTS
 from quality.projections.asked_for import ASKED_FOR
+from quality.projections.complaints import COMPLAINTS
+from quality.projections.customers import CUSTOMERS
 from quality.projections.inspections import INSPECTIONS
 from quality.projections.photos import PHOTOS
 from quality.projections.quality_rules import QUALITY_RULES
@@ -43,6 +49,7 @@ RULES = Rules(
         alert.JUDGED_DAY,
         standard.STANDARD,
         inspection.INSPECTION,
+        complaint.COMPLAINT,
     ),
     handlers=(
         on_stream(SetSurveyRules, lambda _: survey.RULES_STREAM, survey.set_rules),
@@ -64,6 +71,12 @@ RULES = Rules(
         on_stream(
             FinishCorrection, lambda c: inspection.inspection_stream(c.inspection_id), inspection.finish_correction
         ),
+        on_stream(RaiseComplaint, lambda c: complaint.complaint_stream(c.complaint_id), complaint.raise_complaint),
+        on_stream(AssignComplaint, lambda c: complaint.complaint_stream(c.complaint_id), complaint.assign),
+        on_stream(
+            RecordComplaintOverdue, lambda c: complaint.complaint_stream(c.complaint_id), complaint.record_overdue
+        ),
+        on_stream(CloseComplaint, lambda c: complaint.complaint_stream(c.complaint_id), complaint.close),
     ),
     timers=TIMERS,
 )
@@ -71,7 +84,7 @@ RULES = Rules(
 service = Service(
     name="quality",
     rules=RULES,
-    views=(SURVEYS, SERVED, ASKED_FOR, QUALITY_RULES, ALERTS, STANDARDS, INSPECTIONS, PHOTOS),
+    views=(SURVEYS, SERVED, ASKED_FOR, QUALITY_RULES, ALERTS, STANDARDS, INSPECTIONS, PHOTOS, COMPLAINTS, CUSTOMERS),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

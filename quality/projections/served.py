@@ -1,5 +1,5 @@
 """
-Every visit of the last word: who did the work on what, and how it was rated.
+Every visit: who is to do the work, and of one that is completed, on what and how it was rated.
 
 What fieldwork says and what quality says of a visit stand in columns of their own, so either may come first.
 """
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, fu
 
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.fieldwork import ServiceCompleted, WorkFinished
+from contracts.fieldwork import ServiceCompleted, VisitPlanned, WorkFinished
 from contracts.quality import AlertKind, AlertRulesSet, FeedbackReceived, Watched
 from quality.commands import Counted
 from quality.domain.weeks import begin_us
@@ -30,6 +30,10 @@ BAD: Final = 2
 
 def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
     match event:
+        case VisitPlanned():
+            rows.put(
+                event.visit_id, request_id=event.request_id, order_id=event.order_id, engineer_id=event.engineer_id
+            )
         case WorkFinished():
             rows.put(event.visit_id, request_id=event.request_id, cause=event.cause)
         case ServiceCompleted():
@@ -65,7 +69,7 @@ SERVED = View(
         "stars": (int, None),
         "worst_answer": (int, None),
     },
-    reads=(WorkFinished, ServiceCompleted, FeedbackReceived),
+    reads=(VisitPlanned, WorkFinished, ServiceCompleted, FeedbackReceived),
     apply=apply,
     indexes=(("completed_at",), ("device_id", "completed_at"), ("request_id",)),
 )

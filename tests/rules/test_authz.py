@@ -48,6 +48,7 @@ THING = {
     "survey_id": "survey_id",
     "alert_id": "alert_id",
     "inspection_id": "inspection_id",
+    "complaint_id": "complaint_id",
 }
 """Parameter of a path → field of `Story`."""
 

@@ -223,6 +223,7 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
         sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         await asked("POST", f"{planned}/{step}", "engineer", engineer, f"9{number}", **sent)
     alert, inspection = f"/v1/alerts/{story['alert_id']}", f"/v1/inspections/{story['inspection_id']}"
+    complaint = f"/v1/complaints/{story['complaint_id']}"
     for number, (path, manages) in enumerate(
         {
             "/v1/surveys/rules": {"quiet_days": 30},
@@ -231,6 +232,8 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
             f"{alert}/close": {"effect": "none was rated badly since"},
             f"{inspection}/review": {"verdicts": [{"item_id": "uniform", "found": "broken"}]},
             f"{inspection}/correct": {"done": "has a new badge"},
+            f"{complaint}/assign": {"owner_id": "m-1"},
+            f"{complaint}/close": {"root_cause": "late", "answer": "we are sorry"},
         }.items()
     ):
         await asked("POST", path, "manager", "", f"quality-{number}", json=manages)

@@ -44,7 +44,7 @@ async def _served(settings):
                 await people.call("POST", f"/v1/standards/{kind}", "manager", "", f"folds-{kind}", json=standard)
             await asyncio.gather(*[Story(people, firm, f"folds-{n}-", Random(n)).run() for n in range(4)])
             await _upset(people, firm)
-            await _judged(people, host)
+            await _judged(people, firm, host)
             assert await host.idle()
             return {
                 name: [entry async for entry in _entries(running.journal)] for name, running in host.running.items()
@@ -84,7 +84,7 @@ async def _upset(people, firm):
     await people.call("POST", f"{base}/abort", "engineer", engineer, "upset-a2", json={"reason": "nobody-there"})
 
 
-async def _judged(people, host):
+async def _judged(people, firm, host):
     """What a manager does about quality."""
     await people.call("POST", "/v1/surveys/rules", "manager", "", "judged-s", json={"quiet_days": 30})
     await people.call("POST", "/v1/alerts/rules", "manager", "", "judged-a", json={"bad_weeks": 1})
@@ -94,6 +94,12 @@ async def _judged(people, host):
     follow = {"owner_id": "m", "measure": "training"}
     await people.call("POST", "/v1/alerts/a/follow", "manager", "", "judged-f", json=follow)
     await people.call("POST", "/v1/alerts/a/close", "manager", "", "judged-c", json={"effect": "good"})
+    complain = {"customer_id": firm.customers[0]["customer_id"], "words": "nobody came"}
+    complaint = await people.call("POST", "/v1/complaints", "agent", "", "judged-k", json=complain)
+    base = f"/v1/complaints/{complaint['id']}"
+    await people.call("POST", f"{base}/assign", "manager", "", "judged-k1", json={"owner_id": "m"})
+    answer = {"root_cause": "late", "answer": "sorry"}
+    await people.call("POST", f"{base}/close", "manager", "", "judged-k2", json=answer)
     queue = await people.until("/v1/inspections", "manager", lambda page: page["items"])
     inspection = f"/v1/inspections/{queue['items'][0]['inspection_id']}"
     review = {"verdicts": [{"item_id": "uniform", "found": "broken"}]}

@@ -61,6 +61,7 @@ class Story(NamedTuple):
     alert_id: str = ""
     """An alert about the engineer of the customer's own name; it is raised by `alerted`."""
     inspection_id: str = ""
+    complaint_id: str = ""
 
 
 @dataclass
@@ -307,6 +308,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
             "POST", "/v1/surveys/linked", "customer", customer, f"{key}answer", json=rated | {"link": link}
         )
     queue = await people.until(f"/v1/inspections?request_id={request}", "manager", lambda page: page["items"])
+    sent = {"request_id": request, "words": words["comment"]}
+    complaint = await people.call("POST", "/v1/complaints", "customer", customer, f"{key}complain", json=sent)
     board = await people.until(
         "/v1/orders?state=waiting&limit=200",
         "dispatcher",
@@ -328,6 +331,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         assigned_id=assigned["order_id"],
         planned_id=planned["visit_id"],
         inspection_id=queue["items"][0]["inspection_id"],
+        complaint_id=complaint["id"],
     )
 
 
