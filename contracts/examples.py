@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from contracts import dispatcher, fieldwork, intake, inventory, quality
 from contracts.event import Event
@@ -18,6 +18,7 @@ ORDER: Final = "5d0c2f6e-93b1-8c57-9a44-2b6f0e1d7c03"
 VISIT: Final = "b1a7c9d2-0e4f-8a36-8f21-6c5d4e3b2a10"
 SURVEY: Final = "e3f0a1b2-c4d5-8e6f-a7b8-c9d0e1f2a3b4"
 TRANSFER: Final = "01933f3a-1c00-7000-8000-00000000b001"
+COMPLAINT: Final = "01933f5b-2d00-7000-8000-00000000c001"
 PHOTO: Final = "01933f3a-1c00-7000-8000-00000000f001"
 CUSTOMER, DEVICE, MODEL = "C001", "D0001", "BCD-520"
 ENGINEER, VAN, DAY = "E01", "VAN-E01", "2026-11-24"
@@ -40,6 +41,17 @@ _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-S
 _PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
 _MOVED: Final = (inventory.MovedLine("P-COMPRESSOR", 2, "good"),)
 _KEPT_UNTIL: Final = datetime(2026, 11, 27, 11, tzinfo=UTC)
+
+_OF_ALERT: Final[Mapping[str, Any]] = {"alert_id": "7f1c9a54-2f0e-8d11-9b3d-0a6a4b5c6d7e", "raising": 1}
+_WEEKS: Final = (
+    quality.Window("2026-11-09", "2026-11-16", 8, 2),
+    quality.Window("2026-11-16", "2026-11-23", 9, 3),
+)
+_ITEMS: Final = (
+    quality.StandardItem("uniform", "Uniform and badge", "工服和工牌", "photo"),
+    quality.StandardItem("shoe-covers", "Shoe covers", "鞋套", "answer"),
+)
+_OF_INSPECTION: Final = {"inspection_id": "2f4d8c1a-7b3e-8a90-b1c2-d3e4f5a6b7c8", "request_id": REQUEST}
 
 _ALL: Final[tuple[Event, ...]] = (
     # intake
@@ -307,9 +319,12 @@ _ALL: Final[tuple[Event, ...]] = (
     inventory.ReservationReleased(**_OF_ORDER, reason="consumed"),
     inventory.VisitSettled(**_OF_VISIT, completed=True),
     # quality
+    quality.SurveyRulesSet(sample_percent=50, quiet_days=30),
     quality.SurveySent(
         survey_id=SURVEY, **_ON_SITE, customer_id=CUSTOMER, expires_at=datetime(2026, 12, 8, 3, tzinfo=UTC)
     ),
+    quality.SurveySkipped(survey_id=SURVEY, **_ON_SITE, customer_id=CUSTOMER, reason="quiet"),
+    quality.CustomerSurveyed(customer_id=CUSTOMER, survey_id=SURVEY, asked_at=_at(3)),
     quality.FeedbackReceived(
         survey_id=SURVEY,
         **_OF_ORDER,
@@ -318,7 +333,73 @@ _ALL: Final[tuple[Event, ...]] = (
         attitude=5,
         outcome=5,
         punctuality=4,
+        recommends=9,
         comment="师傅很专业",
+        visit_id=VISIT,
+        answered_at=_at(9),
+        came_by="link",
+    ),
+    quality.AlertRulesSet(
+        bad_percent=25, bad_weeks=3, min_ratings=8, repeat_percent=10, repeat_weeks=8, min_visits=10, repeat_days=45
+    ),
+    quality.DayEnded(day="2026-11-23"),
+    quality.QualityAlertRaised(
+        **_OF_ALERT, kind="bad-rating", of="engineer", subject=ENGINEER, limit_percent=20, windows=_WEEKS
+    ),
+    quality.QualityAlertFollowed(**_OF_ALERT, subject=ENGINEER, owner_id="manager-1", measure="沟通培训"),
+    quality.QualityAlertRecovered(**_OF_ALERT, windows=_WEEKS[:1]),
+    quality.QualityAlertClosed(**_OF_ALERT, subject=ENGINEER, closed_on="2026-12-08", effect="两周内无差评"),
+    quality.StandardDefined(type_id="repair", standard_version=1, items=_ITEMS),
+    quality.InspectionOpened(
+        **_OF_INSPECTION,
+        visit_id=VISIT,
+        order_id=ORDER,
+        engineer_id=ENGINEER,
+        customer_id=CUSTOMER,
+        type_id="repair",
+        standard_version=1,
+        items=_ITEMS,
+    ),
+    quality.StandardChecked(
+        **_OF_INSPECTION,
+        visit_id=VISIT,
+        engineer_id=ENGINEER,
+        reviewer_id="manager-1",
+        verdicts=(
+            quality.Verdict("uniform", "broken"),
+            quality.Verdict("shoe-covers", "kept"),
+        ),
+        passed=False,
+        note="两张照片中均未佩戴工牌",
+    ),
+    quality.CorrectionAsked(
+        **_OF_INSPECTION,
+        engineer_id=ENGINEER,
+        owner_id=ENGINEER,
+        due_at=datetime(2026, 12, 1, 3, tzinfo=UTC),
+        items=("uniform",),
+    ),
+    quality.CorrectionOverdue(**_OF_INSPECTION, owner_id=ENGINEER, due_at=datetime(2026, 12, 1, 3, tzinfo=UTC)),
+    quality.CorrectionDone(**_OF_INSPECTION, owner_id=ENGINEER, done="已领取新工牌"),
+    quality.ComplaintRaised(
+        complaint_id=COMPLAINT,
+        customer_id=CUSTOMER,
+        request_id=REQUEST,
+        answer_due_at=datetime(2026, 11, 27, 3, tzinfo=UTC),
+        words="等了三天没有人来",
+    ),
+    quality.ComplaintAssigned(
+        complaint_id=COMPLAINT, owner_id="manager-1", answer_due_at=datetime(2026, 11, 26, 3, tzinfo=UTC)
+    ),
+    quality.ComplaintOverdue(
+        complaint_id=COMPLAINT, owner_id="manager-1", due_at=datetime(2026, 11, 26, 3, tzinfo=UTC)
+    ),
+    quality.ComplaintClosed(
+        complaint_id=COMPLAINT,
+        customer_id=CUSTOMER,
+        owner_id="manager-1",
+        root_cause="late",
+        answer="非常抱歉, 已改进派单流程",
     ),
 )
 

@@ -26,7 +26,7 @@ from services.demo.people import PICTURE
 from services.gateway.persons import SqliteBook, key_routes
 from services.gateway.users import DEMO_PASSWORD, FILE, Account, write_users
 from tests.rules.authz_matrix import ALLOWED, Cell, Target, coverage, matrix, table, unexpected
-from tests.rules.world import TENANTS, Story, World, caller, running
+from tests.rules.world import STANDARD, TENANTS, Story, World, caller, running
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,9 @@ THING = {
     "photo_id": "photo_id",
     "survey_id": "survey_id",
     "transfer_id": "transfer_id",
+    "alert_id": "alert_id",
+    "inspection_id": "inspection_id",
+    "complaint_id": "complaint_id",
 }
 """Parameter of a path → field of `Story`."""
 
@@ -68,6 +71,8 @@ STILL_OPEN = {
 
 IN_EVERY_TENANT = {
     ("POST", "/v1/request-types/{type_id}"): "repair",
+    ("GET", "/v1/standards/{type_id}"): "repair",
+    ("POST", "/v1/standards/{type_id}"): "repair",
     ("GET", "/v1/reports/{name}"): "efficiency",
     ("GET", "/v1/reports/{name}/events"): "efficiency",
 }
@@ -104,6 +109,8 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     },
     "/v1/transfers/{transfer_id}/receive": {"lines": [{"part_id": "P-laundry", "quantity": 9}]},
     "/v1/transfers/{transfer_id}/lose": {"reason": "gone"},
+    "/v1/standards/{type_id}": STANDARD,
+    "/v1/inspections/{inspection_id}/review": {"verdicts": [{"item_id": "uniform", "found": "broken"}]},
     "/v1/visits/{visit_id}/photos": PICTURE,
     "/v1/visits/{visit_id}/accept": {"rating": 5, "signature": "M10 40 C 20 10"},
 }

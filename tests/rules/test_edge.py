@@ -32,7 +32,7 @@ from services.demo.people import PICTURE, People
 from services.host import discover
 from services.serving import host_of, tokens_of
 from services.settings import Settings
-from tests.rules.world import SIGNATURE, Firm, World, company, running, same, tell
+from tests.rules.world import SIGNATURE, Firm, World, alerted, company, running, same, tell
 
 
 @pytest.fixture(scope="module")
@@ -178,8 +178,8 @@ def test_every_command_is_done_once_however_often_it_is_asked(world: World):
         ):
             for number, body in enumerate(bodies):
                 await people.call("POST", path, role, key=f"{path}{number}", json=body)
-        story = await tell(firm, "one")
-        await whatever_else(people, firm, story._asdict())
+        story, _ = await tell(firm, "one"), await tell(firm, "two")
+        await whatever_else(people, firm, story._replace(alert_id=await alerted(world, firm, "one"))._asdict())
         return people
 
     people = world.run(told())
@@ -222,6 +222,21 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     ):
         sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         await asked("POST", f"{planned}/{step}", "engineer", engineer, f"9{number}", **sent)
+    alert, inspection = f"/v1/alerts/{story['alert_id']}", f"/v1/inspections/{story['inspection_id']}"
+    complaint = f"/v1/complaints/{story['complaint_id']}"
+    for number, (path, manages) in enumerate(
+        {
+            "/v1/surveys/rules": {"quiet_days": 30},
+            "/v1/alerts/rules": {"bad_percent": 30},
+            f"{alert}/follow": {"owner_id": "m-1", "measure": "training"},
+            f"{alert}/close": {"effect": "none was rated badly since"},
+            f"{inspection}/review": {"verdicts": [{"item_id": "uniform", "found": "broken"}]},
+            f"{inspection}/correct": {"done": "has a new badge"},
+            f"{complaint}/assign": {"owner_id": "m-1"},
+            f"{complaint}/close": {"root_cause": "late", "answer": "we are sorry"},
+        }.items()
+    ):
+        await asked("POST", path, "manager", "", f"quality-{number}", json=manages)
 
 
 def test_a_refusal_is_given_again_too(world: World):

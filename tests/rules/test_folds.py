@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from random import Random
 
 import httpx
@@ -10,9 +11,11 @@ import pytest
 
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
+from quality.commands import Counted, JudgeAlert
 from services.chassis.clock import SystemClock
+from services.chassis.journal.work import Ask
 from services.demo.company import company
-from services.demo.people import People, Story, found
+from services.demo.people import TENANT, People, Story, found
 from services.host import discover
 from services.serving import all_in_one, tokens_of
 from services.settings import Settings
@@ -36,8 +39,12 @@ async def _served(settings):
             people = People(client, tokens_of(settings, SystemClock()))
             await host.led()
             await found(people, firm, "folds-")
+            standard = {"items": [{"item_id": "uniform", "en": "Uniform", "zh": "工服"}]}
+            for kind in firm.request_types:
+                await people.call("POST", f"/v1/standards/{kind}", "manager", "", f"folds-{kind}", json=standard)
             await asyncio.gather(*[Story(people, firm, f"folds-{n}-", Random(n)).run() for n in range(4)])
             await _upset(people, firm)
+            await _judged(people, firm, host)
             assert await host.idle()
             return {
                 name: [entry async for entry in _entries(running.journal)] for name, running in host.running.items()
@@ -75,6 +82,29 @@ async def _upset(people, firm):
     base, engineer = f"/v1/visits/{visit['visit_id']}", visit["engineer_id"]
     await people.call("POST", f"{base}/depart", "engineer", engineer, "upset-a1", json={})
     await people.call("POST", f"{base}/abort", "engineer", engineer, "upset-a2", json={"reason": "nobody-there"})
+
+
+async def _judged(people, firm, host):
+    """What a manager does about quality."""
+    await people.call("POST", "/v1/surveys/rules", "manager", "", "judged-s", json={"quiet_days": 30})
+    await people.call("POST", "/v1/alerts/rules", "manager", "", "judged-a", json={"bad_weeks": 1})
+    week = Counted(begins_on=date(2026, 11, 9), ends_on=date(2026, 11, 16), counted=9, bad=8)
+    judge = JudgeAlert(alert_id="a", kind="bad-rating", of="engineer", subject="e", windows=(week,))
+    await host.running["quality"].ask(Ask(command=judge, tenant=TENANT, actor="policy:p", caller="policy:p"))
+    follow = {"owner_id": "m", "measure": "training"}
+    await people.call("POST", "/v1/alerts/a/follow", "manager", "", "judged-f", json=follow)
+    await people.call("POST", "/v1/alerts/a/close", "manager", "", "judged-c", json={"effect": "good"})
+    complain = {"customer_id": firm.customers[0]["customer_id"], "words": "nobody came"}
+    complaint = await people.call("POST", "/v1/complaints", "agent", "", "judged-k", json=complain)
+    base = f"/v1/complaints/{complaint['id']}"
+    await people.call("POST", f"{base}/assign", "manager", "", "judged-k1", json={"owner_id": "m"})
+    answer = {"root_cause": "late", "answer": "sorry"}
+    await people.call("POST", f"{base}/close", "manager", "", "judged-k2", json=answer)
+    queue = await people.until("/v1/inspections", "manager", lambda page: page["items"])
+    inspection = f"/v1/inspections/{queue['items'][0]['inspection_id']}"
+    review = {"verdicts": [{"item_id": "uniform", "found": "broken"}]}
+    await people.call("POST", f"{inspection}/review", "manager", "", "judged-r", json=review)
+    await people.call("POST", f"{inspection}/correct", "manager", "", "judged-d", json={"done": "a new one"})
 
 
 FIELDS = Envelope.__struct_fields__

@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +21,12 @@ import httpx
 import structlog
 from fastapi import FastAPI
 
+from quality.commands import Counted, JudgeAlert
+from quality.domain.alert import alert_id
 from services.chassis import telemetry
 from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal, Tokens
 from services.chassis.clock import SystemClock
+from services.chassis.journal.work import Ask
 from services.demo.company import Company
 from services.demo.people import PICTURE, People, found
 from services.gateway.users import DEMO_PASSWORD, FILE, Account, hashed, write_users
@@ -56,6 +60,10 @@ class Story(NamedTuple):
     """The visit for a fifth one, which is still to come."""
     transfer_id: str
     """Pieces that are on their way to the van of the engineer `one`."""
+    alert_id: str = ""
+    """An alert about the engineer of the customer's own name; it is raised by `alerted`."""
+    inspection_id: str = ""
+    complaint_id: str = ""
 
 
 @dataclass
@@ -143,7 +151,7 @@ async def _opened(folder: Path, run: Callable[..., Any], told: bool) -> AsyncIte
         client.event_hooks["response"] = [lambda answer: _must_be_whole(answer, world)]
         if told:
             for tenant in TENANTS:
-                world.firms[tenant] = await _told(Firm(tenant, People(client, world.tokens, tenant)))
+                world.firms[tenant] = await _told(world, Firm(tenant, People(client, world.tokens, tenant)))
             assert await host.idle(), "something is left to take in or to show"
         yield world
         # Streams of news end first; the port waits for whoever is still answered.
@@ -227,17 +235,34 @@ def company(firm: Firm) -> Company:
     )
 
 
-async def _told(firm: Firm) -> Firm:
+STANDARD = {"items": [{"item_id": "uniform", "en": "Uniform and badge", "zh": "工服和工牌"}]}
+
+
+async def _told(world: World, firm: Firm) -> Firm:
     await found(firm.people, company(firm), f"{firm.tenant}-")
     stories = await asyncio.gather(*[tell(firm, name) for name in SKILLS])
-    firm.stories = dict(zip(SKILLS, stories, strict=True))
+    for name, story in zip(SKILLS, stories, strict=True):
+        firm.stories[name] = story._replace(alert_id=await alerted(world, firm, name))
     return firm
+
+
+async def alerted(world: World, firm: Firm, name: str) -> str:
+    """An alert is raised about the engineer of this name. It takes weeks, so what the last night asks is asked here."""
+    subject, week = firm.person(name), timedelta(days=7)
+    first = date(2026, 11, 9)
+    weeks = [Counted(begins_on=first + n * week, ends_on=first + (n + 1) * week, counted=9, bad=8) for n in range(2)]
+    figure = alert_id("bad-rating", "engineer", subject)
+    judge = JudgeAlert(alert_id=figure, kind="bad-rating", of="engineer", subject=subject, windows=tuple(weeks))
+    policy = "policy:judge-figures"
+    await world.host.running["quality"].ask(Ask(command=judge, tenant=firm.tenant, actor=policy, caller=policy))
+    return figure
 
 
 async def tell(firm: Firm, name: str, key: str = "") -> Story:
     """One request of this customer, from the first word to the answered survey, and two that stand still."""
     people, customer, words, skill = firm.people, firm.person(name), firm.words(name), SKILLS[name]
     key = f"{key or name}-"
+    await people.call("POST", "/v1/standards/repair", "manager", "", f"{key}standard", json=STANDARD)
 
     async def submit(nth: str, device: str, description: str) -> str:
         body = {"request_type": "repair", "device_id": device, "description": description}
@@ -278,7 +303,16 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     )
     survey = surveys["items"][0]["survey_id"]
     rated = {"attitude": 5, "outcome": 4, "punctuality": 3, "comment": words["comment"]}
-    await people.call("POST", f"/v1/surveys/{survey}/answer", "customer", customer, f"{key}answer", json=rated)
+    if name == "one":
+        await people.call("POST", f"/v1/surveys/{survey}/answer", "customer", customer, f"{key}answer", json=rated)
+    else:
+        link = (await people.until(f"/v1/surveys/{survey}/link", "agent", lambda page: page["link"]))["link"]
+        await people.call(
+            "POST", "/v1/surveys/linked", "customer", customer, f"{key}answer", json=rated | {"link": link}
+        )
+    queue = await people.until(f"/v1/inspections?request_id={request}", "manager", lambda page: page["items"])
+    sent = {"request_id": request, "words": words["comment"]}
+    complaint = await people.call("POST", "/v1/complaints", "customer", customer, f"{key}complain", json=sent)
     board = await people.until(
         "/v1/orders?state=waiting&limit=200",
         "dispatcher",
@@ -303,6 +337,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         assigned_id=assigned["order_id"],
         planned_id=planned["visit_id"],
         transfer_id=transfer["id"],
+        inspection_id=queue["items"][0]["inspection_id"],
+        complaint_id=complaint["id"],
     )
 
 

@@ -1,0 +1,18 @@
+"""The routes of quality."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from quality.api.alerts import alert_routes
+from quality.api.complaints import complaint_routes
+from quality.api.standards import inspection_routes, standard_routes
+from quality.api.surveys import survey_routes
+from services.chassis.service import Api
+
+
+def routes(api: Api) -> APIRouter:
+    router = APIRouter()
+    for made in (survey_routes, alert_routes, standard_routes, inspection_routes, complaint_routes):
+        router.include_router(made(api))
+    return router

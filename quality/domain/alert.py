@@ -1,0 +1,192 @@
+"""An alert: raised once for a figure that is too bad, followed by somebody, ended by recovery or by closing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, assert_never
+
+from contracts.event import Event
+from contracts.problems import Rejected
+from contracts.quality import (
+    AlertKind,
+    AlertRulesSet,
+    DayEnded,
+    QualityAlertClosed,
+    QualityAlertFollowed,
+    QualityAlertRaised,
+    QualityAlertRecovered,
+    Watched,
+    Window,
+)
+from quality.commands import CloseAlert, Counted, EndDay, FollowAlert, JudgeAlert, SetAlertRules
+from services.chassis.ids import derived_id
+from services.chassis.journal.rules import States, Stream
+
+
+@dataclass(frozen=True)
+class Calm:
+    """Not raised, or not any more."""
+
+    raisings: int = 0
+    closed_on: date = date.min
+    """When it was last closed: weeks that had ended by then do not raise it again."""
+
+
+@dataclass(frozen=True)
+class Raised:
+    raising: int
+    subject: str
+    owner_id: str = ""
+    """Empty until somebody follows it."""
+
+
+Alert = Calm | Raised
+AlertEvent = QualityAlertRaised | QualityAlertFollowed | QualityAlertRecovered | QualityAlertClosed
+INITIAL: Alert = Calm()
+
+RULES_STREAM: Final = "alert-rules/alerts"
+DEFAULTS: Final = AlertRulesSet()
+"""Until a tenant says otherwise."""
+
+
+def alert_id(kind: AlertKind, of: Watched, subject: str) -> str:
+    """A figure has one alert, however often it is raised."""
+    return derived_id("alert", kind, of, subject)
+
+
+def alert_stream(alert_id: str) -> str:
+    return f"alert/{alert_id}"
+
+
+def day_stream(day: str) -> str:
+    return f"judged-day/{day}"
+
+
+def set_rules(known: AlertRulesSet, command: SetAlertRules) -> list[Event]:
+    rules = AlertRulesSet(**command.model_dump())
+    return [] if rules == known else [rules]
+
+
+def end_day(ended: bool, command: EndDay) -> list[Event]:
+    return [] if ended else [DayEnded(day=command.day)]
+
+
+# What figures say.
+
+
+def limit_of(kind: AlertKind, rules: AlertRulesSet) -> tuple[int, int]:
+    """The percentage that may not be exceeded, and of how many at least it is a figure."""
+    if kind == "bad-rating":
+        return rules.bad_percent, rules.min_ratings
+    return rules.repeat_percent, rules.min_visits
+
+
+def is_enough(kind: AlertKind, rules: AlertRulesSet, counted: int) -> bool:
+    return counted >= limit_of(kind, rules)[1]
+
+
+def is_above(kind: AlertKind, rules: AlertRulesSet, counted: int, bad: int) -> bool:
+    """Whether a figure of enough is above the limit; exact, since a quotient might round to it."""
+    return is_enough(kind, rules, counted) and 100 * bad > limit_of(kind, rules)[0] * counted
+
+
+def is_red(kind: AlertKind, rules: AlertRulesSet, windows: Sequence[Counted]) -> bool:
+    """Whether these figures, as many as the rules ask for, raise an alert: each of them is above the limit."""
+    asked = rules.bad_weeks if kind == "bad-rating" else 1
+    return len(windows) == asked and all(is_above(kind, rules, one.counted, one.bad) for one in windows)
+
+
+def has_recovered(kind: AlertKind, rules: AlertRulesSet, windows: Sequence[Counted]) -> bool:
+    """Whether the newest figure is of enough and within the limit; too few say nothing."""
+    newest = windows[-1]
+    return is_enough(kind, rules, newest.counted) and not is_above(kind, rules, newest.counted, newest.bad)
+
+
+# Decisions.
+
+
+def judge_reads(command: JudgeAlert) -> tuple[str, ...]:
+    return alert_stream(command.alert_id), RULES_STREAM
+
+
+def judge(states: States, command: JudgeAlert) -> list[Event]:
+    alert: Alert = states[alert_stream(command.alert_id)]
+    rules: AlertRulesSet = states[RULES_STREAM]
+    kind, windows = command.kind, command.windows
+    match alert:
+        case Calm(raisings, closed_on):
+            if not is_red(kind, rules, windows) or windows[-1].ends_on <= closed_on:
+                return []
+            return [
+                QualityAlertRaised(
+                    alert_id=command.alert_id,
+                    raising=raisings + 1,
+                    kind=kind,
+                    of=command.of,
+                    subject=command.subject,
+                    limit_percent=limit_of(kind, rules)[0],
+                    windows=_windows(windows),
+                )
+            ]
+        case Raised(raising):
+            if not windows or not has_recovered(kind, rules, windows):
+                return []
+            return [QualityAlertRecovered(alert_id=command.alert_id, raising=raising, windows=_windows(windows))]
+        case _:
+            assert_never(alert)
+
+
+def _windows(windows: Sequence[Counted]) -> tuple[Window, ...]:
+    return tuple([Window(w.begins_on.isoformat(), w.ends_on.isoformat(), w.counted, w.bad) for w in windows])
+
+
+def follow(alert: Alert, command: FollowAlert) -> list[Event]:
+    match alert:
+        case Calm():
+            raise Rejected("alert.not-raised", alert_id=command.alert_id)
+        case Raised(raising, subject):
+            facts = command.model_dump()
+            return [QualityAlertFollowed(raising=raising, subject=subject, **facts)]
+        case _:
+            assert_never(alert)
+
+
+def close(alert: Alert, command: CloseAlert) -> list[Event]:
+    match alert:
+        case Calm():
+            raise Rejected("alert.not-raised", alert_id=command.alert_id)
+        case Raised(owner_id=""):
+            raise Rejected("alert.not-followed", alert_id=command.alert_id)
+        case Raised(raising, subject):
+            return [
+                QualityAlertClosed(
+                    alert_id=command.alert_id,
+                    raising=raising,
+                    subject=subject,
+                    closed_on=command.today.isoformat(),
+                    effect=command.effect,
+                )
+            ]
+        case _:
+            assert_never(alert)
+
+
+def evolve(alert: Alert, event: AlertEvent) -> Alert:
+    match event:
+        case QualityAlertRaised():
+            return Raised(event.raising, event.subject)
+        case QualityAlertFollowed():
+            return Raised(event.raising, event.subject, event.owner_id)
+        case QualityAlertRecovered():
+            return Calm(event.raising)
+        case QualityAlertClosed():
+            return Calm(event.raising, date.fromisoformat(event.closed_on))
+        case _:
+            assert_never(event)
+
+
+ALERT: Stream[Alert] = Stream("alert", INITIAL, evolve)
+ALERT_RULES: Stream[AlertRulesSet] = Stream("alert-rules", DEFAULTS, lambda _, event: event)
+JUDGED_DAY: Stream[bool] = Stream("judged-day", False, lambda _, event: True)
