@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from contracts import dispatcher, fieldwork, intake, inventory, quality
 from contracts.event import Event
@@ -31,6 +31,8 @@ _OF_REQUEST: Final = {"request_id": REQUEST}
 _OF_ORDER: Final = {"order_id": ORDER, "request_id": REQUEST}
 _OF_VISIT: Final = {"visit_id": VISIT, "order_id": ORDER, "request_id": REQUEST}
 _ON_SITE: Final = {**_OF_VISIT, "engineer_id": ENGINEER}
+_STEP: Final[dict[str, Any]] = {"visit_id": VISIT, "request_id": REQUEST, "step_id": f"{VISIT}-2", "number": 2}
+_REPORTED: Final = f'{{"visit_id":"{VISIT}","at":"2026-11-24T01:58:00Z"}}'
 _AT_TEAM: Final = {**_OF_ORDER, "team": "Desk 2nd", "person": "Li", "impact": "Medium", "product": "PROD582"}
 
 _BOOKED: Final = dispatcher.EngineerDay(ENGINEER, DAY)
@@ -206,7 +208,7 @@ _ALL: Final[tuple[Event, ...]] = (
         device_model=MODEL,
     ),
     fieldwork.VisitAdded(**_OF_VISIT),
-    fieldwork.VisitCancelled(**_ON_SITE, reason="order-cancelled"),
+    fieldwork.VisitCancelled(**_ON_SITE, reason="order-cancelled", cancelled_at=_at(1, 30)),
     fieldwork.EngineerDeparted(**_ON_SITE, departed_at=_at(1, 40)),
     fieldwork.EngineerArrived(**_ON_SITE, planned_at=_at(2), arrived_at=_at(1, 58)),
     fieldwork.WorkStarted(**_ON_SITE, started_at=_at(2, 5)),
@@ -219,7 +221,7 @@ _ALL: Final[tuple[Event, ...]] = (
         media_type="image/jpeg",
         size_b=184_320,
     ),
-    fieldwork.PartUsed(**_OF_VISIT, part_id="P-COMPRESSOR", place_id=VAN, quantity=1),
+    fieldwork.PartUsed(**_OF_VISIT, part_id="P-COMPRESSOR", place_id=VAN, quantity=1, used_at=_at(2, 30)),
     fieldwork.WorkFinished(
         **_ON_SITE,
         customer_id=CUSTOMER,
@@ -242,8 +244,23 @@ _ALL: Final[tuple[Event, ...]] = (
         started_at=_at(2, 5),
         finished_at=_at(2, 50),
         photos=2,
+        accepted_at=_at(2, 58),
     ),
-    fieldwork.VisitAborted(**_ON_SITE, reason="part-missing", note="wrong compressor", parts=_USED[1:]),
+    fieldwork.VisitAborted(
+        **_ON_SITE, reason="part-missing", note="wrong compressor", parts=_USED[1:], aborted_at=_at(2, 20)
+    ),
+    fieldwork.StepKept(**_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED),
+    fieldwork.StepTaken(**_STEP),
+    fieldwork.StepRefused(
+        **_ON_SITE,
+        step_id=_STEP["step_id"],
+        number=2,
+        step="arrive",
+        happened_at=_at(1, 58),
+        code="visit.called-off",
+        facts={"step": "arrive", "at": "2026-11-24T01:58:00+00:00", "reason": "order-cancelled"},
+        reported=_REPORTED,
+    ),
     # inventory
     inventory.PartDefined(part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3),
     inventory.PlaceDefined(place_id=VAN, kind="van", name="Van of E01", region="朝阳区"),

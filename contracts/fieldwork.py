@@ -51,9 +51,11 @@ class VisitCancelled(Event, frozen=True, kw_only=True):
     request_id: str
     engineer_id: str
     reason: Literal["order-cancelled", "order-reassigned", "order-declined"]
+    cancelled_at: Utc | None = None
+    """When the order went elsewhere; none in history that does not say."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="departed_at")
 class EngineerDeparted(Event, frozen=True, kw_only=True):
     """She is on her way. Acted on by: dispatcher (the order is under way). Read by: reporting."""
 
@@ -65,7 +67,7 @@ class EngineerDeparted(Event, frozen=True, kw_only=True):
     """The envelope's time, for decisions, which see no envelope; none in history that does not say."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="arrived_at")
 class EngineerArrived(Event, frozen=True, kw_only=True):
     """She is at the site. Read by: reporting (arrival time)."""
 
@@ -79,7 +81,7 @@ class EngineerArrived(Event, frozen=True, kw_only=True):
     """As with EngineerDeparted."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="started_at")
 class WorkStarted(Event, frozen=True, kw_only=True):
     """She works on the device. Read by: reporting."""
 
@@ -105,7 +107,7 @@ class PhotoAttached(Event, frozen=True, kw_only=True):
     size_b: Positive
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="used_at")
 class PartUsed(Event, frozen=True, kw_only=True):
     """A part went into the device. Stock changes when the work is completed. Read by: inventory, reporting."""
 
@@ -115,9 +117,11 @@ class PartUsed(Event, frozen=True, kw_only=True):
     part_id: str
     place_id: str
     quantity: Positive
+    used_at: Utc | None = None
+    """As with EngineerDeparted."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="finished_at")
 class WorkFinished(Event, frozen=True, kw_only=True):
     """The work is done and its record written; the customer's acceptance is awaited. Read by: reporting."""
 
@@ -136,7 +140,7 @@ class WorkFinished(Event, frozen=True, kw_only=True):
     """As with EngineerDeparted."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="refused_at")
 class AcceptanceRefused(Event, frozen=True, kw_only=True):
     """The customer does not accept the work; the engineer goes on working. Read by: quality, reporting."""
 
@@ -150,7 +154,7 @@ class AcceptanceRefused(Event, frozen=True, kw_only=True):
     """As with EngineerDeparted."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="accepted_at")
 class ServiceCompleted(Event, frozen=True, kw_only=True):
     """
     The customer accepted the work, rated and signed it. All that others settle is in it.
@@ -175,9 +179,11 @@ class ServiceCompleted(Event, frozen=True, kw_only=True):
     started_at: Utc
     finished_at: Utc
     photos: NonNegative = 0
+    accepted_at: Utc | None = None
+    """As with EngineerDeparted."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="aborted_at")
 class VisitAborted(Event, frozen=True, kw_only=True):
     """
     The visit ended without the work being done: nobody at home, a part missing, not safe.
@@ -194,3 +200,59 @@ class VisitAborted(Event, frozen=True, kw_only=True):
     note: str = ""
     parts: tuple[UsedPart, ...] = ()
     """What went into the device all the same."""
+    aborted_at: Utc | None = None
+    """As with EngineerDeparted."""
+
+
+StepName = Literal["depart", "arrive", "start", "use-part", "finish", "accept", "refuse", "abort"]
+"""What a phone reports of a visit."""
+
+
+@belongs_to("visit-steps", of="visit_id", key="request_id", public=False)
+class StepKept(Event, frozen=True, kw_only=True):
+    """A step came from a phone before one that precedes it, or is next: it is decided when its number is the next."""
+
+    visit_id: str
+    request_id: str
+    step_id: str
+    number: Positive
+    """Its place among the steps that the phone took of this visit, dense from 1."""
+    step: StepName
+    happened_at: Utc
+    reported: str
+    """The whole step as JSON. What is personal in it was sealed before, so that the step can be decided later."""
+
+
+@belongs_to("visit-steps", of="visit_id", key="request_id", public=False)
+class StepTaken(Event, frozen=True, kw_only=True):
+    """A reported step was decided, and what follows from it is recorded with this; nothing where it was known."""
+
+    visit_id: str
+    request_id: str
+    step_id: str
+    number: Positive
+
+
+@belongs_to("visit-steps", of="visit_id", key="request_id", at="happened_at")
+class StepRefused(Event, frozen=True, kw_only=True):
+    """
+    A step that an engineer reported and that the visit does not allow, such as one that was called off meanwhile.
+
+    Both facts stay: what she reported is here, and what it met is in `facts`. It changes nothing by itself; whoever
+    is at the desk speaks with her. Read by: reporting.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    step_id: str
+    number: Positive
+    step: StepName
+    happened_at: Utc
+    code: str
+    """The rule that says no, as in a problem."""
+    facts: dict[str, str]
+    """What the rule met, by name, as in a problem."""
+    reported: str
+    """As with StepKept."""

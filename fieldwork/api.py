@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Select, and_, or_, select
 
+from contracts.problems import Rejected
 from fieldwork.adapters.blobs import Blobs, FileBlobs
 from fieldwork.adapters.images import media_type_of
 from fieldwork.commands import (
@@ -26,13 +27,16 @@ from fieldwork.commands import (
     Name,
     Note,
     RefuseWork,
+    ReportStep,
     StartWork,
     StepCommand,
     SvgPath,
     UsePart,
     Words,
 )
+from fieldwork.domain.reported_steps import KINDS
 from fieldwork.domain.visit import FAST_CLOCK, visit_stream
+from fieldwork.projections.reported_steps import REPORTED, facts_of
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
 from fieldwork.projections.visits import UNDER_WAY, VISITS, parts_of
 from services.chassis.clock import TENANT_ZONE, at_micros, micros
@@ -66,6 +70,8 @@ class FieldworkApi(Api, Protocol):
 
     async def seal(self, tenant: str, person: str, content: bytes) -> bytes: ...
 
+    async def seal_text(self, tenant: str, person: str, text: str) -> str: ...
+
     async def unseal(self, tenant: str, person: str, sealed: bytes) -> bytes:
         """Raises KeyError when the person is forgotten."""
 
@@ -87,30 +93,123 @@ class StepBody(Body):
     happened_at: HappenedAt = None
 
 
-class PartBody(StepBody):
+class PartFacts(Body):
     part_id: Name
     place_id: Name | Literal[""] = Field("", description="Where it was taken from; without it, the visit's van.")
     quantity: int = Field(1, ge=1, le=1_000)
 
 
-class FinishBody(StepBody):
+class FinishFacts(Body):
     cause: Name
     action: Name
     record: Words
 
 
-class AcceptBody(StepBody):
+class AcceptFacts(Body):
     rating: int = Field(ge=1, le=5)
     signature: SvgPath
 
 
-class RefuseBody(StepBody):
+class RefuseFacts(Body):
     reason: Words
 
 
-class AbortBody(StepBody):
+class AbortFacts(Body):
     reason: AbortReason
     note: Note = ""
+
+
+class PartBody(StepBody, PartFacts):
+    pass
+
+
+class FinishBody(StepBody, FinishFacts):
+    pass
+
+
+class AcceptBody(StepBody, AcceptFacts):
+    pass
+
+
+class RefuseBody(StepBody, RefuseFacts):
+    pass
+
+
+class AbortBody(StepBody, AbortFacts):
+    pass
+
+
+class ReportedBody(Body):
+    """What every step of a batch says."""
+
+    visit_id: Name
+    step_id: Name = Field(description="Made on the phone; what comes again under it changes nothing.")
+    number: int = Field(ge=1, le=10_000, description="Its place among the steps of this visit on this phone, from 1.")
+    happened_at: AwareDatetime = Field(ge=FIRST, lt=LAST, description="When it happened, by the phone's clock.")
+
+
+class DepartReport(ReportedBody):
+    step: Literal["depart"]
+
+
+class ArriveReport(ReportedBody):
+    step: Literal["arrive"]
+
+
+class StartReport(ReportedBody):
+    step: Literal["start"]
+
+
+class PartReport(ReportedBody, PartFacts):
+    step: Literal["use-part"]
+
+
+class FinishReport(ReportedBody, FinishFacts):
+    step: Literal["finish"]
+
+
+class AcceptReport(ReportedBody, AcceptFacts):
+    step: Literal["accept"]
+
+
+class RefuseReport(ReportedBody, RefuseFacts):
+    step: Literal["refuse"]
+
+
+class AbortReport(ReportedBody, AbortFacts):
+    step: Literal["abort"]
+
+
+StepReport = Annotated[
+    DepartReport | ArriveReport | StartReport | PartReport | FinishReport | AcceptReport | RefuseReport | AbortReport,
+    Field(discriminator="step"),
+]
+ABOUT_REPORT = set(ReportedBody.model_fields) | {"step"}
+
+
+class BatchBody(Body):
+    steps: list[StepReport] = Field(min_length=1, max_length=200, description="In any order, also what was sent before")
+
+
+Outcome = Literal["taken", "waiting", "refused", "received"]
+
+
+class StepAnswer(Body):
+    """What became of one step."""
+
+    visit_id: str
+    step_id: str
+    outcome: Outcome = Field(
+        description="taken: it is recorded, or was. waiting: it is kept until the step `waits_for` is there. "
+        "refused: see `problem`. received: it is kept, and what became of it is shown a little later."
+    )
+    waits_for: int | None = Field(default=None, description="The number of the step that is missing.")
+    kept: bool = Field(description="It is on record, also where it was refused, and need not be sent again.")
+    problem: dict[str, Any] | None = Field(default=None, description="As in a refusal.")
+
+
+class BatchAnswer(Body):
+    steps: list[StepAnswer] = Field(description="One for each that was sent, in the same order.")
 
 
 class PartLine(Body):
@@ -203,6 +302,7 @@ def routes(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/visits", tags=["visits"])
     _reads(router)
     _steps(router)
+    _batch(router, cast(FieldworkApi, api))
     _photos(router, cast(FieldworkApi, api))
     return router
 
@@ -296,6 +396,61 @@ def _steps(router: ServiceRouter) -> None:
     @router.post("/{visit_id}/abort", summary="The visit ends without the work being done")
     async def abort(visit_id: str, body: AbortBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
         return await _ask(call, AbortVisit(**await about(visit_id, body, call)))
+
+
+PERSONAL = {FinishWork: "record", AcceptWork: "signature", RefuseWork: "reason"}
+"""What a step says about the customer."""
+
+
+def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
+    async def ask(call: Call, sent: StepReport) -> StepAnswer | None:
+        """Have one step decided or kept; an answer at once where it is not kept."""
+        kind = KINDS[sent.step]
+        try:
+            visit = await _own(sent.visit_id, call)
+            said = sent.model_dump(exclude=ABOUT_REPORT)
+            if name := PERSONAL.get(kind):
+                said[name] = await api.seal_text(call.tenant, visit["customer_id"], said[name])
+            step = kind(visit_id=sent.visit_id, at=sent.happened_at.astimezone(UTC), now=call.now, **said)
+            await call.ask(ReportStep(step_id=sent.step_id, number=sent.number, step=step))
+        except (Rejected, Problem) as no:
+            problem = call.said(no.code, no.facts)
+            return StepAnswer(
+                visit_id=sent.visit_id, step_id=sent.step_id, outcome="refused", kept=False, problem=problem
+            )
+        return None
+
+    @router.post(
+        "/sync",
+        summary="Steps of a phone that was offline",
+        description="Steps may come in any order, again, and with gaps that a later batch fills: they are decided in "
+        "the order of their `number`. Each has an answer of its own.",
+    )
+    async def sync(body: BatchBody, call: Call = command(*IN_THE_FIELD)) -> BatchAnswer:
+        answered: dict[int, StepAnswer | None] = {}
+        for place, sent in sorted(enumerate(body.steps), key=lambda one: (one[1].visit_id, one[1].number)):
+            answered[place] = await ask(call, sent)
+        table = REPORTED.table
+        seen: dict[tuple[str, str], Mapping[str, Any]] = {}
+        missing: dict[str, int] = {}
+        for visit_id in {sent.visit_id for place, sent in enumerate(body.steps) if answered[place] is None}:
+            rows = await call.fetch(select(table).where(table.c.visit_id == visit_id))
+            seen |= {(visit_id, row["step_id"]): row for row in rows}
+            missing[visit_id] = 1 + sum(row["outcome"] != "waiting" for row in rows)
+
+        def answer(sent: StepReport) -> StepAnswer:
+            row = seen.get((sent.visit_id, sent.step_id))
+            outcome: Outcome = row["outcome"] if row else "received"
+            return StepAnswer(
+                visit_id=sent.visit_id,
+                step_id=sent.step_id,
+                outcome=outcome,
+                kept=True,
+                waits_for=missing[sent.visit_id] if outcome == "waiting" else None,
+                problem=call.said(row["code"], facts_of(row["facts"])) if row and outcome == "refused" else None,
+            )
+
+        return BatchAnswer(steps=[answered[place] or answer(sent) for place, sent in enumerate(body.steps)])
 
 
 IMAGE = {"schema": {"type": "string", "format": "binary"}}

@@ -17,6 +17,9 @@ SvgPath = Annotated[
 ]
 """The `d` of an SVG path: it begins with a move, and there is nothing in it that a browser could run."""
 
+Sealed = Annotated[str, StringConstraints(pattern="^sealed:")]
+"""A text that was sealed before it came into a command, because a step may have to wait; it is opened by no rule."""
+
 Moment = Literal["before", "after", "other"]
 MediaType = Literal["image/jpeg", "image/png", "image/webp"]
 OverReason = Literal["order-cancelled", "order-declined", "order-finished"]
@@ -37,6 +40,8 @@ class PlanVisit(Command):
     """Whose the record of the work and the signature will be."""
     device_id: str = ""
     device_model: str = ""
+    at: AwareDatetime | None = None
+    """When the order was given to her."""
     known_visits: tuple[str, ...] = ()
     """What the view says were planned for the order before: these are the streams that the decision reads."""
 
@@ -46,6 +51,8 @@ class CancelVisits(Command):
 
     order_id: str
     reason: OverReason
+    at: AwareDatetime | None = None
+    """When that was."""
     known_visits: tuple[str, ...] = ()
     """As with PlanVisit."""
 
@@ -95,20 +102,20 @@ class FinishWork(Step):
 
     cause: Name
     action: Name
-    record: Words
+    record: Words | Sealed
 
 
 class AcceptWork(Step):
     """The customer accepts the work, rates and signs it."""
 
     rating: int = Field(ge=1, le=5)
-    signature: SvgPath
+    signature: SvgPath | Sealed
 
 
 class RefuseWork(Step):
     """The customer does not accept the work as it is."""
 
-    reason: Words
+    reason: Words | Sealed
 
 
 class AbortVisit(Step):
@@ -119,3 +126,21 @@ class AbortVisit(Step):
 
 
 StepCommand = Depart | Arrive | StartWork | AttachPhoto | UsePart | FinishWork | AcceptWork | RefuseWork | AbortVisit
+
+
+ReportedCommand = Depart | Arrive | StartWork | UsePart | FinishWork | AcceptWork | RefuseWork | AbortVisit
+"""What a phone reports in a batch. The bytes of a photo come by themselves, at any time."""
+
+
+class ReportStep(Command):
+    """
+    A phone reports a step that it took, perhaps while it was offline: late, again, or before one that precedes it.
+
+    Steps are decided in the order of their numbers, whatever the order in which they come.
+    """
+
+    step_id: Name
+    """Made on the phone; what comes again under it changes nothing."""
+    number: int = Field(ge=1, le=10_000)
+    """Its place among the steps that the phone took of this visit, dense from 1."""
+    step: ReportedCommand

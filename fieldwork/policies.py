@@ -37,6 +37,7 @@ async def when_order_assigned(
             customer_id=event.customer_id,
             device_id=event.device_id,
             device_model=event.device_model,
+            at=envelope.time,
             known_visits=await _visits_of(event.order_id, envelope.tenant, facts),
         )
     ]
@@ -45,7 +46,7 @@ async def when_order_assigned(
 async def when_order_over(event: OrderOver, envelope: Envelope, facts: Facts) -> list[CancelVisits]:
     """Also when it is finished: another engineer may have done the work."""
     known_visits = await _visits_of(event.order_id, envelope.tenant, facts)
-    return [CancelVisits(order_id=event.order_id, reason=WHY[type(event)], known_visits=known_visits)]
+    return [CancelVisits(order_id=event.order_id, reason=WHY[type(event)], at=envelope.time, known_visits=known_visits)]
 
 
 async def _visits_of(order_id: str, tenant: str, facts: Facts) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import get_args
 
 from fieldwork.api import routes
-from fieldwork.commands import CancelVisits, PlanVisit, StepCommand
-from fieldwork.domain import order_visits, visit
+from fieldwork.commands import CancelVisits, PlanVisit, ReportStep, StepCommand
+from fieldwork.domain import order_visits, reported_steps, visit
 from fieldwork.policies import POLICIES
+from fieldwork.projections.reported_steps import REPORTED
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
 from fieldwork.projections.visits import VISITS
 from services.chassis.journal.rules import Handler, Rules, on_stream
@@ -15,12 +16,15 @@ from services.chassis.service import Service
 
 RULES = Rules(
     service="fieldwork",
-    streams=(visit.VISIT, order_visits.ORDER_VISITS),
+    streams=(visit.VISIT, order_visits.ORDER_VISITS, reported_steps.REPORTED_STEPS),
     handlers=(
         Handler(PlanVisit, order_visits.plan_reads, order_visits.plan),
         Handler(CancelVisits, order_visits.cancel_reads, order_visits.cancel_all),
+        Handler(ReportStep, reported_steps.report_reads, reported_steps.report),
         *[on_stream(step, lambda c: visit.visit_stream(c.visit_id), visit.decide) for step in get_args(StepCommand)],
     ),
 )
 
-service = Service(name="fieldwork", rules=RULES, views=(VISITS, VISIT_PHOTOS), policies=POLICIES, routes=routes)
+service = Service(
+    name="fieldwork", rules=RULES, views=(VISITS, VISIT_PHOTOS, REPORTED), policies=POLICIES, routes=routes
+)

@@ -55,12 +55,14 @@ class Unplanned:
 @dataclass(frozen=True)
 class Planned:
     plan: VisitPlanned
+    photos: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Departed:
     plan: VisitPlanned
     departed_at: datetime
+    photos: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -94,17 +96,23 @@ class Finished:
 
 @dataclass(frozen=True)
 class Completed:
+    plan: VisitPlanned
+    photos: frozenset[str]
+    arrived_at: datetime
     rating: int
 
 
 @dataclass(frozen=True)
 class Aborted:
-    pass
+    plan: VisitPlanned
+    photos: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    pass
+    plan: VisitPlanned
+    reason: str
+    since: datetime | None
 
 
 Visit = Unplanned | Planned | Departed | Arrived | Working | Finished | Completed | Aborted | Cancelled
@@ -116,8 +124,7 @@ def visit_stream(visit_id: str) -> str:
 
 
 def decide(visit: Visit, command: StepCommand) -> list[Event]:
-    if command.at > command.now + FAST_CLOCK:
-        raise Rejected("visit.time-in-future", at=command.at.isoformat(), now=command.now.isoformat())
+    not_in_future(command)
     match command:
         case Depart():
             return _depart(visit, command)
@@ -148,7 +155,7 @@ def _depart(visit: Visit, command: Depart) -> list[Event]:
         case Departed() | Arrived() | Working() | Finished() | Completed():
             return []
         case _:
-            raise _wrong_step(visit, "depart")
+            raise _wrong_step(visit, command, "depart")
 
 
 def _arrive(visit: Visit, command: Arrive) -> list[Event]:
@@ -159,7 +166,7 @@ def _arrive(visit: Visit, command: Arrive) -> list[Event]:
         case Arrived() | Working() | Finished() | Completed():
             return []
         case _:
-            raise _wrong_step(visit, "arrive")
+            raise _wrong_step(visit, command, "arrive")
 
 
 def _start(visit: Visit, command: StartWork) -> list[Event]:
@@ -170,19 +177,27 @@ def _start(visit: Visit, command: StartWork) -> list[Event]:
         case Working() | Finished() | Completed():
             return []
         case _:
-            raise _wrong_step(visit, "start")
+            raise _wrong_step(visit, command, "start")
 
 
 def _attach(visit: Visit, command: AttachPhoto) -> list[Event]:
+    """A picture comes when there is a network: before the arrival that the phone still keeps, or after the end."""
     match visit:
-        case Arrived(plan) | Working(plan) | Finished(Working(plan)):
-            if command.photo_id in (visit.work.photos if isinstance(visit, Finished) else visit.photos):
-                return []
-            _in_order(command, visit.work.arrived_at if isinstance(visit, Finished) else visit.arrived_at)
-            photo = command.model_dump(exclude={"at", "now"})
-            return [PhotoAttached(request_id=plan.request_id, **photo)]
+        case Unplanned() | Cancelled():
+            raise _wrong_step(visit, command, "photo")
+        case Arrived() | Working() | Completed():
+            known, after = visit.photos, visit.arrived_at
+        case Finished(work):
+            known, after = work.photos, work.arrived_at
+        case Planned() | Departed() | Aborted():
+            known, after = visit.photos, command.at
         case _:
-            raise _wrong_step(visit, "photo")
+            assert_never(visit)
+    if command.photo_id in known:
+        return []
+    _in_order(command, after)
+    photo = command.model_dump(exclude={"at", "now"})
+    return [PhotoAttached(request_id=plan_of(visit).request_id, **photo)]
 
 
 def _use(visit: Visit, command: UsePart) -> list[Event]:
@@ -200,10 +215,11 @@ def _use(visit: Visit, command: UsePart) -> list[Event]:
                     part_id=command.part_id,
                     place_id=place_id,
                     quantity=command.quantity,
+                    used_at=command.at,
                 )
             ]
         case _:
-            raise _wrong_step(visit, "use-part")
+            raise _wrong_step(visit, command, "use-part")
 
 
 def _finish(visit: Visit, command: FinishWork) -> list[Event]:
@@ -223,7 +239,7 @@ def _finish(visit: Visit, command: FinishWork) -> list[Event]:
         case Finished(cause=command.cause, action=command.action):
             return []
         case _:
-            raise _wrong_step(visit, "finish")
+            raise _wrong_step(visit, command, "finish")
 
 
 def _accept(visit: Visit, command: AcceptWork) -> list[Event]:
@@ -244,12 +260,13 @@ def _accept(visit: Visit, command: AcceptWork) -> list[Event]:
                     started_at=work.started_at,
                     finished_at=finished_at,
                     photos=len(work.photos),
+                    accepted_at=command.at,
                 )
             ]
-        case Completed(command.rating):
+        case Completed(rating=command.rating):
             return []
         case _:
-            raise _wrong_step(visit, "accept")
+            raise _wrong_step(visit, command, "accept")
 
 
 def _refuse(visit: Visit, command: RefuseWork) -> list[Event]:
@@ -263,7 +280,7 @@ def _refuse(visit: Visit, command: RefuseWork) -> list[Event]:
         case Working(refused=True):
             return []
         case _:
-            raise _wrong_step(visit, "refuse")
+            raise _wrong_step(visit, command, "refuse")
 
 
 def _abort(visit: Visit, command: AbortVisit) -> list[Event]:
@@ -271,14 +288,16 @@ def _abort(visit: Visit, command: AbortVisit) -> list[Event]:
         case Departed(plan, last_at) | Arrived(plan, arrived_at=last_at) | Working(plan, last_at=last_at):
             _in_order(command, last_at)
             parts = visit.parts if isinstance(visit, Working) else ()
-            return [VisitAborted(**_ids(plan), reason=command.reason, note=command.note, parts=parts)]
+            return [
+                VisitAborted(**_ids(plan), reason=command.reason, note=command.note, parts=parts, aborted_at=command.at)
+            ]
         case Aborted():
             return []
         case _:
-            raise _wrong_step(visit, "abort")
+            raise _wrong_step(visit, command, "abort")
 
 
-def cancel(visit: Visit, reason: OverReason | Literal["order-reassigned"]) -> list[Event]:
+def cancel(visit: Visit, reason: OverReason | Literal["order-reassigned"], at: datetime | None = None) -> list[Event]:
     """
     Work that has begun goes on: it is a fact and wins.
 
@@ -290,11 +309,32 @@ def cancel(visit: Visit, reason: OverReason | Literal["order-reassigned"]) -> li
     told = "order-reassigned" if reason == "order-finished" else reason
     match visit:
         case Planned(plan):
-            return [VisitCancelled(**_ids(plan), reason=told)]
+            return [VisitCancelled(**_ids(plan), reason=told, cancelled_at=at)]
         case Departed(plan) | Arrived(plan) if reason in ("order-cancelled", "order-finished"):
-            return [VisitCancelled(**_ids(plan), reason=told)]
+            return [VisitCancelled(**_ids(plan), reason=told, cancelled_at=at)]
         case _:
             return []
+
+
+def plan_of(visit: Visit) -> VisitPlanned:
+    """What was planned. Raises Rejected where nobody is to go."""
+    match visit:
+        case Unplanned():
+            raise Rejected("visit.wrong-step", state="unplanned", wanted="any")
+        case Finished(work):
+            return work.plan
+        case _:
+            return visit.plan
+
+
+def _photos_of(visit: Visit) -> frozenset[str]:
+    match visit:
+        case Unplanned() | Cancelled():
+            return frozenset()
+        case Finished(work):
+            return work.photos
+        case _:
+            return visit.photos
 
 
 def _ids(plan: VisitPlanned) -> dict[str, str]:
@@ -306,12 +346,21 @@ def _ids(plan: VisitPlanned) -> dict[str, str]:
     }
 
 
+def not_in_future(step: Step) -> None:
+    if step.at > step.now + FAST_CLOCK:
+        raise Rejected("visit.time-in-future", at=step.at.isoformat(), now=step.now.isoformat())
+
+
 def _in_order(step: Step, after: datetime) -> None:
     if step.at < after:
         raise Rejected("visit.time-before", at=step.at.isoformat(), after=after.isoformat())
 
 
-def _wrong_step(visit: Visit, wanted: str) -> Rejected:
+def _wrong_step(visit: Visit, step: Step, wanted: str) -> Rejected:
+    if isinstance(visit, Cancelled):
+        since = "" if visit.since is None else visit.since.isoformat()
+        at = step.at.isoformat()
+        return Rejected("visit.called-off", step=wanted, at=at, reason=visit.reason, since=since or "an earlier time")
     return Rejected("visit.wrong-step", state=type(visit).__name__.lower(), wanted=wanted)
 
 
@@ -335,14 +384,14 @@ def evolve(visit: Visit, event: VisitEvent) -> Visit:
     match event, visit:
         case VisitPlanned(), _:
             return Planned(event)
-        case EngineerDeparted(), Planned(plan):
-            return Departed(plan, event.departed_at or plan.starts_at)
-        case EngineerArrived(), Departed(plan, departed_at):
-            return Arrived(plan, departed_at, event.arrived_at or departed_at)
+        case EngineerDeparted(), Planned(plan, photos):
+            return Departed(plan, event.departed_at or plan.starts_at, photos)
+        case EngineerArrived(), Departed(plan, departed_at, photos):
+            return Arrived(plan, departed_at, event.arrived_at or departed_at, photos)
         case WorkStarted(), Arrived(plan, departed_at, arrived_at, photos):
             started_at = event.started_at or arrived_at
             return Working(plan, departed_at, arrived_at, started_at, started_at, photos)
-        case PhotoAttached(), (Arrived() | Working()):
+        case PhotoAttached(), (Planned() | Departed() | Arrived() | Working() | Completed() | Aborted()):
             return replace(visit, photos=visit.photos | {event.photo_id})
         case PhotoAttached(), Finished(work):
             return replace(visit, work=replace(work, photos=work.photos | {event.photo_id}))
@@ -352,12 +401,12 @@ def evolve(visit: Visit, event: VisitEvent) -> Visit:
             return Finished(visit, event.finished_at or visit.last_at, event.cause, event.action)
         case AcceptanceRefused(), Finished(work, finished_at):
             return replace(work, refused=True, last_at=event.refused_at or finished_at)
-        case ServiceCompleted(), _:
-            return Completed(event.rating)
-        case VisitAborted(), _:
-            return Aborted()
-        case VisitCancelled(), _:
-            return Cancelled()
+        case ServiceCompleted(), Finished(work):
+            return Completed(work.plan, work.photos, work.arrived_at, event.rating)
+        case VisitAborted(), (Planned() | Departed() | Arrived() | Working() | Finished()):
+            return Aborted(plan_of(visit), _photos_of(visit))
+        case VisitCancelled(), (Planned() | Departed() | Arrived()):
+            return Cancelled(visit.plan, event.reason, event.cancelled_at)
         case _:
             return visit
 

@@ -27,6 +27,7 @@ from fieldwork.commands import (
     FinishWork,
     PlanVisit,
     RefuseWork,
+    ReportStep,
     StartWork,
     UsePart,
 )
@@ -76,7 +77,7 @@ def photo(**changes):
 
 
 def part(**changes):
-    return PartUsed(**{**IDS, "part_id": "fan", "place_id": "van-1", "quantity": 1} | changes)
+    return PartUsed(**{**IDS, "part_id": "fan", "place_id": "van-1", "quantity": 1, "used_at": minute(45)} | changes)
 
 
 def finished(at=80, **changes):
@@ -99,12 +100,13 @@ def completed(**changes):
         "arrived_at": minute(30),
         "started_at": minute(35),
         "finished_at": minute(80),
+        "accepted_at": minute(85),
     }
     return ServiceCompleted(**WHO | facts | changes)
 
 
-def aborted(**changes):
-    return VisitAborted(**WHO | {"reason": "nobody-there"} | changes)
+def aborted(at=90, **changes):
+    return VisitAborted(**WHO | {"reason": "nobody-there", "aborted_at": minute(at)} | changes)
 
 
 def cancelled(**changes):
@@ -164,3 +166,7 @@ def accept(at=85, **changes):
 
 def abort(at=90, **changes):
     return _step(AbortVisit, at, **{"reason": "nobody-there"} | changes)
+
+
+def report(number, step, **changes):
+    return ReportStep(**{"step_id": f"s-{number}", "number": number, "step": step} | changes)

@@ -243,7 +243,7 @@ async def test_what_is_no_picture_is_refused_whatever_it_calls_itself(it):
 async def test_a_reassignment_moves_the_visit_to_the_other_engineer(it):
     former = await planned(it)
     (envelope,) = await it.publishes(reassigned())
-    assert (await step(it, former, "depart")).json()["code"] == "visit.wrong-step"
+    assert (await step(it, former, "depart")).json()["code"] == "visit.called-off"
     mine = (await it.call("e-2", "engineer", "GET", "/v1/visits")).json()["items"]
     assert [visit["visit_id"] for visit in mine] == [derived_id("visit", "o-1", envelope.id)]
 
