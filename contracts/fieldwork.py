@@ -15,6 +15,48 @@ class UsedPart(msgspec.Struct, frozen=True):
     part_id: str
     place_id: str
     quantity: Annotated[int, msgspec.Meta(ge=1)]
+    serials: tuple[str, ...] = ()
+    """The serial numbers of the pieces, where they have any and were read."""
+    old_returned: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """So many old pieces came out of the device and go back to stock."""
+
+
+class ServiceCode(msgspec.Struct, frozen=True):
+    """A code of a list with its words."""
+
+    code: str
+    en: str
+    zh: str
+
+
+class ChecklistItem(msgspec.Struct, frozen=True):
+    """A point that was looked at, and whether it was in order."""
+
+    item: str
+    passed: bool
+    note: str = ""
+
+
+class MeterReading(msgspec.Struct, frozen=True):
+    """What a meter of the device showed, in whole units."""
+
+    meter: str
+    value: Annotated[int, msgspec.Meta(ge=0)]
+    unit: str
+
+
+@belongs_to("service-codes", of="list_id")
+class ServiceCodesDefined(Event, frozen=True, kw_only=True):
+    """
+    The codes of causes and remedies that a record of work may use, as one version; earlier ones stay good.
+
+    A record cites its version, so that a phone which was offline may use the list that it had. Read by: reporting.
+    """
+
+    list_id: Literal["service"]
+    version: Positive
+    causes: tuple[ServiceCode, ...]
+    remedies: tuple[ServiceCode, ...]
 
 
 @belongs_to("visit", of="visit_id", key="request_id")
@@ -105,6 +147,13 @@ class PhotoAttached(Event, frozen=True, kw_only=True):
     """Of the sealed bytes as they are stored, hexadecimal."""
     media_type: Literal["image/jpeg", "image/png", "image/webp"]
     size_b: Positive
+    picture_sha256: str = ""
+    """Of the picture as it is kept and shown: without the data of the camera. Empty in records that do not say."""
+    taken_at: Utc | None = None
+    """When the camera says that it was taken; from its EXIF data, which are not kept."""
+    lat_udeg: Annotated[int, msgspec.Meta(ge=-90_000_000, le=90_000_000)] | None = None
+    """Where, as the camera says, 1/1,000,000 degree north."""
+    lon_udeg: Annotated[int, msgspec.Meta(ge=-180_000_000, le=180_000_000)] | None = None
 
 
 @belongs_to("visit", of="visit_id", key="request_id", at="used_at")
@@ -117,6 +166,10 @@ class PartUsed(Event, frozen=True, kw_only=True):
     part_id: str
     place_id: str
     quantity: Positive
+    serials: tuple[str, ...] = ()
+    """As with UsedPart; as many as `quantity`, or none."""
+    old_returned: NonNegative = 0
+    """As with UsedPart."""
     used_at: Utc | None = None
     """As with EngineerDeparted."""
 
@@ -133,11 +186,44 @@ class WorkFinished(Event, frozen=True, kw_only=True):
     cause: str
     """A code of the fault's cause."""
     action: str
-    """A code of what was done."""
+    """A code of what was done: the remedy."""
+    codes_version: NonNegative = 0
+    """The version of ServiceCodesDefined that both codes are of; 0 where no list was defined."""
+    labour_s: NonNegative = 0
+    """Paid working time in seconds, as she says; else from the start to the finish. 0 in records that do not say."""
+    checklist: tuple[ChecklistItem, ...] = ()
+    readings: tuple[MeterReading, ...] = ()
+    parts: tuple[UsedPart, ...] = ()
+    """All that was used up to now, so that this is the whole record which the customer signs."""
+    record_sha256: str = ""
+    """
+    Of this record: the SHA-256, hexadecimal, of the JSON of all other fields of this event, keys sorted, no spaces,
+    `record` as it is sealed. Empty in records that do not say.
+    """
     record: Annotated[str, Personal("customer_id")]
     """What was found and done, in the engineer's words."""
     finished_at: Utc | None = None
     """As with EngineerDeparted."""
+
+
+@belongs_to("visit", of="visit_id", key="request_id", at="asked_at")
+class FollowUpAsked(Event, frozen=True, kw_only=True):
+    """
+    A point of the checklist was not in order and needs an order of its own, once for each point of a visit.
+
+    Nothing is ordered by it; the dispatcher decides. Read by: reporting.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    customer_id: str
+    device_id: str = ""
+    device_model: str = ""
+    item: str
+    note: str = ""
+    asked_at: Utc
 
 
 @belongs_to("visit", of="visit_id", key="request_id", at="refused_at")

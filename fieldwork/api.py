@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, cast
+from typing import Annotated, Any, Literal, Protocol, Self, cast
 
+import msgspec
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Select, and_, or_, select
 
 from contracts.problems import Rejected
 from fieldwork.adapters.blobs import Blobs, FileBlobs
-from fieldwork.adapters.images import media_type_of
+from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
 from fieldwork.commands import (
     AbortReason,
     AbortVisit,
     AcceptWork,
     Arrive,
     AttachPhoto,
+    Checked,
+    Code,
+    DefineCodes,
     Depart,
     FinishWork,
     MediaType,
     Moment,
     Name,
     Note,
+    Reading,
     RefuseWork,
     ReportStep,
     StartWork,
@@ -35,10 +41,12 @@ from fieldwork.commands import (
     Words,
 )
 from fieldwork.domain.reported_steps import KINDS
+from fieldwork.domain.service_codes import CODES_STREAM
 from fieldwork.domain.visit import FAST_CLOCK, visit_stream
 from fieldwork.projections.reported_steps import REPORTED, facts_of
+from fieldwork.projections.service_codes import SERVICE_CODES, codes_of
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
-from fieldwork.projections.visits import UNDER_WAY, VISITS, parts_of
+from fieldwork.projections.visits import UNDER_WAY, VISITS, checklist_of, parts_of, readings_of
 from services.chassis.clock import TENANT_ZONE, at_micros, micros
 from services.chassis.http import (
     PHOTO_BYTES,
@@ -95,14 +103,26 @@ class StepBody(Body):
 
 class PartFacts(Body):
     part_id: Name
+    serials: tuple[Name, ...] = Field(default=(), max_length=1_000, description="Of all pieces, or of none.")
+    old_returned: int = Field(default=0, ge=0, le=1_000, description="So many old pieces go back to stock.")
     place_id: Name | Literal[""] = Field("", description="Where it was taken from; without it, the visit's van.")
     quantity: int = Field(1, ge=1, le=1_000)
+
+    @model_validator(mode="after")
+    def _a_serial_for_each_piece(self) -> Self:
+        if self.serials and not len(self.serials) == len(set(self.serials)) == self.quantity:
+            raise ValueError("serials: one for each piece, each once, or none 每件填写一个不重复的序列号，或都不填")
+        return self
 
 
 class FinishFacts(Body):
     cause: Name
-    action: Name
+    action: Name = Field(description="The remedy.")
     record: Words
+    codes_version: int = Field(default=0, ge=0, description="The list that the codes are of; else the newest.")
+    labour_s: int | None = Field(default=None, ge=0, le=86_400, description="Else the time since work was started.")
+    checklist: tuple[Checked, ...] = Field(default=(), max_length=200, description="What failed asks for an order.")
+    readings: tuple[Reading, ...] = Field(default=(), max_length=50)
 
 
 class AcceptFacts(Body):
@@ -216,6 +236,8 @@ class PartLine(Body):
     part_id: str
     place_id: str
     quantity: int
+    serials: tuple[str, ...]
+    old_returned: int
 
 
 class VisitView(Body):
@@ -237,11 +259,15 @@ class VisitView(Body):
     arrived_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    labour_s: int
     ended_at: datetime | None
     parts: list[PartLine]
     photos: int
+    follow_ups: int = Field(description="Points of the checklist for which another order was asked.")
     cause: str
     action: str
+    codes_version: int
+    record_sha256: str = Field(description="Of the record as it was written last: what the customer signs.")
     rating: int | None
     why: str = Field(description="Why it was aborted or cancelled.")
 
@@ -250,6 +276,8 @@ class VisitDetail(VisitView):
     """A visit with what was written and signed."""
 
     record: str
+    checklist: list[Checked]
+    readings: list[Reading]
     refusal: str
     signature: str
     note: str
@@ -259,9 +287,21 @@ class PhotoView(Body):
     visit_id: str
     photo_id: str
     moment: Moment
-    taken_at: datetime
+    taken_at: datetime = Field(description="As the camera says, else when it was attached.")
+    lat_udeg: int | None
+    lon_udeg: int | None
     media_type: MediaType
     size_b: int
+    picture_sha256: str = Field(description="Of the bytes that are shown.")
+
+
+class CodesBody(Body):
+    causes: tuple[Code, ...] = Field(min_length=1, max_length=500)
+    remedies: tuple[Code, ...] = Field(min_length=1, max_length=500)
+
+
+class CodesView(CodesBody):
+    version: int
 
 
 TIMES = ("starts_at", "ends_at", "departed_at", "arrived_at", "started_at", "finished_at", "ended_at")
@@ -270,7 +310,7 @@ SEALED = ("record", "refusal", "signature")
 
 def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
     times = {name: None if row[name] is None else at_micros(row[name]) for name in TIMES}
-    parts = [PartLine(part_id=p.part_id, place_id=p.place_id, quantity=p.quantity) for p in parts_of(row["parts"])]
+    parts = [PartLine(**msgspec.structs.asdict(part)) for part in parts_of(row["parts"])]
     return {**{name: row[name] for name in VisitView.model_fields}, **times, "parts": parts}
 
 
@@ -280,7 +320,9 @@ def _view(row: Mapping[str, Any]) -> VisitView:
 
 def _detail(row: Mapping[str, Any], call: Call) -> VisitDetail:
     opened: dict[str, Any] = {name: call.open(row[name]) for name in SEALED}
-    return VisitDetail(**_facts(row), **opened, note=row["note"])
+    checklist = [Checked(**msgspec.structs.asdict(one)) for one in checklist_of(row["checklist"])]
+    readings = [Reading(**msgspec.structs.asdict(one)) for one in readings_of(row["readings"])]
+    return VisitDetail(**_facts(row), **opened, checklist=checklist, readings=readings, note=row["note"])
 
 
 def reported(happened_at: datetime | None, now: datetime) -> datetime:
@@ -299,12 +341,41 @@ def _today(table: Any, now: datetime, day: date | None) -> Any:
 
 
 def routes(api: Api) -> APIRouter:
-    router = ServiceRouter(api, prefix="/v1/visits", tags=["visits"])
-    _reads(router)
-    _steps(router)
-    _batch(router, cast(FieldworkApi, api))
-    _photos(router, cast(FieldworkApi, api))
+    own = cast(FieldworkApi, api)
+    visits = ServiceRouter(api, prefix="/v1/visits", tags=["visits"])
+    _reads(visits)
+    _steps(visits, own)
+    _batch(visits, own)
+    _photos(visits, own)
+    codes = ServiceRouter(api, prefix="/v1/service-codes", tags=["service codes"])
+    _codes(codes)
+    router = APIRouter()
+    for part in (visits, codes):
+        router.include_router(part)
     return router
+
+
+def _codes(router: ServiceRouter) -> None:
+    table = SERVICE_CODES.table
+
+    @router.post("", summary="Define the causes and remedies that a record of work may use, as a new version")
+    async def define(body: CodesBody, call: Call = command("manager")) -> Accepted:
+        answer = await call.ask(DefineCodes(causes=body.causes, remedies=body.remedies), versioned=CODES_STREAM)
+        return Accepted.of(answer, id="service")
+
+    @router.get("", summary="The versions of the list, the newest first")
+    async def versions(
+        call: Call = query("engineer", *STAFF), cursor: str | None = None, limit: Limit = 20
+    ) -> Page[CodesView]:
+        page = await call.page(select(table), order_by=[table.c.version.desc()], cursor=cursor, limit=limit)
+        return page.map(_codes_view)
+
+
+def _codes_view(row: Mapping[str, Any]) -> CodesView:
+    def listed(text: str) -> tuple[Code, ...]:
+        return tuple([Code(**msgspec.structs.asdict(one)) for one in codes_of(text)])
+
+    return CodesView(version=row["version"], causes=listed(row["causes"]), remedies=listed(row["remedies"]))
 
 
 async def _own(visit_id: str, call: Call) -> Mapping[str, Any]:
@@ -358,12 +429,15 @@ def _reads(router: ServiceRouter) -> None:
         return _detail(row, call)
 
 
-def _steps(router: ServiceRouter) -> None:
+def _steps(router: ServiceRouter, api: FieldworkApi) -> None:
     async def about(visit_id: str, body: StepBody, call: Call) -> dict[str, Any]:
         """What every step says."""
-        await _own(visit_id, call)
-        at = reported(body.happened_at, call.now)
-        return {"visit_id": visit_id, "now": call.now, **body.model_dump(exclude={"happened_at"}), "at": at}
+        visit = await _own(visit_id, call)
+        said = body.model_dump(exclude={"happened_at"})
+        if isinstance(body, FinishBody):
+            # Sealed before it is decided upon, so that the hash of the record is of what is kept.
+            said["record"] = await api.seal_text(call.tenant, visit["customer_id"], body.record)
+        return {"visit_id": visit_id, "now": call.now, **said, "at": reported(body.happened_at, call.now)}
 
     @router.post("/{visit_id}/depart", summary="She is on her way")
     async def depart(visit_id: str, body: StepBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
@@ -478,18 +552,25 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     ) -> Accepted:
         row = await _own(visit_id, call)
         content = await call.body()
-        media_type = media_type_of(content)
-        if media_type is None:
-            raise Problem("photo.not-a-picture", allowed=["image/jpeg", "image/png", "image/webp"])
+        try:
+            picture = await asyncio.to_thread(cleaned, content)
+        except NotAPicture:
+            raise Problem("photo.not-a-picture", allowed=["image/jpeg", "image/png", "image/webp"]) from None
+        except TooLarge:
+            raise Problem("photo.too-many-pixels", most=PIXELS) from None
         photo = AttachPhoto(
             visit_id=visit_id,
             at=reported(happened_at, call.now),
             now=call.now,
             photo_id=photo_id or call.new_id(),
             moment=moment,
-            sha256=await blobs().put(call.tenant, row["customer_id"], content),
-            media_type=media_type,
-            size_b=len(content),
+            sha256=await blobs().put(call.tenant, row["customer_id"], picture.content),
+            media_type=picture.media_type,
+            size_b=len(picture.content),
+            picture_sha256=picture.sha256,
+            taken_at=picture.taken_at and picture.taken_at.astimezone(UTC),
+            lat_udeg=picture.lat_udeg,
+            lon_udeg=picture.lon_udeg,
         )
         stream = visit_stream(visit_id)
         answer = await call.ask(photo, versioned=stream, happened_at=photo.at)

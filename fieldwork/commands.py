@@ -23,7 +23,37 @@ Sealed = Annotated[str, StringConstraints(pattern="^sealed:")]
 Moment = Literal["before", "after", "other"]
 MediaType = Literal["image/jpeg", "image/png", "image/webp"]
 OverReason = Literal["order-cancelled", "order-declined", "order-finished"]
+Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 AbortReason = Literal["nobody-there", "part-missing", "not-safe", "not-repairable-here", "other"]
+
+
+class Code(Command):
+    code: Name
+    en: Short
+    zh: Short
+
+
+class DefineCodes(Command):
+    """The codes of causes and remedies are these from now on."""
+
+    causes: tuple[Code, ...] = Field(min_length=1, max_length=500)
+    remedies: tuple[Code, ...] = Field(min_length=1, max_length=500)
+
+
+class Checked(Command):
+    """A point of a checklist. One that is not in order asks for an order of its own."""
+
+    item: Name
+    passed: bool
+    note: Note = ""
+
+
+class Reading(Command):
+    """What a meter of the device shows, in whole units."""
+
+    meter: Name
+    value: int = Field(ge=0, lt=2**53)
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=20)]
 
 
 class PlanVisit(Command):
@@ -86,6 +116,11 @@ class AttachPhoto(Step):
     sha256: str
     media_type: MediaType
     size_b: int = Field(ge=1)
+    picture_sha256: str
+    taken_at: AwareDatetime | None = None
+    """When and where, as the camera says."""
+    lat_udeg: int | None = None
+    lon_udeg: int | None = None
 
 
 class UsePart(Step):
@@ -95,6 +130,9 @@ class UsePart(Step):
     place_id: Name | Literal[""] = ""
     """Where it was taken from; the van of the visit where nothing is said."""
     quantity: int = Field(ge=1, le=1_000)
+    serials: tuple[Name, ...] = ()
+    """Of all pieces, or of none."""
+    old_returned: int = Field(default=0, ge=0, le=1_000)
 
 
 class FinishWork(Step):
@@ -103,6 +141,12 @@ class FinishWork(Step):
     cause: Name
     action: Name
     record: Words | Sealed
+    codes_version: int = Field(default=0, ge=0)
+    """The list that the codes are of; the newest where nothing is said."""
+    labour_s: int | None = Field(default=None, ge=0, le=86_400)
+    """Without it, the time since the work was started."""
+    checklist: tuple[Checked, ...] = Field(default=(), max_length=200)
+    readings: tuple[Reading, ...] = Field(default=(), max_length=50)
 
 
 class AcceptWork(Step):

@@ -29,6 +29,7 @@ from fieldwork.commands import (
     UsePart,
 )
 from fieldwork.domain import visit as visits
+from fieldwork.domain.service_codes import CODES_STREAM, Codes
 from services.chassis.journal.rules import States, Stream
 
 KINDS: Final[Mapping[StepName, type[ReportedCommand]]] = {
@@ -62,12 +63,13 @@ def steps_stream(visit_id: str) -> str:
 
 
 def report_reads(command: ReportStep) -> tuple[str, ...]:
-    return visits.visit_stream(command.step.visit_id), steps_stream(command.step.visit_id)
+    visit_id = command.step.visit_id
+    return visits.visit_stream(visit_id), steps_stream(visit_id), CODES_STREAM
 
 
 def report(states: States, command: ReportStep) -> list[Event]:
     """Raises Rejected for what could not be right at any time: a number that is another step's, a time to come."""
-    visit, reported = (states[name] for name in report_reads(command))
+    visit, reported, codes = (states[name] for name in report_reads(command))
     plan = visits.plan_of(visit)
     holder = reported.kept.get(command.number)
     if command.step_id in reported.done or (holder is not None and holder.step_id == command.step_id):
@@ -92,7 +94,7 @@ def report(states: States, command: ReportStep) -> list[Event]:
     waiting = {**reported.kept, command.number: came}
     number = reported.next
     while (one := waiting.get(number)) is not None:
-        decided = _decide(visit, one)
+        decided = _decide(visit, one, codes)
         events += decided
         for event in decided:
             if isinstance(event, visits.VisitEvent):
@@ -101,11 +103,11 @@ def report(states: States, command: ReportStep) -> list[Event]:
     return events
 
 
-def _decide(visit: visits.Visit, kept: StepKept) -> list[Event]:
+def _decide(visit: visits.Visit, kept: StepKept, codes: Codes) -> list[Event]:
     """What follows from a step whose turn it is, and that its turn is over."""
     plan = visits.plan_of(visit)
     try:
-        decided = visits.decide(visit, _step_of(kept))
+        decided = visits.decide(visit, _step_of(kept), codes)
     except Rejected as no:
         refused = StepRefused(
             visit_id=plan.visit_id,

@@ -7,15 +7,21 @@ but not out of order and not in the future.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
+import msgspec
+
 from contracts.event import Event
 from contracts.fieldwork import (
     AcceptanceRefused,
+    ChecklistItem,
     EngineerArrived,
     EngineerDeparted,
+    FollowUpAsked,
+    MeterReading,
     PartUsed,
     PhotoAttached,
     ServiceCompleted,
@@ -41,6 +47,7 @@ from fieldwork.commands import (
     StepCommand,
     UsePart,
 )
+from fieldwork.domain.service_codes import NONE, Codes, version_for
 from services.chassis.journal.rules import Stream
 
 FAST_CLOCK = timedelta(minutes=2)
@@ -84,6 +91,8 @@ class Working:
     photos: frozenset[str] = frozenset()
     parts: tuple[UsedPart, ...] = ()
     refused: bool = False
+    asked: frozenset[str] = frozenset()
+    """The points of the checklist for which a follow-up was asked."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,8 @@ def visit_stream(visit_id: str) -> str:
     return f"visit/{visit_id}"
 
 
-def decide(visit: Visit, command: StepCommand) -> list[Event]:
+def decide(visit: Visit, command: StepCommand, codes: Codes = NONE) -> list[Event]:
+    """`codes` are the lists of causes and remedies, which finishing the work looks at."""
     not_in_future(command)
     match command:
         case Depart():
@@ -137,7 +147,7 @@ def decide(visit: Visit, command: StepCommand) -> list[Event]:
         case UsePart():
             return _use(visit, command)
         case FinishWork():
-            return _finish(visit, command)
+            return _finish(visit, command, codes)
         case AcceptWork():
             return _accept(visit, command)
         case RefuseWork():
@@ -215,6 +225,8 @@ def _use(visit: Visit, command: UsePart) -> list[Event]:
                     part_id=command.part_id,
                     place_id=place_id,
                     quantity=command.quantity,
+                    serials=command.serials,
+                    old_returned=command.old_returned,
                     used_at=command.at,
                 )
             ]
@@ -222,24 +234,57 @@ def _use(visit: Visit, command: UsePart) -> list[Event]:
             raise _wrong_step(visit, command, "use-part")
 
 
-def _finish(visit: Visit, command: FinishWork) -> list[Event]:
+def _finish(visit: Visit, command: FinishWork, codes: Codes) -> list[Event]:
     match visit:
         case Working(plan):
             _in_order(command, visit.last_at)
-            return [
-                WorkFinished(
-                    **_ids(plan),
-                    customer_id=plan.customer_id,
-                    cause=command.cause,
-                    action=command.action,
-                    record=command.record,
-                    finished_at=command.at,
-                )
-            ]
+            worked = command.at - visit.started_at
+            finished = WorkFinished(
+                **_ids(plan),
+                customer_id=plan.customer_id,
+                cause=command.cause,
+                action=command.action,
+                codes_version=version_for(codes, command.cause, command.action, command.codes_version),
+                labour_s=int(worked.total_seconds()) if command.labour_s is None else command.labour_s,
+                record=command.record,
+                checklist=tuple([ChecklistItem(one.item, one.passed, one.note) for one in command.checklist]),
+                readings=tuple([MeterReading(one.meter, one.value, one.unit) for one in command.readings]),
+                parts=visit.parts,
+                finished_at=command.at,
+            )
+            signed = msgspec.structs.replace(finished, record_sha256=record_sha256(finished))
+            return [signed, *_follow_ups(visit, command)]
         case Finished(cause=command.cause, action=command.action):
             return []
         case _:
             raise _wrong_step(visit, command, "finish")
+
+
+def record_sha256(record: WorkFinished) -> str:
+    """As the contract says: of the JSON of all fields but the hash itself, keys sorted, no spaces."""
+    fields = msgspec.structs.asdict(record)
+    del fields["record_sha256"]
+    return hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()
+
+
+def _follow_ups(visit: Working, command: FinishWork) -> list[Event]:
+    """An order is asked for each point that is not in order, once: also when the work is finished again."""
+    plan, asked, events = visit.plan, set(visit.asked), list[Event]()
+    for one in command.checklist:
+        if not one.passed and one.item not in asked:
+            asked.add(one.item)
+            events.append(
+                FollowUpAsked(
+                    **_ids(plan),
+                    customer_id=plan.customer_id,
+                    device_id=plan.device_id,
+                    device_model=plan.device_model,
+                    item=one.item,
+                    note=one.note,
+                    asked_at=command.at,
+                )
+            )
+    return events
 
 
 def _accept(visit: Visit, command: AcceptWork) -> list[Event]:
@@ -373,6 +418,7 @@ VisitEvent = (
     | PhotoAttached
     | PartUsed
     | WorkFinished
+    | FollowUpAsked
     | AcceptanceRefused
     | ServiceCompleted
     | VisitAborted
@@ -399,6 +445,8 @@ def evolve(visit: Visit, event: VisitEvent) -> Visit:
             return replace(visit, parts=with_part(parts, event))
         case WorkFinished(), Working():
             return Finished(visit, event.finished_at or visit.last_at, event.cause, event.action)
+        case FollowUpAsked(), Finished(work):
+            return replace(visit, work=replace(work, asked=work.asked | {event.item}))
         case AcceptanceRefused(), Finished(work, finished_at):
             return replace(work, refused=True, last_at=event.refused_at or finished_at)
         case ServiceCompleted(), Finished(work):
@@ -413,10 +461,16 @@ def evolve(visit: Visit, event: VisitEvent) -> Visit:
 
 def with_part(parts: tuple[UsedPart, ...], used: PartUsed) -> tuple[UsedPart, ...]:
     """The parts used so far and this one: one line for each part and place."""
-    lines = {(line.part_id, line.place_id): line.quantity for line in parts}
+    lines = {(line.part_id, line.place_id): line for line in parts}
     key = used.part_id, used.place_id
-    lines[key] = lines.get(key, 0) + used.quantity
-    return tuple([UsedPart(part_id, place_id, quantity) for (part_id, place_id), quantity in lines.items()])
+    line = lines.get(key)
+    lines[key] = UsedPart(
+        *key,
+        used.quantity + (line.quantity if line else 0),
+        ((line.serials if line else ()) + used.serials),
+        used.old_returned + (line.old_returned if line else 0),
+    )
+    return tuple(lines.values())
 
 
 VISIT: Stream[Visit] = Stream("visit", INITIAL, evolve)

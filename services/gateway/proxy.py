@@ -37,6 +37,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "slas": "dispatcher",
     "visits": "fieldwork",
     "price-lists": "fieldwork",
+    "service-codes": "fieldwork",
     "parts": "inventory",
     "places": "inventory",
     "stock": "inventory",

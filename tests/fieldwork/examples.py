@@ -1,13 +1,20 @@
 """Valid events and commands of fieldwork; a test says only what matters to it."""
 
+import hashlib
+import json
 from datetime import timedelta
+
+import msgspec
 
 from contracts.fieldwork import (
     AcceptanceRefused,
     EngineerArrived,
     EngineerDeparted,
+    FollowUpAsked,
     PartUsed,
     PhotoAttached,
+    ServiceCode,
+    ServiceCodesDefined,
     ServiceCompleted,
     UsedPart,
     VisitAborted,
@@ -23,6 +30,8 @@ from fieldwork.commands import (
     Arrive,
     AttachPhoto,
     CancelVisits,
+    Code,
+    DefineCodes,
     Depart,
     FinishWork,
     PlanVisit,
@@ -46,6 +55,7 @@ PLAN = {
 }
 SIGNATURE = "M1 2L3 4"
 PHOTO = {"photo_id": "p-1", "moment": "before", "sha256": "ab" * 32, "media_type": "image/jpeg", "size_b": 9}
+PHOTO |= {"picture_sha256": "cd" * 32}
 
 
 def minute(minutes):
@@ -81,8 +91,25 @@ def part(**changes):
 
 
 def finished(at=80, **changes):
+    """With the hash of what it says, worked out as the contract tells it."""
     facts = {"customer_id": "c-1", "cause": "fan-stuck", "action": "replaced", "record": "changed the fan"}
-    return WorkFinished(**WHO | facts | {"finished_at": minute(at)} | changes)
+    facts |= {"finished_at": minute(at), "labour_s": (at - 35) * 60}
+    event = WorkFinished(**WHO | facts | changes)
+    said = json.loads(msgspec.json.encode(event))
+    del said["record_sha256"]
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return msgspec.structs.replace(event, **{"record_sha256": sha256} | changes)
+
+
+def follow_up(item, at=80, **changes):
+    facts = {"customer_id": "c-1", "device_id": "d-1", "device_model": "BCD-520", "item": item}
+    return FollowUpAsked(**WHO | facts | {"asked_at": minute(at)} | changes)
+
+
+def codes(version=1, causes=("fan-stuck",), remedies=("replaced",)):
+    listed = [tuple([ServiceCode(code, code, code) for code in kind]) for kind in (causes, remedies)]
+    return ServiceCodesDefined(list_id="service", version=version, causes=listed[0], remedies=listed[1])
 
 
 def refused(at=82, **changes):
@@ -150,6 +177,11 @@ def attach(at=40, **changes):
 
 def use(at=45, **changes):
     return _step(UsePart, at, **{"part_id": "fan", "quantity": 1} | changes)
+
+
+def define(causes=("fan-stuck",), remedies=("replaced",)):
+    listed = [tuple([Code(code=code, en=code, zh=code) for code in kind]) for kind in (causes, remedies)]
+    return DefineCodes(causes=listed[0], remedies=listed[1])
 
 
 def finish(at=80, **changes):

@@ -12,7 +12,7 @@ from contracts.fieldwork import (
     StepRefused,
     StepTaken,
 )
-from fieldwork.domain import reported_steps, visit
+from fieldwork.domain import reported_steps, service_codes, visit
 from fieldwork.projections.reported_steps import REPORTED
 from fieldwork.projections.visits import VISITS
 from fieldwork.service import RULES
@@ -126,6 +126,7 @@ def ways(draw):
 def told(before, commands):
     """The events of the visit's stream, all events, and the states after these came."""
     events, states = list(before), {"visit/v-1": visit.INITIAL, "visit-steps/v-1": reported_steps.Reported()}
+    states[service_codes.CODES_STREAM] = service_codes.NONE
     for event in before:
         states[event.stream()] = RULES.stream_of[event.STREAM].evolve(states[event.stream()], event)
     for number, command in enumerate(commands):

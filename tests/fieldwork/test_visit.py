@@ -165,8 +165,8 @@ def test_without_a_van_it_must_be_said_where_a_part_is_from():
 
 
 def test_the_completion_lists_every_part_once_for_each_place():
-    used = [part(), part(place_id="wh-1"), part(quantity=2)]
-    lines = (UsedPart("fan", "van-1", 3), UsedPart("fan", "wh-1", 1))
+    used = [part(serials=("a",)), part(place_id="wh-1"), part(quantity=2, serials=("b", "c"), old_returned=1)]
+    lines = (UsedPart("fan", "van-1", 3, ("a", "b", "c"), 1), UsedPart("fan", "wh-1", 1))
     given(*AT_WORK, *used, finished()).when(accept()).then(completed(parts=lines))
 
 
