@@ -278,6 +278,10 @@ _ALL: Final[tuple[Event, ...]] = (
         finished_at=_at(2, 50),
         photos=2,
         accepted_at=_at(2, 58),
+        signed_name="王芳",
+        signed_lat_udeg=43_833_100,
+        signed_lon_udeg=125_289_200,
+        record_sha256="6d2f6a7b0d0f3f0e8a1c9b7d5e3f1a2b4c6d8e0f1a3b5c7d9e0f2a4b6c8d0e1f",
     ),
     fieldwork.VisitAborted(
         **_ON_SITE, reason="part-missing", note="wrong compressor", parts=_USED[1:], aborted_at=_at(2, 20)

@@ -267,6 +267,13 @@ class ServiceCompleted(Event, frozen=True, kw_only=True):
     photos: NonNegative = 0
     accepted_at: Utc | None = None
     """As with EngineerDeparted."""
+    signed_name: Annotated[str, Personal("customer_id")] = ""
+    """Who signed, as she wrote her name; empty in records that do not say."""
+    signed_lat_udeg: Annotated[int, msgspec.Meta(ge=-90_000_000, le=90_000_000)] | None = None
+    """Where it was signed, by the phone, 1/1,000,000 degree north; with the longitude or not at all."""
+    signed_lon_udeg: Annotated[int, msgspec.Meta(ge=-180_000_000, le=180_000_000)] | None = None
+    record_sha256: str = ""
+    """Of the WorkFinished that was signed: its own `record_sha256`."""
 
 
 @belongs_to("visit", of="visit_id", key="request_id", at="aborted_at")

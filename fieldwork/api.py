@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self, cast
@@ -16,6 +16,7 @@ from sqlalchemy import Select, and_, or_, select
 from contracts.problems import Rejected
 from fieldwork.adapters.blobs import Blobs, FileBlobs
 from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
+from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport, report_pdf
 from fieldwork.commands import (
     AbortReason,
     AbortVisit,
@@ -31,9 +32,12 @@ from fieldwork.commands import (
     Moment,
     Name,
     Note,
+    Place,
     Reading,
     RefuseWork,
     ReportStep,
+    Sha256,
+    Short,
     StartWork,
     StepCommand,
     SvgPath,
@@ -128,6 +132,11 @@ class FinishFacts(Body):
 class AcceptFacts(Body):
     rating: int = Field(ge=1, le=5)
     signature: SvgPath
+    signed_name: Short | Literal[""] = Field(default="", description="Who signs.")
+    place: Place | None = Field(default=None, description="Where, by the phone.")
+    record_sha256: Sha256 | Literal[""] = Field(
+        default="", description="Of the record that was shown: another one is refused. Unknown to a phone offline."
+    )
 
 
 class RefuseFacts(Body):
@@ -280,6 +289,10 @@ class VisitDetail(VisitView):
     readings: list[Reading]
     refusal: str
     signature: str
+    signed_name: str
+    signed_lat_udeg: int | None
+    signed_lon_udeg: int | None
+    signed_sha256: str = Field(description="Of the record that was signed.")
     note: str
 
 
@@ -305,7 +318,7 @@ class CodesView(CodesBody):
 
 
 TIMES = ("starts_at", "ends_at", "departed_at", "arrived_at", "started_at", "finished_at", "ended_at")
-SEALED = ("record", "refusal", "signature")
+SEALED = ("record", "refusal", "signature", "signed_name")
 
 
 def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -320,9 +333,10 @@ def _view(row: Mapping[str, Any]) -> VisitView:
 
 def _detail(row: Mapping[str, Any], call: Call) -> VisitDetail:
     opened: dict[str, Any] = {name: call.open(row[name]) for name in SEALED}
+    plain = {name: row[name] for name in ("signed_lat_udeg", "signed_lon_udeg", "signed_sha256", "note")}
     checklist = [Checked(**msgspec.structs.asdict(one)) for one in checklist_of(row["checklist"])]
     readings = [Reading(**msgspec.structs.asdict(one)) for one in readings_of(row["readings"])]
-    return VisitDetail(**_facts(row), **opened, checklist=checklist, readings=readings, note=row["note"])
+    return VisitDetail(**_facts(row), **opened, checklist=checklist, readings=readings, **plain)
 
 
 def reported(happened_at: datetime | None, now: datetime) -> datetime:
@@ -347,6 +361,7 @@ def routes(api: Api) -> APIRouter:
     _steps(visits, own)
     _batch(visits, own)
     _photos(visits, own)
+    _report(visits, own)
     codes = ServiceRouter(api, prefix="/v1/service-codes", tags=["service codes"])
     _codes(codes)
     router = APIRouter()
@@ -472,7 +487,7 @@ def _steps(router: ServiceRouter, api: FieldworkApi) -> None:
         return await _ask(call, AbortVisit(**await about(visit_id, body, call)))
 
 
-PERSONAL = {FinishWork: "record", AcceptWork: "signature", RefuseWork: "reason"}
+PERSONAL = {FinishWork: ("record",), AcceptWork: ("signature", "signed_name"), RefuseWork: ("reason",)}
 """What a step says about the customer."""
 
 
@@ -483,8 +498,9 @@ def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
         try:
             visit = await _own(sent.visit_id, call)
             said = sent.model_dump(exclude=ABOUT_REPORT)
-            if name := PERSONAL.get(kind):
-                said[name] = await api.seal_text(call.tenant, visit["customer_id"], said[name])
+            for name in PERSONAL.get(kind, ()):
+                if said[name]:
+                    said[name] = await api.seal_text(call.tenant, visit["customer_id"], said[name])
             step = kind(visit_id=sent.visit_id, at=sent.happened_at.astimezone(UTC), now=call.now, **said)
             await call.ask(ReportStep(step_id=sent.step_id, number=sent.number, step=step))
         except (Rejected, Problem) as no:
@@ -531,11 +547,93 @@ IMAGE = {"schema": {"type": "string", "format": "binary"}}
 IMAGES: dict[str, Any] = {"content": {name: IMAGE for name in ("image/jpeg", "image/png", "image/webp")}}
 
 
+def _blobs(api: FieldworkApi) -> Blobs:
+    return FileBlobs(api.folder / "blobs", seal=api.seal, unseal=api.unseal)
+
+
+SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
+"""Of what people wrote or sent, when it is shown."""
+
+
+def _report(router: ServiceRouter, api: FieldworkApi) -> None:
+    photos = VISIT_PHOTOS.table
+
+    @router.get(
+        "/{visit_id}/report",
+        summary="The service report as a PDF, in Chinese and English",
+        response_class=Response,
+        responses={200: {"content": {"application/pdf": IMAGE}}},
+    )
+    async def report(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> Response:
+        visit = await _own(visit_id, call)
+        if visit["finished_at"] is None:
+            raise Problem("visit.no-record", visit_id=visit_id, state=visit["state"])
+        rows = await call.fetch(select(photos).where(photos.c.visit_id == visit_id).order_by(photos.c.number))
+        pictures = []
+        for row in _most_telling(rows):
+            content = await _blobs(api).get(call.tenant, visit["customer_id"], row["sha256"])
+            if content is not None:
+                pictures.append(ReportPhoto(row["moment"], _local(row["taken_at"]), content))
+        lists = SERVICE_CODES.table
+        codes = await call.one(select(lists).where(lists.c.version == visit["codes_version"]))
+        told = _told(_detail(visit, call), codes, pictures, len(rows))
+        content = await asyncio.to_thread(report_pdf, told)
+        named = {"Content-Disposition": f'inline; filename="service-report-{visit_id}.pdf"'}
+        return Response(content, media_type="application/pdf", headers=SAFE | named)
+
+
+def _most_telling(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """As many as the report has room for: before and after go first."""
+    return sorted(rows, key=lambda row: row["moment"] == "other")[:MOST_PHOTOS]
+
+
+def _local(at: int) -> str:
+    return f"{at_micros(at).astimezone(TENANT_ZONE):%Y-%m-%d %H:%M}"
+
+
+def _told(
+    visit: VisitDetail, codes: Mapping[str, Any] | None, photos: list[ReportPhoto], photos_kept: int
+) -> ServiceReport:
+    def when(at: datetime | None) -> str:
+        return f"{at.astimezone(TENANT_ZONE):%Y-%m-%d %H:%M}" if at else ""
+
+    def words(code: str, listed: str) -> str:
+        found = next((one for one in codes_of(codes[listed]) if one.code == code), None) if codes else None
+        return f"{found.zh} {found.en} ({code})" if found else code
+
+    place = (visit.signed_lat_udeg, visit.signed_lon_udeg)
+    return ServiceReport(
+        visit_id=visit.visit_id,
+        order_id=visit.order_id,
+        request_id=visit.request_id,
+        customer_id=visit.customer_id,
+        engineer_id=visit.engineer_id,
+        device=" ".join(part for part in (visit.device_model, visit.device_id) if part),
+        departed_at=when(visit.departed_at),
+        arrived_at=when(visit.arrived_at),
+        started_at=when(visit.started_at),
+        finished_at=when(visit.finished_at),
+        labour_min=round(visit.labour_s / 60),
+        cause=words(visit.cause, "causes"),
+        remedy=words(visit.action, "remedies"),
+        record=visit.record,
+        parts=[(p.part_id, p.place_id, p.quantity, ", ".join(p.serials), p.old_returned) for p in visit.parts],
+        checklist=[(one.item, one.passed, one.note) for one in visit.checklist],
+        readings=[(one.meter, f"{one.value} {one.unit}") for one in visit.readings],
+        photos=photos,
+        photos_kept=photos_kept,
+        refusal=visit.refusal,
+        accepted_at=when(visit.ended_at) if visit.state == "completed" else "",
+        rating=visit.rating,
+        signed_name=visit.signed_name,
+        signature=visit.signature,
+        signed_place=None if None in place else cast("tuple[int, int]", place),
+        record_sha256=visit.signed_sha256 or visit.record_sha256,
+    )
+
+
 def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     table = VISIT_PHOTOS.table
-
-    def blobs() -> Blobs:
-        return FileBlobs(api.folder / "blobs", seal=api.seal, unseal=api.unseal)
 
     @router.post(
         "/{visit_id}/photos",
@@ -564,7 +662,7 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
             now=call.now,
             photo_id=photo_id or call.new_id(),
             moment=moment,
-            sha256=await blobs().put(call.tenant, row["customer_id"], picture.content),
+            sha256=await _blobs(api).put(call.tenant, row["customer_id"], picture.content),
             media_type=picture.media_type,
             size_b=len(picture.content),
             picture_sha256=picture.sha256,
@@ -592,8 +690,7 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     async def photo(visit_id: str, photo_id: str, call: Call = query("customer", "engineer", *STAFF)) -> Response:
         visit = await _own(visit_id, call)
         row = await call.one(select(table).where(table.c.visit_id == visit_id, table.c.photo_id == photo_id))
-        content = row and await blobs().get(call.tenant, visit["customer_id"], row["sha256"])
+        content = row and await _blobs(api).get(call.tenant, visit["customer_id"], row["sha256"])
         if row is None or content is None:
             raise absent("photo", photo_id)
-        safe = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
-        return Response(content, media_type=row["media_type"], headers=safe)
+        return Response(content, media_type=row["media_type"], headers=SAFE)

@@ -23,6 +23,7 @@ Sealed = Annotated[str, StringConstraints(pattern="^sealed:")]
 Moment = Literal["before", "after", "other"]
 MediaType = Literal["image/jpeg", "image/png", "image/webp"]
 OverReason = Literal["order-cancelled", "order-declined", "order-finished"]
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 AbortReason = Literal["nobody-there", "part-missing", "not-safe", "not-repairable-here", "other"]
 
@@ -54,6 +55,13 @@ class Reading(Command):
     meter: Name
     value: int = Field(ge=0, lt=2**53)
     unit: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+
+
+class Place(Command):
+    """Where something was done, 1/1,000,000 degree north and east."""
+
+    lat_udeg: int = Field(ge=-90_000_000, le=90_000_000)
+    lon_udeg: int = Field(ge=-180_000_000, le=180_000_000)
 
 
 class PlanVisit(Command):
@@ -154,6 +162,10 @@ class AcceptWork(Step):
 
     rating: int = Field(ge=1, le=5)
     signature: SvgPath | Sealed
+    signed_name: Short | Sealed | Literal[""] = ""
+    place: Place | None = None
+    record_sha256: Sha256 | Literal[""] = ""
+    """Of the record that the customer was shown. A phone without a network cannot know it and says nothing."""
 
 
 class RefuseWork(Step):

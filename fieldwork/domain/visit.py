@@ -101,6 +101,7 @@ class Finished:
     finished_at: datetime
     cause: str
     action: str
+    record_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -291,6 +292,10 @@ def _accept(visit: Visit, command: AcceptWork) -> list[Event]:
     match visit:
         case Finished(Working(plan) as work, finished_at):
             _in_order(command, finished_at)
+            if command.record_sha256 not in ("", visit.record_sha256):
+                facts = {"signed": command.record_sha256, "current": visit.record_sha256}
+                raise Rejected("visit.record-changed", **facts)
+            place = command.place
             return [
                 ServiceCompleted(
                     **_ids(plan),
@@ -306,6 +311,10 @@ def _accept(visit: Visit, command: AcceptWork) -> list[Event]:
                     finished_at=finished_at,
                     photos=len(work.photos),
                     accepted_at=command.at,
+                    signed_name=command.signed_name,
+                    signed_lat_udeg=place.lat_udeg if place else None,
+                    signed_lon_udeg=place.lon_udeg if place else None,
+                    record_sha256=visit.record_sha256,
                 )
             ]
         case Completed(rating=command.rating):
@@ -444,7 +453,8 @@ def evolve(visit: Visit, event: VisitEvent) -> Visit:
         case PartUsed(), Working(parts=parts):
             return replace(visit, parts=with_part(parts, event))
         case WorkFinished(), Working():
-            return Finished(visit, event.finished_at or visit.last_at, event.cause, event.action)
+            finished_at = event.finished_at or visit.last_at
+            return Finished(visit, finished_at, event.cause, event.action, event.record_sha256)
         case FollowUpAsked(), Finished(work):
             return replace(visit, work=replace(work, asked=work.asked | {event.item}))
         case AcceptanceRefused(), Finished(work, finished_at):

@@ -85,7 +85,16 @@ def apply(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
             rows.put(key, version=version, state="working", refusal=event.reason)
         case ServiceCompleted():
             rows.put(
-                key, version=version, state="completed", ended_at=at, rating=event.rating, signature=event.signature
+                key,
+                version=version,
+                state="completed",
+                ended_at=at,
+                rating=event.rating,
+                signature=event.signature,
+                signed_name=event.signed_name,
+                signed_lat_udeg=event.signed_lat_udeg,
+                signed_lon_udeg=event.signed_lon_udeg,
+                signed_sha256=event.record_sha256,
             )
         case VisitAborted():
             rows.put(key, version=version, state="aborted", ended_at=at, why=event.reason, note=event.note)
@@ -143,6 +152,10 @@ VISITS = View(
         "refusal": "",
         "rating": (int, None),
         "signature": "",
+        "signed_name": "",
+        "signed_lat_udeg": (int, None),
+        "signed_lon_udeg": (int, None),
+        "signed_sha256": "",
         "why": "",
         "note": "",
     },

@@ -128,6 +128,7 @@ def completed(**changes):
         "started_at": minute(35),
         "finished_at": minute(80),
         "accepted_at": minute(85),
+        "record_sha256": finished().record_sha256,
     }
     return ServiceCompleted(**WHO | facts | changes)
 

@@ -7,9 +7,9 @@ from PIL import ExifTags, Image
 SHANGHAI = ((31.0, 13.0, 49.8), (121.0, 28.0, 25.2))
 
 
-def picture(kind="JPEG", *, size=(40, 30), exif=None, mode="RGB", colour=(200, 30, 30)):
+def picture(kind="JPEG", *, size=(40, 30), exif=None, mode="RGB", colour=(200, 30, 30), image=None):
     content = io.BytesIO()
-    Image.new(mode, size, colour).save(content, kind, **({} if exif is None else {"exif": exif}))
+    (image or Image.new(mode, size, colour)).save(content, kind, **({} if exif is None else {"exif": exif}))
     return content.getvalue()
 
 
