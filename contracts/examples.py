@@ -286,6 +286,42 @@ _ALL: Final[tuple[Event, ...]] = (
     fieldwork.VisitAborted(
         **_ON_SITE, reason="part-missing", note="wrong compressor", parts=_USED[1:], aborted_at=_at(2, 20)
     ),
+    fieldwork.PricesDefined(
+        list_id="standard",
+        version=1,
+        effective_from=_at(0),
+        labour_fen_per_h=12_000,
+        labour_step_s=900,
+        travel_fen=5_000,
+        parts=(fieldwork.PartPrice("P-COMPRESSOR", 68_000),),
+    ),
+    fieldwork.CoverageSet(
+        device_id=DEVICE,
+        coverage_id="W-0001",
+        kind="warranty",
+        starts_at=_at(0),
+        labour=fieldwork.Term(100, _at(23)),
+        parts=fieldwork.Term(50, _at(23)),
+        travel=fieldwork.Term(0, _at(23)),
+    ),
+    fieldwork.ServiceCharged(
+        **_OF_VISIT,
+        customer_id=CUSTOMER,
+        device_id=DEVICE,
+        list_version=1,
+        lines=(
+            fieldwork.ChargeLine(
+                "part", "P-COMPRESSOR", 1, 68_000, 68_000, 34_000, 50, "covered", "W-0001", "warranty", _at(23)
+            ),
+            fieldwork.ChargeLine("part", "P-SEALANT", 2, 0, 0, 0, 0, "no-price"),
+        ),
+        gross_fen=68_000,
+        warranty_fen=34_000,
+        contract_fen=0,
+        customer_fen=34_000,
+        unpriced=1,
+        charged_at=_at(2, 58),
+    ),
     fieldwork.StepKept(**_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED),
     fieldwork.StepTaken(**_STEP),
     fieldwork.StepRefused(

@@ -297,6 +297,103 @@ class VisitAborted(Event, frozen=True, kw_only=True):
     """As with EngineerDeparted."""
 
 
+class PartPrice(msgspec.Struct, frozen=True):
+    """What a piece of a part costs the customer, 1/100 CNY, tax included."""
+
+    part_id: str
+    unit_fen: NonNegative
+
+
+@belongs_to("price-list", of="list_id")
+class PricesDefined(Event, frozen=True, kw_only=True):
+    """
+    What services cost from then on, as one version; earlier ones stay for what was done before. Read by: reporting.
+
+    All prices in 1/100 CNY, tax included.
+    """
+
+    list_id: Literal["standard"]
+    version: Positive
+    effective_from: Utc
+    labour_fen_per_h: NonNegative
+    labour_step_s: Positive
+    """Labour is charged in whole steps of so many seconds; one that was begun counts."""
+    travel_fen: NonNegative
+    """For a visit, however far."""
+    parts: tuple[PartPrice, ...]
+
+
+class Term(msgspec.Struct, frozen=True):
+    """So much of a price is covered, for work that was begun before `until`."""
+
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    until: Utc
+
+
+@belongs_to("coverage", of="device_id")
+class CoverageSet(Event, frozen=True, kw_only=True):
+    """
+    A warranty or a contract pays for work on a device. The same id again puts it right from the beginning.
+
+    What was charged before stays as it was charged. Read by: reporting.
+    """
+
+    device_id: str
+    coverage_id: str
+    kind: Literal["warranty", "contract"]
+    starts_at: Utc
+    labour: Term
+    parts: Term
+    travel: Term
+
+
+class ChargeLine(msgspec.Struct, frozen=True):
+    """One line of a charge, and why it is what it is. `gross_fen - covered_fen` is what the customer pays."""
+
+    kind: Literal["labour", "part", "travel"]
+    item: str
+    """The part; empty for the others."""
+    quantity: NonNegative
+    """Pieces; of labour, seconds as they are charged; of travel, visits."""
+    unit_fen: NonNegative
+    """Of a piece, an hour of labour, a visit."""
+    gross_fen: NonNegative
+    covered_fen: NonNegative
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    """How much of it is covered."""
+    why: Literal["covered", "over", "not-covered", "no-price"]
+    """A coverage pays; the best that there was is over; there is none; the list has no price, and `gross_fen` is 0."""
+    coverage_id: str = ""
+    """Which pays, or is over."""
+    coverage_kind: Literal["", "warranty", "contract"] = ""
+    until: Utc | None = None
+    """The end of its term."""
+
+
+@belongs_to("charge", of="visit_id", key="request_id", at="charged_at")
+class ServiceCharged(Event, frozen=True, kw_only=True):
+    """
+    What the customer, the warranty and the contract pay for completed work; for the ERP. Read by: reporting.
+
+    The sums are those of the lines, exact. Prices and coverage are those of the arrival.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str = ""
+    list_version: Positive
+    lines: tuple[ChargeLine, ...]
+    gross_fen: NonNegative
+    warranty_fen: NonNegative
+    contract_fen: NonNegative
+    customer_fen: NonNegative
+    unpriced: NonNegative = 0
+    """Lines without a price: somebody must look at the charge before it is sent."""
+    charged_at: Utc
+
+
 StepName = Literal["depart", "arrive", "start", "use-part", "finish", "accept", "refuse", "abort"]
 """What a phone reports of a visit."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -57,11 +58,62 @@ class Reading(Command):
     unit: Annotated[str, StringConstraints(min_length=1, max_length=20)]
 
 
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""What lies outside is a slip of the pen, and no calendar can reckon with it."""
+
+
 class Place(Command):
     """Where something was done, 1/1,000,000 degree north and east."""
 
     lat_udeg: int = Field(ge=-90_000_000, le=90_000_000)
     lon_udeg: int = Field(ge=-180_000_000, le=180_000_000)
+
+
+Fen = Annotated[int, Field(ge=0, le=10**12)]
+"""1/100 CNY, tax included."""
+Instant = Annotated[AwareDatetime, Field(ge=FIRST, lt=LAST)]
+
+
+class Price(Command):
+    part_id: Name
+    unit_fen: Fen
+
+
+class DefinePrices(Command):
+    """Services cost this from then on."""
+
+    effective_from: Instant
+    labour_fen_per_h: Fen
+    labour_step_s: int = Field(default=900, ge=1, le=86_400)
+    travel_fen: Fen
+    parts: tuple[Price, ...] = Field(default=(), max_length=10_000)
+
+
+class Cover(Command):
+    """So much of a price is covered, for work that was begun before `until`."""
+
+    percent: int = Field(ge=0, le=100)
+    until: Instant
+
+
+class SetCoverage(Command):
+    """A warranty or a contract pays for work on a device."""
+
+    device_id: Name
+    coverage_id: Name
+    kind: Literal["warranty", "contract"]
+    starts_at: Instant
+    labour: Cover
+    parts: Cover
+    travel: Cover
+
+
+class ChargeService(Command):
+    """Completed work is charged."""
+
+    visit_id: str
+    device_id: str = ""
+    at: AwareDatetime
 
 
 class PlanVisit(Command):

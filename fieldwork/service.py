@@ -5,9 +5,22 @@ from __future__ import annotations
 from typing import get_args
 
 from fieldwork.api import routes
-from fieldwork.commands import CancelVisits, DefineCodes, FinishWork, PlanVisit, ReportStep, StepCommand
-from fieldwork.domain import order_visits, reported_steps, service_codes, visit
+from fieldwork.commands import (
+    CancelVisits,
+    ChargeService,
+    DefineCodes,
+    DefinePrices,
+    FinishWork,
+    PlanVisit,
+    ReportStep,
+    SetCoverage,
+    StepCommand,
+)
+from fieldwork.domain import charge, order_visits, reported_steps, service_codes, visit
 from fieldwork.policies import POLICIES
+from fieldwork.projections.charges import CHARGES
+from fieldwork.projections.coverages import COVERAGES
+from fieldwork.projections.price_lists import PRICE_LISTS
 from fieldwork.projections.reported_steps import REPORTED
 from fieldwork.projections.service_codes import SERVICE_CODES
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
@@ -17,11 +30,20 @@ from services.chassis.service import Service
 
 RULES = Rules(
     service="fieldwork",
-    streams=(visit.VISIT, order_visits.ORDER_VISITS, reported_steps.REPORTED_STEPS, service_codes.SERVICE_CODES),
+    streams=(
+        visit.VISIT,
+        order_visits.ORDER_VISITS,
+        reported_steps.REPORTED_STEPS,
+        service_codes.SERVICE_CODES,
+        *charge.STREAMS,
+    ),
     handlers=(
         Handler(PlanVisit, order_visits.plan_reads, order_visits.plan),
         Handler(CancelVisits, order_visits.cancel_reads, order_visits.cancel_all),
         Handler(ReportStep, reported_steps.report_reads, reported_steps.report),
+        on_stream(DefinePrices, lambda _: charge.PRICES_STREAM, charge.define_prices),
+        on_stream(SetCoverage, lambda c: charge.coverage_stream(c.device_id), charge.set_coverage),
+        Handler(ChargeService, charge.charge_reads, charge.charge),
         on_stream(DefineCodes, lambda _: service_codes.CODES_STREAM, service_codes.define),
         Handler(
             FinishWork,
@@ -38,6 +60,6 @@ RULES = Rules(
     ),
 )
 
-VIEWS = (VISITS, VISIT_PHOTOS, REPORTED, SERVICE_CODES)
+VIEWS = (VISITS, VISIT_PHOTOS, REPORTED, SERVICE_CODES, PRICE_LISTS, COVERAGES, CHARGES)
 
 service = Service(name="fieldwork", rules=RULES, views=VIEWS, policies=POLICIES, routes=routes)

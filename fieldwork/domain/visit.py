@@ -102,6 +102,7 @@ class Finished:
     cause: str
     action: str
     record_sha256: str = ""
+    labour_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ class Completed:
     photos: frozenset[str]
     arrived_at: datetime
     rating: int
+    labour_s: int
+    parts: tuple[UsedPart, ...]
 
 
 @dataclass(frozen=True)
@@ -454,13 +457,13 @@ def evolve(visit: Visit, event: VisitEvent) -> Visit:
             return replace(visit, parts=with_part(parts, event))
         case WorkFinished(), Working():
             finished_at = event.finished_at or visit.last_at
-            return Finished(visit, finished_at, event.cause, event.action, event.record_sha256)
+            return Finished(visit, finished_at, event.cause, event.action, event.record_sha256, event.labour_s)
         case FollowUpAsked(), Finished(work):
             return replace(visit, work=replace(work, asked=work.asked | {event.item}))
         case AcceptanceRefused(), Finished(work, finished_at):
             return replace(work, refused=True, last_at=event.refused_at or finished_at)
         case ServiceCompleted(), Finished(work):
-            return Completed(work.plan, work.photos, work.arrived_at, event.rating)
+            return Completed(work.plan, work.photos, work.arrived_at, event.rating, visit.labour_s, work.parts)
         case VisitAborted(), (Planned() | Departed() | Arrived() | Working() | Finished()):
             return Aborted(plan_of(visit), _photos_of(visit))
         case VisitCancelled(), (Planned() | Departed() | Arrived()):

@@ -102,6 +102,9 @@ async def found(people: People, company: Company, run: str) -> None:
     await each(company.places, "/v1/places", "operator")
     await each(company.parts, "/v1/parts", "operator")
     await each(company.counts, "/v1/stock/count", "operator")
+    await each(company.service_codes, "/v1/service-codes", "manager")
+    await each(company.prices, "/v1/price-lists", "manager")
+    await each(company.coverages, "/v1/coverages", "agent")
     await each(company.engineers, "/v1/engineers", "dispatcher")
 
 

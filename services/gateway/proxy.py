@@ -38,6 +38,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "visits": "fieldwork",
     "price-lists": "fieldwork",
     "service-codes": "fieldwork",
+    "coverages": "fieldwork",
     "parts": "inventory",
     "places": "inventory",
     "stock": "inventory",

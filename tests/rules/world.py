@@ -221,7 +221,20 @@ def company(firm: Firm) -> Company:
             for part in parts
             for place in places
         ],
+        service_codes=[{kind: [{"code": code, "en": code, "zh": code}] for kind, code in CODES}],
+        prices=[
+            {"effective_from": f"202{n}-01-01T00:00:00Z", "labour_fen_per_h": 100, "travel_fen": n} for n in range(3)
+        ],
+        coverages=[
+            {"device_id": f"D-{firm.person(name)}-{skill}", "coverage_id": "w", "kind": "warranty", **COVER}
+            for name, skill in SKILLS.items()
+        ],
     )
+
+
+CODES = (("causes", "wear"), ("remedies", "replaced"))
+LONG = {"percent": 50, "until": "2090-01-01T00:00:00Z"}
+COVER = {"starts_at": "2020-01-01T00:00:00Z", "labour": LONG, "parts": LONG, "travel": LONG}
 
 
 async def _told(firm: Firm) -> Firm:
