@@ -8,7 +8,7 @@ generated. A record that was written is never rewritten; a field that is added h
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, ClassVar, TypeVar, get_type_hints
+from typing import Annotated, ClassVar, TypeVar, cast, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -39,6 +39,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     KEY: ClassVar[str | None]
     PUBLIC: ClassVar[bool]
     PERSONAL: ClassVar[tuple[tuple[str, str], ...]]
+    AT: ClassVar[str]
 
     def stream(self) -> str:
         """The stream that this event belongs to, for example `order/0193…`."""
@@ -47,6 +48,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     def partition_key(self) -> str:
         """What keeps its order on the bus: the request where the event belongs to one, else its stream."""
         return str(getattr(self, self.KEY)) if self.KEY else self.stream()
+
+    def occurred_at(self) -> datetime | None:
+        """When it happened, where the event says so: then it is the envelope's time, also of several in one commit."""
+        return cast("datetime | None", getattr(self, self.AT)) if self.AT else None
 
 
 E = TypeVar("E", bound=Event)
@@ -60,22 +65,25 @@ class belongs_to:
     Declares the home of an event type: `@belongs_to("order", of="order_id", key="request_id")`.
 
     Its stream is `order/<order_id>`, its partition key `<request_id>`; without `key` the stream is the key.
-    `public=False` keeps the event inside its service. Raises TypeError for a name that is taken or a field that is
+    `at` names the field that says when it happened. `public=False` keeps the event inside its service.
+    Raises TypeError for a name that is taken or a field that is
     not there, so that a wrong contract fails when it is imported.
     """
 
-    def __init__(self, stream: str, *, of: str | tuple[str, ...], key: str | None = None, public: bool = True) -> None:
-        self.home = stream, (of,) if isinstance(of, str) else of, key, public
+    def __init__(
+        self, stream: str, *, of: str | tuple[str, ...], key: str | None = None, public: bool = True, at: str = ""
+    ) -> None:
+        self.home = stream, (of,) if isinstance(of, str) else of, key, public, at
 
     def __call__(self, cls: type[E]) -> type[E]:
-        cls.STREAM, cls.OF, cls.KEY, cls.PUBLIC = self.home
+        cls.STREAM, cls.OF, cls.KEY, cls.PUBLIC, cls.AT = self.home
         cls.PERSONAL = tuple(
             (name, mark.person)
             for name, hint in get_type_hints(cls, include_extras=True).items()
             for mark in getattr(hint, "__metadata__", ())
             if isinstance(mark, Personal)
         )
-        named = {*cls.OF, *([cls.KEY] if cls.KEY else []), *(person for _, person in cls.PERSONAL)}
+        named = {*cls.OF, *[name for name in (cls.KEY, cls.AT) if name], *(person for _, person in cls.PERSONAL)}
         if unknown := named - set(cls.__struct_fields__):
             raise TypeError(f"{cls.__name__} names fields that it does not have: {', '.join(sorted(unknown))}")
         if cls.__name__ in REGISTRY:

@@ -33,6 +33,8 @@ _OF_REQUEST: Final = {"request_id": REQUEST}
 _OF_ORDER: Final = {"order_id": ORDER, "request_id": REQUEST}
 _OF_VISIT: Final = {"visit_id": VISIT, "order_id": ORDER, "request_id": REQUEST}
 _ON_SITE: Final = {**_OF_VISIT, "engineer_id": ENGINEER}
+_STEP: Final[dict[str, Any]] = {"visit_id": VISIT, "request_id": REQUEST, "step_id": f"{VISIT}-2", "number": 2}
+_REPORTED: Final = f'{{"visit_id":"{VISIT}","at":"2026-11-24T01:58:00Z"}}'
 _AT_TEAM: Final = {**_OF_ORDER, "team": "Desk 2nd", "person": "Li", "impact": "Medium", "product": "PROD582"}
 
 _BOOKED: Final = dispatcher.EngineerDay(ENGINEER, DAY)
@@ -221,7 +223,7 @@ _ALL: Final[tuple[Event, ...]] = (
         device_model=MODEL,
     ),
     fieldwork.VisitAdded(**_OF_VISIT),
-    fieldwork.VisitCancelled(**_ON_SITE, reason="order-cancelled"),
+    fieldwork.VisitCancelled(**_ON_SITE, reason="order-cancelled", cancelled_at=_at(1, 30)),
     fieldwork.EngineerDeparted(**_ON_SITE, departed_at=_at(1, 40)),
     fieldwork.EngineerArrived(**_ON_SITE, planned_at=_at(2), arrived_at=_at(1, 58)),
     fieldwork.WorkStarted(**_ON_SITE, started_at=_at(2, 5)),
@@ -233,15 +235,48 @@ _ALL: Final[tuple[Event, ...]] = (
         sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         media_type="image/jpeg",
         size_b=184_320,
+        picture_sha256="0b4e7a0e5fe84ad35fb5f95b9ceeac79ab5c7b5e37b6f8a3ab5c2a1b0c3d4e5f",
+        taken_at=_at(2, 1),
+        lat_udeg=43_833_100,
+        lon_udeg=125_289_200,
     ),
-    fieldwork.PartUsed(**_OF_VISIT, part_id="P-COMPRESSOR", place_id=VAN, quantity=1),
+    fieldwork.PartUsed(
+        **_OF_VISIT,
+        part_id="P-COMPRESSOR",
+        place_id=VAN,
+        quantity=1,
+        serials=("SN-1",),
+        old_returned=1,
+        used_at=_at(2, 30),
+    ),
     fieldwork.WorkFinished(
         **_ON_SITE,
         customer_id=CUSTOMER,
         cause="compressor-worn",
         action="replaced",
         record="压缩机异响, 已更换并密封",
+        codes_version=1,
+        labour_s=2_700,
+        checklist=(fieldwork.ChecklistItem("earthing", False, "接地线松动"),),
+        readings=(fieldwork.MeterReading("running-hours", 4_210, "h"),),
+        parts=_USED,
+        record_sha256="6d2f6a7b0d0f3f0e8a1c9b7d5e3f1a2b4c6d8e0f1a3b5c7d9e0f2a4b6c8d0e1f",
         finished_at=_at(2, 50),
+    ),
+    fieldwork.FollowUpAsked(
+        **_ON_SITE,
+        customer_id=CUSTOMER,
+        device_id=DEVICE,
+        device_model=MODEL,
+        item="earthing",
+        note="接地线松动",
+        asked_at=_at(2, 50),
+    ),
+    fieldwork.ServiceCodesDefined(
+        list_id="service",
+        version=1,
+        causes=(fieldwork.ServiceCode("compressor-worn", "The compressor is worn", "压缩机磨损"),),
+        remedies=(fieldwork.ServiceCode("replaced", "Replaced", "更换"),),
     ),
     fieldwork.AcceptanceRefused(**_ON_SITE, customer_id=CUSTOMER, reason="还有异响", refused_at=_at(2, 55)),
     fieldwork.ServiceCompleted(
@@ -257,8 +292,63 @@ _ALL: Final[tuple[Event, ...]] = (
         started_at=_at(2, 5),
         finished_at=_at(2, 50),
         photos=2,
+        accepted_at=_at(2, 58),
+        signed_name="王芳",
+        signed_lat_udeg=43_833_100,
+        signed_lon_udeg=125_289_200,
+        record_sha256="6d2f6a7b0d0f3f0e8a1c9b7d5e3f1a2b4c6d8e0f1a3b5c7d9e0f2a4b6c8d0e1f",
     ),
-    fieldwork.VisitAborted(**_ON_SITE, reason="part-missing", note="wrong compressor", parts=_USED[1:]),
+    fieldwork.VisitAborted(
+        **_ON_SITE, reason="part-missing", note="wrong compressor", parts=_USED[1:], aborted_at=_at(2, 20)
+    ),
+    fieldwork.PricesDefined(
+        list_id="standard",
+        version=1,
+        effective_from=_at(0),
+        labour_fen_per_h=12_000,
+        labour_step_s=900,
+        travel_fen=5_000,
+        parts=(fieldwork.PartPrice("P-COMPRESSOR", 68_000),),
+    ),
+    fieldwork.CoverageSet(
+        device_id=DEVICE,
+        coverage_id="W-0001",
+        kind="warranty",
+        starts_at=_at(0),
+        labour=fieldwork.Term(100, _at(23)),
+        parts=fieldwork.Term(50, _at(23)),
+        travel=fieldwork.Term(0, _at(23)),
+    ),
+    fieldwork.ServiceCharged(
+        **_OF_VISIT,
+        customer_id=CUSTOMER,
+        device_id=DEVICE,
+        list_version=1,
+        lines=(
+            fieldwork.ChargeLine(
+                "part", "P-COMPRESSOR", 1, 68_000, 68_000, 34_000, 50, "covered", "W-0001", "warranty", _at(23)
+            ),
+            fieldwork.ChargeLine("part", "P-SEALANT", 2, 0, 0, 0, 0, "no-price"),
+        ),
+        gross_fen=68_000,
+        warranty_fen=34_000,
+        contract_fen=0,
+        customer_fen=34_000,
+        unpriced=1,
+        charged_at=_at(2, 58),
+    ),
+    fieldwork.StepKept(**_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED),
+    fieldwork.StepTaken(**_STEP),
+    fieldwork.StepRefused(
+        **_ON_SITE,
+        step_id=_STEP["step_id"],
+        number=2,
+        step="arrive",
+        happened_at=_at(1, 58),
+        code="visit.called-off",
+        facts={"step": "arrive", "at": "2026-11-24T01:58:00+00:00", "reason": "order-cancelled"},
+        reported=_REPORTED,
+    ),
     # inventory
     inventory.PartDefined(part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3),
     inventory.PlaceDefined(place_id=VAN, kind="van", name="Van of E01", region="朝阳区"),

@@ -15,6 +15,48 @@ class UsedPart(msgspec.Struct, frozen=True):
     part_id: str
     place_id: str
     quantity: Annotated[int, msgspec.Meta(ge=1)]
+    serials: tuple[str, ...] = ()
+    """The serial numbers of the pieces, where they have any and were read."""
+    old_returned: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """So many old pieces came out of the device and go back to stock."""
+
+
+class ServiceCode(msgspec.Struct, frozen=True):
+    """A code of a list with its words."""
+
+    code: str
+    en: str
+    zh: str
+
+
+class ChecklistItem(msgspec.Struct, frozen=True):
+    """A point that was looked at, and whether it was in order."""
+
+    item: str
+    passed: bool
+    note: str = ""
+
+
+class MeterReading(msgspec.Struct, frozen=True):
+    """What a meter of the device showed, in whole units."""
+
+    meter: str
+    value: Annotated[int, msgspec.Meta(ge=0)]
+    unit: str
+
+
+@belongs_to("service-codes", of="list_id")
+class ServiceCodesDefined(Event, frozen=True, kw_only=True):
+    """
+    The codes of causes and remedies that a record of work may use, as one version; earlier ones stay good.
+
+    A record cites its version, so that a phone which was offline may use the list that it had. Read by: reporting.
+    """
+
+    list_id: Literal["service"]
+    version: Positive
+    causes: tuple[ServiceCode, ...]
+    remedies: tuple[ServiceCode, ...]
 
 
 @belongs_to("visit", of="visit_id", key="request_id")
@@ -51,9 +93,11 @@ class VisitCancelled(Event, frozen=True, kw_only=True):
     request_id: str
     engineer_id: str
     reason: Literal["order-cancelled", "order-reassigned", "order-declined"]
+    cancelled_at: Utc | None = None
+    """When the order went elsewhere; none in history that does not say."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="departed_at")
 class EngineerDeparted(Event, frozen=True, kw_only=True):
     """She is on her way. Acted on by: dispatcher (the order is under way). Read by: reporting."""
 
@@ -65,7 +109,7 @@ class EngineerDeparted(Event, frozen=True, kw_only=True):
     """The envelope's time, for decisions, which see no envelope; none in history that does not say."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="arrived_at")
 class EngineerArrived(Event, frozen=True, kw_only=True):
     """She is at the site. Read by: reporting (arrival time)."""
 
@@ -79,7 +123,7 @@ class EngineerArrived(Event, frozen=True, kw_only=True):
     """As with EngineerDeparted."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="started_at")
 class WorkStarted(Event, frozen=True, kw_only=True):
     """She works on the device. Read by: reporting."""
 
@@ -103,9 +147,16 @@ class PhotoAttached(Event, frozen=True, kw_only=True):
     """Of the sealed bytes as they are stored, hexadecimal."""
     media_type: Literal["image/jpeg", "image/png", "image/webp"]
     size_b: Positive
+    picture_sha256: str = ""
+    """Of the picture as it is kept and shown: without the data of the camera. Empty in records that do not say."""
+    taken_at: Utc | None = None
+    """When the camera says that it was taken; from its EXIF data, which are not kept."""
+    lat_udeg: Annotated[int, msgspec.Meta(ge=-90_000_000, le=90_000_000)] | None = None
+    """Where, as the camera says, 1/1,000,000 degree north."""
+    lon_udeg: Annotated[int, msgspec.Meta(ge=-180_000_000, le=180_000_000)] | None = None
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="used_at")
 class PartUsed(Event, frozen=True, kw_only=True):
     """A part went into the device. Stock changes when the work is completed. Read by: inventory, reporting."""
 
@@ -115,9 +166,15 @@ class PartUsed(Event, frozen=True, kw_only=True):
     part_id: str
     place_id: str
     quantity: Positive
+    serials: tuple[str, ...] = ()
+    """As with UsedPart; as many as `quantity`, or none."""
+    old_returned: NonNegative = 0
+    """As with UsedPart."""
+    used_at: Utc | None = None
+    """As with EngineerDeparted."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="finished_at")
 class WorkFinished(Event, frozen=True, kw_only=True):
     """The work is done and its record written; the customer's acceptance is awaited. Read by: reporting."""
 
@@ -129,14 +186,47 @@ class WorkFinished(Event, frozen=True, kw_only=True):
     cause: str
     """A code of the fault's cause."""
     action: str
-    """A code of what was done."""
+    """A code of what was done: the remedy."""
+    codes_version: NonNegative = 0
+    """The version of ServiceCodesDefined that both codes are of; 0 where no list was defined."""
+    labour_s: NonNegative = 0
+    """Paid working time in seconds, as she says; else from the start to the finish. 0 in records that do not say."""
+    checklist: tuple[ChecklistItem, ...] = ()
+    readings: tuple[MeterReading, ...] = ()
+    parts: tuple[UsedPart, ...] = ()
+    """All that was used up to now, so that this is the whole record which the customer signs."""
+    record_sha256: str = ""
+    """
+    Of this record: the SHA-256, hexadecimal, of the JSON of all other fields of this event, keys sorted, no spaces,
+    `record` as it is sealed. Empty in records that do not say.
+    """
     record: Annotated[str, Personal("customer_id")]
     """What was found and done, in the engineer's words."""
     finished_at: Utc | None = None
     """As with EngineerDeparted."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="asked_at")
+class FollowUpAsked(Event, frozen=True, kw_only=True):
+    """
+    A point of the checklist was not in order and needs an order of its own, once for each point of a visit.
+
+    Nothing is ordered by it; the dispatcher decides. Read by: reporting.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    customer_id: str
+    device_id: str = ""
+    device_model: str = ""
+    item: str
+    note: str = ""
+    asked_at: Utc
+
+
+@belongs_to("visit", of="visit_id", key="request_id", at="refused_at")
 class AcceptanceRefused(Event, frozen=True, kw_only=True):
     """The customer does not accept the work; the engineer goes on working. Read by: quality, reporting."""
 
@@ -150,7 +240,7 @@ class AcceptanceRefused(Event, frozen=True, kw_only=True):
     """As with EngineerDeparted."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="accepted_at")
 class ServiceCompleted(Event, frozen=True, kw_only=True):
     """
     The customer accepted the work, rated and signed it. All that others settle is in it.
@@ -175,9 +265,18 @@ class ServiceCompleted(Event, frozen=True, kw_only=True):
     started_at: Utc
     finished_at: Utc
     photos: NonNegative = 0
+    accepted_at: Utc | None = None
+    """As with EngineerDeparted."""
+    signed_name: Annotated[str, Personal("customer_id")] = ""
+    """Who signed, as she wrote her name; empty in records that do not say."""
+    signed_lat_udeg: Annotated[int, msgspec.Meta(ge=-90_000_000, le=90_000_000)] | None = None
+    """Where it was signed, by the phone, 1/1,000,000 degree north; with the longitude or not at all."""
+    signed_lon_udeg: Annotated[int, msgspec.Meta(ge=-180_000_000, le=180_000_000)] | None = None
+    record_sha256: str = ""
+    """Of the WorkFinished that was signed: its own `record_sha256`."""
 
 
-@belongs_to("visit", of="visit_id", key="request_id")
+@belongs_to("visit", of="visit_id", key="request_id", at="aborted_at")
 class VisitAborted(Event, frozen=True, kw_only=True):
     """
     The visit ended without the work being done: nobody at home, a part missing, not safe.
@@ -194,3 +293,156 @@ class VisitAborted(Event, frozen=True, kw_only=True):
     note: str = ""
     parts: tuple[UsedPart, ...] = ()
     """What went into the device all the same."""
+    aborted_at: Utc | None = None
+    """As with EngineerDeparted."""
+
+
+class PartPrice(msgspec.Struct, frozen=True):
+    """What a piece of a part costs the customer, 1/100 CNY, tax included."""
+
+    part_id: str
+    unit_fen: NonNegative
+
+
+@belongs_to("price-list", of="list_id")
+class PricesDefined(Event, frozen=True, kw_only=True):
+    """
+    What services cost from then on, as one version; earlier ones stay for what was done before. Read by: reporting.
+
+    All prices in 1/100 CNY, tax included.
+    """
+
+    list_id: Literal["standard"]
+    version: Positive
+    effective_from: Utc
+    labour_fen_per_h: NonNegative
+    labour_step_s: Positive
+    """Labour is charged in whole steps of so many seconds; one that was begun counts."""
+    travel_fen: NonNegative
+    """For a visit, however far."""
+    parts: tuple[PartPrice, ...]
+
+
+class Term(msgspec.Struct, frozen=True):
+    """So much of a price is covered, for work that was begun before `until`."""
+
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    until: Utc
+
+
+@belongs_to("coverage", of="device_id")
+class CoverageSet(Event, frozen=True, kw_only=True):
+    """
+    A warranty or a contract pays for work on a device. The same id again puts it right from the beginning.
+
+    What was charged before stays as it was charged. Read by: reporting.
+    """
+
+    device_id: str
+    coverage_id: str
+    kind: Literal["warranty", "contract"]
+    starts_at: Utc
+    labour: Term
+    parts: Term
+    travel: Term
+
+
+class ChargeLine(msgspec.Struct, frozen=True):
+    """One line of a charge, and why it is what it is. `gross_fen - covered_fen` is what the customer pays."""
+
+    kind: Literal["labour", "part", "travel"]
+    item: str
+    """The part; empty for the others."""
+    quantity: NonNegative
+    """Pieces; of labour, seconds as they are charged; of travel, visits."""
+    unit_fen: NonNegative
+    """Of a piece, an hour of labour, a visit."""
+    gross_fen: NonNegative
+    covered_fen: NonNegative
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    """How much of it is covered."""
+    why: Literal["covered", "over", "not-covered", "no-price"]
+    """A coverage pays; the best that there was is over; there is none; the list has no price, and `gross_fen` is 0."""
+    coverage_id: str = ""
+    """Which pays, or is over."""
+    coverage_kind: Literal["", "warranty", "contract"] = ""
+    until: Utc | None = None
+    """The end of its term."""
+
+
+@belongs_to("charge", of="visit_id", key="request_id", at="charged_at")
+class ServiceCharged(Event, frozen=True, kw_only=True):
+    """
+    What the customer, the warranty and the contract pay for completed work; for the ERP. Read by: reporting.
+
+    The sums are those of the lines, exact. Prices and coverage are those of the arrival.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str = ""
+    list_version: Positive
+    lines: tuple[ChargeLine, ...]
+    gross_fen: NonNegative
+    warranty_fen: NonNegative
+    contract_fen: NonNegative
+    customer_fen: NonNegative
+    unpriced: NonNegative = 0
+    """Lines without a price: somebody must look at the charge before it is sent."""
+    charged_at: Utc
+
+
+StepName = Literal["depart", "arrive", "start", "use-part", "finish", "accept", "refuse", "abort"]
+"""What a phone reports of a visit."""
+
+
+@belongs_to("visit-steps", of="visit_id", key="request_id", public=False)
+class StepKept(Event, frozen=True, kw_only=True):
+    """A step came from a phone before one that precedes it, or is next: it is decided when its number is the next."""
+
+    visit_id: str
+    request_id: str
+    step_id: str
+    number: Positive
+    """Its place among the steps that the phone took of this visit, dense from 1."""
+    step: StepName
+    happened_at: Utc
+    reported: str
+    """The whole step as JSON. What is personal in it was sealed before, so that the step can be decided later."""
+
+
+@belongs_to("visit-steps", of="visit_id", key="request_id", public=False)
+class StepTaken(Event, frozen=True, kw_only=True):
+    """A reported step was decided, and what follows from it is recorded with this; nothing where it was known."""
+
+    visit_id: str
+    request_id: str
+    step_id: str
+    number: Positive
+
+
+@belongs_to("visit-steps", of="visit_id", key="request_id", at="happened_at")
+class StepRefused(Event, frozen=True, kw_only=True):
+    """
+    A step that an engineer reported and that the visit does not allow, such as one that was called off meanwhile.
+
+    Both facts stay: what she reported is here, and what it met is in `facts`. It changes nothing by itself; whoever
+    is at the desk speaks with her. Read by: reporting.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    step_id: str
+    number: Positive
+    step: StepName
+    happened_at: Utc
+    code: str
+    """The rule that says no, as in a problem."""
+    facts: dict[str, str]
+    """What the rule met, by name, as in a problem."""
+    reported: str
+    """As with StepKept."""

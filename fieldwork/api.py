@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, cast
+from typing import Annotated, Any, Final, Literal, Protocol, Self, cast
 
+import msgspec
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Select, and_, or_, select
 
+from contracts.fieldwork import ChargeLine
+from contracts.problems import Rejected
 from fieldwork.adapters.blobs import Blobs, FileBlobs
-from fieldwork.adapters.images import media_type_of
+from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
+from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport, report_pdf
 from fieldwork.commands import (
+    FIRST,
+    LAST,
     AbortReason,
     AbortVisit,
     AcceptWork,
     Arrive,
     AttachPhoto,
+    Checked,
+    Code,
+    Cover,
+    DefineCodes,
+    DefinePrices,
     Depart,
     FinishWork,
     MediaType,
     Moment,
     Name,
     Note,
+    Place,
+    Price,
+    Reading,
     RefuseWork,
+    ReportStep,
+    SetCoverage,
+    Sha256,
+    Short,
     StartWork,
     StepCommand,
     SvgPath,
     UsePart,
     Words,
 )
+from fieldwork.domain.charge import PRICES_STREAM, coverage_stream
+from fieldwork.domain.reported_steps import KINDS
+from fieldwork.domain.service_codes import CODES_STREAM
 from fieldwork.domain.visit import FAST_CLOCK, visit_stream
+from fieldwork.projections.charges import CHARGES, lines_of
+from fieldwork.projections.coverages import COVERAGES
+from fieldwork.projections.price_lists import PRICE_LISTS, prices_of
+from fieldwork.projections.reported_steps import REPORTED, facts_of
+from fieldwork.projections.service_codes import SERVICE_CODES, codes_of
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
-from fieldwork.projections.visits import UNDER_WAY, VISITS, parts_of
+from fieldwork.projections.visits import UNDER_WAY, VISITS, checklist_of, parts_of, readings_of
 from services.chassis.clock import TENANT_ZONE, at_micros, micros
 from services.chassis.http import (
     PHOTO_BYTES,
@@ -66,12 +93,11 @@ class FieldworkApi(Api, Protocol):
 
     async def seal(self, tenant: str, person: str, content: bytes) -> bytes: ...
 
+    async def seal_text(self, tenant: str, person: str, text: str) -> str: ...
+
     async def unseal(self, tenant: str, person: str, sealed: bytes) -> bytes:
         """Raises KeyError when the person is forgotten."""
 
-
-FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-"""What lies outside is a slip of the pen, and no calendar can reckon with it."""
 
 HappenedAt = Annotated[
     AwareDatetime | None,
@@ -87,36 +113,148 @@ class StepBody(Body):
     happened_at: HappenedAt = None
 
 
-class PartBody(StepBody):
+class PartFacts(Body):
     part_id: Name
+    serials: tuple[Name, ...] = Field(default=(), max_length=1_000, description="Of all pieces, or of none.")
+    old_returned: int = Field(default=0, ge=0, le=1_000, description="So many old pieces go back to stock.")
     place_id: Name | Literal[""] = Field("", description="Where it was taken from; without it, the visit's van.")
     quantity: int = Field(1, ge=1, le=1_000)
 
+    @model_validator(mode="after")
+    def _a_serial_for_each_piece(self) -> Self:
+        if self.serials and not len(self.serials) == len(set(self.serials)) == self.quantity:
+            raise ValueError("serials: one for each piece, each once, or none 每件填写一个不重复的序列号，或都不填")
+        return self
 
-class FinishBody(StepBody):
+
+class FinishFacts(Body):
     cause: Name
-    action: Name
+    action: Name = Field(description="The remedy.")
     record: Words
+    codes_version: int = Field(default=0, ge=0, description="The list that the codes are of; else the newest.")
+    labour_s: int | None = Field(default=None, ge=0, le=86_400, description="Else the time since work was started.")
+    checklist: tuple[Checked, ...] = Field(default=(), max_length=200, description="What failed asks for an order.")
+    readings: tuple[Reading, ...] = Field(default=(), max_length=50)
 
 
-class AcceptBody(StepBody):
+class AcceptFacts(Body):
     rating: int = Field(ge=1, le=5)
     signature: SvgPath
+    signed_name: Short | Literal[""] = Field(default="", description="Who signs.")
+    place: Place | None = Field(default=None, description="Where, by the phone.")
+    record_sha256: Sha256 | Literal[""] = Field(
+        default="", description="Of the record that was shown: another one is refused. Unknown to a phone offline."
+    )
 
 
-class RefuseBody(StepBody):
+class RefuseFacts(Body):
     reason: Words
 
 
-class AbortBody(StepBody):
+class AbortFacts(Body):
     reason: AbortReason
     note: Note = ""
+
+
+class PartBody(StepBody, PartFacts):
+    pass
+
+
+class FinishBody(StepBody, FinishFacts):
+    pass
+
+
+class AcceptBody(StepBody, AcceptFacts):
+    pass
+
+
+class RefuseBody(StepBody, RefuseFacts):
+    pass
+
+
+class AbortBody(StepBody, AbortFacts):
+    pass
+
+
+class ReportedBody(Body):
+    """What every step of a batch says."""
+
+    visit_id: Name
+    step_id: Name = Field(description="Made on the phone; what comes again under it changes nothing.")
+    number: int = Field(ge=1, le=10_000, description="Its place among the steps of this visit on this phone, from 1.")
+    happened_at: AwareDatetime = Field(ge=FIRST, lt=LAST, description="When it happened, by the phone's clock.")
+
+
+class DepartReport(ReportedBody):
+    step: Literal["depart"]
+
+
+class ArriveReport(ReportedBody):
+    step: Literal["arrive"]
+
+
+class StartReport(ReportedBody):
+    step: Literal["start"]
+
+
+class PartReport(ReportedBody, PartFacts):
+    step: Literal["use-part"]
+
+
+class FinishReport(ReportedBody, FinishFacts):
+    step: Literal["finish"]
+
+
+class AcceptReport(ReportedBody, AcceptFacts):
+    step: Literal["accept"]
+
+
+class RefuseReport(ReportedBody, RefuseFacts):
+    step: Literal["refuse"]
+
+
+class AbortReport(ReportedBody, AbortFacts):
+    step: Literal["abort"]
+
+
+StepReport = Annotated[
+    DepartReport | ArriveReport | StartReport | PartReport | FinishReport | AcceptReport | RefuseReport | AbortReport,
+    Field(discriminator="step"),
+]
+ABOUT_REPORT = set(ReportedBody.model_fields) | {"step"}
+
+
+class BatchBody(Body):
+    steps: list[StepReport] = Field(min_length=1, max_length=200, description="In any order, also what was sent before")
+
+
+Outcome = Literal["taken", "waiting", "refused", "received"]
+
+
+class StepAnswer(Body):
+    """What became of one step."""
+
+    visit_id: str
+    step_id: str
+    outcome: Outcome = Field(
+        description="taken: it is recorded, or was. waiting: it is kept until the step `waits_for` is there. "
+        "refused: see `problem`. received: it is kept, and what became of it is shown a little later."
+    )
+    waits_for: int | None = Field(default=None, description="The number of the step that is missing.")
+    kept: bool = Field(description="It is on record, also where it was refused, and need not be sent again.")
+    problem: dict[str, Any] | None = Field(default=None, description="As in a refusal.")
+
+
+class BatchAnswer(Body):
+    steps: list[StepAnswer] = Field(description="One for each that was sent, in the same order.")
 
 
 class PartLine(Body):
     part_id: str
     place_id: str
     quantity: int
+    serials: tuple[str, ...]
+    old_returned: int
 
 
 class VisitView(Body):
@@ -138,11 +276,15 @@ class VisitView(Body):
     arrived_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    labour_s: int
     ended_at: datetime | None
     parts: list[PartLine]
     photos: int
+    follow_ups: int = Field(description="Points of the checklist for which another order was asked.")
     cause: str
     action: str
+    codes_version: int
+    record_sha256: str = Field(description="Of the record as it was written last: what the customer signs.")
     rating: int | None
     why: str = Field(description="Why it was aborted or cancelled.")
 
@@ -151,8 +293,14 @@ class VisitDetail(VisitView):
     """A visit with what was written and signed."""
 
     record: str
+    checklist: list[Checked]
+    readings: list[Reading]
     refusal: str
     signature: str
+    signed_name: str
+    signed_lat_udeg: int | None
+    signed_lon_udeg: int | None
+    signed_sha256: str = Field(description="Of the record that was signed.")
     note: str
 
 
@@ -160,18 +308,30 @@ class PhotoView(Body):
     visit_id: str
     photo_id: str
     moment: Moment
-    taken_at: datetime
+    taken_at: datetime = Field(description="As the camera says, else when it was attached.")
+    lat_udeg: int | None
+    lon_udeg: int | None
     media_type: MediaType
     size_b: int
+    picture_sha256: str = Field(description="Of the bytes that are shown.")
+
+
+class CodesBody(Body):
+    causes: tuple[Code, ...] = Field(min_length=1, max_length=500)
+    remedies: tuple[Code, ...] = Field(min_length=1, max_length=500)
+
+
+class CodesView(CodesBody):
+    version: int
 
 
 TIMES = ("starts_at", "ends_at", "departed_at", "arrived_at", "started_at", "finished_at", "ended_at")
-SEALED = ("record", "refusal", "signature")
+SEALED = ("record", "refusal", "signature", "signed_name")
 
 
 def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
     times = {name: None if row[name] is None else at_micros(row[name]) for name in TIMES}
-    parts = [PartLine(part_id=p.part_id, place_id=p.place_id, quantity=p.quantity) for p in parts_of(row["parts"])]
+    parts = [PartLine(**msgspec.structs.asdict(part)) for part in parts_of(row["parts"])]
     return {**{name: row[name] for name in VisitView.model_fields}, **times, "parts": parts}
 
 
@@ -181,7 +341,10 @@ def _view(row: Mapping[str, Any]) -> VisitView:
 
 def _detail(row: Mapping[str, Any], call: Call) -> VisitDetail:
     opened: dict[str, Any] = {name: call.open(row[name]) for name in SEALED}
-    return VisitDetail(**_facts(row), **opened, note=row["note"])
+    plain = {name: row[name] for name in ("signed_lat_udeg", "signed_lon_udeg", "signed_sha256", "note")}
+    checklist = [Checked(**msgspec.structs.asdict(one)) for one in checklist_of(row["checklist"])]
+    readings = [Reading(**msgspec.structs.asdict(one)) for one in readings_of(row["readings"])]
+    return VisitDetail(**_facts(row), **opened, checklist=checklist, readings=readings, **plain)
 
 
 def reported(happened_at: datetime | None, now: datetime) -> datetime:
@@ -200,11 +363,47 @@ def _today(table: Any, now: datetime, day: date | None) -> Any:
 
 
 def routes(api: Api) -> APIRouter:
-    router = ServiceRouter(api, prefix="/v1/visits", tags=["visits"])
-    _reads(router)
-    _steps(router)
-    _photos(router, cast(FieldworkApi, api))
+    own = cast(FieldworkApi, api)
+    visits = ServiceRouter(api, prefix="/v1/visits", tags=["visits"])
+    _reads(visits)
+    _steps(visits, own)
+    _batch(visits, own)
+    _photos(visits, own)
+    _report(visits, own)
+    _charge(visits)
+    codes = ServiceRouter(api, prefix="/v1/service-codes", tags=["service codes"])
+    _codes(codes)
+    prices = ServiceRouter(api, prefix="/v1/price-lists", tags=["price lists"])
+    _prices(prices)
+    coverages = ServiceRouter(api, prefix="/v1/coverages", tags=["coverages"])
+    _coverages(coverages)
+    router = APIRouter()
+    for part in (visits, codes, prices, coverages):
+        router.include_router(part)
     return router
+
+
+def _codes(router: ServiceRouter) -> None:
+    table = SERVICE_CODES.table
+
+    @router.post("", summary="Define the causes and remedies that a record of work may use, as a new version")
+    async def define(body: CodesBody, call: Call = command("manager")) -> Accepted:
+        answer = await call.ask(DefineCodes(causes=body.causes, remedies=body.remedies), versioned=CODES_STREAM)
+        return Accepted.of(answer, id="service")
+
+    @router.get("", summary="The versions of the list, the newest first")
+    async def versions(
+        call: Call = query("engineer", *STAFF), cursor: str | None = None, limit: Limit = 20
+    ) -> Page[CodesView]:
+        page = await call.page(select(table), order_by=[table.c.version.desc()], cursor=cursor, limit=limit)
+        return page.map(_codes_view)
+
+
+def _codes_view(row: Mapping[str, Any]) -> CodesView:
+    def listed(text: str) -> tuple[Code, ...]:
+        return tuple([Code(**msgspec.structs.asdict(one)) for one in codes_of(text)])
+
+    return CodesView(version=row["version"], causes=listed(row["causes"]), remedies=listed(row["remedies"]))
 
 
 async def _own(visit_id: str, call: Call) -> Mapping[str, Any]:
@@ -258,12 +457,15 @@ def _reads(router: ServiceRouter) -> None:
         return _detail(row, call)
 
 
-def _steps(router: ServiceRouter) -> None:
+def _steps(router: ServiceRouter, api: FieldworkApi) -> None:
     async def about(visit_id: str, body: StepBody, call: Call) -> dict[str, Any]:
         """What every step says."""
-        await _own(visit_id, call)
-        at = reported(body.happened_at, call.now)
-        return {"visit_id": visit_id, "now": call.now, **body.model_dump(exclude={"happened_at"}), "at": at}
+        visit = await _own(visit_id, call)
+        said = body.model_dump(exclude={"happened_at"})
+        if isinstance(body, FinishBody):
+            # Sealed before it is decided upon, so that the hash of the record is of what is kept.
+            said["record"] = await api.seal_text(call.tenant, visit["customer_id"], body.record)
+        return {"visit_id": visit_id, "now": call.now, **said, "at": reported(body.happened_at, call.now)}
 
     @router.post("/{visit_id}/depart", summary="She is on her way")
     async def depart(visit_id: str, body: StepBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
@@ -298,15 +500,312 @@ def _steps(router: ServiceRouter) -> None:
         return await _ask(call, AbortVisit(**await about(visit_id, body, call)))
 
 
+PERSONAL = {FinishWork: ("record",), AcceptWork: ("signature", "signed_name"), RefuseWork: ("reason",)}
+"""What a step says about the customer."""
+
+
+def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
+    async def ask(call: Call, sent: StepReport) -> StepAnswer | None:
+        """Have one step decided or kept; an answer at once where it is not kept."""
+        kind = KINDS[sent.step]
+        try:
+            visit = await _own(sent.visit_id, call)
+            said = sent.model_dump(exclude=ABOUT_REPORT)
+            for name in PERSONAL.get(kind, ()):
+                if said[name]:
+                    said[name] = await api.seal_text(call.tenant, visit["customer_id"], said[name])
+            step = kind(visit_id=sent.visit_id, at=sent.happened_at.astimezone(UTC), now=call.now, **said)
+            await call.ask(ReportStep(step_id=sent.step_id, number=sent.number, step=step))
+        except (Rejected, Problem) as no:
+            if no.code == "idempotency-key.reused":
+                # The key is of the whole call and not of this step.
+                raise
+            problem = call.said(no.code, no.facts)
+            return StepAnswer(
+                visit_id=sent.visit_id, step_id=sent.step_id, outcome="refused", kept=False, problem=problem
+            )
+        return None
+
+    @router.post(
+        "/sync",
+        summary="Steps of a phone that was offline",
+        description="Steps may come in any order, again, and with gaps that a later batch fills: they are decided in "
+        "the order of their `number`. Each has an answer of its own.",
+    )
+    async def sync(body: BatchBody, call: Call = command(*IN_THE_FIELD)) -> BatchAnswer:
+        answered: dict[int, StepAnswer | None] = {}
+        for place, sent in sorted(enumerate(body.steps), key=lambda one: (one[1].visit_id, one[1].number)):
+            answered[place] = await ask(call, sent)
+        table = REPORTED.table
+        seen: dict[tuple[str, str], Mapping[str, Any]] = {}
+        missing: dict[str, int] = {}
+        for visit_id in {sent.visit_id for place, sent in enumerate(body.steps) if answered[place] is None}:
+            rows = await call.fetch(select(table).where(table.c.visit_id == visit_id))
+            seen |= {(visit_id, row["step_id"]): row for row in rows}
+            missing[visit_id] = 1 + sum(row["outcome"] != "waiting" for row in rows)
+
+        def answer(sent: StepReport) -> StepAnswer:
+            row = seen.get((sent.visit_id, sent.step_id))
+            outcome: Outcome = row["outcome"] if row else "received"
+            return StepAnswer(
+                visit_id=sent.visit_id,
+                step_id=sent.step_id,
+                outcome=outcome,
+                kept=True,
+                waits_for=missing[sent.visit_id] if outcome == "waiting" else None,
+                problem=call.said(row["code"], facts_of(row["facts"])) if row and outcome == "refused" else None,
+            )
+
+        return BatchAnswer(steps=[answered[place] or answer(sent) for place, sent in enumerate(body.steps)])
+
+
+class PricesView(Body):
+    """A version of the price list; 1/100 CNY, tax included."""
+
+    version: int
+    effective_from: datetime
+    labour_fen_per_h: int
+    labour_step_s: int
+    travel_fen: int
+    parts: list[Price]
+
+
+class CoverageView(Body):
+    device_id: str
+    coverage_id: str
+    kind: Literal["warranty", "contract"]
+    starts_at: datetime
+    labour: Cover
+    parts: Cover
+    travel: Cover
+
+
+class LineView(Body):
+    """A line of a charge with its words."""
+
+    kind: Literal["labour", "part", "travel"]
+    item: str
+    quantity: int = Field(description="Pieces; of labour, seconds as they are charged.")
+    unit_fen: int
+    gross_fen: int
+    covered_fen: int
+    customer_fen: int
+    percent: int
+    why: Literal["covered", "over", "not-covered", "no-price"]
+    coverage_id: str
+    coverage_kind: Literal["", "warranty", "contract"]
+    until: datetime | None
+    explained_en: str
+    explained_zh: str
+
+
+class ChargeView(Body):
+    """What is paid for a visit, 1/100 CNY, tax included. The sums are those of the lines."""
+
+    visit_id: str
+    device_id: str
+    list_version: int
+    charged_at: datetime
+    lines: list[LineView]
+    gross_fen: int
+    warranty_fen: int
+    contract_fen: int
+    customer_fen: int
+    unpriced: int = Field(description="Lines without a price: somebody must look before it is sent.")
+
+
+def _prices(router: ServiceRouter) -> None:
+    table = PRICE_LISTS.table
+
+    @router.post("", summary="Say what services cost from a time on, as a new version")
+    async def define(body: DefinePrices, call: Call = command("manager")) -> Accepted:
+        asked = body.model_copy(update={"effective_from": body.effective_from.astimezone(UTC)})
+        return Accepted.of(await call.ask(asked, versioned=PRICES_STREAM), id="standard")
+
+    @router.get("", summary="The versions of the price list, the newest first")
+    async def versions(
+        call: Call = query("engineer", *STAFF), cursor: str | None = None, limit: Limit = 20
+    ) -> Page[PricesView]:
+        page = await call.page(select(table), order_by=[table.c.version.desc()], cursor=cursor, limit=limit)
+        return page.map(_prices_view)
+
+
+def _prices_view(row: Mapping[str, Any]) -> PricesView:
+    same = {name: row[name] for name in ("version", "labour_fen_per_h", "labour_step_s", "travel_fen")}
+    parts = [Price(part_id=one.part_id, unit_fen=one.unit_fen) for one in prices_of(row["parts"])]
+    return PricesView(**same, effective_from=at_micros(row["effective_from"]), parts=parts)
+
+
+def _coverages(router: ServiceRouter) -> None:
+    table = COVERAGES.table
+
+    @router.post("", summary="A warranty or a contract pays for work on a device; the same id again puts it right")
+    async def put(body: SetCoverage, call: Call = command("agent", "manager")) -> Accepted:
+        terms = {
+            name: Cover(percent=cover.percent, until=cover.until.astimezone(UTC))
+            for name, cover in (("labour", body.labour), ("parts", body.parts), ("travel", body.travel))
+        }
+        asked = body.model_copy(update={**terms, "starts_at": body.starts_at.astimezone(UTC)})
+        answer = await call.ask(asked, versioned=coverage_stream(body.device_id))
+        return Accepted.of(answer, id=body.device_id)
+
+    @router.get("", summary="What warranties and contracts pay, by device")
+    async def some(
+        call: Call = query("engineer", *STAFF),
+        device_id: str | None = None,
+        cursor: str | None = None,
+        limit: Limit = 50,
+    ) -> Page[CoverageView]:
+        rows: Select[Any] = select(table)
+        if device_id is not None:
+            rows = rows.where(table.c.device_id == device_id)
+        order = [table.c.device_id, table.c.coverage_id]
+        return (await call.page(rows, order_by=order, cursor=cursor, limit=limit)).map(_coverage_view)
+
+
+def _coverage_view(row: Mapping[str, Any]) -> CoverageView:
+    def cover(name: str) -> Cover:
+        return Cover(percent=row[f"{name}_percent"], until=at_micros(row[f"{name}_until"]))
+
+    return CoverageView(
+        device_id=row["device_id"],
+        coverage_id=row["coverage_id"],
+        kind=row["kind"],
+        starts_at=at_micros(row["starts_at"]),
+        labour=cover("labour"),
+        parts=cover("parts"),
+        travel=cover("travel"),
+    )
+
+
+def _charge(router: ServiceRouter) -> None:
+    table = CHARGES.table
+
+    @router.get("/{visit_id}/charge", summary="What is paid for it and by whom, each line explained")
+    async def charge(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> ChargeView:
+        await _own(visit_id, call)
+        row = await call.one(select(table).where(table.c.visit_id == visit_id))
+        if row is None:
+            raise absent("charge", visit_id)
+        call.etag(row["version"])
+        same = {name: row[name] for name in ChargeView.model_fields if name not in ("charged_at", "lines")}
+        lines = [_line_view(one) for one in lines_of(row["lines"])]
+        return ChargeView(**same, charged_at=at_micros(row["charged_at"]), lines=lines)
+
+
+WHY: Final = {
+    "covered": ("{name} {id} pays {percent} %, until {until}.", "{name} {id} 承担 {percent}%，有效期至 {until}。"),
+    "over": ("{name} {id} was over on {until}.", "{name} {id} 已于 {until} 到期。"),
+    "not-covered": ("No warranty and no contract pays for this.", "不在保修或合同范围内。"),
+    "no-price": (
+        "The price list has no price for this part; it is not charged yet.",
+        "价格表中没有该备件的价格，暂未计费。",
+    ),
+}
+NAMES: Final = {"": ("", ""), "warranty": ("The warranty", "保修"), "contract": ("The contract", "合同")}
+
+
+def _line_view(line: ChargeLine) -> LineView:
+    until = f"{line.until.astimezone(TENANT_ZONE):%Y-%m-%d %H:%M}" if line.until else ""
+    facts = {"id": line.coverage_id, "percent": line.percent, "until": until}
+    en, zh = (
+        text.format(name=name, **facts) for text, name in zip(WHY[line.why], NAMES[line.coverage_kind], strict=True)
+    )
+    said = msgspec.structs.asdict(line)
+    return LineView(**said, customer_fen=line.gross_fen - line.covered_fen, explained_en=en, explained_zh=zh)
+
+
 IMAGE = {"schema": {"type": "string", "format": "binary"}}
 IMAGES: dict[str, Any] = {"content": {name: IMAGE for name in ("image/jpeg", "image/png", "image/webp")}}
 
 
+def _blobs(api: FieldworkApi) -> Blobs:
+    return FileBlobs(api.folder / "blobs", seal=api.seal, unseal=api.unseal)
+
+
+SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
+"""Of what people wrote or sent, when it is shown."""
+
+
+def _report(router: ServiceRouter, api: FieldworkApi) -> None:
+    photos = VISIT_PHOTOS.table
+
+    @router.get(
+        "/{visit_id}/report",
+        summary="The service report as a PDF, in Chinese and English",
+        response_class=Response,
+        responses={200: {"content": {"application/pdf": IMAGE}}},
+    )
+    async def report(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> Response:
+        visit = await _own(visit_id, call)
+        if visit["finished_at"] is None:
+            raise Problem("visit.no-record", visit_id=visit_id, state=visit["state"])
+        rows = await call.fetch(select(photos).where(photos.c.visit_id == visit_id).order_by(photos.c.number))
+        pictures = []
+        for row in _most_telling(rows):
+            content = await _blobs(api).get(call.tenant, visit["customer_id"], row["sha256"])
+            if content is not None:
+                pictures.append(ReportPhoto(row["moment"], _local(row["taken_at"]), content))
+        lists = SERVICE_CODES.table
+        codes = await call.one(select(lists).where(lists.c.version == visit["codes_version"]))
+        told = _told(_detail(visit, call), codes, pictures, len(rows))
+        content = await asyncio.to_thread(report_pdf, told)
+        named = {"Content-Disposition": f'inline; filename="service-report-{visit_id}.pdf"'}
+        return Response(content, media_type="application/pdf", headers=SAFE | named)
+
+
+def _most_telling(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """As many as the report has room for: before and after go first."""
+    return sorted(rows, key=lambda row: row["moment"] == "other")[:MOST_PHOTOS]
+
+
+def _local(at: int) -> str:
+    return f"{at_micros(at).astimezone(TENANT_ZONE):%Y-%m-%d %H:%M}"
+
+
+def _told(
+    visit: VisitDetail, codes: Mapping[str, Any] | None, photos: list[ReportPhoto], photos_kept: int
+) -> ServiceReport:
+    def when(at: datetime | None) -> str:
+        return f"{at.astimezone(TENANT_ZONE):%Y-%m-%d %H:%M}" if at else ""
+
+    def words(code: str, listed: str) -> str:
+        found = next((one for one in codes_of(codes[listed]) if one.code == code), None) if codes else None
+        return f"{found.zh} {found.en} ({code})" if found else code
+
+    place = (visit.signed_lat_udeg, visit.signed_lon_udeg)
+    return ServiceReport(
+        visit_id=visit.visit_id,
+        order_id=visit.order_id,
+        request_id=visit.request_id,
+        customer_id=visit.customer_id,
+        engineer_id=visit.engineer_id,
+        device=" ".join(part for part in (visit.device_model, visit.device_id) if part),
+        departed_at=when(visit.departed_at),
+        arrived_at=when(visit.arrived_at),
+        started_at=when(visit.started_at),
+        finished_at=when(visit.finished_at),
+        labour_min=round(visit.labour_s / 60),
+        cause=words(visit.cause, "causes"),
+        remedy=words(visit.action, "remedies"),
+        record=visit.record,
+        parts=[(p.part_id, p.place_id, p.quantity, ", ".join(p.serials), p.old_returned) for p in visit.parts],
+        checklist=[(one.item, one.passed, one.note) for one in visit.checklist],
+        readings=[(one.meter, f"{one.value} {one.unit}") for one in visit.readings],
+        photos=photos,
+        photos_kept=photos_kept,
+        refusal=visit.refusal,
+        accepted_at=when(visit.ended_at) if visit.state == "completed" else "",
+        rating=visit.rating,
+        signed_name=visit.signed_name,
+        signature=visit.signature,
+        signed_place=None if None in place else cast("tuple[int, int]", place),
+        record_sha256=visit.signed_sha256 or visit.record_sha256,
+    )
+
+
 def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     table = VISIT_PHOTOS.table
-
-    def blobs() -> Blobs:
-        return FileBlobs(api.folder / "blobs", seal=api.seal, unseal=api.unseal)
 
     @router.post(
         "/{visit_id}/photos",
@@ -323,18 +822,25 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     ) -> Accepted:
         row = await _own(visit_id, call)
         content = await call.body()
-        media_type = media_type_of(content)
-        if media_type is None:
-            raise Problem("photo.not-a-picture", allowed=["image/jpeg", "image/png", "image/webp"])
+        try:
+            picture = await asyncio.to_thread(cleaned, content)
+        except NotAPicture:
+            raise Problem("photo.not-a-picture", allowed=["image/jpeg", "image/png", "image/webp"]) from None
+        except TooLarge:
+            raise Problem("photo.too-many-pixels", most=PIXELS) from None
         photo = AttachPhoto(
             visit_id=visit_id,
             at=reported(happened_at, call.now),
             now=call.now,
             photo_id=photo_id or call.new_id(),
             moment=moment,
-            sha256=await blobs().put(call.tenant, row["customer_id"], content),
-            media_type=media_type,
-            size_b=len(content),
+            sha256=await _blobs(api).put(call.tenant, row["customer_id"], picture.content),
+            media_type=picture.media_type,
+            size_b=len(picture.content),
+            picture_sha256=picture.sha256,
+            taken_at=picture.taken_at and picture.taken_at.astimezone(UTC),
+            lat_udeg=picture.lat_udeg,
+            lon_udeg=picture.lon_udeg,
         )
         stream = visit_stream(visit_id)
         answer = await call.ask(photo, versioned=stream, happened_at=photo.at)
@@ -356,8 +862,7 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     async def photo(visit_id: str, photo_id: str, call: Call = query("customer", "engineer", *STAFF)) -> Response:
         visit = await _own(visit_id, call)
         row = await call.one(select(table).where(table.c.visit_id == visit_id, table.c.photo_id == photo_id))
-        content = row and await blobs().get(call.tenant, visit["customer_id"], row["sha256"])
+        content = row and await _blobs(api).get(call.tenant, visit["customer_id"], row["sha256"])
         if row is None or content is None:
             raise absent("photo", photo_id)
-        safe = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
-        return Response(content, media_type=row["media_type"], headers=safe)
+        return Response(content, media_type=row["media_type"], headers=SAFE)

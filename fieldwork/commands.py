@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -17,10 +18,102 @@ SvgPath = Annotated[
 ]
 """The `d` of an SVG path: it begins with a move, and there is nothing in it that a browser could run."""
 
+Sealed = Annotated[str, StringConstraints(pattern="^sealed:")]
+"""A text that was sealed before it came into a command, because a step may have to wait; it is opened by no rule."""
+
 Moment = Literal["before", "after", "other"]
 MediaType = Literal["image/jpeg", "image/png", "image/webp"]
 OverReason = Literal["order-cancelled", "order-declined", "order-finished"]
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 AbortReason = Literal["nobody-there", "part-missing", "not-safe", "not-repairable-here", "other"]
+
+
+class Code(Command):
+    code: Name
+    en: Short
+    zh: Short
+
+
+class DefineCodes(Command):
+    """The codes of causes and remedies are these from now on."""
+
+    causes: tuple[Code, ...] = Field(min_length=1, max_length=500)
+    remedies: tuple[Code, ...] = Field(min_length=1, max_length=500)
+
+
+class Checked(Command):
+    """A point of a checklist. One that is not in order asks for an order of its own."""
+
+    item: Name
+    passed: bool
+    note: Note = ""
+
+
+class Reading(Command):
+    """What a meter of the device shows, in whole units."""
+
+    meter: Name
+    value: int = Field(ge=0, lt=2**53)
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+
+
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""What lies outside is a slip of the pen, and no calendar can reckon with it."""
+
+
+class Place(Command):
+    """Where something was done, 1/1,000,000 degree north and east."""
+
+    lat_udeg: int = Field(ge=-90_000_000, le=90_000_000)
+    lon_udeg: int = Field(ge=-180_000_000, le=180_000_000)
+
+
+Fen = Annotated[int, Field(ge=0, le=10**12)]
+"""1/100 CNY, tax included."""
+Instant = Annotated[AwareDatetime, Field(ge=FIRST, lt=LAST)]
+
+
+class Price(Command):
+    part_id: Name
+    unit_fen: Fen
+
+
+class DefinePrices(Command):
+    """Services cost this from then on."""
+
+    effective_from: Instant
+    labour_fen_per_h: Fen
+    labour_step_s: int = Field(default=900, ge=1, le=86_400)
+    travel_fen: Fen
+    parts: tuple[Price, ...] = Field(default=(), max_length=10_000)
+
+
+class Cover(Command):
+    """So much of a price is covered, for work that was begun before `until`."""
+
+    percent: int = Field(ge=0, le=100)
+    until: Instant
+
+
+class SetCoverage(Command):
+    """A warranty or a contract pays for work on a device."""
+
+    device_id: Name
+    coverage_id: Name
+    kind: Literal["warranty", "contract"]
+    starts_at: Instant
+    labour: Cover
+    parts: Cover
+    travel: Cover
+
+
+class ChargeService(Command):
+    """Completed work is charged."""
+
+    visit_id: str
+    device_id: str = ""
+    at: AwareDatetime
 
 
 class PlanVisit(Command):
@@ -37,6 +130,8 @@ class PlanVisit(Command):
     """Whose the record of the work and the signature will be."""
     device_id: str = ""
     device_model: str = ""
+    at: AwareDatetime | None = None
+    """When the order was given to her."""
     known_visits: tuple[str, ...] = ()
     """What the view says were planned for the order before: these are the streams that the decision reads."""
 
@@ -46,6 +141,8 @@ class CancelVisits(Command):
 
     order_id: str
     reason: OverReason
+    at: AwareDatetime | None = None
+    """When that was."""
     known_visits: tuple[str, ...] = ()
     """As with PlanVisit."""
 
@@ -79,6 +176,11 @@ class AttachPhoto(Step):
     sha256: str
     media_type: MediaType
     size_b: int = Field(ge=1)
+    picture_sha256: str
+    taken_at: AwareDatetime | None = None
+    """When and where, as the camera says."""
+    lat_udeg: int | None = None
+    lon_udeg: int | None = None
 
 
 class UsePart(Step):
@@ -88,6 +190,9 @@ class UsePart(Step):
     place_id: Name | Literal[""] = ""
     """Where it was taken from; the van of the visit where nothing is said."""
     quantity: int = Field(ge=1, le=1_000)
+    serials: tuple[Name, ...] = ()
+    """Of all pieces, or of none."""
+    old_returned: int = Field(default=0, ge=0, le=1_000)
 
 
 class FinishWork(Step):
@@ -95,20 +200,30 @@ class FinishWork(Step):
 
     cause: Name
     action: Name
-    record: Words
+    record: Words | Sealed
+    codes_version: int = Field(default=0, ge=0)
+    """The list that the codes are of; the newest where nothing is said."""
+    labour_s: int | None = Field(default=None, ge=0, le=86_400)
+    """Without it, the time since the work was started."""
+    checklist: tuple[Checked, ...] = Field(default=(), max_length=200)
+    readings: tuple[Reading, ...] = Field(default=(), max_length=50)
 
 
 class AcceptWork(Step):
     """The customer accepts the work, rates and signs it."""
 
     rating: int = Field(ge=1, le=5)
-    signature: SvgPath
+    signature: SvgPath | Sealed
+    signed_name: Short | Sealed | Literal[""] = ""
+    place: Place | None = None
+    record_sha256: Sha256 | Literal[""] = ""
+    """Of the record that the customer was shown. A phone without a network cannot know it and says nothing."""
 
 
 class RefuseWork(Step):
     """The customer does not accept the work as it is."""
 
-    reason: Words
+    reason: Words | Sealed
 
 
 class AbortVisit(Step):
@@ -119,3 +234,21 @@ class AbortVisit(Step):
 
 
 StepCommand = Depart | Arrive | StartWork | AttachPhoto | UsePart | FinishWork | AcceptWork | RefuseWork | AbortVisit
+
+
+ReportedCommand = Depart | Arrive | StartWork | UsePart | FinishWork | AcceptWork | RefuseWork | AbortVisit
+"""What a phone reports in a batch. The bytes of a photo come by themselves, at any time."""
+
+
+class ReportStep(Command):
+    """
+    A phone reports a step that it took, perhaps while it was offline: late, again, or before one that precedes it.
+
+    Steps are decided in the order of their numbers, whatever the order in which they come.
+    """
+
+    step_id: Name
+    """Made on the phone; what comes again under it changes nothing."""
+    number: int = Field(ge=1, le=10_000)
+    """Its place among the steps that the phone took of this visit, dense from 1."""
+    step: ReportedCommand

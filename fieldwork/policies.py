@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderFinished, OrderReassigned
 from contracts.envelope import Envelope
-from fieldwork.commands import CancelVisits, OverReason, PlanVisit
+from contracts.fieldwork import ServiceCompleted
+from fieldwork.commands import CancelVisits, ChargeService, OverReason, PlanVisit
 from fieldwork.projections.visits import VISITS_OF_ORDER
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -37,6 +38,7 @@ async def when_order_assigned(
             customer_id=event.customer_id,
             device_id=event.device_id,
             device_model=event.device_model,
+            at=envelope.time,
             known_visits=await _visits_of(event.order_id, envelope.tenant, facts),
         )
     ]
@@ -45,7 +47,7 @@ async def when_order_assigned(
 async def when_order_over(event: OrderOver, envelope: Envelope, facts: Facts) -> list[CancelVisits]:
     """Also when it is finished: another engineer may have done the work."""
     known_visits = await _visits_of(event.order_id, envelope.tenant, facts)
-    return [CancelVisits(order_id=event.order_id, reason=WHY[type(event)], known_visits=known_visits)]
+    return [CancelVisits(order_id=event.order_id, reason=WHY[type(event)], at=envelope.time, known_visits=known_visits)]
 
 
 async def _visits_of(order_id: str, tenant: str, facts: Facts) -> tuple[str, ...]:
@@ -58,6 +60,10 @@ async def when_order_moves(event: OrderEvent, envelope: Envelope, facts: Facts) 
     return await when_order_assigned(event, envelope, facts)
 
 
+async def when_service_completed(event: ServiceCompleted, envelope: Envelope, facts: Facts) -> list[ChargeService]:
+    return [ChargeService(visit_id=event.visit_id, device_id=event.device_id, at=envelope.recorded_at)]
+
+
 # One policy, because order is kept within a policy only: a cancellation must not overtake its assignment.
 POLICIES = (
     Policy(
@@ -65,4 +71,5 @@ POLICIES = (
         (OrderAssigned, OrderReassigned, OrderCancelled, OrderDeclined, OrderFinished),
         when_order_moves,
     ),
+    Policy("charge-of-service", (ServiceCompleted,), when_service_completed),
 )

@@ -30,9 +30,11 @@ def plan(states: States, command: PlanVisit) -> list[Event]:
     if not isinstance(states[visit_stream(command.visit_id)], Unplanned):
         return []
     former = _all_of(states, command)
-    planned = VisitPlanned(**command.model_dump(exclude={"known_visits"}))
+    planned = VisitPlanned(**command.model_dump(exclude={"known_visits", "at"}))
     added = VisitAdded(order_id=command.order_id, request_id=command.request_id, visit_id=command.visit_id)
-    called_off = [event for visit_id in former for event in cancel(states[visit_stream(visit_id)], "order-reassigned")]
+    called_off = [
+        event for visit_id in former for event in cancel(states[visit_stream(visit_id)], "order-reassigned", command.at)
+    ]
     return [*called_off, planned, added]
 
 
@@ -42,7 +44,9 @@ def cancel_reads(command: CancelVisits) -> tuple[str, ...]:
 
 def cancel_all(states: States, command: CancelVisits) -> list[Event]:
     former = _all_of(states, command)
-    return [event for visit_id in former for event in cancel(states[visit_stream(visit_id)], command.reason)]
+    return [
+        event for visit_id in former for event in cancel(states[visit_stream(visit_id)], command.reason, command.at)
+    ]
 
 
 def _all_of(states: States, command: PlanVisit | CancelVisits) -> Sequence[str]:

@@ -7,15 +7,21 @@ but not out of order and not in the future.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
+import msgspec
+
 from contracts.event import Event
 from contracts.fieldwork import (
     AcceptanceRefused,
+    ChecklistItem,
     EngineerArrived,
     EngineerDeparted,
+    FollowUpAsked,
+    MeterReading,
     PartUsed,
     PhotoAttached,
     ServiceCompleted,
@@ -41,6 +47,7 @@ from fieldwork.commands import (
     StepCommand,
     UsePart,
 )
+from fieldwork.domain.service_codes import NONE, Codes, version_for
 from services.chassis.journal.rules import Stream
 
 FAST_CLOCK = timedelta(minutes=2)
@@ -55,12 +62,14 @@ class Unplanned:
 @dataclass(frozen=True)
 class Planned:
     plan: VisitPlanned
+    photos: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Departed:
     plan: VisitPlanned
     departed_at: datetime
+    photos: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,8 @@ class Working:
     photos: frozenset[str] = frozenset()
     parts: tuple[UsedPart, ...] = ()
     refused: bool = False
+    asked: frozenset[str] = frozenset()
+    """The points of the checklist for which a follow-up was asked."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +101,31 @@ class Finished:
     finished_at: datetime
     cause: str
     action: str
+    record_sha256: str = ""
+    labour_s: int = 0
 
 
 @dataclass(frozen=True)
 class Completed:
+    plan: VisitPlanned
+    photos: frozenset[str]
+    arrived_at: datetime
     rating: int
+    labour_s: int
+    parts: tuple[UsedPart, ...]
 
 
 @dataclass(frozen=True)
 class Aborted:
-    pass
+    plan: VisitPlanned
+    photos: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    pass
+    plan: VisitPlanned
+    reason: str
+    since: datetime | None
 
 
 Visit = Unplanned | Planned | Departed | Arrived | Working | Finished | Completed | Aborted | Cancelled
@@ -115,9 +136,9 @@ def visit_stream(visit_id: str) -> str:
     return f"visit/{visit_id}"
 
 
-def decide(visit: Visit, command: StepCommand) -> list[Event]:
-    if command.at > command.now + FAST_CLOCK:
-        raise Rejected("visit.time-in-future", at=command.at.isoformat(), now=command.now.isoformat())
+def decide(visit: Visit, command: StepCommand, codes: Codes = NONE) -> list[Event]:
+    """`codes` are the lists of causes and remedies, which finishing the work looks at."""
+    not_in_future(command)
     match command:
         case Depart():
             return _depart(visit, command)
@@ -130,7 +151,7 @@ def decide(visit: Visit, command: StepCommand) -> list[Event]:
         case UsePart():
             return _use(visit, command)
         case FinishWork():
-            return _finish(visit, command)
+            return _finish(visit, command, codes)
         case AcceptWork():
             return _accept(visit, command)
         case RefuseWork():
@@ -148,7 +169,7 @@ def _depart(visit: Visit, command: Depart) -> list[Event]:
         case Departed() | Arrived() | Working() | Finished() | Completed():
             return []
         case _:
-            raise _wrong_step(visit, "depart")
+            raise _wrong_step(visit, command, "depart")
 
 
 def _arrive(visit: Visit, command: Arrive) -> list[Event]:
@@ -159,7 +180,7 @@ def _arrive(visit: Visit, command: Arrive) -> list[Event]:
         case Arrived() | Working() | Finished() | Completed():
             return []
         case _:
-            raise _wrong_step(visit, "arrive")
+            raise _wrong_step(visit, command, "arrive")
 
 
 def _start(visit: Visit, command: StartWork) -> list[Event]:
@@ -170,19 +191,27 @@ def _start(visit: Visit, command: StartWork) -> list[Event]:
         case Working() | Finished() | Completed():
             return []
         case _:
-            raise _wrong_step(visit, "start")
+            raise _wrong_step(visit, command, "start")
 
 
 def _attach(visit: Visit, command: AttachPhoto) -> list[Event]:
+    """A picture comes when there is a network: before the arrival that the phone still keeps, or after the end."""
     match visit:
-        case Arrived(plan) | Working(plan) | Finished(Working(plan)):
-            if command.photo_id in (visit.work.photos if isinstance(visit, Finished) else visit.photos):
-                return []
-            _in_order(command, visit.work.arrived_at if isinstance(visit, Finished) else visit.arrived_at)
-            photo = command.model_dump(exclude={"at", "now"})
-            return [PhotoAttached(request_id=plan.request_id, **photo)]
+        case Unplanned() | Cancelled():
+            raise _wrong_step(visit, command, "photo")
+        case Arrived() | Working() | Completed():
+            known, after = visit.photos, visit.arrived_at
+        case Finished(work):
+            known, after = work.photos, work.arrived_at
+        case Planned() | Departed() | Aborted():
+            known, after = visit.photos, command.at
         case _:
-            raise _wrong_step(visit, "photo")
+            assert_never(visit)
+    if command.photo_id in known:
+        return []
+    _in_order(command, after)
+    photo = command.model_dump(exclude={"at", "now"})
+    return [PhotoAttached(request_id=plan_of(visit).request_id, **photo)]
 
 
 def _use(visit: Visit, command: UsePart) -> list[Event]:
@@ -200,36 +229,76 @@ def _use(visit: Visit, command: UsePart) -> list[Event]:
                     part_id=command.part_id,
                     place_id=place_id,
                     quantity=command.quantity,
+                    serials=command.serials,
+                    old_returned=command.old_returned,
+                    used_at=command.at,
                 )
             ]
         case _:
-            raise _wrong_step(visit, "use-part")
+            raise _wrong_step(visit, command, "use-part")
 
 
-def _finish(visit: Visit, command: FinishWork) -> list[Event]:
+def _finish(visit: Visit, command: FinishWork, codes: Codes) -> list[Event]:
     match visit:
         case Working(plan):
             _in_order(command, visit.last_at)
-            return [
-                WorkFinished(
-                    **_ids(plan),
-                    customer_id=plan.customer_id,
-                    cause=command.cause,
-                    action=command.action,
-                    record=command.record,
-                    finished_at=command.at,
-                )
-            ]
+            worked = command.at - visit.started_at
+            finished = WorkFinished(
+                **_ids(plan),
+                customer_id=plan.customer_id,
+                cause=command.cause,
+                action=command.action,
+                codes_version=version_for(codes, command.cause, command.action, command.codes_version),
+                labour_s=int(worked.total_seconds()) if command.labour_s is None else command.labour_s,
+                record=command.record,
+                checklist=tuple([ChecklistItem(one.item, one.passed, one.note) for one in command.checklist]),
+                readings=tuple([MeterReading(one.meter, one.value, one.unit) for one in command.readings]),
+                parts=visit.parts,
+                finished_at=command.at,
+            )
+            signed = msgspec.structs.replace(finished, record_sha256=record_sha256(finished))
+            return [signed, *_follow_ups(visit, command)]
         case Finished(cause=command.cause, action=command.action):
             return []
         case _:
-            raise _wrong_step(visit, "finish")
+            raise _wrong_step(visit, command, "finish")
+
+
+def record_sha256(record: WorkFinished) -> str:
+    """As the contract says: of the JSON of all fields but the hash itself, keys sorted, no spaces."""
+    fields = msgspec.structs.asdict(record)
+    del fields["record_sha256"]
+    return hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()
+
+
+def _follow_ups(visit: Working, command: FinishWork) -> list[Event]:
+    """An order is asked for each point that is not in order, once: also when the work is finished again."""
+    plan, asked, events = visit.plan, set(visit.asked), list[Event]()
+    for one in command.checklist:
+        if not one.passed and one.item not in asked:
+            asked.add(one.item)
+            events.append(
+                FollowUpAsked(
+                    **_ids(plan),
+                    customer_id=plan.customer_id,
+                    device_id=plan.device_id,
+                    device_model=plan.device_model,
+                    item=one.item,
+                    note=one.note,
+                    asked_at=command.at,
+                )
+            )
+    return events
 
 
 def _accept(visit: Visit, command: AcceptWork) -> list[Event]:
     match visit:
         case Finished(Working(plan) as work, finished_at):
             _in_order(command, finished_at)
+            if command.record_sha256 not in ("", visit.record_sha256):
+                facts = {"signed": command.record_sha256, "current": visit.record_sha256}
+                raise Rejected("visit.record-changed", **facts)
+            place = command.place
             return [
                 ServiceCompleted(
                     **_ids(plan),
@@ -244,12 +313,17 @@ def _accept(visit: Visit, command: AcceptWork) -> list[Event]:
                     started_at=work.started_at,
                     finished_at=finished_at,
                     photos=len(work.photos),
+                    accepted_at=command.at,
+                    signed_name=command.signed_name,
+                    signed_lat_udeg=place.lat_udeg if place else None,
+                    signed_lon_udeg=place.lon_udeg if place else None,
+                    record_sha256=visit.record_sha256,
                 )
             ]
-        case Completed(command.rating):
+        case Completed(rating=command.rating):
             return []
         case _:
-            raise _wrong_step(visit, "accept")
+            raise _wrong_step(visit, command, "accept")
 
 
 def _refuse(visit: Visit, command: RefuseWork) -> list[Event]:
@@ -263,7 +337,7 @@ def _refuse(visit: Visit, command: RefuseWork) -> list[Event]:
         case Working(refused=True):
             return []
         case _:
-            raise _wrong_step(visit, "refuse")
+            raise _wrong_step(visit, command, "refuse")
 
 
 def _abort(visit: Visit, command: AbortVisit) -> list[Event]:
@@ -271,14 +345,16 @@ def _abort(visit: Visit, command: AbortVisit) -> list[Event]:
         case Departed(plan, last_at) | Arrived(plan, arrived_at=last_at) | Working(plan, last_at=last_at):
             _in_order(command, last_at)
             parts = visit.parts if isinstance(visit, Working) else ()
-            return [VisitAborted(**_ids(plan), reason=command.reason, note=command.note, parts=parts)]
+            return [
+                VisitAborted(**_ids(plan), reason=command.reason, note=command.note, parts=parts, aborted_at=command.at)
+            ]
         case Aborted():
             return []
         case _:
-            raise _wrong_step(visit, "abort")
+            raise _wrong_step(visit, command, "abort")
 
 
-def cancel(visit: Visit, reason: OverReason | Literal["order-reassigned"]) -> list[Event]:
+def cancel(visit: Visit, reason: OverReason | Literal["order-reassigned"], at: datetime | None = None) -> list[Event]:
     """
     Work that has begun goes on: it is a fact and wins.
 
@@ -290,11 +366,32 @@ def cancel(visit: Visit, reason: OverReason | Literal["order-reassigned"]) -> li
     told = "order-reassigned" if reason == "order-finished" else reason
     match visit:
         case Planned(plan):
-            return [VisitCancelled(**_ids(plan), reason=told)]
+            return [VisitCancelled(**_ids(plan), reason=told, cancelled_at=at)]
         case Departed(plan) | Arrived(plan) if reason in ("order-cancelled", "order-finished"):
-            return [VisitCancelled(**_ids(plan), reason=told)]
+            return [VisitCancelled(**_ids(plan), reason=told, cancelled_at=at)]
         case _:
             return []
+
+
+def plan_of(visit: Visit) -> VisitPlanned:
+    """What was planned. Raises Rejected where nobody is to go."""
+    match visit:
+        case Unplanned():
+            raise Rejected("visit.wrong-step", state="unplanned", wanted="any")
+        case Finished(work):
+            return work.plan
+        case _:
+            return visit.plan
+
+
+def _photos_of(visit: Visit) -> frozenset[str]:
+    match visit:
+        case Unplanned() | Cancelled():
+            return frozenset()
+        case Finished(work):
+            return work.photos
+        case _:
+            return visit.photos
 
 
 def _ids(plan: VisitPlanned) -> dict[str, str]:
@@ -306,12 +403,21 @@ def _ids(plan: VisitPlanned) -> dict[str, str]:
     }
 
 
+def not_in_future(step: Step) -> None:
+    if step.at > step.now + FAST_CLOCK:
+        raise Rejected("visit.time-in-future", at=step.at.isoformat(), now=step.now.isoformat())
+
+
 def _in_order(step: Step, after: datetime) -> None:
     if step.at < after:
         raise Rejected("visit.time-before", at=step.at.isoformat(), after=after.isoformat())
 
 
-def _wrong_step(visit: Visit, wanted: str) -> Rejected:
+def _wrong_step(visit: Visit, step: Step, wanted: str) -> Rejected:
+    if isinstance(visit, Cancelled):
+        since = "" if visit.since is None else visit.since.isoformat()
+        at = step.at.isoformat()
+        return Rejected("visit.called-off", step=wanted, at=at, reason=visit.reason, since=since or "an earlier time")
     return Rejected("visit.wrong-step", state=type(visit).__name__.lower(), wanted=wanted)
 
 
@@ -324,6 +430,7 @@ VisitEvent = (
     | PhotoAttached
     | PartUsed
     | WorkFinished
+    | FollowUpAsked
     | AcceptanceRefused
     | ServiceCompleted
     | VisitAborted
@@ -335,39 +442,48 @@ def evolve(visit: Visit, event: VisitEvent) -> Visit:
     match event, visit:
         case VisitPlanned(), _:
             return Planned(event)
-        case EngineerDeparted(), Planned(plan):
-            return Departed(plan, event.departed_at or plan.starts_at)
-        case EngineerArrived(), Departed(plan, departed_at):
-            return Arrived(plan, departed_at, event.arrived_at or departed_at)
+        case EngineerDeparted(), Planned(plan, photos):
+            return Departed(plan, event.departed_at or plan.starts_at, photos)
+        case EngineerArrived(), Departed(plan, departed_at, photos):
+            return Arrived(plan, departed_at, event.arrived_at or departed_at, photos)
         case WorkStarted(), Arrived(plan, departed_at, arrived_at, photos):
             started_at = event.started_at or arrived_at
             return Working(plan, departed_at, arrived_at, started_at, started_at, photos)
-        case PhotoAttached(), (Arrived() | Working()):
+        case PhotoAttached(), (Planned() | Departed() | Arrived() | Working() | Completed() | Aborted()):
             return replace(visit, photos=visit.photos | {event.photo_id})
         case PhotoAttached(), Finished(work):
             return replace(visit, work=replace(work, photos=work.photos | {event.photo_id}))
         case PartUsed(), Working(parts=parts):
             return replace(visit, parts=with_part(parts, event))
         case WorkFinished(), Working():
-            return Finished(visit, event.finished_at or visit.last_at, event.cause, event.action)
+            finished_at = event.finished_at or visit.last_at
+            return Finished(visit, finished_at, event.cause, event.action, event.record_sha256, event.labour_s)
+        case FollowUpAsked(), Finished(work):
+            return replace(visit, work=replace(work, asked=work.asked | {event.item}))
         case AcceptanceRefused(), Finished(work, finished_at):
             return replace(work, refused=True, last_at=event.refused_at or finished_at)
-        case ServiceCompleted(), _:
-            return Completed(event.rating)
-        case VisitAborted(), _:
-            return Aborted()
-        case VisitCancelled(), _:
-            return Cancelled()
+        case ServiceCompleted(), Finished(work):
+            return Completed(work.plan, work.photos, work.arrived_at, event.rating, visit.labour_s, work.parts)
+        case VisitAborted(), (Planned() | Departed() | Arrived() | Working() | Finished()):
+            return Aborted(plan_of(visit), _photos_of(visit))
+        case VisitCancelled(), (Planned() | Departed() | Arrived()):
+            return Cancelled(visit.plan, event.reason, event.cancelled_at)
         case _:
             return visit
 
 
 def with_part(parts: tuple[UsedPart, ...], used: PartUsed) -> tuple[UsedPart, ...]:
     """The parts used so far and this one: one line for each part and place."""
-    lines = {(line.part_id, line.place_id): line.quantity for line in parts}
+    lines = {(line.part_id, line.place_id): line for line in parts}
     key = used.part_id, used.place_id
-    lines[key] = lines.get(key, 0) + used.quantity
-    return tuple([UsedPart(part_id, place_id, quantity) for (part_id, place_id), quantity in lines.items()])
+    line = lines.get(key)
+    lines[key] = UsedPart(
+        *key,
+        used.quantity + (line.quantity if line else 0),
+        ((line.serials if line else ()) + used.serials),
+        used.old_returned + (line.old_returned if line else 0),
+    )
+    return tuple(lines.values())
 
 
 VISIT: Stream[Visit] = Stream("visit", INITIAL, evolve)

@@ -13,7 +13,10 @@ def apply(rows: Rows, event: PhotoAttached, envelope: Envelope) -> None:
         event.visit_id,
         event.photo_id,
         number=envelope.version,
-        taken_at=micros(envelope.time),
+        taken_at=micros(event.taken_at or envelope.time),
+        lat_udeg=event.lat_udeg,
+        lon_udeg=event.lon_udeg,
+        picture_sha256=event.picture_sha256,
         moment=event.moment,
         sha256=event.sha256,
         media_type=event.media_type,
@@ -23,7 +26,7 @@ def apply(rows: Rows, event: PhotoAttached, envelope: Envelope) -> None:
 
 VISIT_PHOTOS = View(
     name="visit_photos",
-    version=1,
+    version=2,
     key={"visit_id": str, "photo_id": str},
     columns={
         "number": 0,
@@ -32,6 +35,9 @@ VISIT_PHOTOS = View(
         "sha256": "",
         "media_type": "",
         "size_b": 0,
+        "picture_sha256": "",
+        "lat_udeg": (int, None),
+        "lon_udeg": (int, None),
     },
     reads=(PhotoAttached,),
     apply=apply,

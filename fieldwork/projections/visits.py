@@ -10,8 +10,11 @@ from sqlalchemy import bindparam, select
 from contracts.envelope import Envelope
 from contracts.fieldwork import (
     AcceptanceRefused,
+    ChecklistItem,
     EngineerArrived,
     EngineerDeparted,
+    FollowUpAsked,
+    MeterReading,
     PartUsed,
     PhotoAttached,
     ServiceCompleted,
@@ -69,12 +72,29 @@ def apply(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
                 cause=event.cause,
                 action=event.action,
                 record=event.record,
+                codes_version=event.codes_version,
+                labour_s=event.labour_s,
+                checklist=msgspec.json.encode(event.checklist).decode(),
+                readings=msgspec.json.encode(event.readings).decode(),
+                record_sha256=event.record_sha256,
             )
+        case FollowUpAsked():
+            known = rows.get(key)
+            rows.put(key, version=version, follow_ups=known["follow_ups"] + 1 if known else 1)
         case AcceptanceRefused():
             rows.put(key, version=version, state="working", refusal=event.reason)
         case ServiceCompleted():
             rows.put(
-                key, version=version, state="completed", ended_at=at, rating=event.rating, signature=event.signature
+                key,
+                version=version,
+                state="completed",
+                ended_at=at,
+                rating=event.rating,
+                signature=event.signature,
+                signed_name=event.signed_name,
+                signed_lat_udeg=event.signed_lat_udeg,
+                signed_lon_udeg=event.signed_lon_udeg,
+                signed_sha256=event.record_sha256,
             )
         case VisitAborted():
             rows.put(key, version=version, state="aborted", ended_at=at, why=event.reason, note=event.note)
@@ -87,9 +107,19 @@ def parts_of(text: str) -> tuple[UsedPart, ...]:
     return msgspec.json.decode(text, type=tuple[UsedPart, ...])
 
 
+def checklist_of(text: str) -> tuple[ChecklistItem, ...]:
+    """The checklist of a row."""
+    return msgspec.json.decode(text, type=tuple[ChecklistItem, ...])
+
+
+def readings_of(text: str) -> tuple[MeterReading, ...]:
+    """The meter readings of a row."""
+    return msgspec.json.decode(text, type=tuple[MeterReading, ...])
+
+
 VISITS = View(
     name="visits",
-    version=1,
+    version=2,
     key={"visit_id": str},
     columns={
         "version": 0,
@@ -113,9 +143,19 @@ VISITS = View(
         "cause": "",
         "action": "",
         "record": "",
+        "codes_version": 0,
+        "labour_s": 0,
+        "checklist": "[]",
+        "readings": "[]",
+        "follow_ups": 0,
+        "record_sha256": "",
         "refusal": "",
         "rating": (int, None),
         "signature": "",
+        "signed_name": "",
+        "signed_lat_udeg": (int, None),
+        "signed_lon_udeg": (int, None),
+        "signed_sha256": "",
         "why": "",
         "note": "",
     },
@@ -127,6 +167,7 @@ VISITS = View(
         PhotoAttached,
         PartUsed,
         WorkFinished,
+        FollowUpAsked,
         AcceptanceRefused,
         ServiceCompleted,
         VisitAborted,

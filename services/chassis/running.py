@@ -123,6 +123,11 @@ class Running:
         await self.keys.ensure({(tenant, person)})
         return self.keys.seal(tenant, person, b64encode(content).decode()).encode()
 
+    async def seal_text(self, tenant: str, person: str, text: str) -> str:
+        """A text under the person's key, as the writer would seal it: what is sealed already stays as it is."""
+        await self.keys.ensure({(tenant, person)})
+        return self.keys.seal(tenant, person, text)
+
     async def unseal(self, tenant: str, person: str, sealed: bytes) -> bytes:
         """What `seal` sealed. Raises KeyError when the person is forgotten."""
         text = sealed.decode()

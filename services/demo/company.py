@@ -6,7 +6,7 @@ The same seed makes the same company. Nothing in it is real.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -53,6 +53,9 @@ class Company:
     places: list[dict[str, Any]]
     parts: list[dict[str, Any]]
     counts: list[dict[str, Any]]
+    service_codes: list[dict[str, Any]] = field(default_factory=list)
+    prices: list[dict[str, Any]] = field(default_factory=list)
+    coverages: list[dict[str, Any]] = field(default_factory=list)
 
 
 def company(seed: int) -> Company:
@@ -73,6 +76,7 @@ def company(seed: int) -> Company:
         for part in parts
         if any(model in part["fits"] for model, skill in MODELS.items() if skill in engineer["skills"])
     ]
+    devices = _devices(rng, customers)
     return Company(
         request_types={
             "repair": {"name": "设备报修 Repair", "duration_s": 3_600, "min_description": 2},
@@ -80,12 +84,55 @@ def company(seed: int) -> Company:
             "inspection": {"name": "巡检 Inspection round", "duration_s": 1_800},
         },
         customers=customers,
-        devices=_devices(rng, customers),
+        devices=devices,
         engineers=engineers,
         places=places,
         parts=parts,
         counts=counts,
+        service_codes=[CODES],
+        prices=[_prices(parts)],
+        coverages=[_warranty(device["device_id"]) for device in devices[::2]],
     )
+
+
+FOUNDED = "2026-01-01T00:00:00+08:00"
+
+CODES = {
+    "causes": [
+        {"code": "wear", "en": "Worn", "zh": "磨损"},
+        {"code": "blocked", "en": "Blocked", "zh": "堵塞"},
+        {"code": "misuse", "en": "Wrong use", "zh": "使用不当"},
+    ],
+    "remedies": [
+        {"code": "replaced", "en": "Part replaced", "zh": "更换备件"},
+        {"code": "cleaned", "en": "Cleaned", "zh": "清洗"},
+        {"code": "adjusted", "en": "Adjusted", "zh": "调整"},
+    ],
+}
+
+
+def _prices(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    listed = [{"part_id": part["part_id"], "unit_fen": 4_900 + 1_000 * n} for n, part in enumerate(parts)]
+    return {
+        "effective_from": FOUNDED,
+        "labour_fen_per_h": 12_000,
+        "labour_step_s": 900,
+        "travel_fen": 5_000,
+        "parts": listed,
+    }
+
+
+def _warranty(device_id: str) -> dict[str, Any]:
+    """Every second device is young enough: its labour is free for a year longer than its parts."""
+    return {
+        "device_id": device_id,
+        "coverage_id": f"W-{device_id}",
+        "kind": "warranty",
+        "starts_at": FOUNDED,
+        "labour": {"percent": 100, "until": "2029-01-01T00:00:00+08:00"},
+        "parts": {"percent": 100, "until": "2028-01-01T00:00:00+08:00"},
+        "travel": {"percent": 50, "until": "2028-01-01T00:00:00+08:00"},
+    }
 
 
 def _near(rng: Random, region: str) -> tuple[int, int]:

@@ -20,8 +20,8 @@ from services.demo.company import FAULTS, Company
 TENANT = "demo"
 
 PICTURE = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63f8cfc0f01f00050201018c"
-    "d8f1480000000049454e44ae426082"
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63382127070002"
+    "b6010534a675aa0000000049454e44ae426082"
 )
 """A PNG of one pixel."""
 
@@ -102,6 +102,9 @@ async def found(people: People, company: Company, run: str) -> None:
     await each(company.places, "/v1/places", "operator")
     await each(company.parts, "/v1/parts", "operator")
     await each(company.counts, "/v1/stock/count", "operator")
+    await each(company.service_codes, "/v1/service-codes", "manager")
+    await each(company.prices, "/v1/price-lists", "manager")
+    await each(company.coverages, "/v1/coverages", "agent")
     await each(company.engineers, "/v1/engineers", "dispatcher")
 
 

@@ -37,6 +37,8 @@ OWNERS: Final[Mapping[str, str]] = {
     "slas": "dispatcher",
     "visits": "fieldwork",
     "price-lists": "fieldwork",
+    "service-codes": "fieldwork",
+    "coverages": "fieldwork",
     "parts": "inventory",
     "places": "inventory",
     "stock": "inventory",

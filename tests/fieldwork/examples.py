@@ -1,13 +1,20 @@
 """Valid events and commands of fieldwork; a test says only what matters to it."""
 
+import hashlib
+import json
 from datetime import timedelta
+
+import msgspec
 
 from contracts.fieldwork import (
     AcceptanceRefused,
     EngineerArrived,
     EngineerDeparted,
+    FollowUpAsked,
     PartUsed,
     PhotoAttached,
+    ServiceCode,
+    ServiceCodesDefined,
     ServiceCompleted,
     UsedPart,
     VisitAborted,
@@ -23,10 +30,13 @@ from fieldwork.commands import (
     Arrive,
     AttachPhoto,
     CancelVisits,
+    Code,
+    DefineCodes,
     Depart,
     FinishWork,
     PlanVisit,
     RefuseWork,
+    ReportStep,
     StartWork,
     UsePart,
 )
@@ -45,6 +55,7 @@ PLAN = {
 }
 SIGNATURE = "M1 2L3 4"
 PHOTO = {"photo_id": "p-1", "moment": "before", "sha256": "ab" * 32, "media_type": "image/jpeg", "size_b": 9}
+PHOTO |= {"picture_sha256": "cd" * 32}
 
 
 def minute(minutes):
@@ -76,12 +87,29 @@ def photo(**changes):
 
 
 def part(**changes):
-    return PartUsed(**{**IDS, "part_id": "fan", "place_id": "van-1", "quantity": 1} | changes)
+    return PartUsed(**{**IDS, "part_id": "fan", "place_id": "van-1", "quantity": 1, "used_at": minute(45)} | changes)
 
 
 def finished(at=80, **changes):
+    """With the hash of what it says, worked out as the contract tells it."""
     facts = {"customer_id": "c-1", "cause": "fan-stuck", "action": "replaced", "record": "changed the fan"}
-    return WorkFinished(**WHO | facts | {"finished_at": minute(at)} | changes)
+    facts |= {"finished_at": minute(at), "labour_s": (at - 35) * 60}
+    event = WorkFinished(**WHO | facts | changes)
+    said = json.loads(msgspec.json.encode(event))
+    del said["record_sha256"]
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return msgspec.structs.replace(event, **{"record_sha256": sha256} | changes)
+
+
+def follow_up(item, at=80, **changes):
+    facts = {"customer_id": "c-1", "device_id": "d-1", "device_model": "BCD-520", "item": item}
+    return FollowUpAsked(**WHO | facts | {"asked_at": minute(at)} | changes)
+
+
+def codes(version=1, causes=("fan-stuck",), remedies=("replaced",)):
+    listed = [tuple([ServiceCode(code, code, code) for code in kind]) for kind in (causes, remedies)]
+    return ServiceCodesDefined(list_id="service", version=version, causes=listed[0], remedies=listed[1])
 
 
 def refused(at=82, **changes):
@@ -99,12 +127,14 @@ def completed(**changes):
         "arrived_at": minute(30),
         "started_at": minute(35),
         "finished_at": minute(80),
+        "accepted_at": minute(85),
+        "record_sha256": finished().record_sha256,
     }
     return ServiceCompleted(**WHO | facts | changes)
 
 
-def aborted(**changes):
-    return VisitAborted(**WHO | {"reason": "nobody-there"} | changes)
+def aborted(at=90, **changes):
+    return VisitAborted(**WHO | {"reason": "nobody-there", "aborted_at": minute(at)} | changes)
 
 
 def cancelled(**changes):
@@ -150,6 +180,11 @@ def use(at=45, **changes):
     return _step(UsePart, at, **{"part_id": "fan", "quantity": 1} | changes)
 
 
+def define(causes=("fan-stuck",), remedies=("replaced",)):
+    listed = [tuple([Code(code=code, en=code, zh=code) for code in kind]) for kind in (causes, remedies)]
+    return DefineCodes(causes=listed[0], remedies=listed[1])
+
+
 def finish(at=80, **changes):
     return _step(FinishWork, at, **{"cause": "fan-stuck", "action": "replaced", "record": "changed the fan"} | changes)
 
@@ -164,3 +199,7 @@ def accept(at=85, **changes):
 
 def abort(at=90, **changes):
     return _step(AbortVisit, at, **{"reason": "nobody-there"} | changes)
+
+
+def report(number, step, **changes):
+    return ReportStep(**{"step_id": f"s-{number}", "number": number, "step": step} | changes)

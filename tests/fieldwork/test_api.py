@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import hashlib
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from fieldwork.service import service
 from services.chassis.ids import derived_id
 from tests.fieldwork.examples import SIGNATURE, minute
 from tests.fieldwork.live import live
-from tests.fieldwork.test_blobs import JPEG, PNG
+from tests.fieldwork.pictures import JPEG, PNG, camera, picture
 from tests.given import NOW
 
 
@@ -94,7 +95,7 @@ async def test_a_visit_goes_its_way_and_is_shown(it):
     found = shown.json()
     assert (found["state"], found["rating"], found["photos"]) == ("completed", 5, 1)
     assert (found["record"], found["signature"]) == ("changed the fan", SIGNATURE)
-    assert found["parts"] == [{"part_id": "fan", "place_id": "van-1", "quantity": 1}]
+    assert found["parts"] == [{"part_id": "fan", "place_id": "van-1", "quantity": 1, "serials": [], "old_returned": 0}]
     assert shown.headers["etag"] == f'"{last.json()["version"]}"'
     assert isinstance((await it.own_events())[-1], ServiceCompleted)
 
@@ -218,12 +219,24 @@ async def test_photos_are_kept_sealed_listed_and_shown(it):
         ("other", "image/jpeg"),
     ]
     shown = await it.call("c-1", "customer", "GET", f"/v1/visits/{visit_id}/photos/p-9")
-    assert (shown.content, shown.headers["content-type"]) == (PNG, "image/png")
+    assert shown.headers["content-type"] == "image/png"
     event = next(event for event in await it.own_events() if isinstance(event, PhotoAttached))
-    assert event.size_b == len(PNG)
+    assert event.size_b == len(shown.content)
+    assert event.picture_sha256 == hashlib.sha256(shown.content).hexdigest() == listed[0]["picture_sha256"]
     it.keys.forgotten.add("c-1")
     assert (await it.call("c-1", "customer", "GET", f"/v1/visits/{visit_id}/photos/p-9")).status_code == 404
     assert (await it.call("e-1", "engineer", "GET", f"/v1/visits/{visit_id}/photos/none")).status_code == 404
+
+
+@story
+async def test_when_and_where_a_photo_was_taken_is_recorded_and_not_in_its_bytes(it):
+    visit_id = await planned(it)
+    await attach(it, visit_id, picture(exif=camera()), photo_id="p-1")
+    (listed,) = (await it.call("e-1", "engineer", "GET", f"/v1/visits/{visit_id}/photos")).json()
+    assert listed["taken_at"] == "2026-11-24T09:20:00Z"
+    assert (listed["lat_udeg"], listed["lon_udeg"]) == (31_230_500, 121_473_667)
+    shown = await it.call("e-1", "engineer", "GET", f"/v1/visits/{visit_id}/photos/p-1")
+    assert b"Exif" not in shown.content and b"OWNER" not in shown.content
 
 
 @story
@@ -243,7 +256,7 @@ async def test_what_is_no_picture_is_refused_whatever_it_calls_itself(it):
 async def test_a_reassignment_moves_the_visit_to_the_other_engineer(it):
     former = await planned(it)
     (envelope,) = await it.publishes(reassigned())
-    assert (await step(it, former, "depart")).json()["code"] == "visit.wrong-step"
+    assert (await step(it, former, "depart")).json()["code"] == "visit.called-off"
     mine = (await it.call("e-2", "engineer", "GET", "/v1/visits")).json()["items"]
     assert [visit["visit_id"] for visit in mine] == [derived_id("visit", "o-1", envelope.id)]
 

@@ -28,7 +28,7 @@ from tests.fieldwork.examples import (
     started,
 )
 from tests.fold import enveloped
-from tests.given import spec_for
+from tests.given import NOW, spec_for
 
 given = spec_for(RULES)
 
@@ -105,7 +105,9 @@ def test_all_open_visits_of_an_order_are_called_off():
 
 
 def test_a_departure_loses_against_the_cancellation_that_came_first():
-    given(planned(), added(), cancelled()).when(depart()).then_rejected("visit.wrong-step", state="cancelled")
+    given(planned(), added(), cancelled()).when(depart()).then_rejected(
+        "visit.called-off", step="depart", reason="order-cancelled"
+    )
 
 
 # The policy.
@@ -135,23 +137,23 @@ def test_the_policy_plans_what_the_assignment_says():
     facts = Facts("v-0")
     event = OrderAssigned(**ASSIGNED, **DEVICE, travel_m=1, chosen_by="rule")
     asked, envelope = reaction(event, facts)
-    assert asked == [plan(visit_id=derived_id("visit", "o-1", envelope.id), known_visits=("v-0",))]
+    assert asked == [plan(visit_id=derived_id("visit", "o-1", envelope.id), at=envelope.time, known_visits=("v-0",))]
     assert "tenant = 't-1'" in facts.queries[0] and "order_id = 'o-1'" in facts.queries[0]
 
 
 def test_the_policy_plans_anew_upon_a_reassignment():
     event = OrderReassigned(**ASSIGNED, **DEVICE, from_engineer_id="e-0", travel_m=1, reason="ill")
     asked, envelope = reaction(event, Facts("v-0"))
-    assert asked == [plan(visit_id=derived_id("visit", "o-1", envelope.id), known_visits=("v-0",))]
+    assert asked == [plan(visit_id=derived_id("visit", "o-1", envelope.id), at=envelope.time, known_visits=("v-0",))]
 
 
 def test_the_policy_calls_off_what_is_cancelled_declined_or_finished():
     event = OrderCancelled(order_id="o-1", request_id="r-1", reason="request-withdrawn")
-    assert reaction(event, Facts("v-1"))[0] == [cancel("v-1")]
+    assert reaction(event, Facts("v-1"))[0] == [cancel("v-1", at=NOW)]
     event = OrderDeclined(order_id="o-1", request_id="r-1", engineer_id="e-1", reason="ill")
-    assert reaction(event, Facts("v-1"))[0] == [cancel("v-1", reason="order-declined")]
+    assert reaction(event, Facts("v-1"))[0] == [cancel("v-1", reason="order-declined", at=NOW)]
     event = OrderFinished(order_id="o-1", request_id="r-1", engineer_id="e-1")
-    assert reaction(event, Facts("v-1"))[0] == [cancel("v-1", reason="order-finished")]
+    assert reaction(event, Facts("v-1"))[0] == [cancel("v-1", reason="order-finished", at=NOW)]
 
 
 def test_an_assignment_that_does_not_say_whose_visit_it_is_fails_and_is_held():

@@ -76,7 +76,7 @@ def test_a_step_that_was_taken_before_others_changes_nothing(step):
         ([planned()], arrive(), "planned", "arrive"),
         ([planned()], abort(), "planned", "abort"),
         (ON_THE_WAY, start(), "departed", "start"),
-        (ON_THE_WAY, attach(), "departed", "photo"),
+        ([], attach(), "unplanned", "photo"),
         (THERE, finish(), "arrived", "finish"),
         (THERE, use(), "arrived", "use-part"),
         (AT_WORK, accept(), "working", "accept"),
@@ -84,7 +84,6 @@ def test_a_step_that_was_taken_before_others_changes_nothing(step):
         (DONE, use(), "finished", "use-part"),
         (DONE, abort(), "finished", "abort"),
         ([*DONE, completed()], refuse(), "completed", "refuse"),
-        ([*DONE, completed()], attach(), "completed", "photo"),
         ([*THERE, aborted()], start(), "aborted", "start"),
     ],
 )
@@ -93,7 +92,9 @@ def test_a_step_that_is_not_next_is_refused(before, step, state, wanted):
 
 
 def test_a_step_that_comes_after_the_cancellation_is_refused():
-    given(planned(), cancelled()).when(depart()).then_rejected("visit.wrong-step", state="cancelled")
+    away = cancelled(cancelled_at=minute(5))
+    facts = {"step": "depart", "at": minute(10).isoformat(), "reason": "order-cancelled"}
+    given(planned(), away).when(depart()).then_rejected("visit.called-off", **facts, since=minute(5).isoformat())
 
 
 def test_another_record_or_rating_than_the_one_given_is_refused_not_lost():
@@ -132,6 +133,14 @@ def test_a_phone_may_be_two_minutes_fast_and_no_more():
     given(planned()).when(too_far).then_rejected("visit.time-in-future")
 
 
+def test_a_photo_comes_when_there_is_a_network_whatever_is_known_of_the_visit():
+    for before in ([planned()], ON_THE_WAY, [*DONE, completed()], [*THERE, aborted()]):
+        given(*before).when(attach()).then(photo())
+        given(*before, photo()).when(attach()).then_nothing()
+    given(planned(), cancelled()).when(attach()).then_rejected("visit.called-off", step="photo")
+    given(planned(), photo(), *ON_THE_WAY[1:], *DONE[2:]).when(accept()).then(completed(photos=1))
+
+
 def test_photos_are_attached_from_arrival_to_the_signature_and_counted():
     before, after = photo(), photo(photo_id="p-2", moment="after")
     given(*THERE).when(attach()).then(before)
@@ -156,15 +165,18 @@ def test_without_a_van_it_must_be_said_where_a_part_is_from():
 
 
 def test_the_completion_lists_every_part_once_for_each_place():
-    used = [part(), part(place_id="wh-1"), part(quantity=2)]
-    lines = (UsedPart("fan", "van-1", 3), UsedPart("fan", "wh-1", 1))
+    used = [part(serials=("a",)), part(place_id="wh-1"), part(quantity=2, serials=("b", "c"), old_returned=1)]
+    lines = (UsedPart("fan", "van-1", 3, ("a", "b", "c"), 1), UsedPart("fan", "wh-1", 1))
     given(*AT_WORK, *used, finished()).when(accept()).then(completed(parts=lines))
+
+
+AGAIN = {"record_sha256": finished(at=95).record_sha256}
 
 
 def test_what_was_used_is_kept_when_acceptance_is_refused_or_the_visit_aborted():
     given(*AT_WORK, part(), finished(), refused()).when(abort()).then(aborted(parts=(FAN,)))
     given(*AT_WORK, part(), finished(), refused(), part(), finished(at=95)).when(accept(at=96)).then(
-        completed(parts=(UsedPart("fan", "van-1", 2),), finished_at=minute(95))
+        completed(parts=(UsedPart("fan", "van-1", 2),), finished_at=minute(95), accepted_at=minute(96), **AGAIN)
     )
 
 
@@ -177,7 +189,8 @@ def test_history_that_does_not_say_when_has_gone_to_plan():
         finished(finished_at=None),
     ]
     at = planned().starts_at
-    given(*old).when(accept(at=85)).then(completed(departed_at=at, arrived_at=at, started_at=at, finished_at=at))
+    times = dict.fromkeys(("departed_at", "arrived_at", "started_at", "finished_at"), at)
+    given(*old).when(accept(at=85)).then(completed(**times, record_sha256=old[-1].record_sha256))
 
 
 @pytest.mark.parametrize("signature", ["", "x", "M0 0<script>", 'M0 0" onload="', "L0 0"])

@@ -308,7 +308,7 @@ async def race(world, what, when, deaf, then):
     elif then == "abort":
         await world.step(tenant, visit["visit_id"], AbortVisit)
     elif then == "turned round":
-        with pytest.raises(Rejected, match=r"visit\.wrong-step"):
+        with pytest.raises(Rejected, match=r"visit\.called-off"):
             await world.step(tenant, visit["visit_id"], Arrive)
     await world.quiet()
     [stand] = (await world.stand(tenant)).values()

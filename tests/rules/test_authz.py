@@ -27,6 +27,7 @@ from services.gateway.persons import SqliteBook, key_routes
 from services.gateway.users import DEMO_PASSWORD, FILE, Account, write_users
 from tests.rules.authz_matrix import ALLOWED, Cell, Target, coverage, matrix, table, unexpected
 from tests.rules.world import STANDARD, TENANTS, Story, World, caller, running
+from tests.rules.world import CODES, TENANTS, Story, World, caller, running
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,8 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/standards/{type_id}": STANDARD,
     "/v1/inspections/{inspection_id}/review": {"verdicts": [{"item_id": "uniform", "found": "broken"}]},
     "/v1/visits/{visit_id}/photos": PICTURE,
+    "/v1/visits/{visit_id}/finish": {"cause": "wear", "action": "replaced", "record": "done"},
+    "/v1/service-codes": {kind: [{"code": code, "en": code, "zh": code}] for kind, code in CODES},
     "/v1/visits/{visit_id}/accept": {"rating": 5, "signature": "M10 40 C 20 10"},
 }
 """Where the smallest body that the schema allows will not do."""

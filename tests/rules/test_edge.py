@@ -24,6 +24,7 @@ import pytest
 from contracts import envelope as envelopes
 from intake.commands import WithdrawRequest
 from services.chassis import telemetry
+from services.chassis.clock import SystemClock
 from services.chassis.http import route_roles
 from services.chassis.http.app import service_app
 from services.chassis.journal.work import Ask
@@ -174,6 +175,9 @@ def test_every_command_is_done_once_however_often_it_is_asked(world: World):
             ("/v1/places", "operator", firm_company.places),
             ("/v1/parts", "operator", firm_company.parts),
             ("/v1/stock/count", "operator", firm_company.counts),
+            ("/v1/service-codes", "manager", firm_company.service_codes),
+            ("/v1/price-lists", "manager", firm_company.prices),
+            ("/v1/coverages", "agent", firm_company.coverages),
             ("/v1/engineers", "dispatcher", firm_company.engineers),
         ):
             for number, body in enumerate(bodies):
@@ -208,6 +212,9 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked("POST", f"{waiting}/assign", "dispatcher", "", "5b", json={"engineer_id": engineer})
     await asked("POST", f"{assigned}/reassign", "dispatcher", "", "6", json={"engineer_id": other, "reason": "nearer"})
     await asked("POST", f"{assigned}/cancel", "dispatcher", "", "7", json={"note": "not needed"})
+    gone = {"visit_id": story["planned_id"], "step_id": "s-1", "number": 1, "step": "depart"}
+    steps = [{**gone, "happened_at": SystemClock().now().isoformat()}]
+    await asked("POST", "/v1/visits/sync", "engineer", engineer, "8", json={"steps": steps})
     for number, (step, body) in enumerate(
         {
             "depart": {},

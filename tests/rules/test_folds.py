@@ -80,7 +80,9 @@ async def _upset(people, firm):
     )
     _, _, visit = await submitted(3)
     base, engineer = f"/v1/visits/{visit['visit_id']}", visit["engineer_id"]
-    await people.call("POST", f"{base}/depart", "engineer", engineer, "upset-a1", json={})
+    gone = {"visit_id": visit["visit_id"], "step_id": "upset", "number": 1, "step": "depart"}
+    sent = {"steps": [{**gone, "happened_at": SystemClock().now().isoformat()}]}
+    await people.call("POST", "/v1/visits/sync", "engineer", engineer, "upset-a1", json=sent)
     await people.call("POST", f"{base}/abort", "engineer", engineer, "upset-a2", json={"reason": "nobody-there"})
 
 

@@ -232,6 +232,14 @@ def company(firm: Firm) -> Company:
             for part in parts
             for place in places
         ],
+        service_codes=[{kind: [{"code": code, "en": code, "zh": code}] for kind, code in CODES}],
+        prices=[
+            {"effective_from": f"202{n}-01-01T00:00:00Z", "labour_fen_per_h": 100, "travel_fen": n} for n in range(3)
+        ],
+        coverages=[
+            {"device_id": f"D-{firm.person(name)}-{skill}", "coverage_id": "w", "kind": "warranty", **COVER}
+            for name, skill in SKILLS.items()
+        ],
     )
 
 
@@ -239,6 +247,12 @@ STANDARD = {"items": [{"item_id": "uniform", "en": "Uniform and badge", "zh": "å
 
 
 async def _told(world: World, firm: Firm) -> Firm:
+CODES = (("causes", "wear"), ("remedies", "replaced"))
+LONG = {"percent": 50, "until": "2090-01-01T00:00:00Z"}
+COVER = {"starts_at": "2020-01-01T00:00:00Z", "labour": LONG, "parts": LONG, "travel": LONG}
+
+
+async def _told(firm: Firm) -> Firm:
     await found(firm.people, company(firm), f"{firm.tenant}-")
     stories = await asyncio.gather(*[tell(firm, name) for name in SKILLS])
     for name, story in zip(SKILLS, stories, strict=True):

@@ -104,16 +104,8 @@ def _fill(words: str, facts: Facts) -> str:
     return words.format_map(_Said({k: ", ".join(v) if isinstance(v, list) else v for k, v in facts.items()}))
 
 
-def problem(
-    request: Request,
-    code: str,
-    facts: Facts,
-    *,
-    headers: Mapping[str, str] | None = None,
-    errors: Sequence[FieldProblem] = (),
-) -> Response:
-    """The response that says it."""
-    spoken = language(request.headers.get("accept-language", ""))
+def said(code: str, facts: Facts, spoken: str) -> dict[str, Any]:
+    """What is said of a problem in that language: the body of its response, or of one item of a batch."""
     text = texts().get(code)
     if text is None:
         # A test asks a row of every code that is raised; a caller must not pay for one that slipped through.
@@ -131,11 +123,25 @@ def problem(
     }
     if facts:
         body["facts"] = facts
+    return body
+
+
+def problem(
+    request: Request,
+    code: str,
+    facts: Facts,
+    *,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[FieldProblem] = (),
+) -> Response:
+    """The response that says it."""
+    spoken = language(request.headers.get("accept-language", ""))
+    body = said(code, facts, spoken)
     if errors:
         body["errors"] = errors
     return Response(
         msgspec.json.encode(body),
-        status_code=text.status,
+        status_code=body["status"],
         media_type=MEDIA_TYPE,
         headers={"Content-Language": spoken, "Vary": "Accept-Language", **(headers or {})},
     )

@@ -339,7 +339,7 @@ class Attempt:
             source=self._memory.source,
             type=type(event).__name__,
             subject=stream,
-            time=ask.happened_at or self._now,
+            time=event.occurred_at() or ask.happened_at or self._now,
             tenant=ask.tenant,
             stream=stream,
             version=row.version,
