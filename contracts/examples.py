@@ -38,6 +38,12 @@ _USED: Final = (fieldwork.UsedPart("P-COMPRESSOR", VAN, 1), fieldwork.UsedPart("
 _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-SEALANT", 2))
 _PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
 
+_ANSWERS: Final = '{"fault_code":"E4","since":"2026-11-23"}'
+_FORM: Final = (
+    intake.FormField(name="fault_code", label="Fault code", label_zh="故障代码", pattern="[A-Z][0-9]{1,3}", most=4),
+    intake.FormField(name="since", label="Since when", label_zh="何时开始", kind="date", required=True),
+)
+
 _ALL: Final[tuple[Event, ...]] = (
     # intake
     intake.RequestReceived(
@@ -55,6 +61,13 @@ _ALL: Final[tuple[Event, ...]] = (
         lat_udeg=43_833_000,
         lon_udeg=125_289_000,
         description="冰箱不制冷, 有异响",
+        stated_urgency="normal",
+        impact="high",
+        kind="repair",
+        needs_visit=True,
+        sla="gold",
+        usual_parts=(intake.UsualPart("P-SEALANT", 2),),
+        answers=_ANSWERS,
     ),
     intake.RequestIncomplete(
         **_OF_REQUEST,
@@ -62,8 +75,12 @@ _ALL: Final[tuple[Event, ...]] = (
         request_type="repair",
         customer_id=CUSTOMER,
         missing=("device_id: which device it is about",),
+        missing_zh=("device_id: 请说明是哪台设备",),
         urgency="high",
+        impact="high",
         description="冰箱不制冷",
+        type_version=1,
+        answers=_ANSWERS,
     ),
     intake.RequestSupplemented(**_OF_REQUEST, customer_id=CUSTOMER, fields=("device_id", "description")),
     intake.RequestWithdrawn(**_OF_REQUEST, customer_id=CUSTOMER, reason="已经自己修好"),
@@ -93,11 +110,18 @@ _ALL: Final[tuple[Event, ...]] = (
     intake.RequestTypeDefined(
         type_id="repair",
         type_version=1,
-        name="设备报修",
+        name="Repair of a device",
         needs_device=True,
         skill="general",
         duration_s=3_600,
         min_description=4,
+        name_zh="设备报修",
+        kind="repair",
+        needs_visit=True,
+        form=_FORM,
+        urgency_matrix=(intake.UrgencyRule("normal", "high", "high"),),
+        usual_parts=(intake.UsualPart("P-SEALANT", 2),),
+        sla="gold",
     ),
     intake.NumberGiven(day=DAY, **_OF_REQUEST),
     # dispatcher

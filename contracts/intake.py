@@ -4,10 +4,67 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
+
 from contracts.event import Event, NonNegative, Personal, Positive, belongs_to
 
 Urgency = Literal["low", "normal", "high", "critical"]
+Impact = Literal["low", "medium", "high"]
+"""How far it reaches, as an agent judges it: one person, a place, a business that stands still."""
 CustomerKind = Literal["person", "company"]
+RequestKind = Literal[
+    "repair", "installation", "inspection", "enquiry", "complaint", "suggestion", "incident", "service"
+]
+FieldKind = Literal["text", "integer", "choice", "choices", "yes_no", "date", "phone"]
+SerialCheck = Literal["none", "luhn"]
+
+DAY_S = 24 * 3_600
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One answer that a field takes, with what people read."""
+
+    value: str
+    label: str
+    label_zh: str = ""
+
+
+class FormField(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One question of a form.
+
+    The kinds are a subset of JSON Schema: `intake/domain/form.py` says which schema each stands for.
+    """
+
+    name: str
+    """The key of its answer; lower case, unique in the form."""
+    label: str
+    label_zh: str = ""
+    kind: FieldKind = "text"
+    required: bool = False
+    choices: tuple[Choice, ...] = ()
+    """For `choice` and `choices`."""
+    pattern: str = ""
+    """For `text`: what the whole answer must match; a regular expression without groups."""
+    least: int | None = None
+    """For `integer` the smallest value; for `text` the fewest characters."""
+    most: int | None = None
+    """For `integer` the greatest value; for `text` the most characters."""
+
+
+class UrgencyRule(msgspec.Struct, frozen=True):
+    """A cell of the urgency matrix: what the customer's urgency and the impact come to."""
+
+    urgency: Urgency
+    impact: Impact
+    becomes: Urgency
+
+
+class UsualPart(msgspec.Struct, frozen=True):
+    """A part that work of this type usually takes."""
+
+    part_id: str
+    quantity: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -30,6 +87,10 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     skill: str
     """What an engineer must be able to do."""
     urgency: Urgency = "normal"
+    """What the type's matrix makes of the two that follow; it decides who waits."""
+    stated_urgency: Literal["", "low", "normal", "high", "critical"] = ""
+    """What the customer said; empty where it is `urgency`, as in all records before there was a matrix."""
+    impact: Impact = "medium"
     duration_s: Positive
     """Expected time on site, seconds."""
     region: str
@@ -38,6 +99,15 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     """Rounded to a thousandth of a degree (about 100 m), in millionths of a degree, WGS-84: where the site lies."""
     lon_udeg: int
     description: Annotated[str, Personal("customer_id")] = ""
+    kind: RequestKind = "repair"
+    needs_visit: bool = True
+    """False: it is answered from the desk, and no order is opened."""
+    sla: str = ""
+    """The name of the service level that its type promises; empty for none."""
+    usual_parts: tuple[UsualPart, ...] = ()
+    """What work of this type usually takes, beside what the device's model does."""
+    answers: Annotated[str, Personal("customer_id")] = ""
+    """The answers to the fields of the type's form: a JSON object, its keys sorted; empty for none."""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -45,7 +115,8 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     """
     A request was taken but cannot be worked on yet; the customer is asked for what is missing on the same channel.
 
-    Acted on by: nobody; it waits for a supplement. Read by: reporting.
+    It waits for a supplement: RequestReminded follows while none comes, and in the end RequestExpired.
+    Read by: reporting.
     """
 
     request_id: str
@@ -54,9 +125,16 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     customer_id: str
     missing: tuple[str, ...]
     """Fields that are absent or wrong, each as `field: what is wrong with it`."""
+    missing_zh: tuple[str, ...] = ()
+    """The same lines in Chinese, in the same order."""
     device_id: str = ""
     urgency: Urgency = "normal"
+    """What the customer said."""
+    impact: Impact = "medium"
     description: Annotated[str, Personal("customer_id")] = ""
+    type_version: NonNegative = 0
+    """The version of the type that it was checked against and keeps; 0 where there is no such type."""
+    answers: Annotated[str, Personal("customer_id")] = ""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -156,6 +234,17 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     duration_s: Positive = 3_600
     min_description: NonNegative = 0
     """The fewest characters of a description that say something."""
+    name_zh: str = ""
+    kind: RequestKind = "repair"
+    needs_visit: bool = True
+    """False: it is answered from the desk, and no order is opened."""
+    form: tuple[FormField, ...] = ()
+    """What is asked beside the description, in the order in which it is asked."""
+    urgency_matrix: tuple[UrgencyRule, ...] = ()
+    """A pair that is not named comes to what the customer said."""
+    usual_parts: tuple[UsualPart, ...] = ()
+    sla: str = ""
+    """The name of the service level that is promised; empty for none."""
 
 
 @belongs_to("numbers", of="day", public=False)

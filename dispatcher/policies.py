@@ -59,6 +59,8 @@ async def when_request_changed(
 ) -> Sequence[OpenOrder | WithdrawOrder]:
     """One policy for both: a withdrawal must not overtake the request that it ends."""
     match event:
+        case RequestReceived(needs_visit=False):
+            return []  # Answered from the desk.
         case RequestReceived():
             return [
                 OpenOrder(

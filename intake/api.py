@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Path
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import select
 
-from contracts.intake import CustomerKind, Urgency
+from contracts.intake import CustomerKind, FormField, Impact, RequestKind, Urgency
+from intake.adapters.packs import packs
 from intake.commands import (
     UDEG,
     DefineRequestType,
+    LoadPack,
+    MatrixCell,
+    PartUsed,
+    Question,
     RegisterCustomer,
     RegisterDevice,
     SubmitRequest,
     SupplementRequest,
     WithdrawRequest,
 )
+from intake.domain.form import schema_of
 from intake.domain.register import customer_stream, device_stream, type_stream
+from intake.domain.request import answers_text
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
 from intake.projections.requests import REQUESTS
 from services.chassis.clock import TENANT_ZONE, at_micros
@@ -33,6 +42,19 @@ ADDRESSABLE = r"^[^/\x00-\x1f]*$"
 STAFF = ("agent", "dispatcher", "manager", "auditor")
 
 
+def _short(answers: dict[str, Any]) -> dict[str, Any]:
+    if len(answers_text(answers)) > MOST_ANSWERED:
+        raise ValueError(f"the answers take more than {MOST_ANSWERED} characters")
+    return answers
+
+
+MOST_ANSWERED = 20_000
+"""Characters of all answers of one form as JSON."""
+
+Answer = str | bool | int | list[str]
+Answers = Annotated[dict[str, Answer], AfterValidator(_short)]
+
+
 class NewRequest(Body):
     """What somebody asks for. What is missing is asked for afterwards; only `request_type` must be there."""
 
@@ -40,7 +62,9 @@ class NewRequest(Body):
     customer_id: str = Field("", max_length=100, description="A customer may leave it out: it is known who asks.")
     device_id: str = Field("", max_length=100)
     urgency: Urgency = "normal"
+    impact: Impact = Field("medium", description="How far it reaches; staff says it, a customer's is passed over.")
     description: str = Field("", max_length=4_000)
+    answers: Answers = Field(default_factory=dict, description="By the names of the fields of the type's form.")
 
 
 class Supplement(Body):
@@ -50,6 +74,7 @@ class Supplement(Body):
     customer_id: str = Field("", max_length=100)
     device_id: str = Field("", max_length=100)
     description: str = Field("", max_length=4_000)
+    answers: Answers = Field(default_factory=dict)
 
 
 class Withdrawal(Body):
@@ -66,9 +91,20 @@ class RequestView(Body):
     request_type: str
     customer_id: str
     device_id: str
+    type_version: int
+    kind: str
+    """What the type is of: repair, complaint …; empty while it is incomplete."""
     urgency: str
+    """What the type's matrix made of the customer's urgency and the impact; what the customer said while incomplete."""
+    stated_urgency: str
+    impact: str
+    needs_visit: bool
+    sla: str
     description: str
+    answers: dict[str, Any]
     missing: list[str]
+    """`field: what is wrong with it`."""
+    missing_zh: list[str]
     channel: str
     outcome: str
     engineer_id: str
@@ -144,11 +180,36 @@ class TypeDefinition(Body):
     skill: str = Field("", max_length=100)
     duration_s: int = Field(3_600, ge=60, le=7 * 24 * 3_600)
     min_description: int = Field(0, ge=0, le=500)
+    name_zh: str = Field("", max_length=200)
+    kind: RequestKind = "repair"
+    needs_visit: bool = Field(True, description="False: it is answered from the desk, and nobody is sent.")
+    form: list[Question] = Field([], max_length=50, description="What is asked beside the description.")
+    urgency_matrix: list[MatrixCell] = Field([], max_length=12)
+    usual_parts: list[PartUsed] = Field([], max_length=50)
+    sla: str = Field("", max_length=100, description="The name of the service level that is promised.")
 
 
 class TypeView(TypeDefinition):
     type_id: str
     type_version: int
+    answers_schema: dict[str, Any]
+    """JSON Schema (2020-12) of `answers`, with `x-title-zh` and `x-labels` for who draws the form."""
+
+
+class PackView(Body):
+    """Request types of a trade, ready to be loaded."""
+
+    pack_id: str
+    name: str
+    name_zh: str
+    types: list[str]
+
+
+def _type_view(row: Mapping[str, Any]) -> TypeView:
+    several = {name: json.loads(row[name]) for name in ("form", "urgency_matrix", "usual_parts")}
+    schema = schema_of(msgspec.json.decode(row["form"], type=tuple[FormField, ...]))
+    plain = {name: row[name] for name in TypeView.model_fields if name not in {*several, "answers_schema"}}
+    return TypeView(**plain, **several, answers_schema=dict(schema))
 
 
 STEPS = ("received", "assigned", "departed", "arrived", "started", "finished", "completed", "closed")
@@ -161,7 +222,15 @@ def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
     if row["customer_id"] == row["request_id"]:  # Nobody has said yet who asks.
         facts["customer_id"] = ""
     text = call.open(row["description"])
-    return RequestView(**facts | times | {"missing": row["missing"].splitlines(), "description": text})
+    lines = {name: row[name].split("\n") if row[name] else [] for name in ("missing", "missing_zh")}
+    opened = {"description": text, "answers": _answers(row, call)}
+    return RequestView(**facts | times | lines | opened)
+
+
+def _answers(row: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """Of a forgotten person, none."""
+    found: dict[str, Any] = json.loads(call.open(row["answers"]) or "{}")
+    return found
 
 
 def _progress(row: Mapping[str, Any]) -> Progress:
@@ -197,6 +266,8 @@ def _requests(api: Api) -> APIRouter:
         asked_for = call.person_id if call.role == "customer" else body.customer_id or request_id
         day = call.now.astimezone(TENANT_ZONE).date().isoformat()
         facts = body.model_dump() | {"customer_id": asked_for}
+        if call.role == "customer":
+            facts["impact"] = "medium"
         answer = await call.ask(SubmitRequest(request_id=request_id, day=day, **facts))
         return Accepted.of(answer, id=request_id)
 
@@ -230,8 +301,8 @@ def _requests(api: Api) -> APIRouter:
     @router.post("/{request_id}/supplement", summary="Give what was missing")
     async def supplement(request_id: str, body: Supplement, call: Call = command("customer", "agent")) -> Accepted:
         row = await own(request_id, call)
-        known = {f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id")}
-        known["known_description"] = call.open(row["description"])
+        known: dict[str, Any] = {f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id")}
+        known |= {"known_description": call.open(row["description"]), "known_answers": _answers(row, call)}
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
         asked = SupplementRequest(request_id=request_id, **facts, **known)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
@@ -317,6 +388,24 @@ def _request_types(api: Api) -> APIRouter:
         call: Call = query("customer", "operator", *STAFF), cursor: str | None = None, limit: Limit = 50
     ) -> Page[TypeView]:
         page = await call.page(select(table), order_by=[table.c.type_id], cursor=cursor, limit=limit)
-        return page.map(lambda row: TypeView(**{name: row[name] for name in TypeView.model_fields}))
+        return page.map(_type_view)
+
+    @router.get("/packs", summary="The starter packs that can be loaded")
+    async def offered(call: Call = query("manager", "operator")) -> list[PackView]:
+        return [
+            PackView(
+                pack_id=pack.pack_id,
+                name=pack.name,
+                name_zh=pack.name_zh,
+                types=[one.type_id for one in pack.types],
+            )
+            for pack in packs().values()
+        ]
+
+    @router.post("/packs/{pack_id}", summary="Define the request types of a trade; those that are there stay")
+    async def load(pack_id: TypeId, call: Call = command("manager", "operator")) -> Accepted:
+        if (pack := packs().get(pack_id)) is None:
+            raise absent("pack", pack_id)
+        return Accepted.of(await call.ask(LoadPack(types=pack.types)), id=pack_id)
 
     return router

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Any
 
-from contracts.intake import CustomerKind, Urgency
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.intake import (
+    Choice,
+    CustomerKind,
+    FieldKind,
+    FormField,
+    Impact,
+    RequestKind,
+    Urgency,
+    UrgencyRule,
+    UsualPart,
+)
 from services.chassis.command import Command
 
 UDEG = 1_000_000
@@ -19,7 +32,10 @@ class SubmitRequest(Command):
     customer_id: str
     device_id: str = ""
     urgency: Urgency = "normal"
+    impact: Impact = "medium"
     description: str = Field("", max_length=4_000)
+    answers: Mapping[str, Any] = Field(default_factory=dict)
+    """By the names of the form's fields."""
     day: str
     """Today in the tenant's zone, for the number."""
 
@@ -32,12 +48,15 @@ class SupplementRequest(Command):
     customer_id: str = ""
     device_id: str = ""
     description: str = Field("", max_length=4_000)
+    answers: Mapping[str, Any] = Field(default_factory=dict)
+    """Answers that are new or other than before."""
     known_request_type: str = ""
     known_customer_id: str = ""
     known_device_id: str = ""
     """What the view says was given before: these are the streams that the decision reads."""
     known_description: str = Field("", max_length=4_000)
     """The same of the description, opened: no state holds what is sealed, and the request must carry it on."""
+    known_answers: Mapping[str, Any] = Field(default_factory=dict)
 
 
 class WithdrawRequest(Command):
@@ -82,6 +101,57 @@ class RegisterDevice(Command):
     skill: str = Field(min_length=1, max_length=100)
 
 
+class Part(BaseModel):
+    """A value within a command; `of` makes the contract's of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChoiceOf(Part):
+    value: str = Field(min_length=1, max_length=100)
+    label: str = Field(min_length=1, max_length=200)
+    label_zh: str = Field("", max_length=200)
+
+
+class Question(Part):
+    """A field of a form."""
+
+    name: str = Field(max_length=60)
+    label: str = Field(min_length=1, max_length=200)
+    label_zh: str = Field("", max_length=200)
+    kind: FieldKind = "text"
+    required: bool = False
+    choices: tuple[ChoiceOf, ...] = Field((), max_length=100)
+    pattern: str = Field("", max_length=100)
+    least: int | None = Field(None, ge=-(2**53), le=2**53)
+    most: int | None = Field(None, ge=-(2**53), le=2**53)
+
+    def of(self) -> FormField:
+        choices = tuple([Choice(one.value, one.label, one.label_zh) for one in self.choices])
+        return FormField(**dict(self) | {"choices": choices})
+
+
+class MatrixCell(Part):
+    """What the customer's urgency and the impact come to."""
+
+    urgency: Urgency
+    impact: Impact
+    becomes: Urgency
+
+    def of(self) -> UrgencyRule:
+        return UrgencyRule(self.urgency, self.impact, self.becomes)
+
+
+class PartUsed(Part):
+    """A part that such work usually takes."""
+
+    part_id: str = Field(min_length=1, max_length=100)
+    quantity: int = Field(1, ge=1, le=10_000)
+
+    def of(self) -> UsualPart:
+        return UsualPart(self.part_id, self.quantity)
+
+
 class DefineRequestType(Command):
     """The next version of a kind of request. Requests that run keep theirs."""
 
@@ -91,3 +161,16 @@ class DefineRequestType(Command):
     skill: str = ""
     duration_s: int = Field(3_600, ge=60, le=7 * 24 * 3_600)
     min_description: int = Field(0, ge=0, le=500)
+    name_zh: str = Field("", max_length=200)
+    kind: RequestKind = "repair"
+    needs_visit: bool = True
+    form: tuple[Question, ...] = Field((), max_length=50)
+    urgency_matrix: tuple[MatrixCell, ...] = Field((), max_length=12)
+    usual_parts: tuple[PartUsed, ...] = Field((), max_length=50)
+    sla: str = Field("", max_length=100)
+
+
+class LoadPack(Command):
+    """The request types of a trade. Those that are defined already stay as they are."""
+
+    types: tuple[DefineRequestType, ...]

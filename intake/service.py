@@ -8,6 +8,7 @@ from intake.commands import (
     CancelRequest,
     CloseRequest,
     DefineRequestType,
+    LoadPack,
     RegisterCustomer,
     RegisterDevice,
     SubmitRequest,
@@ -38,6 +39,7 @@ RULES = Rules(
             claims=lambda c: (("device-serial", c.serial),),
         ),
         on_stream(DefineRequestType, lambda c: register.type_stream(c.type_id), register.define_request_type),
+        Handler(LoadPack, register.load_reads, register.load_pack),
     ),
     claims={DeviceRegistered: register.serial_of},
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 from contracts.event import Event
 from contracts.intake import (
+    Impact,
     NumberGiven,
     RequestCancelled,
     RequestClosed,
@@ -19,7 +22,8 @@ from contracts.intake import (
 )
 from contracts.problems import Rejected
 from intake.commands import CancelRequest, CloseRequest, SubmitRequest, SupplementRequest, WithdrawRequest
-from intake.domain.register import Customer, Device, customer_stream, device_stream, type_stream
+from intake.domain.form import Lack, lacks
+from intake.domain.register import Customer, Device, customer_stream, device_stream, type_stream, version_of
 from services.chassis.journal.rules import States, Stream
 
 
@@ -34,9 +38,11 @@ class Incomplete:
 
     number: str
     request_type: str
+    type_version: int
     customer_id: str
     device_id: str
     urgency: Urgency
+    impact: Impact
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,11 @@ class _Given:
     customer_id: str
     device_id: str
     urgency: Urgency
+    impact: Impact
     description: str
+    answers: Mapping[str, Any]
+    type_version: int = 0
+    """The version of its type that it keeps; 0 takes the newest."""
 
 
 def submit_reads(command: SubmitRequest) -> tuple[str, ...]:
@@ -104,7 +114,7 @@ def submit(states: States, command: SubmitRequest) -> list[Event]:
         raise Rejected("request.already-submitted", request_id=command.request_id)
     count: int = states[numbers_stream(command.day)] + 1
     number = f"R-{command.day[2:].replace('-', '')}-{count:04d}"
-    facts = command.model_dump(exclude={"day"})
+    facts = {name: value for name, value in command if name != "day"}
     return [NumberGiven(day=command.day, request_id=command.request_id), _check(states, _Given(number=number, **facts))]
 
 
@@ -126,7 +136,9 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 "device_id": known.device_id,
                 "description": command.known_description,
             }
-            changed = {name: value for name in before if (value := getattr(command, name)) not in ("", before[name])}
+            changed = [name for name in before if getattr(command, name) not in ("", before[name])]
+            answers = {**command.known_answers, **command.answers}
+            changed += ["answers"] if answers != dict(command.known_answers) else []
             if not changed:
                 return []
             given = _Given(
@@ -136,7 +148,10 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 customer_id=command.customer_id or known.customer_id,
                 device_id=command.device_id or known.device_id,
                 urgency=known.urgency,
+                impact=known.impact,
                 description=command.description or command.known_description,
+                answers=answers,
+                type_version=0 if "request_type" in changed else known.type_version,
             )
             told = RequestSupplemented(
                 request_id=command.request_id, customer_id=given.customer_id, fields=tuple(changed)
@@ -148,37 +163,51 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
             raise Rejected("request.not-incomplete", request_id=command.request_id)
 
 
+def answers_text(answers: Mapping[str, Any]) -> str:
+    """The answers as their events have them: the same answers are the same text."""
+    return json.dumps(dict(answers), ensure_ascii=False, sort_keys=True, separators=(",", ":")) if answers else ""
+
+
 def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete:
-    """Complete and valid, or what is missing, each as `field: what is wrong with it`."""
-    missing: list[str] = []
-    kind: RequestTypeDefined | None = states.get(type_stream(given.request_type))
+    """Complete and valid, or what is missing."""
+    missing: list[Lack] = []
+    kind = version_of(states.get(type_stream(given.request_type), ()), given.type_version)
     customer: Customer | None = states.get(customer_stream(given.customer_id))
     device: Device | None = states.get(device_stream(given.device_id))
-    short = kind is not None and len(given.description.strip()) < kind.min_description
     if kind is None:
-        missing.append(f"request_type: there is no type {given.request_type!r}")
+        missing.append(
+            Lack("request_type", f"there is no type {given.request_type!r}", f"没有请求类型 {given.request_type!r}")
+        )
     if customer is None:
-        missing.append(f"customer_id: no customer {given.customer_id!r} is registered")
-    if kind and kind.needs_device:
-        if not given.device_id:
-            missing.append("device_id: which device it is about")
-        elif device is None:
-            missing.append(f"device_id: no device {given.device_id!r} is registered")
-        elif device.customer_id != given.customer_id:
-            missing.append(f"device_id: device {given.device_id!r} is not registered for this customer")
-    if short:
-        missing.append(f"description: at least {kind.min_description if kind else 1} characters")
+        missing.append(
+            Lack(
+                "customer_id",
+                f"no customer {given.customer_id!r} is registered",
+                f"客户 {given.customer_id!r} 未登记",
+            )
+        )
+    missing += _lacks_of_device(kind, device, given)
+    if kind and len(given.description.strip()) < kind.min_description:
+        least = kind.min_description
+        missing.append(Lack("description", f"at least {least} characters", f"描述至少 {least} 个字符"))
+    if kind:
+        missing += lacks(kind.form, given.answers)
     if missing or kind is None or customer is None:
         return RequestIncomplete(
             request_id=given.request_id,
             number=given.number,
             request_type=given.request_type,
             customer_id=given.customer_id,
-            missing=tuple(missing),
+            missing=tuple([_line(lack.field, lack.en) for lack in missing]),
+            missing_zh=tuple([_line(lack.field, lack.zh) for lack in missing]),
             device_id=given.device_id,
             urgency=given.urgency,
+            impact=given.impact,
             description=given.description,
+            type_version=kind.type_version if kind else 0,
+            answers=answers_text(given.answers),
         )
+    urgency = urgency_of(kind, given.urgency, given.impact)
     return RequestReceived(
         request_id=given.request_id,
         number=given.number,
@@ -188,13 +217,45 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
         device_id=given.device_id,
         device_model=device.model if device else "",
         skill=device.skill if device else kind.skill,
-        urgency=given.urgency,
+        urgency=urgency,
+        stated_urgency=given.urgency if given.urgency != urgency else "",
+        impact=given.impact,
         duration_s=kind.duration_s,
         region=customer.region,
         lat_udeg=customer.lat_udeg,
         lon_udeg=customer.lon_udeg,
         description=given.description,
+        kind=kind.kind,
+        needs_visit=kind.needs_visit,
+        sla=kind.sla,
+        usual_parts=kind.usual_parts,
+        answers=answers_text(given.answers),
     )
+
+
+def _line(field: str, words: str) -> str:
+    """One line, whatever a label or an answer has in it."""
+    return f"{field}: {' '.join(words.split())}"
+
+
+def _lacks_of_device(kind: RequestTypeDefined | None, device: Device | None, given: _Given) -> list[Lack]:
+    named = given.device_id
+    if kind is None:
+        return []
+    if not named:
+        return [Lack("device_id", "which device it is about", "请说明是哪台设备")] if kind.needs_device else []
+    if device is None:
+        return [Lack("device_id", f"no device {named!r} is registered", f"设备 {named!r} 未登记")]
+    if device.customer_id != given.customer_id:
+        words = (f"device {named!r} is not registered for this customer", f"设备 {named!r} 未登记在该客户名下")
+        return [Lack("device_id", *words)]
+    return []
+
+
+def urgency_of(kind: RequestTypeDefined, stated: Urgency, impact: Impact) -> Urgency:
+    """What the type's matrix makes of the customer's urgency and the impact."""
+    cells = {(rule.urgency, rule.impact): rule.becomes for rule in kind.urgency_matrix}
+    return cells.get((stated, impact), stated)
 
 
 def withdraw(request: Request, command: WithdrawRequest) -> list[Event]:
@@ -243,9 +304,11 @@ def evolve(request: Request, event: RequestEvent) -> Request:
             return Incomplete(
                 event.number,
                 event.request_type,
+                event.type_version,
                 event.customer_id,
                 event.device_id,
                 event.urgency,
+                event.impact,
             )
         case RequestReceived():
             return Received(event.customer_id)

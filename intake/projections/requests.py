@@ -17,7 +17,7 @@ from contracts.intake import (
     RequestWithdrawn,
 )
 from services.chassis.clock import micros
-from services.chassis.views import Rows, View
+from services.chassis.views import Rows, Value, View
 
 MILESTONES: Mapping[type[Event], str] = {
     OrderAssigned: "assigned_at",
@@ -46,7 +46,12 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 device_id=event.device_id,
                 urgency=event.urgency,
                 description=event.description,
+                impact=event.impact,
+                type_version=event.type_version,
+                answers=event.answers,
                 missing="" if isinstance(event, RequestReceived) else "\n".join(event.missing),
+                missing_zh="" if isinstance(event, RequestReceived) else "\n".join(event.missing_zh),
+                **_of_type(event),
                 channel=envelope.channel,
                 submitted_at=known["submitted_at"] if known and known["submitted_at"] else at,
                 received_at=at if complete else None,
@@ -68,9 +73,16 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
             rows.put(event.partition_key(), **{MILESTONES[type(event)]: at})
 
 
+def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
+    if isinstance(event, RequestIncomplete):
+        return {}
+    stated = event.stated_urgency or event.urgency
+    return {"kind": event.kind, "needs_visit": event.needs_visit, "sla": event.sla, "stated_urgency": stated}
+
+
 REQUESTS = View(
     name="requests",
-    version=1,
+    version=2,
     key={"request_id": str},
     columns={
         "version": 0,
@@ -82,6 +94,14 @@ REQUESTS = View(
         "urgency": "normal",
         "description": "",
         "missing": "",
+        "missing_zh": "",
+        "type_version": 0,
+        "kind": "",
+        "needs_visit": True,
+        "sla": "",
+        "stated_urgency": "",
+        "impact": "medium",
+        "answers": "",
         "channel": "",
         "outcome": "",
         "engineer_id": "",

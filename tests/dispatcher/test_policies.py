@@ -88,6 +88,12 @@ def test_a_request_opens_an_order_with_all_that_is_known():
     assert reactions(event) == {"follow-request": [open_order(order_id=order_of("r-1"))]}
 
 
+def test_what_is_answered_from_the_desk_opens_no_order():
+    facts = open_order(order_id=order_of("r-1")).model_dump(exclude={"order_id", "now", "customer_id"})
+    event = RequestReceived(**facts, number="R-261124-0001", type_version=1, customer_id="c-1", needs_visit=False)
+    assert reactions(event) == {"follow-request": []}
+
+
 def test_a_withdrawal_finds_the_order_of_its_request():
     event = RequestWithdrawn(request_id="r-1", customer_id="c-1")
     assert reactions(event) == {"follow-request": [WithdrawOrder(order_id=order_of("r-1"))]}

@@ -53,8 +53,9 @@ def received(**changes):
     return RequestReceived(**facts | changes)
 
 
-def incomplete(*missing, **changes):
+def incomplete(*missing, zh=(), **changes):
     facts = {
+        "type_version": 2,
         "request_id": "r-1",
         "number": "R-261124-0001",
         "request_type": "repair",
@@ -62,7 +63,7 @@ def incomplete(*missing, **changes):
         "device_id": "d-1",
         "description": "does not cool",
     }
-    return RequestIncomplete(**facts | changes, missing=missing)
+    return RequestIncomplete(**facts | changes, missing=missing, missing_zh=zh)
 
 
 NUMBERED = NumberGiven(day="2026-11-24", request_id="r-1")
@@ -83,14 +84,16 @@ def test_a_request_without_a_device_takes_its_skill_from_its_type():
 @pytest.mark.parametrize(
     ("changes", "missing"),
     [
-        ({"request_type": "none"}, "request_type: there is no type 'none'"),
-        ({"device_id": ""}, "device_id: which device it is about"),
-        ({"device_id": "d-9"}, "device_id: no device 'd-9' is registered"),
-        ({"description": "  ?  "}, "description: at least 4 characters"),
+        ({"request_type": "none"}, ("request_type: there is no type 'none'", "request_type: 没有请求类型 'none'")),
+        ({"device_id": ""}, ("device_id: which device it is about", "device_id: 请说明是哪台设备")),
+        ({"device_id": "d-9"}, ("device_id: no device 'd-9' is registered", "device_id: 设备 'd-9' 未登记")),
+        ({"description": "  ?  "}, ("description: at least 4 characters", "description: 描述至少 4 个字符")),
     ],
 )
-def test_what_is_missing_or_wrong_is_named(changes, missing):
-    given(*REGISTERS).when(submit(**changes)).then(NUMBERED, incomplete(missing, **changes))
+def test_what_is_missing_or_wrong_is_named_in_both_languages(changes, missing):
+    version = 0 if "request_type" in changes else 2
+    expected = incomplete(missing[0], zh=missing[1:], type_version=version, **changes)
+    given(*REGISTERS).when(submit(**changes)).then(NUMBERED, expected)
 
 
 def test_a_device_of_somebody_else_is_not_taken():
@@ -98,7 +101,11 @@ def test_a_device_of_somebody_else_is_not_taken():
         customer_id="c-2", name="王", phone="13900000000", street="", region="海淀区", lat_udeg=0, lon_udeg=0
     )
     missing = "device_id: device 'd-1' is not registered for this customer"
-    given(*REGISTERS, other).when(submit(customer_id="c-2")).then(NUMBERED, incomplete(missing, customer_id="c-2"))
+    expected = incomplete(missing, zh=("device_id: 设备 'd-1' 未登记在该客户名下",), customer_id="c-2")
+    given(*REGISTERS, other).when(submit(customer_id="c-2")).then(NUMBERED, expected)
+    # Nor where the type asks for none.
+    asked = submit(customer_id="c-2", request_type="enquiry")
+    given(*REGISTERS, other).when(asked).then_types(NumberGiven, RequestIncomplete)
 
 
 def test_all_that_is_wrong_is_named_at_once():
@@ -135,7 +142,7 @@ def test_what_was_missing_makes_it_complete():
 def test_a_supplement_that_is_not_enough_leaves_it_waiting_for_the_rest():
     waiting = incomplete("device_id: …", "description: at least 4 characters", device_id="", description="?")
     told = RequestSupplemented(request_id="r-1", customer_id="c-1", fields=("device_id",))
-    still = incomplete("description: at least 4 characters", description="?")
+    still = incomplete("description: at least 4 characters", zh=("description: 描述至少 4 个字符",), description="?")
     given(*REGISTERS, waiting).when(supplement(device_id="d-1", known_description="?")).then(told, still)
 
 

@@ -66,6 +66,7 @@ STILL_OPEN = {
 
 IN_EVERY_TENANT = {
     ("POST", "/v1/request-types/{type_id}"): "repair",
+    ("POST", "/v1/request-types/packs/{pack_id}"): "it",
     ("GET", "/v1/reports/{name}"): "efficiency",
     ("GET", "/v1/reports/{name}/events"): "efficiency",
 }
