@@ -108,6 +108,17 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     """What work of this type usually takes, beside what the device's model does."""
     answers: Annotated[str, Personal("customer_id")] = ""
     """The answers to the fields of the type's form: a JSON object, its keys sorted; empty for none."""
+    contact_phone: Annotated[str, Personal("customer_id")] = ""
+    """Whom to call on site, where that is not the customer's own number."""
+    address: Annotated[str, Personal("customer_id")] = ""
+    """Where service is wanted, as it was written; it lies in the customer's `region`."""
+    division: str = ""
+    """The administrative division of `address`: six digits of GB/T 2260; empty where no address was written."""
+    message_id: str = ""
+    """
+    The channel's own name of the message that this came of, `wechat/8f3…`: it is taken once. Only the first event of a
+    request has it.
+    """
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -135,6 +146,43 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     type_version: NonNegative = 0
     """The version of the type that it was checked against and keeps; 0 where there is no such type."""
     answers: Annotated[str, Personal("customer_id")] = ""
+    serial: str = ""
+    """The serial number that was read out, where it leads to no device of this customer."""
+    contact_phone: Annotated[str, Personal("customer_id")] = ""
+    address: Annotated[str, Personal("customer_id")] = ""
+    message_id: str = ""
+    """As in RequestReceived."""
+    remind_after_s: Positive = DAY_S
+    """The customer is reminded when nothing was heard for so long, and once more after as long again."""
+    expire_after_s: Positive = 7 * DAY_S
+    """It is given up when nothing was heard for so long."""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestReminded(Event, frozen=True, kw_only=True):
+    """
+    Nothing was heard of an incomplete request for its time; the customer is asked again on the channel of the request.
+
+    Twice at most. Read by: whoever sends the customer messages.
+    """
+
+    request_id: str
+    customer_id: str
+    time_no: Annotated[int, msgspec.Meta(ge=1, le=2)]
+    """The first or the second reminder."""
+    remind_after_s: Positive = DAY_S
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestExpired(Event, frozen=True, kw_only=True):
+    """
+    What was missing was never given; the request is given up, and no order was ever opened for it.
+
+    Read by: reporting; whoever sends the customer messages.
+    """
+
+    request_id: str
+    customer_id: str
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -245,6 +293,14 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     usual_parts: tuple[UsualPart, ...] = ()
     sla: str = ""
     """The name of the service level that is promised; empty for none."""
+    serial_pattern: str = ""
+    """What the serial number of a device must match as a whole; a regular expression without groups; empty for any."""
+    serial_check: SerialCheck = "none"
+    """`luhn`: its last digit is a check digit by ISO/IEC 7812-1 annex B, as in an IMEI."""
+    remind_after_s: Positive = DAY_S
+    """How long an incomplete request waits until its customer is reminded, seconds."""
+    expire_after_s: Positive = 7 * DAY_S
+    """How long it waits until it is given up, seconds."""
 
 
 @belongs_to("numbers", of="day", public=False)

@@ -12,7 +12,8 @@ from fastapi import APIRouter, Path
 from pydantic import AfterValidator, Field
 from sqlalchemy import select
 
-from contracts.intake import CustomerKind, FormField, Impact, RequestKind, Urgency
+from contracts.intake import DAY_S, CustomerKind, FormField, Impact, NumberGiven, RequestKind, SerialCheck, Urgency
+from contracts.problems import Rejected
 from intake.adapters.packs import packs
 from intake.commands import (
     UDEG,
@@ -65,6 +66,12 @@ class NewRequest(Body):
     impact: Impact = Field("medium", description="How far it reaches; staff says it, a customer's is passed over.")
     description: str = Field("", max_length=4_000)
     answers: Answers = Field(default_factory=dict, description="By the names of the fields of the type's form.")
+    serial: str = Field("", max_length=100, description="Read from the device, in place of `device_id`.")
+    contact_phone: str = Field("", max_length=40, description="Whom to call on site, if not the customer.")
+    address: str = Field("", max_length=400, description="As people write it, with province, city and district.")
+    message_id: str = Field(
+        "", max_length=150, description="The channel's own name of the message; its repeat gets the first answer."
+    )
 
 
 class Supplement(Body):
@@ -75,6 +82,9 @@ class Supplement(Body):
     device_id: str = Field("", max_length=100)
     description: str = Field("", max_length=4_000)
     answers: Answers = Field(default_factory=dict)
+    serial: str = Field("", max_length=100)
+    contact_phone: str = Field("", max_length=40)
+    address: str = Field("", max_length=400)
 
 
 class Withdrawal(Body):
@@ -102,6 +112,11 @@ class RequestView(Body):
     sla: str
     description: str
     answers: dict[str, Any]
+    serial: str
+    """What was read out and leads to no device of this customer."""
+    contact_phone: str
+    address: str
+    division: str
     missing: list[str]
     """`field: what is wrong with it`."""
     missing_zh: list[str]
@@ -109,6 +124,7 @@ class RequestView(Body):
     outcome: str
     engineer_id: str
     submitted_at: datetime | None
+    reminded_at: datetime | None
     received_at: datetime | None
     assigned_at: datetime | None
     departed_at: datetime | None
@@ -125,7 +141,7 @@ class Progress(Body):
     request_id: str
     number: str
     step: str
-    """How far it has come: received, assigned, … closed; or incomplete, withdrawn, cancelled."""
+    """How far it has come: received, assigned, … closed; or incomplete, expired, withdrawn, cancelled."""
     steps: dict[str, datetime]
 
 
@@ -187,6 +203,10 @@ class TypeDefinition(Body):
     urgency_matrix: list[MatrixCell] = Field([], max_length=12)
     usual_parts: list[PartUsed] = Field([], max_length=50)
     sla: str = Field("", max_length=100, description="The name of the service level that is promised.")
+    serial_pattern: str = Field("", max_length=100, description="What a device's serial number must match as a whole.")
+    serial_check: SerialCheck = "none"
+    remind_after_s: int = Field(DAY_S, ge=60, le=30 * DAY_S, description="An incomplete request is reminded, twice.")
+    expire_after_s: int = Field(7 * DAY_S, ge=60, le=90 * DAY_S, description="An incomplete request is given up.")
 
 
 class TypeView(TypeDefinition):
@@ -224,6 +244,7 @@ def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
     text = call.open(row["description"])
     lines = {name: row[name].split("\n") if row[name] else [] for name in ("missing", "missing_zh")}
     opened = {"description": text, "answers": _answers(row, call)}
+    opened |= {name: call.open(row[name]) for name in ("contact_phone", "address")}
     return RequestView(**facts | times | lines | opened)
 
 
@@ -235,7 +256,7 @@ def _answers(row: Mapping[str, Any], call: Call) -> dict[str, Any]:
 
 def _progress(row: Mapping[str, Any]) -> Progress:
     reached = {step: at_micros(row[f"{step}_at"]) for step in STEPS if row[f"{step}_at"]}
-    stopped = row["state"] if row["state"] in ("incomplete", "withdrawn", "cancelled") else ""
+    stopped = row["state"] if row["state"] in ("incomplete", "expired", "withdrawn", "cancelled") else ""
     last = max(reached, key=STEPS.index, default="")
     return Progress(request_id=row["request_id"], number=row["number"], step=stopped or last, steps=reached)
 
@@ -259,6 +280,13 @@ def _requests(api: Api) -> APIRouter:
             raise absent("request", request_id)
         return row
 
+    async def device_of(serial: str, device_id: str, call: Call) -> str:
+        """The device that the register knows by a serial number, where no other is named."""
+        if not serial or device_id:
+            return device_id
+        row = await call.one(select(DEVICES.table).where(DEVICES.table.c.serial == serial))
+        return row["device_id"] if row else ""
+
     @router.post("", status_code=201, summary="Submit a request")
     async def submit(body: NewRequest, call: Call = command("customer", "agent", "partner")) -> Accepted:
         request_id = call.new_id()
@@ -268,8 +296,25 @@ def _requests(api: Api) -> APIRouter:
         facts = body.model_dump() | {"customer_id": asked_for}
         if call.role == "customer":
             facts["impact"] = "medium"
-        answer = await call.ask(SubmitRequest(request_id=request_id, day=day, **facts))
+        facts["device_id"] = await device_of(body.serial, body.device_id, call)
+        # Whoever is not staff names messages of their own, so that nobody takes the name of another's.
+        names = [call.channel, call.person_id, body.message_id]
+        facts["message_id"] = "/".join([name for name in names if name]) if body.message_id else ""
+        try:
+            answer = await call.ask(SubmitRequest(request_id=request_id, day=day, **facts))
+        except Rejected as no:
+            if no.code != "channel-message.taken":
+                raise
+            return await first_answer(str(no.facts["owner"]), call)
         return Accepted.of(answer, id=request_id)
+
+    async def first_answer(request_id: str, call: Call) -> Accepted:
+        """The answer that the first of a repeated message was given. What is another person's stays hidden."""
+        row = await call.one(select(table).where(table.c.request_id == request_id))
+        if row is None or not (call.role != "customer" or call.owns(row["customer_id"])):
+            raise Rejected("channel-message.taken")
+        events = (NumberGiven.__name__, row["first_event"])
+        return Accepted(id=request_id, position=row["first_position"], version=1, events=events)
 
     @router.get("", summary="Requests, the newest first")
     async def some(
@@ -303,7 +348,9 @@ def _requests(api: Api) -> APIRouter:
         row = await own(request_id, call)
         known: dict[str, Any] = {f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id")}
         known |= {"known_description": call.open(row["description"]), "known_answers": _answers(row, call)}
+        known |= {f"known_{name}": call.open(row[name]) for name in ("contact_phone", "address")}
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
+        facts["device_id"] = await device_of(body.serial, body.device_id, call)
         asked = SupplementRequest(request_id=request_id, **facts, **known)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 

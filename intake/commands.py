@@ -8,12 +8,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.intake import (
+    DAY_S,
     Choice,
     CustomerKind,
     FieldKind,
     FormField,
     Impact,
     RequestKind,
+    SerialCheck,
     Urgency,
     UrgencyRule,
     UsualPart,
@@ -36,6 +38,12 @@ class SubmitRequest(Command):
     description: str = Field("", max_length=4_000)
     answers: Mapping[str, Any] = Field(default_factory=dict)
     """By the names of the form's fields."""
+    serial: str = Field("", max_length=100)
+    """What was read out of the device; `device_id` is the device that the register knows by it, if any."""
+    contact_phone: str = Field("", max_length=40)
+    address: str = Field("", max_length=400)
+    message_id: str = Field("", max_length=200)
+    """`channel/name`: the channel's own name of the message. It is taken once."""
     day: str
     """Today in the tenant's zone, for the number."""
 
@@ -50,6 +58,9 @@ class SupplementRequest(Command):
     description: str = Field("", max_length=4_000)
     answers: Mapping[str, Any] = Field(default_factory=dict)
     """Answers that are new or other than before."""
+    serial: str = Field("", max_length=100)
+    contact_phone: str = Field("", max_length=40)
+    address: str = Field("", max_length=400)
     known_request_type: str = ""
     known_customer_id: str = ""
     known_device_id: str = ""
@@ -57,6 +68,20 @@ class SupplementRequest(Command):
     known_description: str = Field("", max_length=4_000)
     """The same of the description, opened: no state holds what is sealed, and the request must carry it on."""
     known_answers: Mapping[str, Any] = Field(default_factory=dict)
+    known_contact_phone: str = Field("", max_length=40)
+    known_address: str = Field("", max_length=400)
+
+
+class RemindRequest(Command):
+    """Nothing was heard of it for its time."""
+
+    request_id: str
+
+
+class ExpireRequest(Command):
+    """What was missing was not given in time."""
+
+    request_id: str
 
 
 class WithdrawRequest(Command):
@@ -168,6 +193,10 @@ class DefineRequestType(Command):
     urgency_matrix: tuple[MatrixCell, ...] = Field((), max_length=12)
     usual_parts: tuple[PartUsed, ...] = Field((), max_length=50)
     sla: str = Field("", max_length=100)
+    serial_pattern: str = Field("", max_length=100)
+    serial_check: SerialCheck = "none"
+    remind_after_s: int = Field(DAY_S, ge=60, le=30 * DAY_S)
+    expire_after_s: int = Field(7 * DAY_S, ge=60, le=90 * DAY_S)
 
 
 class LoadPack(Command):

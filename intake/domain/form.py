@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, assert_never
 
 import phonenumbers
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from contracts.intake import FieldKind, FormField
+from contracts.intake import FieldKind, FormField, SerialCheck
 from contracts.problems import Rejected
 
 REGION: Final = "CN"
@@ -212,6 +212,27 @@ def _unit_zh(field: FormField) -> str:
 
 def _zh(field: FormField) -> str:
     return field.label_zh or field.label
+
+
+def has_luhn_digit(serial: str) -> bool:
+    """Whether the last digit is the check digit of the others by ISO/IEC 7812-1 annex B; letters are left out."""
+    digits = [int(one) for one in serial if one in "0123456789"]
+    doubled = [digit if place % 2 == 0 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(reversed(digits))]
+    return len(digits) > 1 and sum(doubled) % 10 == 0
+
+
+def serial_lack(serial: str, pattern: str, check: SerialCheck) -> Lack | None:
+    """What is wrong with a serial number by itself."""
+    if pattern and (len(serial) > LONGEST_MATCHED or not re.fullmatch(pattern, serial)):
+        return Lack("serial", f"a serial number looks like {pattern}", f"序列号格式须为 {pattern}")
+    match check:
+        case "none":
+            return None
+        case "luhn":
+            words = ("its check digit does not fit: a digit was misread", "校验位不符，请核对是否读错数字")
+            return None if has_luhn_digit(serial) else Lack("serial", *words)
+        case _:
+            assert_never(check)
 
 
 def judge(type_id: str, form: Sequence[FormField]) -> None:

@@ -8,7 +8,7 @@ from contracts.event import Event
 from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined
 from contracts.problems import Rejected
 from intake.commands import DefineRequestType, LoadPack, RegisterCustomer, RegisterDevice
-from intake.domain.form import judge
+from intake.domain.form import is_phone, judge, pattern_fault
 from services.chassis.journal.rules import Claim, States, Stream
 
 
@@ -50,6 +50,8 @@ def type_stream(type_id: str) -> str:
 
 
 def register_customer(customer: Customer | None, command: RegisterCustomer) -> list[Event]:
+    if not is_phone(command.phone):
+        raise Rejected("customer.phone-wrong", customer_id=command.customer_id)
     facts = command.model_dump() | {"lat_udeg": rounded(command.lat_udeg), "lon_udeg": rounded(command.lon_udeg)}
     return [CustomerRegistered(**facts) if customer is None else CustomerUpdated(**facts)]
 
@@ -87,6 +89,8 @@ def define_request_type(known: Versions, command: DefineRequestType) -> list[Eve
     if not command.needs_device and not command.skill and command.needs_visit:
         raise Rejected("request-type.no-skill", type_id=command.type_id)
     judge(command.type_id, [question.of() for question in command.form])
+    if fault := pattern_fault(command.serial_pattern):
+        raise Rejected("request-type.wrong-field", type_id=command.type_id, field="serial_pattern", why=fault)
     cells = [(cell.urgency, cell.impact) for cell in command.urgency_matrix]
     if twice := next((cell for cell in cells if cells.count(cell) > 1), None):
         raise Rejected("request-type.cell-twice", type_id=command.type_id, urgency=twice[0], impact=twice[1])

@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, assert_never
+from dataclasses import dataclass, replace
+from typing import Any, Final, assert_never
 
 from contracts.event import Event
 from contracts.intake import (
+    DAY_S,
     Impact,
     NumberGiven,
     RequestCancelled,
     RequestClosed,
+    RequestExpired,
     RequestIncomplete,
     RequestReceived,
+    RequestReminded,
     RequestSupplemented,
     RequestTypeDefined,
     RequestWithdrawn,
     Urgency,
 )
 from contracts.problems import Rejected
-from intake.commands import CancelRequest, CloseRequest, SubmitRequest, SupplementRequest, WithdrawRequest
-from intake.domain.form import Lack, lacks
+from intake.commands import (
+    CancelRequest,
+    CloseRequest,
+    ExpireRequest,
+    RemindRequest,
+    SubmitRequest,
+    SupplementRequest,
+    WithdrawRequest,
+)
+from intake.domain.address import parse
+from intake.domain.form import Lack, is_phone, lacks, serial_lack
 from intake.domain.register import Customer, Device, customer_stream, device_stream, type_stream, version_of
-from services.chassis.journal.rules import States, Stream
+from services.chassis.journal.rules import Claim, States, Stream
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,8 @@ class Incomplete:
     device_id: str
     urgency: Urgency
     impact: Impact
+    remind_after_s: int
+    reminders: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,11 @@ class Received:
     """It is being worked on."""
 
     customer_id: str
+
+
+@dataclass(frozen=True)
+class Expired:
+    """What was missing was never given."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +86,16 @@ class Closed:
     pass
 
 
-Request = Absent | Incomplete | Received | Withdrawn | Cancelled | Closed
+Request = Absent | Incomplete | Received | Expired | Withdrawn | Cancelled | Closed
 RequestEvent = (
-    RequestReceived | RequestIncomplete | RequestSupplemented | RequestWithdrawn | RequestCancelled | RequestClosed
+    RequestReceived
+    | RequestIncomplete
+    | RequestReminded
+    | RequestExpired
+    | RequestSupplemented
+    | RequestWithdrawn
+    | RequestCancelled
+    | RequestClosed
 )
 INITIAL: Request = Absent()
 
@@ -95,6 +121,10 @@ class _Given:
     impact: Impact
     description: str
     answers: Mapping[str, Any]
+    serial: str
+    contact_phone: str
+    address: str
+    message_id: str = ""
     type_version: int = 0
     """The version of its type that it keeps; 0 takes the newest."""
 
@@ -135,6 +165,9 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 "customer_id": known.customer_id,
                 "device_id": known.device_id,
                 "description": command.known_description,
+                "serial": "",
+                "contact_phone": command.known_contact_phone,
+                "address": command.known_address,
             }
             changed = [name for name in before if getattr(command, name) not in ("", before[name])]
             answers = {**command.known_answers, **command.answers}
@@ -151,6 +184,9 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 impact=known.impact,
                 description=command.description or command.known_description,
                 answers=answers,
+                serial=command.serial,
+                contact_phone=command.contact_phone or command.known_contact_phone,
+                address=command.address or command.known_address,
                 type_version=0 if "request_type" in changed else known.type_version,
             )
             told = RequestSupplemented(
@@ -159,6 +195,8 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
             return [told, _check(states, given)]
         case Absent():
             raise Rejected("request.unknown", request_id=command.request_id)
+        case Expired():
+            raise Rejected("request.expired", request_id=command.request_id)
         case _:
             raise Rejected("request.not-incomplete", request_id=command.request_id)
 
@@ -187,6 +225,10 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
             )
         )
     missing += _lacks_of_device(kind, device, given)
+    if given.contact_phone and not is_phone(given.contact_phone):
+        missing.append(Lack("contact_phone", "this is no phone number that exists", "电话号码无效"))
+    division, lack = _where(given.address, customer)
+    missing += [lack] if lack else []
     if kind and len(given.description.strip()) < kind.min_description:
         least = kind.min_description
         missing.append(Lack("description", f"at least {least} characters", f"描述至少 {least} 个字符"))
@@ -206,6 +248,12 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
             description=given.description,
             type_version=kind.type_version if kind else 0,
             answers=answers_text(given.answers),
+            serial=given.serial,
+            contact_phone=given.contact_phone,
+            address=given.address,
+            message_id=given.message_id,
+            remind_after_s=kind.remind_after_s if kind else DAY_S,
+            expire_after_s=kind.expire_after_s if kind else 7 * DAY_S,
         )
     urgency = urgency_of(kind, given.urgency, given.impact)
     return RequestReceived(
@@ -230,7 +278,39 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
         sla=kind.sla,
         usual_parts=kind.usual_parts,
         answers=answers_text(given.answers),
+        contact_phone=given.contact_phone,
+        address=given.address,
+        division=division,
+        message_id=given.message_id,
     )
+
+
+def _where(address: str, customer: Customer | None) -> tuple[str, Lack | None]:
+    """The code of the division in which an address lies, or what must be asked of it."""
+    if not address:
+        return "", None
+    found = parse(address)
+    if len(found.divisions) > 1:
+        names = ", ".join([one.full_name for one in found.divisions])
+        words = f"there is one in each of {names}: say which", f"以下地区均有此名称：{names}，请写明省市"
+        return "", Lack("address", *words)
+    if not found.divisions:
+        within = f" of {found.within}" if found.within else ", with its city"
+        zh = f"请写明{found.within}的哪个区县" if found.within else "请写明省、市、区县"
+        return "", Lack("address", f"in which district{within} is it", zh)
+    [division] = found.divisions
+    if not found.rest:
+        return "", Lack(
+            "address", f"street and number in {division.full_name}", f"请写明{division.full_name}的街道门牌"
+        )
+    known = {one.code for one in parse(customer.region).divisions} if customer else set()
+    if customer and known and division.code not in known:
+        words = (
+            f"it lies in {division.full_name}, and the customer's place in {customer.region}: correct one of them",
+            f"地址位于{division.full_name}，而客户登记地区为{customer.region}，请更正其一",
+        )
+        return "", Lack("address", *words)
+    return division.code, None
 
 
 def _line(field: str, words: str) -> str:
@@ -242,6 +322,11 @@ def _lacks_of_device(kind: RequestTypeDefined | None, device: Device | None, giv
     named = given.device_id
     if kind is None:
         return []
+    if given.serial and (lack := serial_lack(given.serial, kind.serial_pattern, kind.serial_check)):
+        return [lack]
+    if given.serial and (device is None or device.serial != given.serial):
+        words = f"no device has the serial number {given.serial!r}", f"没有序列号为 {given.serial!r} 的设备"
+        return [Lack("serial", *words)]
     if not named:
         return [Lack("device_id", "which device it is about", "请说明是哪台设备")] if kind.needs_device else []
     if device is None:
@@ -258,11 +343,41 @@ def urgency_of(kind: RequestTypeDefined, stated: Urgency, impact: Impact) -> Urg
     return cells.get((stated, impact), stated)
 
 
+MOST_REMINDERS: Final = 2
+
+
+def remind(request: Request, command: RemindRequest) -> list[Event]:
+    match request:
+        case Incomplete() as waiting if waiting.reminders < MOST_REMINDERS:
+            told = RequestReminded(
+                request_id=command.request_id,
+                customer_id=waiting.customer_id,
+                time_no=waiting.reminders + 1,
+                remind_after_s=waiting.remind_after_s,
+            )
+            return [told]
+        case _:
+            return []  # It is complete by now, or has ended, or was reminded often enough.
+
+
+def expire(request: Request, command: ExpireRequest) -> list[Event]:
+    match request:
+        case Incomplete(customer_id=customer_id):
+            return [RequestExpired(request_id=command.request_id, customer_id=customer_id)]
+        case _:
+            return []  # It is complete by now, or has ended.
+
+
+def message_of(event: RequestReceived | RequestIncomplete) -> list[Claim]:
+    """A channel's message makes one request, however often the channel brings it."""
+    return [Claim("channel-message", event.message_id, event.request_id)] if event.message_id else []
+
+
 def withdraw(request: Request, command: WithdrawRequest) -> list[Event]:
     match request:
         case Incomplete(customer_id=customer_id) | Received(customer_id=customer_id):
             return [RequestWithdrawn(request_id=command.request_id, customer_id=customer_id, reason=command.reason)]
-        case Withdrawn() | Cancelled():
+        case Withdrawn() | Cancelled() | Expired():
             return []
         case Closed():
             raise Rejected("request.closed", request_id=command.request_id)
@@ -276,7 +391,7 @@ def cancel(request: Request, command: CancelRequest) -> list[Event]:
     match request:
         case Received(customer_id=customer_id):
             return [RequestCancelled(request_id=command.request_id, customer_id=customer_id)]
-        case Withdrawn() | Cancelled() | Closed():
+        case Withdrawn() | Cancelled() | Closed() | Expired():
             return []
         case Absent() | Incomplete():
             raise Rejected("request.unknown", request_id=command.request_id)
@@ -286,7 +401,7 @@ def cancel(request: Request, command: CancelRequest) -> list[Event]:
 
 def close(request: Request, command: CloseRequest) -> list[Event]:
     match request:
-        case Received() | Incomplete() | Cancelled():
+        case Received() | Incomplete() | Cancelled() | Expired():
             return [RequestClosed(request_id=command.request_id, outcome="completed")]
         case Withdrawn():
             return [RequestClosed(request_id=command.request_id, outcome="completed_after_withdrawal")]
@@ -309,11 +424,17 @@ def evolve(request: Request, event: RequestEvent) -> Request:
                 event.device_id,
                 event.urgency,
                 event.impact,
+                event.remind_after_s,
+                request.reminders if isinstance(request, Incomplete) else 0,
             )
         case RequestReceived():
             return Received(event.customer_id)
         case RequestSupplemented():
             return request
+        case RequestReminded():
+            return replace(request, reminders=event.time_no) if isinstance(request, Incomplete) else request
+        case RequestExpired():
+            return Expired()
         case RequestWithdrawn():
             return Withdrawn(event.customer_id)
         case RequestCancelled():

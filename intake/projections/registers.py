@@ -50,6 +50,10 @@ def apply_request_type(rows: Rows, event: RequestTypeDefined, envelope: Envelope
         urgency_matrix=_text(event.urgency_matrix),
         usual_parts=_text(event.usual_parts),
         sla=event.sla,
+        serial_pattern=event.serial_pattern,
+        serial_check=event.serial_check,
+        remind_after_s=event.remind_after_s,
+        expire_after_s=event.expire_after_s,
     )
 
 
@@ -103,6 +107,10 @@ REQUEST_TYPES = View(
         "urgency_matrix": "[]",
         "usual_parts": "[]",
         "sla": "",
+        "serial_pattern": "",
+        "serial_check": "none",
+        "remind_after_s": 0,
+        "expire_after_s": 0,
     },
     reads=(RequestTypeDefined,),
     apply=apply_request_type,

@@ -11,8 +11,10 @@ from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceComple
 from contracts.intake import (
     RequestCancelled,
     RequestClosed,
+    RequestExpired,
     RequestIncomplete,
     RequestReceived,
+    RequestReminded,
     RequestSupplemented,
     RequestWithdrawn,
 )
@@ -49,15 +51,23 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 impact=event.impact,
                 type_version=event.type_version,
                 answers=event.answers,
+                contact_phone=event.contact_phone,
+                address=event.address,
                 missing="" if isinstance(event, RequestReceived) else "\n".join(event.missing),
                 missing_zh="" if isinstance(event, RequestReceived) else "\n".join(event.missing_zh),
                 **_of_type(event),
                 channel=envelope.channel,
+                first_event=known["first_event"] if known and known["first_event"] else envelope.type,
+                first_position=known["first_position"] if known and known["first_event"] else int(envelope.position),
                 submitted_at=known["submitted_at"] if known and known["submitted_at"] else at,
                 received_at=at if complete else None,
             )
         case RequestSupplemented():
             rows.put(event.request_id, version=envelope.version)
+        case RequestReminded():
+            rows.put(event.request_id, version=envelope.version, reminded_at=at)
+        case RequestExpired():
+            rows.put(event.request_id, version=envelope.version, state="expired")
         case RequestWithdrawn():
             rows.put(event.request_id, version=envelope.version, state="withdrawn")
         case RequestCancelled():
@@ -75,9 +85,15 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
 
 def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
     if isinstance(event, RequestIncomplete):
-        return {}
-    stated = event.stated_urgency or event.urgency
-    return {"kind": event.kind, "needs_visit": event.needs_visit, "sla": event.sla, "stated_urgency": stated}
+        return {"serial": event.serial}
+    return {
+        "kind": event.kind,
+        "needs_visit": event.needs_visit,
+        "sla": event.sla,
+        "stated_urgency": event.stated_urgency or event.urgency,
+        "division": event.division,
+        "serial": "",
+    }
 
 
 REQUESTS = View(
@@ -102,10 +118,18 @@ REQUESTS = View(
         "stated_urgency": "",
         "impact": "medium",
         "answers": "",
+        "serial": "",
+        "contact_phone": "",
+        "address": "",
+        "division": "",
         "channel": "",
+        # What whoever submitted it was answered, for who says the same again.
+        "first_event": "",
+        "first_position": 0,
         "outcome": "",
         "engineer_id": "",
         "submitted_at": 0,
+        "reminded_at": (int, None),
         "received_at": (int, None),
         "assigned_at": (int, None),
         "departed_at": (int, None),
@@ -118,6 +142,8 @@ REQUESTS = View(
     reads=(
         RequestReceived,
         RequestIncomplete,
+        RequestReminded,
+        RequestExpired,
         RequestSupplemented,
         RequestWithdrawn,
         RequestCancelled,

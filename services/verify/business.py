@@ -28,7 +28,14 @@ from contracts.dispatcher import (
 )
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.intake import RequestCancelled, RequestClosed, RequestIncomplete, RequestReceived, RequestWithdrawn
+from contracts.intake import (
+    RequestCancelled,
+    RequestClosed,
+    RequestExpired,
+    RequestIncomplete,
+    RequestReceived,
+    RequestWithdrawn,
+)
 from contracts.inventory import (
     PartConsumed,
     PartsReserved,
@@ -65,7 +72,7 @@ class Requests:
     _state: dict[tuple[str, str], str] = field(default_factory=dict)
 
     READS: ClassVar[frozenset[type[Any]]] = frozenset(
-        {RequestReceived, RequestIncomplete, RequestWithdrawn, RequestCancelled, RequestClosed}
+        {RequestReceived, RequestIncomplete, RequestExpired, RequestWithdrawn, RequestCancelled, RequestClosed}
     )
 
     def check(self, position: int, event: Event, envelope: Envelope) -> None:
@@ -74,6 +81,8 @@ class Requests:
                 self._becomes("incomplete", event.request_id, ("absent", "incomplete"), position, envelope)
             case RequestReceived():
                 self._becomes("received", event.request_id, ("absent", "incomplete"), position, envelope)
+            case RequestExpired():
+                self._becomes("expired", event.request_id, ("incomplete",), position, envelope)
             case RequestWithdrawn():
                 self._becomes("withdrawn", event.request_id, ("received", "incomplete"), position, envelope)
             case RequestCancelled():

@@ -8,13 +8,23 @@ from contracts.intake import (
     NumberGiven,
     RequestCancelled,
     RequestClosed,
+    RequestExpired,
     RequestIncomplete,
     RequestReceived,
+    RequestReminded,
     RequestSupplemented,
     RequestTypeDefined,
     RequestWithdrawn,
 )
-from intake.commands import CancelRequest, CloseRequest, SubmitRequest, SupplementRequest, WithdrawRequest
+from intake.commands import (
+    CancelRequest,
+    CloseRequest,
+    ExpireRequest,
+    RemindRequest,
+    SubmitRequest,
+    SupplementRequest,
+    WithdrawRequest,
+)
 from intake.service import RULES
 from tests.given import spec_for
 
@@ -220,3 +230,111 @@ def test_a_customer_who_withdraws_what_was_cancelled_changes_nothing():
 @pytest.mark.parametrize("command", [WITHDRAW, CLOSE, CANCEL, supplement()])
 def test_a_request_that_nobody_made_is_unknown(command):
     given(*REGISTERS).when(command).then_rejected("request.unknown", request_id="r-1")
+
+
+# What is checked beside the form.
+
+
+def lines(*registers, **changes):
+    _, event = given(*registers).when(submit(**changes)).then_types(NumberGiven, RequestIncomplete)
+    return list(zip(event.missing, event.missing_zh, strict=True))
+
+
+def test_a_phone_that_cannot_be_called_is_asked_for_again():
+    [(en, zh)] = lines(*REGISTERS, contact_phone="1380000")
+    assert (en, zh) == ("contact_phone: this is no phone number that exists", "contact_phone: 电话号码无效")
+    given(*REGISTERS).when(submit(contact_phone="+49 30 123456")).then(
+        NUMBERED, received(contact_phone="+49 30 123456")
+    )
+
+
+def test_an_address_that_may_lie_in_two_cities_is_asked_for_and_not_guessed():
+    [(en, zh)] = lines(*REGISTERS, address="朝阳区建国路 1 号")
+    assert en == "address: there is one in each of 北京市朝阳区, 吉林省长春市朝阳区: say which"
+    assert zh == "address: 以下地区均有此名称：北京市朝阳区, 吉林省长春市朝阳区，请写明省市"
+
+
+@pytest.mark.parametrize(
+    ("address", "en"),
+    [
+        ("建国路 1 号", "address: in which district, with its city is it"),
+        ("北京市建国路 1 号", "address: in which district of 北京市 is it"),
+        ("北京市朝阳区", "address: street and number in 北京市朝阳区"),
+        (
+            "北京市海淀区中关村 1 号",
+            "address: it lies in 北京市海淀区, and the customer's place in 朝阳区: correct one of them",
+        ),
+    ],
+)
+def test_what_an_address_lacks_is_said(address, en):
+    assert lines(*REGISTERS, address=address)[0][0] == en
+
+
+def test_an_address_that_is_clear_goes_with_the_request():
+    address = "北京朝阳区 建国路 1 号"
+    given(*REGISTERS).when(submit(address=address)).then(NUMBERED, received(address=address, division="110105"))
+
+
+def test_a_serial_number_must_lead_to_the_device():
+    given(*REGISTERS).when(submit(serial="S1")).then(NUMBERED, received())
+    assert lines(*REGISTERS, serial="S2")[0][0] == "serial: no device has the serial number 'S2'"
+    assert lines(*REGISTERS, serial="S2", device_id="")[0][0] == "serial: no device has the serial number 'S2'"
+
+
+def test_a_serial_number_that_the_maker_never_gives_is_a_misreading():
+    def kind(**rules):
+        return RequestTypeDefined(type_id="repair", type_version=3, name="Repair", **rules)
+
+    pattern = lines(*REGISTERS, kind(serial_pattern="SN-[0-9]{4}"), serial="SN-12O4")
+    assert pattern == [("serial: a serial number looks like SN-[0-9]{4}", "serial: 序列号格式须为 SN-[0-9]{4}")]
+    imei = FRIDGE.__class__(device_id="d-1", customer_id="c-1", model="M", serial="490154203237518", skill="s")
+    luhn = kind(serial_check="luhn")
+    given(*REGISTERS, luhn, imei).when(submit(serial="490154203237518")).then_types(NumberGiven, RequestReceived)
+    misread = lines(*REGISTERS, luhn, imei, serial="490154203237578")
+    assert misread[0][0] == "serial: its check digit does not fit: a digit was misread"
+
+
+# Nobody answers.
+
+REMIND = RemindRequest(request_id="r-1")
+EXPIRE = ExpireRequest(request_id="r-1")
+EXPIRED = RequestExpired(request_id="r-1", customer_id="c-1")
+
+
+def reminded(time_no):
+    return RequestReminded(request_id="r-1", customer_id="c-1", time_no=time_no)
+
+
+def test_who_owes_an_answer_is_reminded_twice_at_most():
+    waiting = incomplete("device_id: …")
+    given(waiting).when(REMIND).then(reminded(1))
+    given(waiting, reminded(1)).when(REMIND).then(reminded(2))
+    given(waiting, reminded(1), reminded(2)).when(REMIND).then_nothing()
+    # A supplement that is not enough is no reason for more.
+    given(waiting, reminded(1), reminded(2), incomplete("description: …")).when(REMIND).then_nothing()
+
+
+def test_what_is_never_answered_is_given_up():
+    given(incomplete("device_id: …")).when(EXPIRE).then(EXPIRED)
+    given(incomplete("device_id: …"), EXPIRED).when(EXPIRE).then_nothing()
+    given(*REGISTERS, incomplete("device_id: …"), EXPIRED).when(supplement(device_id="d-1")).then_rejected(
+        "request.expired"
+    )
+
+
+@pytest.mark.parametrize("command", [REMIND, EXPIRE])
+@pytest.mark.parametrize("ended", [received(), WITHDRAWN, EXPIRED])
+def test_what_waits_for_nothing_is_neither_reminded_nor_given_up(command, ended):
+    given(incomplete("device_id: …"), ended).when(command).then_nothing()
+
+
+# The channels' messages.
+
+
+def test_a_message_of_a_channel_makes_one_request():
+    first = received(request_id="r-0", message_id="wechat/m-1")
+    again = submit(message_id="wechat/m-1", description="other words")
+    given(*REGISTERS, first).when(again).then_rejected("channel-message.taken", key="wechat/m-1")
+    waiting = incomplete("…", request_id="r-0", message_id="wechat/m-1")
+    given(*REGISTERS, waiting).when(again).then_rejected("channel-message.taken")
+    given(*REGISTERS, first).when(submit(message_id="email/m-1")).then(NUMBERED, received(message_id="email/m-1"))

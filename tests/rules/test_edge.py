@@ -228,7 +228,7 @@ def test_a_refusal_is_given_again_too(world: World):
     """Also when what was refused would be right by now: the key stands for the answer that was given."""
     body = {"device_id": "D-late", "customer_id": "late", "model": "m", "serial": "late", "skill": "s"}
     place = {"region": "r", "lat_udeg": 0, "lon_udeg": 0}
-    person = {"customer_id": "late", "name": "n", "phone": "12345", **place}
+    person = {"customer_id": "late", "name": "n", "phone": "13800000000", **place}
 
     async def told() -> list[tuple[int, Any]]:
         async def device(key: str) -> tuple[int, Any]:
