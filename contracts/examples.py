@@ -14,6 +14,7 @@ from contracts import dispatcher, fieldwork, intake, inventory, quality
 from contracts.event import Event
 
 REQUEST: Final = "01933f1c-8a00-7000-8000-00000000a001"
+EARLIER: Final = "01933f1c-8a00-7000-8000-00000000a000"
 ORDER: Final = "5d0c2f6e-93b1-8c57-9a44-2b6f0e1d7c03"
 VISIT: Final = "b1a7c9d2-0e4f-8a36-8f21-6c5d4e3b2a10"
 SURVEY: Final = "e3f0a1b2-c4d5-8e6f-a7b8-c9d0e1f2a3b4"
@@ -38,6 +39,18 @@ _USED: Final = (fieldwork.UsedPart("P-COMPRESSOR", VAN, 1), fieldwork.UsedPart("
 _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-SEALANT", 2))
 _PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
 
+_WORK: Final = intake.Work(
+    request_type="repair",
+    device_id=DEVICE,
+    device_model=MODEL,
+    skill="cooling",
+    urgency="high",
+    duration_s=3_600,
+    region="朝阳区",
+    lat_udeg=43_833_000,
+    lon_udeg=125_289_000,
+    needs_visit=True,
+)
 _ANSWERS: Final = '{"fault_code":"E4","since":"2026-11-23"}'
 _FORM: Final = (
     intake.FormField(name="fault_code", label="Fault code", label_zh="故障代码", pattern="[A-Z][0-9]{1,3}", most=4),
@@ -71,6 +84,7 @@ _ALL: Final[tuple[Event, ...]] = (
         contact_phone="13800000009",
         address="吉林省长春市朝阳区人民大街 1 号",
         division="220104",
+        warranty_s=2_592_000,
         message_id="wechat/8f3c1",
     ),
     intake.RequestIncomplete(
@@ -95,9 +109,30 @@ _ALL: Final[tuple[Event, ...]] = (
     intake.RequestReminded(**_OF_REQUEST, customer_id=CUSTOMER, time_no=1, remind_after_s=86_400),
     intake.RequestExpired(**_OF_REQUEST, customer_id=CUSTOMER),
     intake.RequestSupplemented(**_OF_REQUEST, customer_id=CUSTOMER, fields=("device_id", "description")),
-    intake.RequestWithdrawn(**_OF_REQUEST, customer_id=CUSTOMER, reason="已经自己修好"),
+    intake.RequestWithdrawn(**_OF_REQUEST, customer_id=CUSTOMER, reason="已经自己修好", round_no=1),
+    intake.RequestMerged(
+        **_OF_REQUEST, customer_id=CUSTOMER, into_id="01933f1c-8a00-7000-8000-00000000a000", round_no=1
+    ),
+    intake.RequestUnmerged(
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        into_id=EARLIER,
+        round_no=2,
+        work=_WORK,
+        remind_after_s=86_400,
+        expire_after_s=604_800,
+    ),
+    intake.RequestReopened(**_OF_REQUEST, customer_id=CUSTOMER, round_no=3, work=_WORK, reason="又不制冷了"),
+    intake.RequestResolvedRemotely(
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        action="电话指导复位温控器",
+        resolved_at=_at(2),
+        first_contact=True,
+        round_no=1,
+    ),
     intake.RequestCancelled(**_OF_REQUEST, customer_id=CUSTOMER),
-    intake.RequestClosed(**_OF_REQUEST, outcome="completed"),
+    intake.RequestClosed(**_OF_REQUEST, outcome="completed", completed_at=_at(3)),
     intake.CustomerRegistered(
         customer_id=CUSTOMER,
         name="王芳",
@@ -138,6 +173,7 @@ _ALL: Final[tuple[Event, ...]] = (
         serial_check="none",
         remind_after_s=86_400,
         expire_after_s=604_800,
+        warranty_s=2_592_000,
     ),
     intake.NumberGiven(day=DAY, **_OF_REQUEST),
     # dispatcher

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from contracts.event import Event, NonNegative, Personal, Positive, belongs_to
+from contracts.event import Event, NonNegative, Personal, Positive, Utc, belongs_to
 
 Urgency = Literal["low", "normal", "high", "critical"]
 Impact = Literal["low", "medium", "high"]
@@ -67,6 +67,21 @@ class UsualPart(msgspec.Struct, frozen=True):
     quantity: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order for the request is opened with; each as in RequestReceived."""
+
+    request_type: str
+    device_id: str = ""
+    device_model: str = ""
+    skill: str
+    urgency: Urgency = "normal"
+    duration_s: Annotated[int, msgspec.Meta(ge=1)]
+    region: str
+    lat_udeg: int
+    lon_udeg: int
+    needs_visit: bool = True
+
+
 @belongs_to("request", of="request_id", key="request_id")
 class RequestReceived(Event, frozen=True, kw_only=True):
     """
@@ -114,6 +129,8 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     """Where service is wanted, as it was written; it lies in the customer's `region`."""
     division: str = ""
     """The administrative division of `address`: six digits of GB/T 2260; empty where no address was written."""
+    warranty_s: NonNegative = 30 * DAY_S
+    """So long after the work was done it is reopened if the fault is back."""
     message_id: str = ""
     """
     The channel's own name of the message that this came of, `wechat/8f3…`: it is taken once. Only the first event of a
@@ -205,6 +222,79 @@ class RequestWithdrawn(Event, frozen=True, kw_only=True):
     request_id: str
     customer_id: str
     reason: Annotated[str, Personal("customer_id")] = ""
+    round_no: Positive = 1
+    """Which of its orders that ends: 1, and one more after each RequestUnmerged and RequestReopened."""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestMerged(Event, frozen=True, kw_only=True):
+    """
+    It asks for what another request asks for already, and is worked on no further; the other one stands for both.
+
+    RequestUnmerged takes it back. RequestClosed follows all the same if the work was done before word of it came there.
+    Acted on by: dispatcher (cancels the order unless work has begun).
+    """
+
+    request_id: str
+    customer_id: str
+    into_id: str
+    """The request that stands for both."""
+    round_no: Positive = 1
+    """As in RequestWithdrawn."""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestUnmerged(Event, frozen=True, kw_only=True):
+    """
+    It was another thing after all: it is again what it was before it was merged.
+
+    Acted on by: dispatcher (opens an order of the new round, where there is work).
+    """
+
+    request_id: str
+    customer_id: str
+    into_id: str
+    """The request that stood for both."""
+    round_no: Positive = 2
+    work: Work | None = None
+    """None where it was incomplete: then it waits again."""
+    remind_after_s: Positive = DAY_S
+    expire_after_s: Positive = 7 * DAY_S
+    """As in RequestIncomplete, for one that waits again; both begin anew."""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestReopened(Event, frozen=True, kw_only=True):
+    """
+    The fault is back within the warranty of the work: the request goes on, and it is a repeat visit.
+
+    Acted on by: dispatcher (opens an order of the new round). Read by: reporting (repairs that did not last).
+    """
+
+    request_id: str
+    customer_id: str
+    round_no: Positive = 2
+    work: Work
+    reason: Annotated[str, Personal("customer_id")] = ""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestResolvedRemotely(Event, frozen=True, kw_only=True):
+    """
+    An agent solved it from the desk; nobody needs to go, and the story of the request has ended.
+
+    Acted on by: dispatcher (cancels the order unless work has begun). Read by: reporting (first-contact resolution).
+    """
+
+    request_id: str
+    customer_id: str
+    action: Annotated[str, Personal("customer_id")]
+    """What was done."""
+    resolved_at: Utc
+    first_contact: bool = False
+    """The customer was asked for nothing in between and had not come back: solved at the first contact."""
+    round_no: Positive = 1
+    """As in RequestWithdrawn."""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -226,6 +316,8 @@ class RequestClosed(Event, frozen=True, kw_only=True):
     request_id: str
     outcome: Literal["completed", "completed_after_withdrawal"]
     """`completed_after_withdrawal`: the work was done before word of the withdrawal came there; a fact wins."""
+    completed_at: Utc | None = None
+    """When the work was done; None in records from before it could be reopened."""
 
 
 @belongs_to("customer", of="customer_id")
@@ -301,6 +393,8 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     """How long an incomplete request waits until its customer is reminded, seconds."""
     expire_after_s: Positive = 7 * DAY_S
     """How long it waits until it is given up, seconds."""
+    warranty_s: NonNegative = 30 * DAY_S
+    """So long after the work was done a request is reopened if the fault is back, seconds."""
 
 
 @belongs_to("numbers", of="day", public=False)

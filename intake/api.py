@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Path
-from pydantic import AfterValidator, Field
-from sqlalchemy import select
+from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator, BaseModel, Field
+from sqlalchemy import or_, select
 
 from contracts.intake import DAY_S, CustomerKind, FormField, Impact, NumberGiven, RequestKind, SerialCheck, Urgency
 from contracts.problems import Rejected
@@ -20,20 +20,25 @@ from intake.commands import (
     DefineRequestType,
     LoadPack,
     MatrixCell,
+    MergeRequest,
     PartUsed,
     Question,
     RegisterCustomer,
     RegisterDevice,
+    ReopenRequest,
+    ResolveRemotely,
     SubmitRequest,
     SupplementRequest,
+    UnmergeRequest,
     WithdrawRequest,
 )
+from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
 from intake.domain.form import schema_of
 from intake.domain.register import customer_stream, device_stream, type_stream
 from intake.domain.request import answers_text
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
 from intake.projections.requests import REQUESTS
-from services.chassis.clock import TENANT_ZONE, at_micros
+from services.chassis.clock import TENANT_ZONE, at_micros, micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
 
@@ -91,6 +96,34 @@ class Withdrawal(Body):
     reason: str = Field("", max_length=1_000)
 
 
+class Merging(Body):
+    into_id: str = Field(min_length=1, max_length=100, description="The request that stands for both.")
+
+
+class Reopening(Body):
+    reason: str = Field("", max_length=1_000)
+
+
+class Resolution(Body):
+    action: str = Field(min_length=1, max_length=4_000, description="What was done.")
+
+
+class Candidate(BaseModel):
+    """An open request that may be the same."""
+
+    request_id: str
+    number: str
+    state: str
+    customer_id: str
+    device_id: str
+    request_type: str
+    submitted_at: datetime
+    score: int
+    """Of 100."""
+    because: dict[str, int]
+    """What the two have in common, and its points."""
+
+
 class RequestView(Body):
     """A request with where it stands. Times are null until the milestone is reached."""
 
@@ -122,9 +155,17 @@ class RequestView(Body):
     missing_zh: list[str]
     channel: str
     outcome: str
+    action: str
+    """What an agent did who solved it from the desk."""
+    first_contact: bool
+    merged_into: str
+    """The request that stands for this one; empty where none does."""
+    reopenings: int
+    """How often the fault came back within the warranty."""
     engineer_id: str
     submitted_at: datetime | None
     reminded_at: datetime | None
+    reopened_at: datetime | None
     received_at: datetime | None
     assigned_at: datetime | None
     departed_at: datetime | None
@@ -141,7 +182,7 @@ class Progress(Body):
     request_id: str
     number: str
     step: str
-    """How far it has come: received, assigned, … closed; or incomplete, expired, withdrawn, cancelled."""
+    """How far it has come: received, assigned, … closed; or incomplete, expired, merged, withdrawn, cancelled."""
     steps: dict[str, datetime]
 
 
@@ -244,7 +285,7 @@ def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
     text = call.open(row["description"])
     lines = {name: row[name].split("\n") if row[name] else [] for name in ("missing", "missing_zh")}
     opened = {"description": text, "answers": _answers(row, call)}
-    opened |= {name: call.open(row[name]) for name in ("contact_phone", "address")}
+    opened |= {name: call.open(row[name]) for name in ("contact_phone", "address", "action")}
     return RequestView(**facts | times | lines | opened)
 
 
@@ -256,7 +297,7 @@ def _answers(row: Mapping[str, Any], call: Call) -> dict[str, Any]:
 
 def _progress(row: Mapping[str, Any]) -> Progress:
     reached = {step: at_micros(row[f"{step}_at"]) for step in STEPS if row[f"{step}_at"]}
-    stopped = row["state"] if row["state"] in ("incomplete", "expired", "withdrawn", "cancelled") else ""
+    stopped = row["state"] if row["state"] in ("incomplete", "expired", "merged", "withdrawn", "cancelled") else ""
     last = max(reached, key=STEPS.index, default="")
     return Progress(request_id=row["request_id"], number=row["number"], step=stopped or last, steps=reached)
 
@@ -333,6 +374,41 @@ def _requests(api: Api) -> APIRouter:
         page = await call.page(rows, order_by=order, cursor=cursor, limit=limit)
         return page.map(lambda row: _request_view(row, call))
 
+    @router.get("/duplicates", summary="Open requests that may be the same as the one to be submitted")
+    async def duplicates(
+        call: Call = query("customer", "agent", "dispatcher"),
+        customer_id: str = "",
+        device_id: str = "",
+        request_type: str = "",
+        window_h: Annotated[int, Query(ge=1, le=24 * 90)] = WINDOW // timedelta(hours=1),
+        least: Annotated[int, Query(ge=1, le=100)] = LIKELY,
+    ) -> list[Candidate]:
+        who = call.person_id if call.role == "customer" else customer_id
+        place = await call.one(select(CUSTOMERS.table).where(CUSTOMERS.table.c.customer_id == who)) if who else None
+        asked = Asked(
+            device_id,
+            who,
+            request_type,
+            place["lat_udeg"] if place else None,
+            place["lon_udeg"] if place else None,
+        )
+        since = micros(call.now - timedelta(hours=window_h))
+        rows = select(table).where(table.c.submitted_at >= since, table.c.state.in_(("received", "incomplete")))
+        if call.role == "customer":
+            rows = rows.where(table.c.customer_id == who)
+        alike = [table.c.customer_id == who] if who else []
+        alike += [table.c.device_id == device_id] if device_id else []
+        if asked.lat_udeg is not None and asked.lon_udeg is not None:
+            alike.append(
+                table.c.lat_udeg.between(asked.lat_udeg - NEAR_UDEG, asked.lat_udeg + NEAR_UDEG)
+                & table.c.lon_udeg.between(asked.lon_udeg - NEAR_UDEG, asked.lon_udeg + NEAR_UDEG)
+            )
+        if not alike:
+            return []
+        newest = rows.where(or_(*alike)).order_by(table.c.submitted_at.desc(), table.c.request_id).limit(200)
+        found = [_candidate(row, asked) for row in await call.fetch(newest)]
+        return sorted([one for one in found if one.score >= least], key=lambda one: (-one.score, one.submitted_at))
+
     @router.get("/{request_id}", summary="One request")
     async def one(request_id: str, call: Call = query("customer", *STAFF)) -> RequestView:
         row = await own(request_id, call)
@@ -360,7 +436,43 @@ def _requests(api: Api) -> APIRouter:
         asked = WithdrawRequest(request_id=request_id, reason=body.reason)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
+    @router.post("/{request_id}/merge", summary="Let another request stand for this one")
+    async def merge(request_id: str, body: Merging, call: Call = command("agent", "dispatcher")) -> Accepted:
+        await own(request_id, call)
+        asked = MergeRequest(request_id=request_id, into_id=body.into_id)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
+    @router.post("/{request_id}/unmerge", summary="It was another thing after all")
+    async def unmerge(request_id: str, call: Call = command("agent", "dispatcher")) -> Accepted:
+        await own(request_id, call)
+        asked = UnmergeRequest(request_id=request_id)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
+    @router.post("/{request_id}/reopen", summary="The fault is back: go on with it, within the warranty of the work")
+    async def reopen(request_id: str, body: Reopening, call: Call = command("customer", "agent")) -> Accepted:
+        await own(request_id, call)
+        asked = ReopenRequest(request_id=request_id, reason=body.reason, now=call.now)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
+    @router.post("/{request_id}/resolve", summary="It was solved from the desk; nobody needs to go")
+    async def resolve(request_id: str, body: Resolution, call: Call = command("agent")) -> Accepted:
+        await own(request_id, call)
+        asked = ResolveRemotely(request_id=request_id, action=body.action, now=call.now)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
     return router
+
+
+def _candidate(row: Mapping[str, Any], asked: Asked) -> Candidate:
+    other = Asked(row["device_id"], row["customer_id"], row["request_type"], row["lat_udeg"], row["lon_udeg"])
+    because = shared(asked, other)
+    names = ("request_id", "number", "state", "customer_id", "device_id", "request_type")
+    return Candidate(
+        **{name: row[name] for name in names},
+        submitted_at=at_micros(row["submitted_at"]),
+        score=sum(because.values()),
+        because=because,
+    )
 
 
 def _customers(api: Api) -> APIRouter:

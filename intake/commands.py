@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from contracts.intake import (
     DAY_S,
@@ -91,6 +91,35 @@ class WithdrawRequest(Command):
     reason: str = Field("", max_length=1_000)
 
 
+class MergeRequest(Command):
+    """It asks for what another one asks for."""
+
+    request_id: str
+    into_id: str
+
+
+class UnmergeRequest(Command):
+    """It was another thing after all."""
+
+    request_id: str
+
+
+class ReopenRequest(Command):
+    """The fault is back."""
+
+    request_id: str
+    reason: str = Field("", max_length=1_000)
+    now: AwareDatetime
+
+
+class ResolveRemotely(Command):
+    """An agent has solved it from the desk."""
+
+    request_id: str
+    action: str = Field(min_length=1, max_length=4_000)
+    now: AwareDatetime
+
+
 class CancelRequest(Command):
     """A dispatcher has cancelled the order."""
 
@@ -101,6 +130,7 @@ class CloseRequest(Command):
     """The work was completed in the field."""
 
     request_id: str
+    completed_at: AwareDatetime | None = None
 
 
 class RegisterCustomer(Command):
@@ -197,6 +227,7 @@ class DefineRequestType(Command):
     serial_check: SerialCheck = "none"
     remind_after_s: int = Field(DAY_S, ge=60, le=30 * DAY_S)
     expire_after_s: int = Field(7 * DAY_S, ge=60, le=90 * DAY_S)
+    warranty_s: int = Field(30 * DAY_S, ge=0, le=3_660 * DAY_S)
 
 
 class LoadPack(Command):

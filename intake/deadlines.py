@@ -13,8 +13,11 @@ from contracts.intake import (
     RequestClosed,
     RequestExpired,
     RequestIncomplete,
+    RequestMerged,
     RequestReceived,
     RequestReminded,
+    RequestResolvedRemotely,
+    RequestUnmerged,
     RequestWithdrawn,
 )
 from intake.commands import ExpireRequest, RemindRequest
@@ -26,7 +29,7 @@ REMIND: Final = "remind-request"
 EXPIRE: Final = "expire-request"
 
 
-def when_incomplete(event: RequestIncomplete, envelope: Envelope) -> Sequence[Arm]:
+def when_incomplete(event: RequestIncomplete | RequestUnmerged, envelope: Envelope) -> Sequence[Arm]:
     """Both anew after a supplement: who answers is not to be hurried."""
     said = envelope.recorded_at
     return [
@@ -40,9 +43,23 @@ def when_reminded(event: RequestReminded, envelope: Envelope) -> Sequence[Arm]:
     return [Arm(REMIND, event.request_id, again if event.time_no < MOST_REMINDERS else None)]
 
 
-def when_settled(
-    event: RequestReceived | RequestExpired | RequestWithdrawn | RequestCancelled | RequestClosed, envelope: Envelope
-) -> Sequence[Arm]:
+def when_unmerged(event: RequestUnmerged, envelope: Envelope) -> Sequence[Arm]:
+    """One that was incomplete waits again."""
+    return when_incomplete(event, envelope) if event.work is None else []
+
+
+Settled = (
+    RequestReceived
+    | RequestExpired
+    | RequestWithdrawn
+    | RequestMerged
+    | RequestResolvedRemotely
+    | RequestCancelled
+    | RequestClosed
+)
+
+
+def when_settled(event: Settled, envelope: Envelope) -> Sequence[Arm]:
     return [Arm(REMIND, event.request_id, None), Arm(EXPIRE, event.request_id, None)]
 
 
@@ -52,6 +69,9 @@ TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     RequestReceived: when_settled,
     RequestExpired: when_settled,
     RequestWithdrawn: when_settled,
+    RequestMerged: when_settled,
+    RequestUnmerged: when_unmerged,
+    RequestResolvedRemotely: when_settled,
     RequestCancelled: when_settled,
     RequestClosed: when_settled,
 }

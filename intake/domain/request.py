@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
 from contracts.event import Event
@@ -16,21 +17,30 @@ from contracts.intake import (
     RequestClosed,
     RequestExpired,
     RequestIncomplete,
+    RequestMerged,
     RequestReceived,
     RequestReminded,
+    RequestReopened,
+    RequestResolvedRemotely,
     RequestSupplemented,
     RequestTypeDefined,
+    RequestUnmerged,
     RequestWithdrawn,
     Urgency,
+    Work,
 )
 from contracts.problems import Rejected
 from intake.commands import (
     CancelRequest,
     CloseRequest,
     ExpireRequest,
+    MergeRequest,
     RemindRequest,
+    ReopenRequest,
+    ResolveRemotely,
     SubmitRequest,
     SupplementRequest,
+    UnmergeRequest,
     WithdrawRequest,
 )
 from intake.domain.address import parse
@@ -56,6 +66,7 @@ class Incomplete:
     urgency: Urgency
     impact: Impact
     remind_after_s: int
+    expire_after_s: int
     reminders: int = 0
 
 
@@ -64,6 +75,20 @@ class Received:
     """It is being worked on."""
 
     customer_id: str
+    work: Work
+    warranty_s: int
+    round_no: int = 1
+    """Which of its orders is worked on."""
+    first_contact: bool = True
+    """The customer was asked for nothing in between, and has not come back."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Another request stands for it."""
+
+    before: Incomplete | Received
+    into_id: str
 
 
 @dataclass(frozen=True)
@@ -83,10 +108,14 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Closed:
-    pass
+    """The work is done, or it was solved from the desk."""
+
+    before: Received | None = None
+    """What it was last worked on as; None for what never was."""
+    completed_at: datetime | None = None
 
 
-Request = Absent | Incomplete | Received | Expired | Withdrawn | Cancelled | Closed
+Request = Absent | Incomplete | Received | Merged | Expired | Withdrawn | Cancelled | Closed
 RequestEvent = (
     RequestReceived
     | RequestIncomplete
@@ -94,6 +123,10 @@ RequestEvent = (
     | RequestExpired
     | RequestSupplemented
     | RequestWithdrawn
+    | RequestMerged
+    | RequestUnmerged
+    | RequestReopened
+    | RequestResolvedRemotely
     | RequestCancelled
     | RequestClosed
 )
@@ -281,6 +314,7 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
         contact_phone=given.contact_phone,
         address=given.address,
         division=division,
+        warranty_s=kind.warranty_s,
         message_id=given.message_id,
     )
 
@@ -373,10 +407,22 @@ def message_of(event: RequestReceived | RequestIncomplete) -> list[Claim]:
     return [Claim("channel-message", event.message_id, event.request_id)] if event.message_id else []
 
 
+def round_of(request: Incomplete | Received) -> int:
+    """Which of its orders is, or will be, worked on."""
+    return request.round_no if isinstance(request, Received) else 1
+
+
 def withdraw(request: Request, command: WithdrawRequest) -> list[Event]:
     match request:
-        case Incomplete(customer_id=customer_id) | Received(customer_id=customer_id):
-            return [RequestWithdrawn(request_id=command.request_id, customer_id=customer_id, reason=command.reason)]
+        case Incomplete() | Received() | Merged():
+            open_one = request.before if isinstance(request, Merged) else request
+            withdrawn = RequestWithdrawn(
+                request_id=command.request_id,
+                customer_id=open_one.customer_id,
+                reason=command.reason,
+                round_no=round_of(open_one),
+            )
+            return [withdrawn]
         case Withdrawn() | Cancelled() | Expired():
             return []
         case Closed():
@@ -387,11 +433,115 @@ def withdraw(request: Request, command: WithdrawRequest) -> list[Event]:
             assert_never(request)
 
 
+def merge_reads(command: MergeRequest) -> tuple[str, ...]:
+    return (request_stream(command.request_id), request_stream(command.into_id))
+
+
+def merge(states: States, command: MergeRequest) -> list[Event]:
+    request: Request = states[request_stream(command.request_id)]
+    into: Request = states[request_stream(command.into_id)]
+    if command.request_id == command.into_id:
+        raise Rejected("request.merged-into-itself", request_id=command.request_id)
+    if isinstance(into, Absent):
+        raise Rejected("request.unknown", request_id=command.into_id)
+    match request:
+        case Merged(into_id=into_id) if into_id == command.into_id:
+            return []
+        case Merged(into_id=into_id):
+            raise Rejected("request.merged", request_id=command.request_id, into_id=into_id)
+        case Absent():
+            raise Rejected("request.unknown", request_id=command.request_id)
+        case Incomplete() | Received() if isinstance(into, Incomplete | Received):
+            merged = RequestMerged(
+                request_id=command.request_id,
+                customer_id=request.customer_id,
+                into_id=command.into_id,
+                round_no=round_of(request),
+            )
+            return [merged]
+        case Incomplete() | Received():
+            raise Rejected("request.not-open", request_id=command.into_id)
+        case _:
+            raise Rejected("request.not-open", request_id=command.request_id)
+
+
+def unmerge(request: Request, command: UnmergeRequest) -> list[Event]:
+    match request:
+        case Merged(before=Received() as before, into_id=into_id):
+            unmerged = RequestUnmerged(
+                request_id=command.request_id,
+                customer_id=before.customer_id,
+                into_id=into_id,
+                round_no=before.round_no + 1,
+                work=before.work,
+            )
+            return [unmerged]
+        case Merged(before=Incomplete() as before, into_id=into_id):
+            unmerged = RequestUnmerged(
+                request_id=command.request_id,
+                customer_id=before.customer_id,
+                into_id=into_id,
+                round_no=1,
+                remind_after_s=before.remind_after_s,
+                expire_after_s=before.expire_after_s,
+            )
+            return [unmerged]
+        case Absent():
+            raise Rejected("request.unknown", request_id=command.request_id)
+        case _:
+            return []
+
+
+def reopen(request: Request, command: ReopenRequest) -> list[Event]:
+    """Within the warranty it is the same request again, and a repeat visit; after it, a new request."""
+    match request:
+        case Closed(before=Received() as before, completed_at=datetime() as completed_at):
+            until = completed_at + timedelta(seconds=before.warranty_s)
+            if command.now > until:
+                raise Rejected("request.warranty-over", request_id=command.request_id, until=until.isoformat())
+            reopened = RequestReopened(
+                request_id=command.request_id,
+                customer_id=before.customer_id,
+                round_no=before.round_no + 1,
+                work=before.work,
+                reason=command.reason,
+            )
+            return [reopened]
+        case Received(round_no=round_no) if round_no > 1:
+            return []
+        case Absent():
+            raise Rejected("request.unknown", request_id=command.request_id)
+        case _:
+            raise Rejected("request.not-completed", request_id=command.request_id)
+
+
+def resolve_remotely(request: Request, command: ResolveRemotely) -> list[Event]:
+    match request:
+        case Incomplete() | Received():
+            resolved = RequestResolvedRemotely(
+                request_id=command.request_id,
+                customer_id=request.customer_id,
+                action=command.action,
+                resolved_at=command.now,
+                first_contact=isinstance(request, Received) and request.first_contact,
+                round_no=round_of(request),
+            )
+            return [resolved]
+        case Closed():
+            return []
+        case Absent():
+            raise Rejected("request.unknown", request_id=command.request_id)
+        case Merged() | Expired() | Withdrawn() | Cancelled():
+            raise Rejected("request.not-open", request_id=command.request_id)
+        case _:
+            assert_never(request)
+
+
 def cancel(request: Request, command: CancelRequest) -> list[Event]:
     match request:
         case Received(customer_id=customer_id):
             return [RequestCancelled(request_id=command.request_id, customer_id=customer_id)]
-        case Withdrawn() | Cancelled() | Closed() | Expired():
+        case Withdrawn() | Cancelled() | Closed() | Expired() | Merged():
             return []
         case Absent() | Incomplete():
             raise Rejected("request.unknown", request_id=command.request_id)
@@ -400,17 +550,22 @@ def cancel(request: Request, command: CancelRequest) -> list[Event]:
 
 
 def close(request: Request, command: CloseRequest) -> list[Event]:
+    request_id, at = command.request_id, command.completed_at
     match request:
-        case Received() | Incomplete() | Cancelled() | Expired():
-            return [RequestClosed(request_id=command.request_id, outcome="completed")]
+        case Received() | Incomplete() | Cancelled() | Expired() | Merged():
+            return [RequestClosed(request_id=request_id, outcome="completed", completed_at=at)]
         case Withdrawn():
-            return [RequestClosed(request_id=command.request_id, outcome="completed_after_withdrawal")]
+            return [RequestClosed(request_id=request_id, outcome="completed_after_withdrawal", completed_at=at)]
         case Closed():
             return []
         case Absent():
             raise Rejected("request.unknown", request_id=command.request_id)
         case _:
             assert_never(request)
+
+
+def work_of(event: RequestReceived) -> Work:
+    return Work(**{name: getattr(event, name) for name in Work.__struct_fields__})
 
 
 def evolve(request: Request, event: RequestEvent) -> Request:
@@ -425,22 +580,37 @@ def evolve(request: Request, event: RequestEvent) -> Request:
                 event.urgency,
                 event.impact,
                 event.remind_after_s,
+                event.expire_after_s,
                 request.reminders if isinstance(request, Incomplete) else 0,
             )
         case RequestReceived():
-            return Received(event.customer_id)
+            asked_before = isinstance(request, Incomplete)
+            return Received(event.customer_id, work_of(event), event.warranty_s, first_contact=not asked_before)
         case RequestSupplemented():
             return request
         case RequestReminded():
             return replace(request, reminders=event.time_no) if isinstance(request, Incomplete) else request
         case RequestExpired():
             return Expired()
+        case RequestMerged():
+            return Merged(request, event.into_id) if isinstance(request, Incomplete | Received) else request
+        case RequestUnmerged():
+            if not isinstance(request, Merged):
+                return request
+            before = request.before
+            return before if isinstance(before, Incomplete) else replace(before, round_no=event.round_no)
+        case RequestReopened():
+            last = request.before if isinstance(request, Closed) else None
+            return replace(last, round_no=event.round_no, first_contact=False) if last else request
+        case RequestResolvedRemotely():
+            return Closed(request if isinstance(request, Received) else None, event.resolved_at)
         case RequestWithdrawn():
             return Withdrawn(event.customer_id)
         case RequestCancelled():
             return Cancelled()
         case RequestClosed():
-            return Closed()
+            open_one = request.before if isinstance(request, Merged) else request
+            return Closed(open_one if isinstance(open_one, Received) else None, event.completed_at)
         case _:
             assert_never(event)
 

@@ -54,6 +54,7 @@ def apply_request_type(rows: Rows, event: RequestTypeDefined, envelope: Envelope
         serial_check=event.serial_check,
         remind_after_s=event.remind_after_s,
         expire_after_s=event.expire_after_s,
+        warranty_s=event.warranty_s,
     )
 
 
@@ -111,6 +112,7 @@ REQUEST_TYPES = View(
         "serial_check": "none",
         "remind_after_s": 0,
         "expire_after_s": 0,
+        "warranty_s": 0,
     },
     reads=(RequestTypeDefined,),
     apply=apply_request_type,

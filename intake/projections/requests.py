@@ -13,9 +13,13 @@ from contracts.intake import (
     RequestClosed,
     RequestExpired,
     RequestIncomplete,
+    RequestMerged,
     RequestReceived,
     RequestReminded,
+    RequestReopened,
+    RequestResolvedRemotely,
     RequestSupplemented,
+    RequestUnmerged,
     RequestWithdrawn,
 )
 from services.chassis.clock import micros
@@ -70,6 +74,38 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
             rows.put(event.request_id, version=envelope.version, state="expired")
         case RequestWithdrawn():
             rows.put(event.request_id, version=envelope.version, state="withdrawn")
+        case RequestMerged():
+            before = (rows.get(event.request_id) or {}).get("state", "")
+            rows.put(
+                event.request_id,
+                version=envelope.version,
+                state="merged",
+                state_before=before,
+                merged_into=event.into_id,
+            )
+        case RequestUnmerged():
+            before = (rows.get(event.request_id) or {}).get("state_before", "")
+            rows.put(event.request_id, version=envelope.version, state=before, state_before="", merged_into="")
+        case RequestReopened():
+            rows.put(
+                event.request_id,
+                version=envelope.version,
+                state="received",
+                outcome="",
+                closed_at=None,
+                reopened_at=at,
+                reopenings=event.round_no - 1,
+            )
+        case RequestResolvedRemotely():
+            rows.put(
+                event.request_id,
+                version=envelope.version,
+                state="closed",
+                outcome="resolved_remotely",
+                action=event.action,
+                first_contact=event.first_contact,
+                closed_at=at,
+            )
         case RequestCancelled():
             rows.put(event.request_id, version=envelope.version, state="cancelled")
         case RequestClosed():
@@ -92,6 +128,8 @@ def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
         "sla": event.sla,
         "stated_urgency": event.stated_urgency or event.urgency,
         "division": event.division,
+        "lat_udeg": event.lat_udeg,
+        "lon_udeg": event.lon_udeg,
         "serial": "",
     }
 
@@ -129,7 +167,15 @@ REQUESTS = View(
         "outcome": "",
         "engineer_id": "",
         "submitted_at": 0,
+        "merged_into": "",
+        "state_before": "",
+        "action": "",
+        "first_contact": False,
+        "reopenings": 0,
+        "lat_udeg": (int, None),
+        "lon_udeg": (int, None),
         "reminded_at": (int, None),
+        "reopened_at": (int, None),
         "received_at": (int, None),
         "assigned_at": (int, None),
         "departed_at": (int, None),
@@ -146,11 +192,20 @@ REQUESTS = View(
         RequestExpired,
         RequestSupplemented,
         RequestWithdrawn,
+        RequestMerged,
+        RequestUnmerged,
+        RequestReopened,
+        RequestResolvedRemotely,
         RequestCancelled,
         RequestClosed,
         OrderReassigned,
         *MILESTONES,
     ),
     apply=apply,
-    indexes=(("customer_id", "submitted_at"), ("state", "submitted_at"), ("submitted_at",)),
+    indexes=(
+        ("customer_id", "submitted_at"),
+        ("device_id", "submitted_at"),
+        ("state", "submitted_at"),
+        ("submitted_at",),
+    ),
 )

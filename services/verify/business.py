@@ -33,7 +33,11 @@ from contracts.intake import (
     RequestClosed,
     RequestExpired,
     RequestIncomplete,
+    RequestMerged,
     RequestReceived,
+    RequestReopened,
+    RequestResolvedRemotely,
+    RequestUnmerged,
     RequestWithdrawn,
 )
 from contracts.inventory import (
@@ -72,7 +76,18 @@ class Requests:
     _state: dict[tuple[str, str], str] = field(default_factory=dict)
 
     READS: ClassVar[frozenset[type[Any]]] = frozenset(
-        {RequestReceived, RequestIncomplete, RequestExpired, RequestWithdrawn, RequestCancelled, RequestClosed}
+        {
+            RequestReceived,
+            RequestIncomplete,
+            RequestExpired,
+            RequestWithdrawn,
+            RequestMerged,
+            RequestUnmerged,
+            RequestReopened,
+            RequestResolvedRemotely,
+            RequestCancelled,
+            RequestClosed,
+        }
     )
 
     def check(self, position: int, event: Event, envelope: Envelope) -> None:
@@ -83,12 +98,22 @@ class Requests:
                 self._becomes("received", event.request_id, ("absent", "incomplete"), position, envelope)
             case RequestExpired():
                 self._becomes("expired", event.request_id, ("incomplete",), position, envelope)
+            case RequestMerged():
+                self._becomes("merged", event.request_id, ("received", "incomplete"), position, envelope)
+            case RequestUnmerged():
+                again = "received" if event.work else "incomplete"
+                self._becomes(again, event.request_id, ("merged",), position, envelope)
+            case RequestReopened():
+                over = ("closed", "closed after withdrawal", "resolved")
+                self._becomes("received", event.request_id, over, position, envelope)
+            case RequestResolvedRemotely():
+                self._becomes("resolved", event.request_id, ("received", "incomplete"), position, envelope)
             case RequestWithdrawn():
-                self._becomes("withdrawn", event.request_id, ("received", "incomplete"), position, envelope)
+                self._becomes("withdrawn", event.request_id, ("received", "incomplete", "merged"), position, envelope)
             case RequestCancelled():
                 self._becomes("cancelled", event.request_id, ("received",), position, envelope)
             case RequestClosed(outcome="completed"):
-                open_or_cancelled = ("received", "incomplete", "cancelled")
+                open_or_cancelled = ("received", "incomplete", "cancelled", "merged")
                 self._becomes("closed", event.request_id, open_or_cancelled, position, envelope)
             case RequestClosed():
                 self._becomes("closed after withdrawal", event.request_id, ("withdrawn",), position, envelope)

@@ -1,5 +1,8 @@
 """What becomes of a request: taken, checked, followed to its end."""
 
+from datetime import timedelta
+
+import msgspec
 import pytest
 
 from contracts.intake import (
@@ -10,23 +13,32 @@ from contracts.intake import (
     RequestClosed,
     RequestExpired,
     RequestIncomplete,
+    RequestMerged,
     RequestReceived,
     RequestReminded,
+    RequestReopened,
+    RequestResolvedRemotely,
     RequestSupplemented,
     RequestTypeDefined,
+    RequestUnmerged,
     RequestWithdrawn,
+    Work,
 )
 from intake.commands import (
     CancelRequest,
     CloseRequest,
     ExpireRequest,
+    MergeRequest,
     RemindRequest,
+    ReopenRequest,
+    ResolveRemotely,
     SubmitRequest,
     SupplementRequest,
+    UnmergeRequest,
     WithdrawRequest,
 )
 from intake.service import RULES
-from tests.given import spec_for
+from tests.given import NOW, spec_for
 
 given = spec_for(RULES)
 
@@ -338,3 +350,136 @@ def test_a_message_of_a_channel_makes_one_request():
     waiting = incomplete("…", request_id="r-0", message_id="wechat/m-1")
     given(*REGISTERS, waiting).when(again).then_rejected("channel-message.taken")
     given(*REGISTERS, first).when(submit(message_id="email/m-1")).then(NUMBERED, received(message_id="email/m-1"))
+
+
+# Two requests for one thing.
+
+MERGE = MergeRequest(request_id="r-1", into_id="r-0")
+MERGED = RequestMerged(request_id="r-1", customer_id="c-1", into_id="r-0")
+UNMERGE = UnmergeRequest(request_id="r-1")
+FIRST = received(request_id="r-0")
+WORK = Work(**{name: getattr(received(), name) for name in Work.__struct_fields__})
+
+
+@pytest.mark.parametrize("before", [received(), incomplete("device_id: …")])
+def test_an_open_request_is_merged_into_another_open_one(before):
+    given(FIRST, before).when(MERGE).then(MERGED)
+    given(FIRST, before, MERGED).when(MERGE).then_nothing()
+
+
+def test_only_what_is_open_is_merged_and_only_into_what_is_open():
+    closed = RequestClosed(request_id="r-1", outcome="completed")
+    given(FIRST, received(), closed).when(MERGE).then_rejected("request.not-open", request_id="r-1")
+    ended = RequestWithdrawn(request_id="r-0", customer_id="c-1")
+    given(FIRST, ended, received()).when(MERGE).then_rejected("request.not-open", request_id="r-0")
+    given(received()).when(MERGE).then_rejected("request.unknown", request_id="r-0")
+    given(FIRST).when(MERGE).then_rejected("request.unknown", request_id="r-1")
+    itself = MergeRequest(request_id="r-1", into_id="r-1")
+    given(received()).when(itself).then_rejected("request.merged-into-itself")
+
+
+def test_what_is_merged_stands_for_nothing_else():
+    third = received(request_id="r-2")
+    into_merged = MergeRequest(request_id="r-2", into_id="r-1")
+    given(FIRST, received(), MERGED, third).when(into_merged).then_rejected("request.not-open", request_id="r-1")
+    elsewhere = MergeRequest(request_id="r-1", into_id="r-2")
+    given(FIRST, received(), MERGED, third).when(elsewhere).then_rejected("request.merged", into_id="r-0")
+
+
+def test_what_was_merged_by_mistake_goes_on_with_an_order_of_a_new_round():
+    unmerged = RequestUnmerged(request_id="r-1", customer_id="c-1", into_id="r-0", round_no=2, work=WORK)
+    given(received(), MERGED).when(UNMERGE).then(unmerged)
+    given(received(), MERGED, unmerged).when(UNMERGE).then_nothing()
+    given(received(), MERGED, unmerged).when(WITHDRAW).then(msgspec.structs.replace(WITHDRAWN, round_no=2))
+    again = msgspec.structs.replace(MERGED, round_no=2)
+    given(FIRST, received(), MERGED, unmerged).when(MERGE).then(again)
+
+
+def test_what_was_merged_while_it_was_incomplete_waits_again_and_never_had_an_order():
+    waiting = incomplete("device_id: …", device_id="", remind_after_s=60, expire_after_s=600)
+    facts = {"round_no": 1, "remind_after_s": 60, "expire_after_s": 600}
+    unmerged = RequestUnmerged(request_id="r-1", customer_id="c-1", into_id="r-0", **facts)
+    given(waiting, MERGED).when(UNMERGE).then(unmerged)
+    _, event = (
+        given(*REGISTERS, waiting, MERGED, unmerged)
+        .when(supplement(device_id="d-1"))
+        .then_types(RequestSupplemented, RequestReceived)
+    )
+    assert event == received()
+
+
+def test_a_merged_request_is_neither_supplemented_nor_reminded_but_can_be_withdrawn():
+    waiting = incomplete("device_id: …")
+    given(*REGISTERS, waiting, MERGED).when(supplement(device_id="d-1")).then_rejected("request.not-incomplete")
+    given(waiting, MERGED).when(REMIND).then_nothing()
+    given(waiting, MERGED).when(EXPIRE).then_nothing()
+    given(waiting, MERGED).when(WITHDRAW).then(WITHDRAWN)
+
+
+def test_work_done_before_word_of_the_merger_came_closes_the_request():
+    given(received(), MERGED).when(CLOSE).then(RequestClosed(request_id="r-1", outcome="completed"))
+    given(received(), MERGED).when(CANCEL).then_nothing()
+
+
+# The fault is back.
+
+DONE = RequestClosed(request_id="r-1", outcome="completed", completed_at=NOW - timedelta(days=30))
+REOPEN = ReopenRequest(request_id="r-1", reason="noisy again", now=NOW)
+REOPENED = RequestReopened(request_id="r-1", customer_id="c-1", round_no=2, work=WORK, reason="noisy again")
+
+
+def test_within_the_warranty_of_the_work_a_request_goes_on_with_a_repeat_visit():
+    given(received(), DONE).when(REOPEN).then(REOPENED)
+    given(received(), DONE, REOPENED).when(REOPEN).then_nothing()
+
+
+def test_after_the_warranty_it_is_a_new_request():
+    late = REOPEN.model_copy(update={"now": NOW + timedelta(seconds=1)})
+    given(received(), DONE).when(late).then_rejected("request.warranty-over", until=NOW.isoformat())
+    given(received(warranty_s=60 * 86_400), DONE).when(late).then_types(RequestReopened)
+
+
+def test_what_came_back_can_come_back_again():
+    again = RequestClosed(request_id="r-1", outcome="completed", completed_at=NOW)
+    [event] = given(received(), DONE, REOPENED, again).when(REOPEN).then_types(RequestReopened)
+    assert event.round_no == 3
+
+
+@pytest.mark.parametrize("state", [[received()], [incomplete("…")], [received(), WITHDRAWN], [received(), CANCELLED]])
+def test_where_no_work_was_done_there_is_none_to_come_back_to(state):
+    given(*state).when(REOPEN).then_rejected("request.not-completed")
+
+
+# Solved from the desk.
+
+RESOLVE = ResolveRemotely(request_id="r-1", action="restarted it", now=NOW)
+
+
+def resolved(**changes):
+    facts = {"request_id": "r-1", "customer_id": "c-1", "action": "restarted it", "resolved_at": NOW}
+    return RequestResolvedRemotely(**facts | changes)
+
+
+def test_what_is_solved_while_the_customer_speaks_is_solved_at_the_first_contact():
+    given(received()).when(RESOLVE).then(resolved(first_contact=True))
+    given(received(), resolved()).when(RESOLVE).then_nothing()
+
+
+def test_who_was_asked_for_more_or_came_back_was_not_helped_at_the_first_contact():
+    given(incomplete("device_id: …")).when(RESOLVE).then(resolved())
+    given(incomplete("device_id: …"), received()).when(RESOLVE).then(resolved())
+    given(received(), DONE, REOPENED).when(RESOLVE).then(resolved(round_no=2))
+
+
+def test_what_was_solved_from_the_desk_can_come_back():
+    given(received(), resolved()).when(REOPEN).then(REOPENED)
+
+
+def test_what_has_ended_otherwise_is_not_solved_any_more():
+    given(received(), WITHDRAWN).when(RESOLVE).then_rejected("request.not-open")
+    given(received(), MERGED).when(RESOLVE).then_rejected("request.not-open")
+
+
+@pytest.mark.parametrize("command", [MERGE, UNMERGE, REOPEN, RESOLVE])
+def test_nothing_is_done_with_a_request_that_nobody_made(command):
+    given(FIRST).when(command).then_rejected("request.unknown")
