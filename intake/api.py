@@ -257,6 +257,10 @@ class TypeView(TypeDefinition):
     """JSON Schema (2020-12) of `answers`, with `x-title-zh` and `x-labels` for who draws the form."""
 
 
+class PackChoice(Body):
+    pack_id: str = Field(max_length=100, examples=["it"])
+
+
 class PackView(Body):
     """Request types of a trade, ready to be loaded."""
 
@@ -537,18 +541,6 @@ def _request_types(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/request-types", tags=["request types"])
     table = REQUEST_TYPES.table
 
-    @router.post("/{type_id}", summary="Define a kind of request, or its next version")
-    async def define(type_id: TypeId, body: TypeDefinition, call: Call = command("manager", "operator")) -> Accepted:
-        asked = DefineRequestType(type_id=type_id, **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=type_stream(type_id)), id=type_id)
-
-    @router.get("", summary="The kinds of request")
-    async def some(
-        call: Call = query("customer", "operator", *STAFF), cursor: str | None = None, limit: Limit = 50
-    ) -> Page[TypeView]:
-        page = await call.page(select(table), order_by=[table.c.type_id], cursor=cursor, limit=limit)
-        return page.map(_type_view)
-
     @router.get("/packs", summary="The starter packs that can be loaded")
     async def offered(call: Call = query("manager", "operator")) -> list[PackView]:
         return [
@@ -561,10 +553,22 @@ def _request_types(api: Api) -> APIRouter:
             for pack in packs().values()
         ]
 
-    @router.post("/packs/{pack_id}", summary="Define the request types of a trade; those that are there stay")
-    async def load(pack_id: TypeId, call: Call = command("manager", "operator")) -> Accepted:
-        if (pack := packs().get(pack_id)) is None:
-            raise absent("pack", pack_id)
-        return Accepted.of(await call.ask(LoadPack(types=pack.types)), id=pack_id)
+    @router.post("/packs", summary="Define the request types of a trade; those that are there stay")
+    async def load(body: PackChoice, call: Call = command("manager", "operator")) -> Accepted:
+        if (pack := packs().get(body.pack_id)) is None:
+            raise absent("pack", body.pack_id)
+        return Accepted.of(await call.ask(LoadPack(types=pack.types)), id=body.pack_id)
+
+    @router.post("/{type_id}", summary="Define a kind of request, or its next version")
+    async def define(type_id: TypeId, body: TypeDefinition, call: Call = command("manager", "operator")) -> Accepted:
+        asked = DefineRequestType(type_id=type_id, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=type_stream(type_id)), id=type_id)
+
+    @router.get("", summary="The kinds of request")
+    async def some(
+        call: Call = query("customer", "operator", *STAFF), cursor: str | None = None, limit: Limit = 50
+    ) -> Page[TypeView]:
+        page = await call.page(select(table), order_by=[table.c.type_id], cursor=cursor, limit=limit)
+        return page.map(_type_view)
 
     return router

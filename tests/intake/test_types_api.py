@@ -143,11 +143,12 @@ def test_a_pack_is_loaded_once_and_a_request_can_be_made_of_it(tmp_path):
         assert {one["pack_id"] for one in (await it.call("m", "manager", "GET", "/v1/request-types/packs")).json()} == {
             *packs()
         }
-        first = await it.call("m", "manager", "POST", "/v1/request-types/packs/it")
+        first = await it.call("m", "manager", "POST", "/v1/request-types/packs", json={"pack_id": "it"})
         assert len(first.json()["events"]) == len(packs()["it"].types)
-        again = await it.call("m", "manager", "POST", "/v1/request-types/packs/it")
+        again = await it.call("m", "manager", "POST", "/v1/request-types/packs", json={"pack_id": "it"})
         assert again.json()["events"] == []
-        assert (await it.call("m", "manager", "POST", "/v1/request-types/packs/none")).status_code == 404
+        absent = await it.call("m", "manager", "POST", "/v1/request-types/packs", json={"pack_id": "none"})
+        assert absent.status_code == 404
         body = {"request_type": "incident", "device_id": "", "answers": {"area": "network", "users": 40}}
         made = await submit(it, **body, description="门店网络中断", urgency="high")
         told = await request(it, made["id"])

@@ -222,6 +222,12 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     ):
         sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         await asked("POST", f"{planned}/{step}", "engineer", engineer, f"9{number}", **sent)
+    twin, closed = f"/v1/requests/{story['twin_id']}", f"/v1/requests/{story['request_id']}"
+    await asked("POST", f"{twin}/merge", "agent", "", "a1", json={"into_id": story["stuck_id"]})
+    await asked("POST", f"{twin}/unmerge", "agent", "", "a2")
+    await asked("POST", f"{twin}/resolve", "agent", "", "a3", json={"action": "restarted"})
+    await asked("POST", f"{closed}/reopen", "customer", customer, "a4", json={"reason": firm.words("one")["reason"]})
+    await asked("POST", "/v1/request-types/packs", "manager", "", "a5", json={"pack_id": "it"})
 
 
 def test_a_refusal_is_given_again_too(world: World):

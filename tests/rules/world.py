@@ -49,8 +49,12 @@ class Story(NamedTuple):
     survey_id: str
     incomplete_id: str
     """Another request of the same customer, which waits for a supplement."""
+    twin_id: str
+    """One more that waits for a supplement."""
+    stuck_id: str
+    """A third one, for which nobody has the skill."""
     waiting_id: str
-    """The order of a third one, for which nobody has the skill."""
+    """The order of that one."""
     assigned_id: str
     """The order of a fourth one, which an engineer has."""
     planned_id: str
@@ -246,6 +250,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
 
     device = f"D-{customer}-{skill}"
     incomplete = await submit("incomplete", "", words["description"])
+    twin = await submit("twin", "", words["description"])
     stuck = await submit("stuck", f"D-{customer}-nobody-can", words["description"])
     request = await submit("submit", device, words["description"])
 
@@ -296,6 +301,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         photo_id=photo["id"],
         survey_id=survey,
         incomplete_id=incomplete,
+        twin_id=twin,
+        stuck_id=stuck,
         waiting_id=waiting,
         assigned_id=assigned["order_id"],
         planned_id=planned["visit_id"],
