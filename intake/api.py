@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -38,6 +39,7 @@ from intake.domain.register import customer_stream, device_stream, type_stream
 from intake.domain.request import answers_text
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
 from intake.projections.requests import REQUESTS
+from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.clock import TENANT_ZONE, at_micros, micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
@@ -227,6 +229,58 @@ class DeviceView(Body):
     serial: str
     skill: str
 
+
+class PartInside(BaseModel):
+    """So many pieces of a part that went into the device."""
+
+    part_id: str
+    place_id: str
+    """Where it was taken from."""
+    quantity: int
+
+
+class VisitRecord(BaseModel):
+    """What was done at one visit."""
+
+    visit_id: str
+    engineer_id: str
+    ended: str
+    """`completed`, or why it was aborted."""
+    ended_at: datetime
+    cause: str
+    action: str
+    record: str
+    """What was found and done, in the engineer's words."""
+    parts: list[PartInside]
+    rating: int | None
+
+
+class ServedRequest(BaseModel):
+    """One request about the device, with the visits that it led to, the first one first."""
+
+    request_id: str
+    number: str
+    request_type: str
+    kind: str
+    state: str
+    outcome: str
+    submitted_at: datetime
+    reopenings: int
+    visits: list[VisitRecord]
+
+
+class DeviceLife(BaseModel):
+    """All that was ever done to a device: its newest 500 requests, the newest one first."""
+
+    device: DeviceView
+    requests: list[ServedRequest]
+    visits_completed: int
+    parts: dict[str, int]
+    """Pieces that went in, by part."""
+
+
+MOST_REQUESTS = 500
+"""Of one device, shown on one call."""
 
 TypeId = Annotated[str, Path(max_length=100)]
 
@@ -534,7 +588,66 @@ def _devices(api: Api) -> APIRouter:
         call.etag(row["version"])
         return DeviceView(**{name: row[name] for name in DeviceView.model_fields})
 
+    @router.get(
+        "/{device_id}/life", summary="All that was ever done to a device: who came, what was found, which parts"
+    )
+    async def life(device_id: str, call: Call = query("customer", "engineer", *STAFF)) -> DeviceLife:
+        row = await call.one(select(table).where(table.c.device_id == device_id))
+        if row is None:
+            raise absent("device", device_id)
+        asked = REQUESTS.table
+        of_device = select(asked).where(asked.c.device_id == device_id, asked.c.number != "")
+        requests = await call.fetch(
+            of_device.order_by(asked.c.submitted_at.desc(), asked.c.request_id).limit(MOST_REQUESTS)
+        )
+        # An engineer sees what she was sent to.
+        sent = call.role == "engineer" and any(call.owns(one["engineer_id"]) for one in requests)
+        if not sent and not (call.role != "engineer" and call.owns(row["customer_id"])):
+            raise absent("device", device_id)
+        # What an earlier owner asked for is not the business of the present one.
+        mine = [one for one in requests if call.role != "customer" or call.owns(one["customer_id"])]
+        done = SERVICE_RECORDS.table
+        ended = select(done).where(done.c.request_id.in_([one["request_id"] for one in mine]), done.c.ended != "")
+        records = await call.fetch(ended.order_by(done.c.ended_at, done.c.visit_id))
+        call.etag(row["version"])
+        return _life(row, mine, records, call)
+
     return router
+
+
+def _life(
+    device: Mapping[str, Any],
+    requests: Sequence[Mapping[str, Any]],
+    records: Sequence[Mapping[str, Any]],
+    call: Call,
+) -> DeviceLife:
+    visits: dict[str, list[VisitRecord]] = defaultdict(list)
+    parts: Counter[str] = Counter()
+    for one in records:
+        used = [PartInside(**part) for part in json.loads(one["parts"])]
+        for part in used:
+            parts[part.part_id] += part.quantity
+        plain = {name: one[name] for name in ("visit_id", "engineer_id", "ended", "cause", "action", "rating")}
+        opened: dict[str, Any] = {
+            "record": call.open(one["record"]),
+            "ended_at": at_micros(one["ended_at"]),
+            "parts": used,
+        }
+        visits[one["request_id"]].append(VisitRecord(**plain, **opened))
+    names = ("request_id", "number", "request_type", "kind", "state", "outcome", "reopenings")
+    return DeviceLife(
+        device=DeviceView(**{name: device[name] for name in DeviceView.model_fields}),
+        requests=[
+            ServedRequest(
+                **{name: one[name] for name in names},
+                submitted_at=at_micros(one["submitted_at"]),
+                visits=visits[one["request_id"]],
+            )
+            for one in requests
+        ],
+        visits_completed=sum(1 for one in records if one["ended"] == "completed"),
+        parts=dict(sorted(parts.items())),
+    )
 
 
 def _request_types(api: Api) -> APIRouter:

@@ -26,6 +26,7 @@ from intake.domain import register, request
 from intake.policies import POLICIES
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
 from intake.projections.requests import REQUESTS
+from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.journal.rules import Handler, Rules, on_stream
 from services.chassis.service import Service
 
@@ -70,7 +71,7 @@ RULES = Rules(
 service = Service(
     name="intake",
     rules=RULES,
-    views=(REQUESTS, CUSTOMERS, DEVICES, REQUEST_TYPES),
+    views=(REQUESTS, CUSTOMERS, DEVICES, REQUEST_TYPES, SERVICE_RECORDS),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,
