@@ -14,6 +14,7 @@ from contracts import dispatcher, fieldwork, intake, inventory, quality
 from contracts.event import Event
 
 REQUEST: Final = "01933f1c-8a00-7000-8000-00000000a001"
+EARLIER: Final = "01933f1c-8a00-7000-8000-00000000a000"
 ORDER: Final = "5d0c2f6e-93b1-8c57-9a44-2b6f0e1d7c03"
 VISIT: Final = "b1a7c9d2-0e4f-8a36-8f21-6c5d4e3b2a10"
 SURVEY: Final = "e3f0a1b2-c4d5-8e6f-a7b8-c9d0e1f2a3b4"
@@ -55,6 +56,24 @@ _ITEMS: Final = (
 )
 _OF_INSPECTION: Final = {"inspection_id": "2f4d8c1a-7b3e-8a90-b1c2-d3e4f5a6b7c8", "request_id": REQUEST}
 
+_WORK: Final = intake.Work(
+    request_type="repair",
+    device_id=DEVICE,
+    device_model=MODEL,
+    skill="cooling",
+    urgency="high",
+    duration_s=3_600,
+    region="朝阳区",
+    lat_udeg=43_833_000,
+    lon_udeg=125_289_000,
+    needs_visit=True,
+)
+_ANSWERS: Final = '{"fault_code":"E4","since":"2026-11-23"}'
+_FORM: Final = (
+    intake.FormField(name="fault_code", label="Fault code", label_zh="故障代码", pattern="[A-Z][0-9]{1,3}", most=4),
+    intake.FormField(name="since", label="Since when", label_zh="何时开始", kind="date", required=True),
+)
+
 _ALL: Final[tuple[Event, ...]] = (
     # intake
     intake.RequestReceived(
@@ -72,6 +91,18 @@ _ALL: Final[tuple[Event, ...]] = (
         lat_udeg=43_833_000,
         lon_udeg=125_289_000,
         description="冰箱不制冷, 有异响",
+        stated_urgency="normal",
+        impact="high",
+        kind="repair",
+        needs_visit=True,
+        sla="gold",
+        usual_parts=(intake.UsualPart("P-SEALANT", 2),),
+        answers=_ANSWERS,
+        contact_phone="13800000009",
+        address="吉林省长春市朝阳区人民大街 1 号",
+        division="220104",
+        warranty_s=2_592_000,
+        message_id="wechat/8f3c1",
     ),
     intake.RequestIncomplete(
         **_OF_REQUEST,
@@ -79,13 +110,46 @@ _ALL: Final[tuple[Event, ...]] = (
         request_type="repair",
         customer_id=CUSTOMER,
         missing=("device_id: which device it is about",),
+        missing_zh=("device_id: 请说明是哪台设备",),
         urgency="high",
+        impact="high",
         description="冰箱不制冷",
+        type_version=1,
+        answers=_ANSWERS,
+        serial="SN-520-0007",
+        contact_phone="13800000009",
+        address="朝阳区人民大街 1 号",
+        message_id="wechat/8f3c1",
+        remind_after_s=86_400,
+        expire_after_s=604_800,
     ),
+    intake.RequestReminded(**_OF_REQUEST, customer_id=CUSTOMER, time_no=1, remind_after_s=86_400),
+    intake.RequestExpired(**_OF_REQUEST, customer_id=CUSTOMER),
     intake.RequestSupplemented(**_OF_REQUEST, customer_id=CUSTOMER, fields=("device_id", "description")),
-    intake.RequestWithdrawn(**_OF_REQUEST, customer_id=CUSTOMER, reason="已经自己修好"),
+    intake.RequestWithdrawn(**_OF_REQUEST, customer_id=CUSTOMER, reason="已经自己修好", round_no=1),
+    intake.RequestMerged(
+        **_OF_REQUEST, customer_id=CUSTOMER, into_id="01933f1c-8a00-7000-8000-00000000a000", round_no=1
+    ),
+    intake.RequestUnmerged(
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        into_id=EARLIER,
+        round_no=2,
+        work=_WORK,
+        remind_after_s=86_400,
+        expire_after_s=604_800,
+    ),
+    intake.RequestReopened(**_OF_REQUEST, customer_id=CUSTOMER, round_no=3, work=_WORK, reason="又不制冷了"),
+    intake.RequestResolvedRemotely(
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        action="电话指导复位温控器",
+        resolved_at=_at(2),
+        first_contact=True,
+        round_no=1,
+    ),
     intake.RequestCancelled(**_OF_REQUEST, customer_id=CUSTOMER),
-    intake.RequestClosed(**_OF_REQUEST, outcome="completed"),
+    intake.RequestClosed(**_OF_REQUEST, outcome="completed", completed_at=_at(3)),
     intake.CustomerRegistered(
         customer_id=CUSTOMER,
         name="王芳",
@@ -110,11 +174,23 @@ _ALL: Final[tuple[Event, ...]] = (
     intake.RequestTypeDefined(
         type_id="repair",
         type_version=1,
-        name="设备报修",
+        name="Repair of a device",
         needs_device=True,
         skill="general",
         duration_s=3_600,
         min_description=4,
+        name_zh="设备报修",
+        kind="repair",
+        needs_visit=True,
+        form=_FORM,
+        urgency_matrix=(intake.UrgencyRule("normal", "high", "high"),),
+        usual_parts=(intake.UsualPart("P-SEALANT", 2),),
+        sla="gold",
+        serial_pattern="SN-[0-9]{3}-[0-9]{4}",
+        serial_check="none",
+        remind_after_s=86_400,
+        expire_after_s=604_800,
+        warranty_s=2_592_000,
     ),
     intake.NumberGiven(day=DAY, **_OF_REQUEST),
     # dispatcher

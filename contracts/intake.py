@@ -4,10 +4,82 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from contracts.event import Event, NonNegative, Personal, Positive, belongs_to
+import msgspec
+
+from contracts.event import Event, NonNegative, Personal, Positive, Utc, belongs_to
 
 Urgency = Literal["low", "normal", "high", "critical"]
+Impact = Literal["low", "medium", "high"]
+"""How far it reaches, as an agent judges it: one person, a place, a business that stands still."""
 CustomerKind = Literal["person", "company"]
+RequestKind = Literal[
+    "repair", "installation", "inspection", "enquiry", "complaint", "suggestion", "incident", "service"
+]
+FieldKind = Literal["text", "integer", "choice", "choices", "yes_no", "date", "phone"]
+SerialCheck = Literal["none", "luhn"]
+
+DAY_S = 24 * 3_600
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One answer that a field takes, with what people read."""
+
+    value: str
+    label: str
+    label_zh: str = ""
+
+
+class FormField(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One question of a form.
+
+    The kinds are a subset of JSON Schema: `intake/domain/form.py` says which schema each stands for.
+    """
+
+    name: str
+    """The key of its answer; lower case, unique in the form."""
+    label: str
+    label_zh: str = ""
+    kind: FieldKind = "text"
+    required: bool = False
+    choices: tuple[Choice, ...] = ()
+    """For `choice` and `choices`."""
+    pattern: str = ""
+    """For `text`: what the whole answer must match; a regular expression without groups."""
+    least: int | None = None
+    """For `integer` the smallest value; for `text` the fewest characters."""
+    most: int | None = None
+    """For `integer` the greatest value; for `text` the most characters."""
+
+
+class UrgencyRule(msgspec.Struct, frozen=True):
+    """A cell of the urgency matrix: what the customer's urgency and the impact come to."""
+
+    urgency: Urgency
+    impact: Impact
+    becomes: Urgency
+
+
+class UsualPart(msgspec.Struct, frozen=True):
+    """A part that work of this type usually takes."""
+
+    part_id: str
+    quantity: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order for the request is opened with; each as in RequestReceived."""
+
+    request_type: str
+    device_id: str = ""
+    device_model: str = ""
+    skill: str
+    urgency: Urgency = "normal"
+    duration_s: Annotated[int, msgspec.Meta(ge=1)]
+    region: str
+    lat_udeg: int
+    lon_udeg: int
+    needs_visit: bool = True
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -30,6 +102,10 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     skill: str
     """What an engineer must be able to do."""
     urgency: Urgency = "normal"
+    """What the type's matrix makes of the two that follow; it decides who waits."""
+    stated_urgency: Literal["", "low", "normal", "high", "critical"] = ""
+    """What the customer said; empty where it is `urgency`, as in all records before there was a matrix."""
+    impact: Impact = "medium"
     duration_s: Positive
     """Expected time on site, seconds."""
     region: str
@@ -38,6 +114,28 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     """Rounded to a thousandth of a degree (about 100 m), in millionths of a degree, WGS-84: where the site lies."""
     lon_udeg: int
     description: Annotated[str, Personal("customer_id")] = ""
+    kind: RequestKind = "repair"
+    needs_visit: bool = True
+    """False: it is answered from the desk, and no order is opened."""
+    sla: str = ""
+    """The name of the service level that its type promises; empty for none."""
+    usual_parts: tuple[UsualPart, ...] = ()
+    """What work of this type usually takes, beside what the device's model does."""
+    answers: Annotated[str, Personal("customer_id")] = ""
+    """The answers to the fields of the type's form: a JSON object, its keys sorted; empty for none."""
+    contact_phone: Annotated[str, Personal("customer_id")] = ""
+    """Whom to call on site, where that is not the customer's own number."""
+    address: Annotated[str, Personal("customer_id")] = ""
+    """Where service is wanted, as it was written; it lies in the customer's `region`."""
+    division: str = ""
+    """The administrative division of `address`: six digits of GB/T 2260; empty where no address was written."""
+    warranty_s: NonNegative = 30 * DAY_S
+    """So long after the work was done it is reopened if the fault is back."""
+    message_id: str = ""
+    """
+    The channel's own name of the message that this came of, `wechat/8f3…`: it is taken once. Only the first event of a
+    request has it.
+    """
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -45,7 +143,8 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     """
     A request was taken but cannot be worked on yet; the customer is asked for what is missing on the same channel.
 
-    Acted on by: nobody; it waits for a supplement. Read by: reporting.
+    It waits for a supplement: RequestReminded follows while none comes, and in the end RequestExpired.
+    Read by: reporting.
     """
 
     request_id: str
@@ -54,9 +153,53 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     customer_id: str
     missing: tuple[str, ...]
     """Fields that are absent or wrong, each as `field: what is wrong with it`."""
+    missing_zh: tuple[str, ...] = ()
+    """The same lines in Chinese, in the same order."""
     device_id: str = ""
     urgency: Urgency = "normal"
+    """What the customer said."""
+    impact: Impact = "medium"
     description: Annotated[str, Personal("customer_id")] = ""
+    type_version: NonNegative = 0
+    """The version of the type that it was checked against and keeps; 0 where there is no such type."""
+    answers: Annotated[str, Personal("customer_id")] = ""
+    serial: str = ""
+    """The serial number that was read out, where it leads to no device of this customer."""
+    contact_phone: Annotated[str, Personal("customer_id")] = ""
+    address: Annotated[str, Personal("customer_id")] = ""
+    message_id: str = ""
+    """As in RequestReceived."""
+    remind_after_s: Positive = DAY_S
+    """The customer is reminded when nothing was heard for so long, and once more after as long again."""
+    expire_after_s: Positive = 7 * DAY_S
+    """It is given up when nothing was heard for so long."""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestReminded(Event, frozen=True, kw_only=True):
+    """
+    Nothing was heard of an incomplete request for its time; the customer is asked again on the channel of the request.
+
+    Twice at most. Read by: whoever sends the customer messages.
+    """
+
+    request_id: str
+    customer_id: str
+    time_no: Annotated[int, msgspec.Meta(ge=1, le=2)]
+    """The first or the second reminder."""
+    remind_after_s: Positive = DAY_S
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestExpired(Event, frozen=True, kw_only=True):
+    """
+    What was missing was never given; the request is given up, and no order was ever opened for it.
+
+    Read by: reporting; whoever sends the customer messages.
+    """
+
+    request_id: str
+    customer_id: str
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -79,6 +222,79 @@ class RequestWithdrawn(Event, frozen=True, kw_only=True):
     request_id: str
     customer_id: str
     reason: Annotated[str, Personal("customer_id")] = ""
+    round_no: Positive = 1
+    """Which of its orders that ends: 1, and one more after each RequestUnmerged and RequestReopened."""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestMerged(Event, frozen=True, kw_only=True):
+    """
+    It asks for what another request asks for already, and is worked on no further; the other one stands for both.
+
+    RequestUnmerged takes it back. RequestClosed follows all the same if the work was done before word of it came there.
+    Acted on by: dispatcher (cancels the order unless work has begun).
+    """
+
+    request_id: str
+    customer_id: str
+    into_id: str
+    """The request that stands for both."""
+    round_no: Positive = 1
+    """As in RequestWithdrawn."""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestUnmerged(Event, frozen=True, kw_only=True):
+    """
+    It was another thing after all: it is again what it was before it was merged.
+
+    Acted on by: dispatcher (opens an order of the new round, where there is work).
+    """
+
+    request_id: str
+    customer_id: str
+    into_id: str
+    """The request that stood for both."""
+    round_no: Positive = 2
+    work: Work | None = None
+    """None where it was incomplete: then it waits again."""
+    remind_after_s: Positive = DAY_S
+    expire_after_s: Positive = 7 * DAY_S
+    """As in RequestIncomplete, for one that waits again; both begin anew."""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestReopened(Event, frozen=True, kw_only=True):
+    """
+    The fault is back within the warranty of the work: the request goes on, and it is a repeat visit.
+
+    Acted on by: dispatcher (opens an order of the new round). Read by: reporting (repairs that did not last).
+    """
+
+    request_id: str
+    customer_id: str
+    round_no: Positive = 2
+    work: Work
+    reason: Annotated[str, Personal("customer_id")] = ""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestResolvedRemotely(Event, frozen=True, kw_only=True):
+    """
+    An agent solved it from the desk; nobody needs to go, and the story of the request has ended.
+
+    Acted on by: dispatcher (cancels the order unless work has begun). Read by: reporting (first-contact resolution).
+    """
+
+    request_id: str
+    customer_id: str
+    action: Annotated[str, Personal("customer_id")]
+    """What was done."""
+    resolved_at: Utc
+    first_contact: bool = False
+    """The customer was asked for nothing in between and had not come back: solved at the first contact."""
+    round_no: Positive = 1
+    """As in RequestWithdrawn."""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -100,6 +316,8 @@ class RequestClosed(Event, frozen=True, kw_only=True):
     request_id: str
     outcome: Literal["completed", "completed_after_withdrawal"]
     """`completed_after_withdrawal`: the work was done before word of the withdrawal came there; a fact wins."""
+    completed_at: Utc | None = None
+    """When the work was done; None in records from before it could be reopened."""
 
 
 @belongs_to("customer", of="customer_id")
@@ -156,6 +374,27 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     duration_s: Positive = 3_600
     min_description: NonNegative = 0
     """The fewest characters of a description that say something."""
+    name_zh: str = ""
+    kind: RequestKind = "repair"
+    needs_visit: bool = True
+    """False: it is answered from the desk, and no order is opened."""
+    form: tuple[FormField, ...] = ()
+    """What is asked beside the description, in the order in which it is asked."""
+    urgency_matrix: tuple[UrgencyRule, ...] = ()
+    """A pair that is not named comes to what the customer said."""
+    usual_parts: tuple[UsualPart, ...] = ()
+    sla: str = ""
+    """The name of the service level that is promised; empty for none."""
+    serial_pattern: str = ""
+    """What the serial number of a device must match as a whole; a regular expression without groups; empty for any."""
+    serial_check: SerialCheck = "none"
+    """`luhn`: its last digit is a check digit by ISO/IEC 7812-1 annex B, as in an IMEI."""
+    remind_after_s: Positive = DAY_S
+    """How long an incomplete request waits until its customer is reminded, seconds."""
+    expire_after_s: Positive = 7 * DAY_S
+    """How long it waits until it is given up, seconds."""
+    warranty_s: NonNegative = 30 * DAY_S
+    """So long after the work was done a request is reopened if the fault is back, seconds."""
 
 
 @belongs_to("numbers", of="day", public=False)

@@ -8,7 +8,7 @@ reads those few from their streams.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, assert_never
+from typing import Any, Final, assert_never, get_args
 
 from contracts.dispatcher import (
     AssignmentRetried,
@@ -23,7 +23,14 @@ from contracts.dispatcher import (
 )
 from contracts.envelope import Envelope
 from contracts.fieldwork import EngineerDeparted, ServiceCompleted, VisitAborted
-from contracts.intake import RequestReceived, RequestWithdrawn
+from contracts.intake import (
+    RequestMerged,
+    RequestReceived,
+    RequestReopened,
+    RequestResolvedRemotely,
+    RequestUnmerged,
+    RequestWithdrawn,
+)
 from contracts.problems import NotYet
 from dispatcher.commands import (
     AssignOrder,
@@ -49,16 +56,23 @@ RETRIED: Final = 20
 """The most waiting orders that are offered to an engineer who has time again."""
 
 
-def order_of(request_id: str) -> str:
-    """A request has one order, so that its withdrawal finds it without looking anywhere."""
-    return derived_id("order", request_id)
+def order_of(request_id: str, round_no: int = 1) -> str:
+    """A request has one order in each of its rounds, so that what ends it finds it without looking anywhere."""
+    return derived_id("order", request_id, *([str(round_no)] if round_no > 1 else []))
+
+
+RequestChanged = (
+    RequestReceived | RequestWithdrawn | RequestMerged | RequestUnmerged | RequestReopened | RequestResolvedRemotely
+)
 
 
 async def when_request_changed(
-    event: RequestReceived | RequestWithdrawn, envelope: Envelope, facts: Facts
+    event: RequestChanged, envelope: Envelope, facts: Facts
 ) -> Sequence[OpenOrder | WithdrawOrder]:
-    """One policy for both: a withdrawal must not overtake the request that it ends."""
+    """One policy for all: a withdrawal must not overtake the request that it ends."""
     match event:
+        case RequestReceived(needs_visit=False):
+            return []  # Answered from the desk.
         case RequestReceived():
             return [
                 OpenOrder(
@@ -77,8 +91,29 @@ async def when_request_changed(
                     now=facts.now(),
                 )
             ]
-        case RequestWithdrawn():
-            return [WithdrawOrder(order_id=order_of(event.request_id))]
+        case RequestUnmerged() | RequestReopened():
+            work = event.work
+            if work is None or not work.needs_visit:
+                return []  # It waits for what is missing, and what completes it opens its order; or nobody is to go.
+            return [
+                OpenOrder(
+                    order_id=order_of(event.request_id, event.round_no),
+                    request_id=event.request_id,
+                    customer_id=event.customer_id,
+                    device_id=work.device_id,
+                    device_model=work.device_model,
+                    request_type=work.request_type,
+                    skill=work.skill,
+                    urgency=work.urgency,
+                    duration_s=work.duration_s,
+                    region=work.region,
+                    lat_udeg=work.lat_udeg,
+                    lon_udeg=work.lon_udeg,
+                    now=facts.now(),
+                )
+            ]
+        case RequestWithdrawn() | RequestMerged() | RequestResolvedRemotely():
+            return [WithdrawOrder(order_id=order_of(event.request_id, event.round_no))]
         case _:
             assert_never(event)
 
@@ -154,7 +189,7 @@ def _given_back(event: Any) -> list[FreeHours]:
 
 
 POLICIES = (
-    Policy("follow-request", (RequestReceived, RequestWithdrawn), when_request_changed),
+    Policy("follow-request", get_args(RequestChanged), when_request_changed),
     Policy("follow-visit", (EngineerDeparted, VisitAborted, ServiceCompleted), when_visit_changed),
     Policy("find-engineer", (OrderOpened, OrderDeclined, OrderReturned, AssignmentRetried), when_order_waits),
     Policy("give-hours-back", (OrderReassigned, OrderCancelled, OrderFinished), when_order_is_let_go),

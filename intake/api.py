@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
-from pydantic import Field
-from sqlalchemy import select
+import msgspec
+from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator, BaseModel, Field
+from sqlalchemy import or_, select
 
-from contracts.intake import CustomerKind, Urgency
+from contracts.intake import DAY_S, CustomerKind, FormField, Impact, NumberGiven, RequestKind, SerialCheck, Urgency
+from contracts.problems import Rejected
+from intake.adapters.packs import packs
 from intake.commands import (
     UDEG,
     DefineRequestType,
+    LoadPack,
+    MatrixCell,
+    MergeRequest,
+    PartUsed,
+    Question,
     RegisterCustomer,
     RegisterDevice,
+    ReopenRequest,
+    ResolveRemotely,
     SubmitRequest,
     SupplementRequest,
+    UnmergeRequest,
     WithdrawRequest,
 )
+from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
+from intake.domain.form import schema_of
 from intake.domain.register import customer_stream, device_stream, type_stream
+from intake.domain.request import answers_text
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
 from intake.projections.requests import REQUESTS
-from services.chassis.clock import TENANT_ZONE, at_micros
+from intake.projections.service_records import SERVICE_RECORDS
+from services.chassis.clock import TENANT_ZONE, at_micros, micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
 
@@ -33,6 +50,19 @@ ADDRESSABLE = r"^[^/\x00-\x1f]*$"
 STAFF = ("agent", "dispatcher", "manager", "auditor")
 
 
+def _short(answers: dict[str, Any]) -> dict[str, Any]:
+    if len(answers_text(answers)) > MOST_ANSWERED:
+        raise ValueError(f"the answers take more than {MOST_ANSWERED} characters")
+    return answers
+
+
+MOST_ANSWERED = 20_000
+"""Characters of all answers of one form as JSON."""
+
+Answer = str | bool | int | list[str]
+Answers = Annotated[dict[str, Answer], AfterValidator(_short)]
+
+
 class NewRequest(Body):
     """What somebody asks for. What is missing is asked for afterwards; only `request_type` must be there."""
 
@@ -40,7 +70,15 @@ class NewRequest(Body):
     customer_id: str = Field("", max_length=100, description="A customer may leave it out: it is known who asks.")
     device_id: str = Field("", max_length=100)
     urgency: Urgency = "normal"
+    impact: Impact = Field("medium", description="How far it reaches; staff says it, a customer's is passed over.")
     description: str = Field("", max_length=4_000)
+    answers: Answers = Field(default_factory=dict, description="By the names of the fields of the type's form.")
+    serial: str = Field("", max_length=100, description="Read from the device, in place of `device_id`.")
+    contact_phone: str = Field("", max_length=40, description="Whom to call on site, if not the customer.")
+    address: str = Field("", max_length=400, description="As people write it, with province, city and district.")
+    message_id: str = Field(
+        "", max_length=150, description="The channel's own name of the message; its repeat gets the first answer."
+    )
 
 
 class Supplement(Body):
@@ -50,10 +88,42 @@ class Supplement(Body):
     customer_id: str = Field("", max_length=100)
     device_id: str = Field("", max_length=100)
     description: str = Field("", max_length=4_000)
+    answers: Answers = Field(default_factory=dict)
+    serial: str = Field("", max_length=100)
+    contact_phone: str = Field("", max_length=40)
+    address: str = Field("", max_length=400)
 
 
 class Withdrawal(Body):
     reason: str = Field("", max_length=1_000)
+
+
+class Merging(Body):
+    into_id: str = Field(min_length=1, max_length=100, description="The request that stands for both.")
+
+
+class Reopening(Body):
+    reason: str = Field("", max_length=1_000)
+
+
+class Resolution(Body):
+    action: str = Field(min_length=1, max_length=4_000, description="What was done.")
+
+
+class Candidate(BaseModel):
+    """An open request that may be the same."""
+
+    request_id: str
+    number: str
+    state: str
+    customer_id: str
+    device_id: str
+    request_type: str
+    submitted_at: datetime
+    score: int
+    """Of 100."""
+    because: dict[str, int]
+    """What the two have in common, and its points."""
 
 
 class RequestView(Body):
@@ -66,13 +136,38 @@ class RequestView(Body):
     request_type: str
     customer_id: str
     device_id: str
+    type_version: int
+    kind: str
+    """What the type is of: repair, complaint …; empty while it is incomplete."""
     urgency: str
+    """What the type's matrix made of the customer's urgency and the impact; what the customer said while incomplete."""
+    stated_urgency: str
+    impact: str
+    needs_visit: bool
+    sla: str
     description: str
+    answers: dict[str, Any]
+    serial: str
+    """What was read out and leads to no device of this customer."""
+    contact_phone: str
+    address: str
+    division: str
     missing: list[str]
+    """`field: what is wrong with it`."""
+    missing_zh: list[str]
     channel: str
     outcome: str
+    action: str
+    """What an agent did who solved it from the desk."""
+    first_contact: bool
+    merged_into: str
+    """The request that stands for this one; empty where none does."""
+    reopenings: int
+    """How often the fault came back within the warranty."""
     engineer_id: str
     submitted_at: datetime | None
+    reminded_at: datetime | None
+    reopened_at: datetime | None
     received_at: datetime | None
     assigned_at: datetime | None
     departed_at: datetime | None
@@ -89,7 +184,7 @@ class Progress(Body):
     request_id: str
     number: str
     step: str
-    """How far it has come: received, assigned, … closed; or incomplete, withdrawn, cancelled."""
+    """How far it has come: received, assigned, … closed; or incomplete, expired, merged, withdrawn, cancelled."""
     steps: dict[str, datetime]
 
 
@@ -135,6 +230,58 @@ class DeviceView(Body):
     skill: str
 
 
+class PartInside(BaseModel):
+    """So many pieces of a part that went into the device."""
+
+    part_id: str
+    place_id: str
+    """Where it was taken from."""
+    quantity: int
+
+
+class VisitRecord(BaseModel):
+    """What was done at one visit."""
+
+    visit_id: str
+    engineer_id: str
+    ended: str
+    """`completed`, or why it was aborted."""
+    ended_at: datetime
+    cause: str
+    action: str
+    record: str
+    """What was found and done, in the engineer's words."""
+    parts: list[PartInside]
+    rating: int | None
+
+
+class ServedRequest(BaseModel):
+    """One request about the device, with the visits that it led to, the first one first."""
+
+    request_id: str
+    number: str
+    request_type: str
+    kind: str
+    state: str
+    outcome: str
+    submitted_at: datetime
+    reopenings: int
+    visits: list[VisitRecord]
+
+
+class DeviceLife(BaseModel):
+    """All that was ever done to a device: its newest 500 requests, the newest one first."""
+
+    device: DeviceView
+    requests: list[ServedRequest]
+    visits_completed: int
+    parts: dict[str, int]
+    """Pieces that went in, by part."""
+
+
+MOST_REQUESTS = 500
+"""Of one device, shown on one call."""
+
 TypeId = Annotated[str, Path(max_length=100)]
 
 
@@ -144,11 +291,44 @@ class TypeDefinition(Body):
     skill: str = Field("", max_length=100)
     duration_s: int = Field(3_600, ge=60, le=7 * 24 * 3_600)
     min_description: int = Field(0, ge=0, le=500)
+    name_zh: str = Field("", max_length=200)
+    kind: RequestKind = "repair"
+    needs_visit: bool = Field(True, description="False: it is answered from the desk, and nobody is sent.")
+    form: list[Question] = Field([], max_length=50, description="What is asked beside the description.")
+    urgency_matrix: list[MatrixCell] = Field([], max_length=12)
+    usual_parts: list[PartUsed] = Field([], max_length=50)
+    sla: str = Field("", max_length=100, description="The name of the service level that is promised.")
+    serial_pattern: str = Field("", max_length=100, description="What a device's serial number must match as a whole.")
+    serial_check: SerialCheck = "none"
+    remind_after_s: int = Field(DAY_S, ge=60, le=30 * DAY_S, description="An incomplete request is reminded, twice.")
+    expire_after_s: int = Field(7 * DAY_S, ge=60, le=90 * DAY_S, description="An incomplete request is given up.")
 
 
 class TypeView(TypeDefinition):
     type_id: str
     type_version: int
+    answers_schema: dict[str, Any]
+    """JSON Schema (2020-12) of `answers`, with `x-title-zh` and `x-labels` for who draws the form."""
+
+
+class PackChoice(Body):
+    pack_id: str = Field(max_length=100, examples=["it"])
+
+
+class PackView(Body):
+    """Request types of a trade, ready to be loaded."""
+
+    pack_id: str
+    name: str
+    name_zh: str
+    types: list[str]
+
+
+def _type_view(row: Mapping[str, Any]) -> TypeView:
+    several = {name: json.loads(row[name]) for name in ("form", "urgency_matrix", "usual_parts")}
+    schema = schema_of(msgspec.json.decode(row["form"], type=tuple[FormField, ...]))
+    plain = {name: row[name] for name in TypeView.model_fields if name not in {*several, "answers_schema"}}
+    return TypeView(**plain, **several, answers_schema=dict(schema))
 
 
 STEPS = ("received", "assigned", "departed", "arrived", "started", "finished", "completed", "closed")
@@ -161,12 +341,21 @@ def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
     if row["customer_id"] == row["request_id"]:  # Nobody has said yet who asks.
         facts["customer_id"] = ""
     text = call.open(row["description"])
-    return RequestView(**facts | times | {"missing": row["missing"].splitlines(), "description": text})
+    lines = {name: row[name].split("\n") if row[name] else [] for name in ("missing", "missing_zh")}
+    opened = {"description": text, "answers": _answers(row, call)}
+    opened |= {name: call.open(row[name]) for name in ("contact_phone", "address", "action")}
+    return RequestView(**facts | times | lines | opened)
+
+
+def _answers(row: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """Of a forgotten person, none."""
+    found: dict[str, Any] = json.loads(call.open(row["answers"]) or "{}")
+    return found
 
 
 def _progress(row: Mapping[str, Any]) -> Progress:
     reached = {step: at_micros(row[f"{step}_at"]) for step in STEPS if row[f"{step}_at"]}
-    stopped = row["state"] if row["state"] in ("incomplete", "withdrawn", "cancelled") else ""
+    stopped = row["state"] if row["state"] in ("incomplete", "expired", "merged", "withdrawn", "cancelled") else ""
     last = max(reached, key=STEPS.index, default="")
     return Progress(request_id=row["request_id"], number=row["number"], step=stopped or last, steps=reached)
 
@@ -190,6 +379,13 @@ def _requests(api: Api) -> APIRouter:
             raise absent("request", request_id)
         return row
 
+    async def device_of(serial: str, device_id: str, call: Call) -> str:
+        """The device that the register knows by a serial number, where no other is named."""
+        if not serial or device_id:
+            return device_id
+        row = await call.one(select(DEVICES.table).where(DEVICES.table.c.serial == serial))
+        return row["device_id"] if row else ""
+
     @router.post("", status_code=201, summary="Submit a request")
     async def submit(body: NewRequest, call: Call = command("customer", "agent", "partner")) -> Accepted:
         request_id = call.new_id()
@@ -197,8 +393,27 @@ def _requests(api: Api) -> APIRouter:
         asked_for = call.person_id if call.role == "customer" else body.customer_id or request_id
         day = call.now.astimezone(TENANT_ZONE).date().isoformat()
         facts = body.model_dump() | {"customer_id": asked_for}
-        answer = await call.ask(SubmitRequest(request_id=request_id, day=day, **facts))
+        if call.role == "customer":
+            facts["impact"] = "medium"
+        facts["device_id"] = await device_of(body.serial, body.device_id, call)
+        # Whoever is not staff names messages of their own, so that nobody takes the name of another's.
+        names = [call.channel, call.person_id, body.message_id]
+        facts["message_id"] = "/".join([name for name in names if name]) if body.message_id else ""
+        try:
+            answer = await call.ask(SubmitRequest(request_id=request_id, day=day, **facts))
+        except Rejected as no:
+            if no.code != "channel-message.taken":
+                raise
+            return await first_answer(str(no.facts["owner"]), call)
         return Accepted.of(answer, id=request_id)
+
+    async def first_answer(request_id: str, call: Call) -> Accepted:
+        """The answer that the first of a repeated message was given. What is another person's stays hidden."""
+        row = await call.one(select(table).where(table.c.request_id == request_id))
+        if row is None or not (call.role != "customer" or call.owns(row["customer_id"])):
+            raise Rejected("channel-message.taken")
+        events = (NumberGiven.__name__, row["first_event"])
+        return Accepted(id=request_id, position=row["first_position"], version=1, events=events)
 
     @router.get("", summary="Requests, the newest first")
     async def some(
@@ -217,6 +432,41 @@ def _requests(api: Api) -> APIRouter:
         page = await call.page(rows, order_by=order, cursor=cursor, limit=limit)
         return page.map(lambda row: _request_view(row, call))
 
+    @router.get("/duplicates", summary="Open requests that may be the same as the one to be submitted")
+    async def duplicates(
+        call: Call = query("customer", "agent", "dispatcher"),
+        customer_id: str = "",
+        device_id: str = "",
+        request_type: str = "",
+        window_h: Annotated[int, Query(ge=1, le=24 * 90)] = WINDOW // timedelta(hours=1),
+        least: Annotated[int, Query(ge=1, le=100)] = LIKELY,
+    ) -> list[Candidate]:
+        who = call.person_id if call.role == "customer" else customer_id
+        place = await call.one(select(CUSTOMERS.table).where(CUSTOMERS.table.c.customer_id == who)) if who else None
+        asked = Asked(
+            device_id,
+            who,
+            request_type,
+            place["lat_udeg"] if place else None,
+            place["lon_udeg"] if place else None,
+        )
+        since = micros(call.now - timedelta(hours=window_h))
+        rows = select(table).where(table.c.submitted_at >= since, table.c.state.in_(("received", "incomplete")))
+        if call.role == "customer":
+            rows = rows.where(table.c.customer_id == who)
+        alike = [table.c.customer_id == who] if who else []
+        alike += [table.c.device_id == device_id] if device_id else []
+        if asked.lat_udeg is not None and asked.lon_udeg is not None:
+            alike.append(
+                table.c.lat_udeg.between(asked.lat_udeg - NEAR_UDEG, asked.lat_udeg + NEAR_UDEG)
+                & table.c.lon_udeg.between(asked.lon_udeg - NEAR_UDEG, asked.lon_udeg + NEAR_UDEG)
+            )
+        if not alike:
+            return []
+        newest = rows.where(or_(*alike)).order_by(table.c.submitted_at.desc(), table.c.request_id).limit(200)
+        found = [_candidate(row, asked) for row in await call.fetch(newest)]
+        return sorted([one for one in found if one.score >= least], key=lambda one: (-one.score, one.submitted_at))
+
     @router.get("/{request_id}", summary="One request")
     async def one(request_id: str, call: Call = query("customer", *STAFF)) -> RequestView:
         row = await own(request_id, call)
@@ -230,9 +480,11 @@ def _requests(api: Api) -> APIRouter:
     @router.post("/{request_id}/supplement", summary="Give what was missing")
     async def supplement(request_id: str, body: Supplement, call: Call = command("customer", "agent")) -> Accepted:
         row = await own(request_id, call)
-        known = {f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id")}
-        known["known_description"] = call.open(row["description"])
+        known: dict[str, Any] = {f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id")}
+        known |= {"known_description": call.open(row["description"]), "known_answers": _answers(row, call)}
+        known |= {f"known_{name}": call.open(row[name]) for name in ("contact_phone", "address")}
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
+        facts["device_id"] = await device_of(body.serial, body.device_id, call)
         asked = SupplementRequest(request_id=request_id, **facts, **known)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
@@ -242,7 +494,43 @@ def _requests(api: Api) -> APIRouter:
         asked = WithdrawRequest(request_id=request_id, reason=body.reason)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
+    @router.post("/{request_id}/merge", summary="Let another request stand for this one")
+    async def merge(request_id: str, body: Merging, call: Call = command("agent", "dispatcher")) -> Accepted:
+        await own(request_id, call)
+        asked = MergeRequest(request_id=request_id, into_id=body.into_id)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
+    @router.post("/{request_id}/unmerge", summary="It was another thing after all")
+    async def unmerge(request_id: str, call: Call = command("agent", "dispatcher")) -> Accepted:
+        await own(request_id, call)
+        asked = UnmergeRequest(request_id=request_id)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
+    @router.post("/{request_id}/reopen", summary="The fault is back: go on with it, within the warranty of the work")
+    async def reopen(request_id: str, body: Reopening, call: Call = command("customer", "agent")) -> Accepted:
+        await own(request_id, call)
+        asked = ReopenRequest(request_id=request_id, reason=body.reason, now=call.now)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
+    @router.post("/{request_id}/resolve", summary="It was solved from the desk; nobody needs to go")
+    async def resolve(request_id: str, body: Resolution, call: Call = command("agent")) -> Accepted:
+        await own(request_id, call)
+        asked = ResolveRemotely(request_id=request_id, action=body.action, now=call.now)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
     return router
+
+
+def _candidate(row: Mapping[str, Any], asked: Asked) -> Candidate:
+    other = Asked(row["device_id"], row["customer_id"], row["request_type"], row["lat_udeg"], row["lon_udeg"])
+    because = shared(asked, other)
+    names = ("request_id", "number", "state", "customer_id", "device_id", "request_type")
+    return Candidate(
+        **{name: row[name] for name in names},
+        submitted_at=at_micros(row["submitted_at"]),
+        score=sum(because.values()),
+        because=because,
+    )
 
 
 def _customers(api: Api) -> APIRouter:
@@ -300,12 +588,89 @@ def _devices(api: Api) -> APIRouter:
         call.etag(row["version"])
         return DeviceView(**{name: row[name] for name in DeviceView.model_fields})
 
+    @router.get(
+        "/{device_id}/life", summary="All that was ever done to a device: who came, what was found, which parts"
+    )
+    async def life(device_id: str, call: Call = query("customer", "engineer", *STAFF)) -> DeviceLife:
+        row = await call.one(select(table).where(table.c.device_id == device_id))
+        if row is None:
+            raise absent("device", device_id)
+        asked = REQUESTS.table
+        of_device = select(asked).where(asked.c.device_id == device_id, asked.c.number != "")
+        requests = await call.fetch(
+            of_device.order_by(asked.c.submitted_at.desc(), asked.c.request_id).limit(MOST_REQUESTS)
+        )
+        # An engineer sees what she was sent to.
+        sent = call.role == "engineer" and any(call.owns(one["engineer_id"]) for one in requests)
+        if not sent and not (call.role != "engineer" and call.owns(row["customer_id"])):
+            raise absent("device", device_id)
+        # What an earlier owner asked for is not the business of the present one.
+        mine = [one for one in requests if call.role != "customer" or call.owns(one["customer_id"])]
+        done = SERVICE_RECORDS.table
+        ended = select(done).where(done.c.request_id.in_([one["request_id"] for one in mine]), done.c.ended != "")
+        records = await call.fetch(ended.order_by(done.c.ended_at, done.c.visit_id))
+        call.etag(row["version"])
+        return _life(row, mine, records, call)
+
     return router
+
+
+def _life(
+    device: Mapping[str, Any],
+    requests: Sequence[Mapping[str, Any]],
+    records: Sequence[Mapping[str, Any]],
+    call: Call,
+) -> DeviceLife:
+    visits: dict[str, list[VisitRecord]] = defaultdict(list)
+    parts: Counter[str] = Counter()
+    for one in records:
+        used = [PartInside(**part) for part in json.loads(one["parts"])]
+        for part in used:
+            parts[part.part_id] += part.quantity
+        plain = {name: one[name] for name in ("visit_id", "engineer_id", "ended", "cause", "action", "rating")}
+        opened: dict[str, Any] = {
+            "record": call.open(one["record"]),
+            "ended_at": at_micros(one["ended_at"]),
+            "parts": used,
+        }
+        visits[one["request_id"]].append(VisitRecord(**plain, **opened))
+    names = ("request_id", "number", "request_type", "kind", "state", "outcome", "reopenings")
+    return DeviceLife(
+        device=DeviceView(**{name: device[name] for name in DeviceView.model_fields}),
+        requests=[
+            ServedRequest(
+                **{name: one[name] for name in names},
+                submitted_at=at_micros(one["submitted_at"]),
+                visits=visits[one["request_id"]],
+            )
+            for one in requests
+        ],
+        visits_completed=sum(1 for one in records if one["ended"] == "completed"),
+        parts=dict(sorted(parts.items())),
+    )
 
 
 def _request_types(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/request-types", tags=["request types"])
     table = REQUEST_TYPES.table
+
+    @router.get("/packs", summary="The starter packs that can be loaded")
+    async def offered(call: Call = query("manager", "operator")) -> list[PackView]:
+        return [
+            PackView(
+                pack_id=pack.pack_id,
+                name=pack.name,
+                name_zh=pack.name_zh,
+                types=[one.type_id for one in pack.types],
+            )
+            for pack in packs().values()
+        ]
+
+    @router.post("/packs", summary="Define the request types of a trade; those that are there stay")
+    async def load(body: PackChoice, call: Call = command("manager", "operator")) -> Accepted:
+        if (pack := packs().get(body.pack_id)) is None:
+            raise absent("pack", body.pack_id)
+        return Accepted.of(await call.ask(LoadPack(types=pack.types)), id=body.pack_id)
 
     @router.post("/{type_id}", summary="Define a kind of request, or its next version")
     async def define(type_id: TypeId, body: TypeDefinition, call: Call = command("manager", "operator")) -> Accepted:
@@ -317,6 +682,6 @@ def _request_types(api: Api) -> APIRouter:
         call: Call = query("customer", "operator", *STAFF), cursor: str | None = None, limit: Limit = 50
     ) -> Page[TypeView]:
         page = await call.page(select(table), order_by=[table.c.type_id], cursor=cursor, limit=limit)
-        return page.map(lambda row: TypeView(**{name: row[name] for name in TypeView.model_fields}))
+        return page.map(_type_view)
 
     return router

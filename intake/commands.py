@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Any
 
-from contracts.intake import CustomerKind, Urgency
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from contracts.intake import (
+    DAY_S,
+    Choice,
+    CustomerKind,
+    FieldKind,
+    FormField,
+    Impact,
+    RequestKind,
+    SerialCheck,
+    Urgency,
+    UrgencyRule,
+    UsualPart,
+)
 from services.chassis.command import Command
 
 UDEG = 1_000_000
@@ -19,7 +34,16 @@ class SubmitRequest(Command):
     customer_id: str
     device_id: str = ""
     urgency: Urgency = "normal"
+    impact: Impact = "medium"
     description: str = Field("", max_length=4_000)
+    answers: Mapping[str, Any] = Field(default_factory=dict)
+    """By the names of the form's fields."""
+    serial: str = Field("", max_length=100)
+    """What was read out of the device; `device_id` is the device that the register knows by it, if any."""
+    contact_phone: str = Field("", max_length=40)
+    address: str = Field("", max_length=400)
+    message_id: str = Field("", max_length=200)
+    """`channel/name`: the channel's own name of the message. It is taken once."""
     day: str
     """Today in the tenant's zone, for the number."""
 
@@ -32,12 +56,32 @@ class SupplementRequest(Command):
     customer_id: str = ""
     device_id: str = ""
     description: str = Field("", max_length=4_000)
+    answers: Mapping[str, Any] = Field(default_factory=dict)
+    """Answers that are new or other than before."""
+    serial: str = Field("", max_length=100)
+    contact_phone: str = Field("", max_length=40)
+    address: str = Field("", max_length=400)
     known_request_type: str = ""
     known_customer_id: str = ""
     known_device_id: str = ""
     """What the view says was given before: these are the streams that the decision reads."""
     known_description: str = Field("", max_length=4_000)
     """The same of the description, opened: no state holds what is sealed, and the request must carry it on."""
+    known_answers: Mapping[str, Any] = Field(default_factory=dict)
+    known_contact_phone: str = Field("", max_length=40)
+    known_address: str = Field("", max_length=400)
+
+
+class RemindRequest(Command):
+    """Nothing was heard of it for its time."""
+
+    request_id: str
+
+
+class ExpireRequest(Command):
+    """What was missing was not given in time."""
+
+    request_id: str
 
 
 class WithdrawRequest(Command):
@@ -45,6 +89,35 @@ class WithdrawRequest(Command):
 
     request_id: str
     reason: str = Field("", max_length=1_000)
+
+
+class MergeRequest(Command):
+    """It asks for what another one asks for."""
+
+    request_id: str
+    into_id: str
+
+
+class UnmergeRequest(Command):
+    """It was another thing after all."""
+
+    request_id: str
+
+
+class ReopenRequest(Command):
+    """The fault is back."""
+
+    request_id: str
+    reason: str = Field("", max_length=1_000)
+    now: AwareDatetime
+
+
+class ResolveRemotely(Command):
+    """An agent has solved it from the desk."""
+
+    request_id: str
+    action: str = Field(min_length=1, max_length=4_000)
+    now: AwareDatetime
 
 
 class CancelRequest(Command):
@@ -57,6 +130,7 @@ class CloseRequest(Command):
     """The work was completed in the field."""
 
     request_id: str
+    completed_at: AwareDatetime | None = None
 
 
 class RegisterCustomer(Command):
@@ -82,6 +156,57 @@ class RegisterDevice(Command):
     skill: str = Field(min_length=1, max_length=100)
 
 
+class Part(BaseModel):
+    """A value within a command; `of` makes the contract's of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChoiceOf(Part):
+    value: str = Field(min_length=1, max_length=100)
+    label: str = Field(min_length=1, max_length=200)
+    label_zh: str = Field("", max_length=200)
+
+
+class Question(Part):
+    """A field of a form."""
+
+    name: str = Field(max_length=60)
+    label: str = Field(min_length=1, max_length=200)
+    label_zh: str = Field("", max_length=200)
+    kind: FieldKind = "text"
+    required: bool = False
+    choices: tuple[ChoiceOf, ...] = Field((), max_length=100)
+    pattern: str = Field("", max_length=100)
+    least: int | None = Field(None, ge=-(2**53), le=2**53)
+    most: int | None = Field(None, ge=-(2**53), le=2**53)
+
+    def of(self) -> FormField:
+        choices = tuple([Choice(one.value, one.label, one.label_zh) for one in self.choices])
+        return FormField(**dict(self) | {"choices": choices})
+
+
+class MatrixCell(Part):
+    """What the customer's urgency and the impact come to."""
+
+    urgency: Urgency
+    impact: Impact
+    becomes: Urgency
+
+    def of(self) -> UrgencyRule:
+        return UrgencyRule(self.urgency, self.impact, self.becomes)
+
+
+class PartUsed(Part):
+    """A part that such work usually takes."""
+
+    part_id: str = Field(min_length=1, max_length=100)
+    quantity: int = Field(1, ge=1, le=10_000)
+
+    def of(self) -> UsualPart:
+        return UsualPart(self.part_id, self.quantity)
+
+
 class DefineRequestType(Command):
     """The next version of a kind of request. Requests that run keep theirs."""
 
@@ -91,3 +216,21 @@ class DefineRequestType(Command):
     skill: str = ""
     duration_s: int = Field(3_600, ge=60, le=7 * 24 * 3_600)
     min_description: int = Field(0, ge=0, le=500)
+    name_zh: str = Field("", max_length=200)
+    kind: RequestKind = "repair"
+    needs_visit: bool = True
+    form: tuple[Question, ...] = Field((), max_length=50)
+    urgency_matrix: tuple[MatrixCell, ...] = Field((), max_length=12)
+    usual_parts: tuple[PartUsed, ...] = Field((), max_length=50)
+    sla: str = Field("", max_length=100)
+    serial_pattern: str = Field("", max_length=100)
+    serial_check: SerialCheck = "none"
+    remind_after_s: int = Field(DAY_S, ge=60, le=30 * DAY_S)
+    expire_after_s: int = Field(7 * DAY_S, ge=60, le=90 * DAY_S)
+    warranty_s: int = Field(30 * DAY_S, ge=0, le=3_660 * DAY_S)
+
+
+class LoadPack(Command):
+    """The request types of a trade. Those that are defined already stay as they are."""
+
+    types: tuple[DefineRequestType, ...]

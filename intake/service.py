@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from contracts.intake import DeviceRegistered
+from contracts.intake import DeviceRegistered, RequestIncomplete, RequestReceived
 from intake.api import routes
 from intake.commands import (
     CancelRequest,
     CloseRequest,
     DefineRequestType,
+    ExpireRequest,
+    LoadPack,
+    MergeRequest,
     RegisterCustomer,
     RegisterDevice,
+    RemindRequest,
+    ReopenRequest,
+    ResolveRemotely,
     SubmitRequest,
     SupplementRequest,
+    UnmergeRequest,
     WithdrawRequest,
 )
+from intake.deadlines import ON_TIMER, TIMERS
 from intake.domain import register, request
 from intake.policies import POLICIES
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
 from intake.projections.requests import REQUESTS
+from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.journal.rules import Handler, Rules, on_stream
 from services.chassis.service import Service
 
@@ -25,8 +34,19 @@ RULES = Rules(
     service="intake",
     streams=(request.REQUEST, request.NUMBERS, register.CUSTOMER, register.DEVICE, register.REQUEST_TYPE),
     handlers=(
-        Handler(SubmitRequest, request.submit_reads, request.submit),
+        Handler(
+            SubmitRequest,
+            request.submit_reads,
+            request.submit,
+            claims=lambda c: (("channel-message", c.message_id),) if c.message_id else (),
+        ),
         Handler(SupplementRequest, request.supplement_reads, request.supplement),
+        on_stream(RemindRequest, lambda c: request.request_stream(c.request_id), request.remind),
+        on_stream(ExpireRequest, lambda c: request.request_stream(c.request_id), request.expire),
+        Handler(MergeRequest, request.merge_reads, request.merge),
+        on_stream(UnmergeRequest, lambda c: request.request_stream(c.request_id), request.unmerge),
+        on_stream(ReopenRequest, lambda c: request.request_stream(c.request_id), request.reopen),
+        on_stream(ResolveRemotely, lambda c: request.request_stream(c.request_id), request.resolve_remotely),
         on_stream(WithdrawRequest, lambda c: request.request_stream(c.request_id), request.withdraw),
         on_stream(CancelRequest, lambda c: request.request_stream(c.request_id), request.cancel),
         on_stream(CloseRequest, lambda c: request.request_stream(c.request_id), request.close),
@@ -38,15 +58,22 @@ RULES = Rules(
             claims=lambda c: (("device-serial", c.serial),),
         ),
         on_stream(DefineRequestType, lambda c: register.type_stream(c.type_id), register.define_request_type),
+        Handler(LoadPack, register.load_reads, register.load_pack),
     ),
-    claims={DeviceRegistered: register.serial_of},
+    claims={
+        DeviceRegistered: register.serial_of,
+        RequestReceived: request.message_of,
+        RequestIncomplete: request.message_of,
+    },
+    timers=TIMERS,
 )
 
 service = Service(
     name="intake",
     rules=RULES,
-    views=(REQUESTS, CUSTOMERS, DEVICES, REQUEST_TYPES),
+    views=(REQUESTS, CUSTOMERS, DEVICES, REQUEST_TYPES, SERVICE_RECORDS),
     policies=POLICIES,
+    on_timer=ON_TIMER,
     routes=routes,
     publishes_every_s=0.01,  # somebody waits for an order
 )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from contracts.event import Event
 from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined
 from contracts.problems import Rejected
-from intake.commands import DefineRequestType, RegisterCustomer, RegisterDevice
+from intake.commands import DefineRequestType, LoadPack, RegisterCustomer, RegisterDevice
+from intake.domain.form import is_phone, judge, pattern_fault
 from services.chassis.journal.rules import Claim, States, Stream
 
 
@@ -49,6 +50,8 @@ def type_stream(type_id: str) -> str:
 
 
 def register_customer(customer: Customer | None, command: RegisterCustomer) -> list[Event]:
+    if not is_phone(command.phone):
+        raise Rejected("customer.phone-wrong", customer_id=command.customer_id)
     facts = command.model_dump() | {"lat_udeg": rounded(command.lat_udeg), "lon_udeg": rounded(command.lon_udeg)}
     return [CustomerRegistered(**facts) if customer is None else CustomerUpdated(**facts)]
 
@@ -78,14 +81,44 @@ def serial_of(event: DeviceRegistered) -> list[Claim]:
     return [Claim("device-serial", event.serial, event.device_id)]
 
 
-def define_request_type(known: RequestTypeDefined | None, command: DefineRequestType) -> list[Event]:
-    if not command.needs_device and not command.skill:
+Versions = tuple[RequestTypeDefined, ...]
+"""All versions of a request type, the first one first: a request is checked against the one that it was made with."""
+
+
+def define_request_type(known: Versions, command: DefineRequestType) -> list[Event]:
+    if not command.needs_device and not command.skill and command.needs_visit:
         raise Rejected("request-type.no-skill", type_id=command.type_id)
-    event = RequestTypeDefined(type_version=known.type_version + 1 if known else 1, **command.model_dump())
-    unchanged = known and RequestTypeDefined(type_version=known.type_version, **command.model_dump()) == known
-    return [] if unchanged else [event]
+    judge(command.type_id, [question.of() for question in command.form])
+    if fault := pattern_fault(command.serial_pattern):
+        raise Rejected("request-type.wrong-field", type_id=command.type_id, field="serial_pattern", why=fault)
+    cells = [(cell.urgency, cell.impact) for cell in command.urgency_matrix]
+    if twice := next((cell for cell in cells if cells.count(cell) > 1), None):
+        raise Rejected("request-type.cell-twice", type_id=command.type_id, urgency=twice[0], impact=twice[1])
+    facts = dict(command) | {
+        "form": tuple([question.of() for question in command.form]),
+        "urgency_matrix": tuple([cell.of() for cell in command.urgency_matrix]),
+        "usual_parts": tuple([part.of() for part in command.usual_parts]),
+    }
+    if known and RequestTypeDefined(type_version=known[-1].type_version, **facts) == known[-1]:
+        return []
+    return [RequestTypeDefined(type_version=len(known) + 1, **facts)]
+
+
+def load_reads(command: LoadPack) -> tuple[str, ...]:
+    return tuple([type_stream(one.type_id) for one in command.types])
+
+
+def load_pack(states: States, command: LoadPack) -> list[Event]:
+    """Only what is not there: a company's own version of a type is not replaced by that of a pack."""
+    new = [one for one in command.types if not states[type_stream(one.type_id)]]
+    return [event for one in new for event in define_request_type((), one)]
+
+
+def version_of(versions: Versions, wanted: int) -> RequestTypeDefined | None:
+    """The version of this number, or the newest one where none is wanted or it is not there."""
+    return next((one for one in versions if one.type_version == wanted), versions[-1] if versions else None)
 
 
 CUSTOMER: Stream[Customer | None] = Stream("customer", None, evolve_customer)
 DEVICE: Stream[Device | None] = Stream("device", None, evolve_device)
-REQUEST_TYPE: Stream[RequestTypeDefined | None] = Stream("request-type", None, lambda _, event: event)
+REQUEST_TYPE: Stream[Versions] = Stream("request-type", (), lambda versions, event: (*versions, event))

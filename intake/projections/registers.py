@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from contracts.envelope import Envelope
 from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined
 from services.chassis.views import Rows, View
@@ -41,7 +43,23 @@ def apply_request_type(rows: Rows, event: RequestTypeDefined, envelope: Envelope
         skill=event.skill,
         duration_s=event.duration_s,
         min_description=event.min_description,
+        name_zh=event.name_zh,
+        kind=event.kind,
+        needs_visit=event.needs_visit,
+        form=_text(event.form),
+        urgency_matrix=_text(event.urgency_matrix),
+        usual_parts=_text(event.usual_parts),
+        sla=event.sla,
+        serial_pattern=event.serial_pattern,
+        serial_check=event.serial_check,
+        remind_after_s=event.remind_after_s,
+        expire_after_s=event.expire_after_s,
+        warranty_s=event.warranty_s,
     )
+
+
+def _text(values: tuple[msgspec.Struct, ...]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 CUSTOMERS = View(
@@ -74,7 +92,7 @@ DEVICES = View(
 
 REQUEST_TYPES = View(
     name="request_types",
-    version=1,
+    version=2,
     key={"type_id": str},
     columns={
         "type_version": 0,
@@ -83,6 +101,18 @@ REQUEST_TYPES = View(
         "skill": "",
         "duration_s": 0,
         "min_description": 0,
+        "name_zh": "",
+        "kind": "repair",
+        "needs_visit": True,
+        "form": "[]",
+        "urgency_matrix": "[]",
+        "usual_parts": "[]",
+        "sla": "",
+        "serial_pattern": "",
+        "serial_check": "none",
+        "remind_after_s": 0,
+        "expire_after_s": 0,
+        "warranty_s": 0,
     },
     reads=(RequestTypeDefined,),
     apply=apply_request_type,

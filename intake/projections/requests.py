@@ -11,13 +11,19 @@ from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceComple
 from contracts.intake import (
     RequestCancelled,
     RequestClosed,
+    RequestExpired,
     RequestIncomplete,
+    RequestMerged,
     RequestReceived,
+    RequestReminded,
+    RequestReopened,
+    RequestResolvedRemotely,
     RequestSupplemented,
+    RequestUnmerged,
     RequestWithdrawn,
 )
 from services.chassis.clock import micros
-from services.chassis.views import Rows, View
+from services.chassis.views import Rows, Value, View
 
 MILESTONES: Mapping[type[Event], str] = {
     OrderAssigned: "assigned_at",
@@ -46,15 +52,60 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 device_id=event.device_id,
                 urgency=event.urgency,
                 description=event.description,
+                impact=event.impact,
+                type_version=event.type_version,
+                answers=event.answers,
+                contact_phone=event.contact_phone,
+                address=event.address,
                 missing="" if isinstance(event, RequestReceived) else "\n".join(event.missing),
+                missing_zh="" if isinstance(event, RequestReceived) else "\n".join(event.missing_zh),
+                **_of_type(event),
                 channel=envelope.channel,
+                first_event=known["first_event"] if known and known["first_event"] else envelope.type,
+                first_position=known["first_position"] if known and known["first_event"] else int(envelope.position),
                 submitted_at=known["submitted_at"] if known and known["submitted_at"] else at,
                 received_at=at if complete else None,
             )
         case RequestSupplemented():
             rows.put(event.request_id, version=envelope.version)
+        case RequestReminded():
+            rows.put(event.request_id, version=envelope.version, reminded_at=at)
+        case RequestExpired():
+            rows.put(event.request_id, version=envelope.version, state="expired")
         case RequestWithdrawn():
             rows.put(event.request_id, version=envelope.version, state="withdrawn")
+        case RequestMerged():
+            before = (rows.get(event.request_id) or {}).get("state", "")
+            rows.put(
+                event.request_id,
+                version=envelope.version,
+                state="merged",
+                state_before=before,
+                merged_into=event.into_id,
+            )
+        case RequestUnmerged():
+            before = (rows.get(event.request_id) or {}).get("state_before", "")
+            rows.put(event.request_id, version=envelope.version, state=before, state_before="", merged_into="")
+        case RequestReopened():
+            rows.put(
+                event.request_id,
+                version=envelope.version,
+                state="received",
+                outcome="",
+                closed_at=None,
+                reopened_at=at,
+                reopenings=event.round_no - 1,
+            )
+        case RequestResolvedRemotely():
+            rows.put(
+                event.request_id,
+                version=envelope.version,
+                state="closed",
+                outcome="resolved_remotely",
+                action=event.action,
+                first_contact=event.first_contact,
+                closed_at=at,
+            )
         case RequestCancelled():
             rows.put(event.request_id, version=envelope.version, state="cancelled")
         case RequestClosed():
@@ -68,9 +119,24 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
             rows.put(event.partition_key(), **{MILESTONES[type(event)]: at})
 
 
+def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
+    if isinstance(event, RequestIncomplete):
+        return {"serial": event.serial}
+    return {
+        "kind": event.kind,
+        "needs_visit": event.needs_visit,
+        "sla": event.sla,
+        "stated_urgency": event.stated_urgency or event.urgency,
+        "division": event.division,
+        "lat_udeg": event.lat_udeg,
+        "lon_udeg": event.lon_udeg,
+        "serial": "",
+    }
+
+
 REQUESTS = View(
     name="requests",
-    version=1,
+    version=2,
     key={"request_id": str},
     columns={
         "version": 0,
@@ -82,10 +148,34 @@ REQUESTS = View(
         "urgency": "normal",
         "description": "",
         "missing": "",
+        "missing_zh": "",
+        "type_version": 0,
+        "kind": "",
+        "needs_visit": True,
+        "sla": "",
+        "stated_urgency": "",
+        "impact": "medium",
+        "answers": "",
+        "serial": "",
+        "contact_phone": "",
+        "address": "",
+        "division": "",
         "channel": "",
+        # What whoever submitted it was answered, for who says the same again.
+        "first_event": "",
+        "first_position": 0,
         "outcome": "",
         "engineer_id": "",
         "submitted_at": 0,
+        "merged_into": "",
+        "state_before": "",
+        "action": "",
+        "first_contact": False,
+        "reopenings": 0,
+        "lat_udeg": (int, None),
+        "lon_udeg": (int, None),
+        "reminded_at": (int, None),
+        "reopened_at": (int, None),
         "received_at": (int, None),
         "assigned_at": (int, None),
         "departed_at": (int, None),
@@ -98,13 +188,24 @@ REQUESTS = View(
     reads=(
         RequestReceived,
         RequestIncomplete,
+        RequestReminded,
+        RequestExpired,
         RequestSupplemented,
         RequestWithdrawn,
+        RequestMerged,
+        RequestUnmerged,
+        RequestReopened,
+        RequestResolvedRemotely,
         RequestCancelled,
         RequestClosed,
         OrderReassigned,
         *MILESTONES,
     ),
     apply=apply,
-    indexes=(("customer_id", "submitted_at"), ("state", "submitted_at"), ("submitted_at",)),
+    indexes=(
+        ("customer_id", "submitted_at"),
+        ("device_id", "submitted_at"),
+        ("state", "submitted_at"),
+        ("submitted_at",),
+    ),
 )

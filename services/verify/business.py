@@ -28,7 +28,18 @@ from contracts.dispatcher import (
 )
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.intake import RequestCancelled, RequestClosed, RequestIncomplete, RequestReceived, RequestWithdrawn
+from contracts.intake import (
+    RequestCancelled,
+    RequestClosed,
+    RequestExpired,
+    RequestIncomplete,
+    RequestMerged,
+    RequestReceived,
+    RequestReopened,
+    RequestResolvedRemotely,
+    RequestUnmerged,
+    RequestWithdrawn,
+)
 from contracts.inventory import (
     PartConsumed,
     PartReturned,
@@ -72,7 +83,18 @@ class Requests:
     _state: dict[tuple[str, str], str] = field(default_factory=dict)
 
     READS: ClassVar[frozenset[type[Any]]] = frozenset(
-        {RequestReceived, RequestIncomplete, RequestWithdrawn, RequestCancelled, RequestClosed}
+        {
+            RequestReceived,
+            RequestIncomplete,
+            RequestExpired,
+            RequestWithdrawn,
+            RequestMerged,
+            RequestUnmerged,
+            RequestReopened,
+            RequestResolvedRemotely,
+            RequestCancelled,
+            RequestClosed,
+        }
     )
 
     def check(self, position: int, event: Event, envelope: Envelope) -> None:
@@ -81,12 +103,24 @@ class Requests:
                 self._becomes("incomplete", event.request_id, ("absent", "incomplete"), position, envelope)
             case RequestReceived():
                 self._becomes("received", event.request_id, ("absent", "incomplete"), position, envelope)
+            case RequestExpired():
+                self._becomes("expired", event.request_id, ("incomplete",), position, envelope)
+            case RequestMerged():
+                self._becomes("merged", event.request_id, ("received", "incomplete"), position, envelope)
+            case RequestUnmerged():
+                again = "received" if event.work else "incomplete"
+                self._becomes(again, event.request_id, ("merged",), position, envelope)
+            case RequestReopened():
+                over = ("closed", "closed after withdrawal", "resolved")
+                self._becomes("received", event.request_id, over, position, envelope)
+            case RequestResolvedRemotely():
+                self._becomes("resolved", event.request_id, ("received", "incomplete"), position, envelope)
             case RequestWithdrawn():
-                self._becomes("withdrawn", event.request_id, ("received", "incomplete"), position, envelope)
+                self._becomes("withdrawn", event.request_id, ("received", "incomplete", "merged"), position, envelope)
             case RequestCancelled():
                 self._becomes("cancelled", event.request_id, ("received",), position, envelope)
             case RequestClosed(outcome="completed"):
-                open_or_cancelled = ("received", "incomplete", "cancelled")
+                open_or_cancelled = ("received", "incomplete", "cancelled", "merged")
                 self._becomes("closed", event.request_id, open_or_cancelled, position, envelope)
             case RequestClosed():
                 self._becomes("closed after withdrawal", event.request_id, ("withdrawn",), position, envelope)

@@ -3,12 +3,21 @@
 import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 from sqlalchemy import StaticPool, create_engine
 
 from contracts.dispatcher import EngineerDay, OrderCancelled, OrderFinished, OrderReassigned
 from contracts.fieldwork import EngineerDeparted, ServiceCompleted, VisitAborted
-from contracts.intake import RequestReceived, RequestWithdrawn
+from contracts.intake import (
+    RequestMerged,
+    RequestReceived,
+    RequestReopened,
+    RequestResolvedRemotely,
+    RequestUnmerged,
+    RequestWithdrawn,
+    Work,
+)
 from contracts.problems import NotYet
 from dispatcher.commands import AssignOrder, Candidate, FinishOrder, FreeHours, ReturnOrder, StartOrder, WithdrawOrder
 from dispatcher.domain.matching import HORIZON_DAYS
@@ -88,9 +97,34 @@ def test_a_request_opens_an_order_with_all_that_is_known():
     assert reactions(event) == {"follow-request": [open_order(order_id=order_of("r-1"))]}
 
 
+def test_what_is_answered_from_the_desk_opens_no_order():
+    facts = open_order(order_id=order_of("r-1")).model_dump(exclude={"order_id", "now", "customer_id"})
+    event = RequestReceived(**facts, number="R-261124-0001", type_version=1, customer_id="c-1", needs_visit=False)
+    assert reactions(event) == {"follow-request": []}
+
+
 def test_a_withdrawal_finds_the_order_of_its_request():
     event = RequestWithdrawn(request_id="r-1", customer_id="c-1")
     assert reactions(event) == {"follow-request": [WithdrawOrder(order_id=order_of("r-1"))]}
+
+
+def test_a_merger_and_a_solution_from_the_desk_end_the_order_of_their_round():
+    ids = {"request_id": "r-1", "customer_id": "c-1", "round_no": 2}
+    ended = {"follow-request": [WithdrawOrder(order_id=order_of("r-1", 2))]}
+    assert reactions(RequestMerged(**ids, into_id="r-0")) == ended
+    assert reactions(RequestResolvedRemotely(**ids, action="restarted", resolved_at=NOW)) == ended
+    assert order_of("r-1", 1) == order_of("r-1") != order_of("r-1", 2)
+
+
+def test_what_goes_on_has_an_order_of_the_new_round():
+    asked = open_order(order_id=order_of("r-1", 2))
+    work = Work(**{name: getattr(asked, name) for name in Work.__struct_fields__ if name != "needs_visit"})
+    ids = {"request_id": "r-1", "customer_id": asked.customer_id, "round_no": 2}
+    assert reactions(RequestReopened(**ids, work=work)) == {"follow-request": [asked]}
+    assert reactions(RequestUnmerged(**ids, into_id="r-0", work=work)) == {"follow-request": [asked]}
+    assert reactions(RequestUnmerged(**ids, into_id="r-0")) == {"follow-request": []}
+    at_the_desk = msgspec.structs.replace(work, needs_visit=False)
+    assert reactions(RequestReopened(**ids, work=at_the_desk)) == {"follow-request": []}
 
 
 def test_the_order_follows_the_visit():

@@ -244,13 +244,19 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
         }.items()
     ):
         await asked("POST", path, "manager", "", f"quality-{number}", json=manages)
+    twin, closed = f"/v1/requests/{story['twin_id']}", f"/v1/requests/{story['request_id']}"
+    await asked("POST", f"{twin}/merge", "agent", "", "a1", json={"into_id": story["stuck_id"]})
+    await asked("POST", f"{twin}/unmerge", "agent", "", "a2")
+    await asked("POST", f"{twin}/resolve", "agent", "", "a3", json={"action": "restarted"})
+    await asked("POST", f"{closed}/reopen", "customer", customer, "a4", json={"reason": firm.words("one")["reason"]})
+    await asked("POST", "/v1/request-types/packs", "manager", "", "a5", json={"pack_id": "it"})
 
 
 def test_a_refusal_is_given_again_too(world: World):
     """Also when what was refused would be right by now: the key stands for the answer that was given."""
     body = {"device_id": "D-late", "customer_id": "late", "model": "m", "serial": "late", "skill": "s"}
     place = {"region": "r", "lat_udeg": 0, "lon_udeg": 0}
-    person = {"customer_id": "late", "name": "n", "phone": "12345", **place}
+    person = {"customer_id": "late", "name": "n", "phone": "13800000000", **place}
 
     async def told() -> list[tuple[int, Any]]:
         async def device(key: str) -> tuple[int, Any]:

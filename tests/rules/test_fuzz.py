@@ -358,7 +358,7 @@ ENGINEER = {"engineer_id": "e", "name": "n", "skills": ["s"], "region": "r", "sh
     "home_lat_udeg": 0,
     "home_lon_udeg": 0,
 }
-CUSTOMER = {"name": "n", "phone": "12345", "region": "r", "lat_udeg": 0, "lon_udeg": 0}
+CUSTOMER = {"name": "n", "phone": "13800000000", "region": "r", "lat_udeg": 0, "lon_udeg": 0}
 QUEUED = {"order_id": "f", "request_id": "f", "team": "\ud83d"}
 ROW = {"key": "k", "happened_at": "2020-01-01T00:00:00Z", "order_id": "f", "request_id": "f"}
 

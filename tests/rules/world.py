@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import httpx
 import structlog
@@ -52,8 +53,12 @@ class Story(NamedTuple):
     survey_id: str
     incomplete_id: str
     """Another request of the same customer, which waits for a supplement."""
+    twin_id: str
+    """One more that waits for a supplement."""
+    stuck_id: str
+    """A third one, for which nobody has the skill."""
     waiting_id: str
-    """The order of a third one, for which nobody has the skill."""
+    """The order of that one."""
     assigned_id: str
     """The order of a fourth one, which an engineer has."""
     planned_id: str
@@ -81,7 +86,9 @@ class Firm:
     def words(self, name: str) -> dict[str, str]:
         """What is written of and by a customer: nobody else of the customers, and no other tenant, may read it."""
         kinds = ("name", "phone", "street", "description", "record", "comment", "reason")
-        return {kind: f"{kind}-of-{self.person(name)}-at-{self.tenant}" for kind in kinds}
+        words = {kind: f"{kind}-of-{self.person(name)}-at-{self.tenant}" for kind in kinds}
+        # A phone must be one that can be called.
+        return words | {"phone": f"139{crc32(words['phone'].encode()) % 10**8:08}"}
 
 
 @dataclass
@@ -285,6 +292,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
 
     device = f"D-{customer}-{skill}"
     incomplete = await submit("incomplete", "", words["description"])
+    twin = await submit("twin", "", words["description"])
     stuck = await submit("stuck", f"D-{customer}-nobody-can", words["description"])
     request = await submit("submit", device, words["description"])
 
@@ -347,6 +355,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         photo_id=photo["id"],
         survey_id=survey,
         incomplete_id=incomplete,
+        twin_id=twin,
+        stuck_id=stuck,
         waiting_id=waiting,
         assigned_id=assigned["order_id"],
         planned_id=planned["visit_id"],

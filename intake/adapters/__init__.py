@@ -1,0 +1,1 @@
+"""What lies outside intake's journal and views."""

@@ -1,0 +1,267 @@
+"""
+The form of a request type: what is asked beside the description, and what is wrong with the answers.
+
+A form is a subset of JSON Schema (draft 2020-12), so that any client can draw it; `schema_of` gives the schema.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, assert_never
+
+import phonenumbers
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+
+from contracts.intake import FieldKind, FormField, SerialCheck
+from contracts.problems import Rejected
+
+REGION: Final = "CN"
+"""Where a phone number without a country code is."""
+
+LONGEST: Final = 1_000
+"""Characters of an answer; of one that a pattern is tried on, `LONGEST_MATCHED`."""
+LONGEST_MATCHED: Final = 100
+
+
+class Lack(NamedTuple):
+    """A field that is absent or wrong, and what is wrong with it in both languages."""
+
+    field: str
+    en: str
+    zh: str
+
+
+def is_phone(text: str) -> bool:
+    """Whether the numbering plan of its country has such a number; without a country code, of China."""
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(text, REGION))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _is_phone(value: object) -> bool:
+    return not isinstance(value, str) or is_phone(value)
+
+
+def _is_date(value: object) -> bool:
+    return not isinstance(value, str) or bool(date.fromisoformat(value))
+
+
+_FORMATS: Final = FormatChecker(())
+_FORMATS.checks("phone")(_is_phone)
+_FORMATS.checks("date", raises=ValueError)(_is_date)
+
+
+_QUANTIFIER: Final = re.compile(r"[*+?]|\{\d*,\d*\}")
+
+
+def pattern_fault(pattern: str) -> str:
+    """
+    Why a pattern cannot be used, or the empty string.
+
+    Without groups and with three quantifiers at most, upon `LONGEST_MATCHED` characters, none takes long to try: the
+    writer decides one request after the other, and a pattern that never ends would keep all of them waiting.
+    """
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return str(error)
+    plain = re.sub(r"\\.|\[[^\]]*\]", ".", pattern)
+    if "(" in plain or "|" in plain:
+        return "groups and alternatives are not taken"
+    if len(_QUANTIFIER.findall(plain)) > 3:
+        return "more than three quantifiers are not taken"
+    return ""
+
+
+_OF_KIND: Final[Mapping[FieldKind, Mapping[str, Any]]] = {
+    "text": {"type": "string"},
+    "integer": {"type": "integer"},
+    "choice": {"type": "string"},
+    "choices": {"type": "array", "uniqueItems": True},
+    "yes_no": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "phone": {"type": "string", "format": "phone"},
+}
+
+
+def _schema_of_field(field: FormField) -> dict[str, Any]:
+    schema: dict[str, Any] = {"title": field.label, "x-title-zh": field.label_zh, **_OF_KIND[field.kind]}
+    values = [choice.value for choice in field.choices]
+    match field.kind:
+        case "choice":
+            schema["enum"] = values
+        case "choices":
+            schema["items"] = {"enum": values}
+        case "integer":
+            bounds = {"minimum": field.least, "maximum": field.most}
+            schema |= {name: bound for name, bound in bounds.items() if bound is not None}
+        case "text":
+            longest = LONGEST_MATCHED if field.pattern else LONGEST
+            most = longest if field.most is None else min(field.most, longest)
+            schema |= {"minLength": field.least or 0, "maxLength": most}
+            if field.pattern:
+                # `pattern` is sought anywhere in the text; what we mean is the whole of it.
+                schema["pattern"] = f"^(?:{field.pattern})$"
+        case "yes_no" | "date" | "phone":
+            pass
+    if field.choices:
+        labels = {choice.value: [choice.label, choice.label_zh] for choice in field.choices}
+        schema["x-labels"] = labels
+    return schema
+
+
+@lru_cache(512)
+def schema_of(form: tuple[FormField, ...]) -> Mapping[str, Any]:
+    """The JSON Schema of the answers. `x-title-zh` and `x-labels` (English, Chinese) are for who draws the form."""
+    return {
+        "$schema": Draft202012Validator.META_SCHEMA["$id"],
+        "type": "object",
+        "properties": {field.name: _schema_of_field(field) for field in form},
+        "required": [field.name for field in form if field.required],
+        "additionalProperties": False,
+    }
+
+
+@lru_cache(512)
+def _validator(form: tuple[FormField, ...]) -> Draft202012Validator:
+    return Draft202012Validator(schema_of(form), format_checker=_FORMATS)
+
+
+def lacks(form: tuple[FormField, ...], answers: Mapping[str, Any]) -> list[Lack]:
+    """What is missing or wrong, in the order of the form; for each field the first thing only."""
+    if not form and not answers:
+        return []
+    found: dict[str, Lack] = {}
+    tried = dict(answers)
+    for field in form:
+        # The schema says so too, but tries the pattern all the same.
+        if field.pattern and len(str(answers.get(field.name, ""))) > LONGEST_MATCHED:
+            tried[field.name] = ""
+            en, zh = _words(field, "maxLength")
+            found[f"answers.{field.name}"] = Lack(
+                f"answers.{field.name}", f"{field.label}: {en}", f"{_zh(field)}：{zh}"
+            )
+    for error in _validator(form).iter_errors(tried):
+        for lack in _told(form, error):
+            found.setdefault(lack.field, lack)
+    order = {f"answers.{field.name}": place for place, field in enumerate(form)}
+    return sorted(found.values(), key=lambda lack: (order.get(lack.field, len(order)), lack.field))
+
+
+def _told(form: Sequence[FormField], error: ValidationError) -> list[Lack]:
+    by_name = {field.name: field for field in form}
+    given: Any = error.instance
+    if error.validator == "required":
+        absent = [field for field in form if field.required and field.name not in given]
+        return [Lack(f"answers.{one.name}", f"{one.label} is missing", f"请填写{_zh(one)}") for one in absent]
+    if error.validator == "additionalProperties":
+        strange = ", ".join([repr(name) for name in sorted(given.keys() - by_name.keys())])
+        return [Lack("answers", f"the form has no field {strange}", f"表单没有字段 {strange}")]
+    field = by_name[str(error.absolute_path[0])]
+    en, zh = _words(field, str(error.validator))
+    return [Lack(f"answers.{field.name}", f"{field.label}: {en}", f"{_zh(field)}：{zh}")]
+
+
+def _words(field: FormField, keyword: str) -> tuple[str, str]:
+    match keyword:
+        case "enum":
+            values = ", ".join([choice.value for choice in field.choices])
+            return f"choose of {values}", f"请从以下选项中选择：{values}"
+        case "minimum" | "minLength":
+            return f"at least {field.least}{_unit(field)}", f"至少 {field.least}{_unit_zh(field)}"
+        case "maximum":
+            return f"at most {field.most}", f"最多 {field.most}"
+        case "maxLength":
+            most = _schema_of_field(field)["maxLength"]
+            return f"at most {most} characters", f"最多 {most} 个字符"
+        case "pattern":
+            return f"it must match {field.pattern}", f"格式须为 {field.pattern}"
+        case "format" if field.kind == "phone":
+            return "this is no phone number that exists", "电话号码无效"
+        case "format":
+            return "a date such as 2026-11-24", "日期格式如 2026-11-24"
+        case "uniqueItems":
+            return "each once", "选项不可重复"
+        case _:
+            return f"it must be {_TAKES[field.kind][0]}", f"须为{_TAKES[field.kind][1]}"
+
+
+_TAKES: Final[Mapping[FieldKind, tuple[str, str]]] = {
+    "text": ("a text", "文本"),
+    "integer": ("a whole number", "整数"),
+    "choice": ("one of the choices", "选项之一"),
+    "choices": ("a list of choices", "选项列表"),
+    "yes_no": ("true or false", "是或否"),
+    "date": ("a date such as 2026-11-24", "日期，如 2026-11-24"),
+    "phone": ("a phone number", "电话号码"),
+}
+
+
+def _unit(field: FormField) -> str:
+    return " characters" if field.kind == "text" else ""
+
+
+def _unit_zh(field: FormField) -> str:
+    return " 个字符" if field.kind == "text" else ""
+
+
+def _zh(field: FormField) -> str:
+    return field.label_zh or field.label
+
+
+def has_luhn_digit(serial: str) -> bool:
+    """Whether the last digit is the check digit of the others by ISO/IEC 7812-1 annex B; letters are left out."""
+    digits = [int(one) for one in serial if one in "0123456789"]
+    doubled = [digit if place % 2 == 0 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(reversed(digits))]
+    return len(digits) > 1 and sum(doubled) % 10 == 0
+
+
+def serial_lack(serial: str, pattern: str, check: SerialCheck) -> Lack | None:
+    """What is wrong with a serial number by itself."""
+    if pattern and (len(serial) > LONGEST_MATCHED or not re.fullmatch(pattern, serial)):
+        return Lack("serial", f"a serial number looks like {pattern}", f"序列号格式须为 {pattern}")
+    match check:
+        case "none":
+            return None
+        case "luhn":
+            words = ("its check digit does not fit: a digit was misread", "校验位不符，请核对是否读错数字")
+            return None if has_luhn_digit(serial) else Lack("serial", *words)
+        case _:
+            assert_never(check)
+
+
+def judge(type_id: str, form: Sequence[FormField]) -> None:
+    """Raise Rejected for a form that cannot be answered, naming the field and what is wrong with it."""
+    seen: set[str] = set()
+    for field in form:
+        if fault := _fault(field, seen):
+            raise Rejected("request-type.wrong-field", type_id=type_id, field=field.name, why=fault)
+        seen.add(field.name)
+
+
+def _fault(field: FormField, seen: set[str]) -> str:
+    values = [choice.value for choice in field.choices]
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", field.name):
+        return "its name must be lower case letters, digits and _, at most 60"
+    if field.name in seen:
+        return "another field has this name"
+    if not field.label.strip():
+        return "it has no label"
+    if (field.kind in ("choice", "choices")) != bool(values):
+        return "choice and choices need choices, and other kinds have none"
+    if len(set(values)) != len(values) or "" in values:
+        return "its choices must have values that differ"
+    if field.pattern and field.kind != "text":
+        return "only a text has a pattern"
+    if (field.least is not None or field.most is not None) and field.kind not in ("text", "integer"):
+        return "only a text and an integer have bounds"
+    if field.least is not None and field.most is not None and field.least > field.most:
+        return "its least is more than its most"
+    if field.kind == "text" and any(bound is not None and bound < 0 for bound in (field.least, field.most)):
+        return "a text has no negative length"
+    return pattern_fault(field.pattern) if field.pattern else ""

@@ -1,0 +1,72 @@
+"""What was done at each visit that ended, for the life of the device: who came, what was found, which parts went in."""
+
+from __future__ import annotations
+
+import msgspec
+
+from contracts.envelope import Envelope
+from contracts.event import Event
+from contracts.fieldwork import ServiceCompleted, UsedPart, VisitAborted, WorkFinished
+from services.chassis.clock import micros
+from services.chassis.views import Rows, View
+
+
+def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
+    """All of a visit has one publisher and one key, so its events come in order."""
+    match event:
+        case WorkFinished():
+            rows.put(
+                event.visit_id,
+                request_id=event.request_id,
+                engineer_id=event.engineer_id,
+                cause=event.cause,
+                action=event.action,
+                record=event.record,
+            )
+        case ServiceCompleted():
+            rows.put(
+                event.visit_id,
+                request_id=event.request_id,
+                engineer_id=event.engineer_id,
+                ended="completed",
+                ended_at=micros(envelope.time),
+                parts=_text(event.parts),
+                rating=event.rating,
+            )
+        case VisitAborted():
+            rows.put(
+                event.visit_id,
+                request_id=event.request_id,
+                engineer_id=event.engineer_id,
+                ended=event.reason,
+                ended_at=micros(envelope.time),
+                parts=_text(event.parts),
+            )
+        case _:
+            pass
+
+
+def _text(parts: tuple[UsedPart, ...]) -> str:
+    return msgspec.json.encode(parts).decode()
+
+
+SERVICE_RECORDS = View(
+    name="service_records",
+    version=1,
+    key={"visit_id": str},
+    columns={
+        "request_id": "",
+        "engineer_id": "",
+        "cause": "",
+        "action": "",
+        "record": "",
+        # `completed`, or why the visit was aborted; empty while it goes on.
+        "ended": "",
+        "ended_at": (int, None),
+        "parts": "[]",
+        "rating": (int, None),
+    },
+    reads=(WorkFinished, ServiceCompleted, VisitAborted),
+    apply=apply,
+    indexes=(("request_id",),),
+)
