@@ -26,8 +26,7 @@ from services.demo.people import PICTURE
 from services.gateway.persons import SqliteBook, key_routes
 from services.gateway.users import DEMO_PASSWORD, FILE, Account, write_users
 from tests.rules.authz_matrix import ALLOWED, Cell, Target, coverage, matrix, table, unexpected
-from tests.rules.world import STANDARD, TENANTS, Story, World, caller, running
-from tests.rules.world import CODES, TENANTS, Story, World, caller, running
+from tests.rules.world import CODES, STANDARD, TENANTS, Story, World, caller, running
 
 
 @pytest.fixture(scope="module")

@@ -251,15 +251,12 @@ def company(firm: Firm) -> Company:
 
 
 STANDARD = {"items": [{"item_id": "uniform", "en": "Uniform and badge", "zh": "工服和工牌"}]}
-
-
-async def _told(world: World, firm: Firm) -> Firm:
 CODES = (("causes", "wear"), ("remedies", "replaced"))
 LONG = {"percent": 50, "until": "2090-01-01T00:00:00Z"}
 COVER = {"starts_at": "2020-01-01T00:00:00Z", "labour": LONG, "parts": LONG, "travel": LONG}
 
 
-async def _told(firm: Firm) -> Firm:
+async def _told(world: World, firm: Firm) -> Firm:
     await found(firm.people, company(firm), f"{firm.tenant}-")
     stories = await asyncio.gather(*[tell(firm, name) for name in SKILLS])
     for name, story in zip(SKILLS, stories, strict=True):
