@@ -40,6 +40,8 @@ from services.chassis.journal.tail import Tail
 
 T = TypeVar("T")
 
+PATIENCE_MS = 10_000
+
 _WANTED = "json_each(?) AS w"
 """The keys of a look-up. CROSS JOIN keeps the order: for each of them, one look into the table."""
 _1, _2, _3 = (f"json_extract(w.value, '$[{n}]')" for n in range(3))
@@ -71,7 +73,7 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     db = sqlite3.connect(
         f"file:{path}?mode={'ro' if readonly else 'rwc'}", uri=True, isolation_level=None, check_same_thread=False
     )
-    db.execute("PRAGMA busy_timeout=10000")
+    db.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
     if not readonly:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
@@ -91,6 +93,7 @@ class SqliteJournal:
         if not readonly:
             self._db = connect(path)
             self._db.executescript(files(__package__).joinpath("schema.sqlite.sql").read_text())
+            self._db.execute("PRAGMA busy_timeout=0")
             # The newest stream number is counted here, so that a batch needs no round trip to learn it.
             self._stream_ids: dict[StreamKey, int] = {}
             self._last_stream: int = self._db.execute("SELECT coalesce(max(id), 0) FROM streams").fetchone()[0]
@@ -164,9 +167,11 @@ class SqliteJournal:
     async def commit(self, batch: Batch, after: int) -> None:
         last_stream = self._last_stream
         try:
-            self._begin(after)
-            self._write(batch)
-            await self._end(batch)
+            gone = await self._begin(after)
+            if not gone:
+                self._write(batch)
+                gone = await self._to_its_end(lambda: self._db.execute("COMMIT"))
+                self._tail.add(batch.entries)
         except Exception as error:  # whatever it is, nothing may stay open
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -174,28 +179,47 @@ class SqliteJournal:
             self._last_stream = last_stream
             self._tail.forget()
             raise NotCommitted(str(error)) from error
-
-    def _begin(self, after: int) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-        head = self._db.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()[0]
-        if head != after:
-            raise NotCommitted(f"the journal ends at {head}, the batch goes on from {after}")
-
-    async def _end(self, batch: Batch) -> None:
-        """Wait for the disk, also when cancelled: nobody may come upon a transaction that is still open."""
-        commit = asyncio.get_running_loop().run_in_executor(self._writes, self._db.execute, "COMMIT")
-        gone: asyncio.CancelledError | None = None
-        while not commit.done():
-            try:
-                await asyncio.wait([commit])
-            except asyncio.CancelledError as cancelled:
-                gone = cancelled
-        commit.result()
-        self._tail.add(batch.entries)
         if len(self._stream_ids) > 100_000:
             self._stream_ids.clear()
         if gone:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise gone
+
+    async def _begin(self, after: int) -> asyncio.CancelledError | None:
+        gone = None
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            # Somebody from outside, such as a shell, has the file: that too is waited for where it stalls nobody.
+            gone = await self._to_its_end(self._begin_patiently)
+        head = self._db.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()[0]
+        if head != after:
+            raise NotCommitted(f"the journal ends at {head}, the batch goes on from {after}")
+        return gone
+
+    def _begin_patiently(self) -> None:
+        self._db.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        finally:
+            self._db.execute("PRAGMA busy_timeout=0")
+
+    async def _to_its_end(self, work: Callable[[], object]) -> asyncio.CancelledError | None:
+        """
+        Work of a thread, waited for also when cancelled: nobody may come upon a transaction that is half done.
+
+        Returns the cancellation, for whoever asked to raise it when all is in order.
+        """
+        working = asyncio.get_running_loop().run_in_executor(self._writes, work)
+        gone: asyncio.CancelledError | None = None
+        while not working.done():
+            try:
+                await asyncio.wait([working])
+            except asyncio.CancelledError as cancelled:
+                gone = cancelled
+        working.result()
+        return gone
 
     def _new_streams(self, entries: Sequence[Entry]) -> list[tuple[int, str, str]]:
         """Know the number of every stream of these, and give one to those that have none yet."""

@@ -193,6 +193,8 @@ class SqliteViews:
                 db.execute(statement)
             db.execute(f'INSERT INTO "{CHECKPOINTS}" VALUES (?, ?, ?, 0)', (name, version, shape))
         db.execute("COMMIT")
+        # Who finds the file taken tries again later, and does not stall the others of this process.
+        db.execute("PRAGMA busy_timeout=0")
 
     async def beside(self, views: Sequence[View] | None = None) -> SqliteViews:
         fresh = SqliteViews(self._numbered(self._number() + 1), self.views if views is None else views, readonly=False)
