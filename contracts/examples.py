@@ -249,7 +249,14 @@ _ALL: Final[tuple[Event, ...]] = (
     fieldwork.VisitAborted(**_ON_SITE, reason="part-missing", note="wrong compressor", parts=_USED[1:]),
     # inventory
     inventory.PartDefined(part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3),
-    inventory.PlaceDefined(place_id=VAN, kind="van", name="Van of E01", region="朝阳区"),
+    inventory.PlaceDefined(
+        place_id="WH-EAST",
+        kind="warehouse",
+        name="East",
+        region="朝阳区",
+        lat_udeg=39_921_000,
+        lon_udeg=116_443_000,
+    ),
     inventory.StockCounted(part_id="P-COMPRESSOR", place_id=VAN, quantity=2, source="wms", condition="good"),
     inventory.StockSynchronised(
         part_id="P-COMPRESSOR",

@@ -67,6 +67,9 @@ class PlaceDefined(Event, frozen=True, kw_only=True):
     """`warehouse` (central), `branch` (near the engineers of its region) or `van` (an engineer's)."""
     name: str
     region: str = ""
+    lat_udeg: int | None = None
+    """Millionths of a degree, WGS-84; none where it is not known or, as with a van, not always the same."""
+    lon_udeg: int | None = None
 
 
 @belongs_to("stock", of=("part_id", "place_id"))

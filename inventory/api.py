@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 from sqlalchemy import or_, select
 
 from contracts.inventory import Condition, DocumentLine, MovedLine
@@ -17,6 +17,8 @@ from inventory.commands import (
     DefinePart,
     DefinePlace,
     Hours,
+    Latitude,
+    Longitude,
     LoseTransfer,
     Move,
     Name,
@@ -35,7 +37,9 @@ from inventory.commands import (
     Shelf,
     Words,
     each_once,
+    located,
 )
+from inventory.domain.distance import distance_m
 from inventory.domain.document import document_stream
 from inventory.domain.register import RULES_STREAM, part_stream, place_stream
 from inventory.domain.reservation import reservation_stream
@@ -79,6 +83,12 @@ class PlaceBody(Body):
     kind: PlaceKind
     name: Words
     region: Region = ""
+    lat_udeg: Latitude | None = Field(None, description="Millionths of a degree, WGS-84.")
+    lon_udeg: Longitude | None = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        return located(self)
 
 
 class PlaceView(Body):
@@ -87,6 +97,19 @@ class PlaceView(Body):
     kind: str
     name: str
     region: str
+    lat_udeg: int | None
+    lon_udeg: int | None
+
+
+class NearView(Body):
+    place_id: str
+    kind: str
+    name: str
+    region: str
+    free: int
+    distance_m: int | None = Field(
+        description="As the crow flies, metres; nothing where the place says not where it is."
+    )
 
 
 class CountBody(Body):
@@ -316,6 +339,7 @@ def routes(api: Api) -> APIRouter:
     router.include_router(_parts(api))
     router.include_router(_places(api))
     router.include_router(_stocks(api))
+    router.include_router(_nearness(api))
     router.include_router(_movements(api))
     router.include_router(_documents(api))
     router.include_router(_transfers(api))
@@ -382,6 +406,34 @@ def _stocks(api: Api) -> APIRouter:
                 rows = rows.where(column == value)
         page = await call.page(rows, order_by=[table.c.part_id, table.c.place_id], cursor=cursor, limit=limit)
         return page.map(_stock)
+
+    return router
+
+
+def _nearness(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/stock", tags=["stock"])
+    stock, places = STOCK.table.c, PLACES.table.c
+
+    @router.get("/near", summary="Where free pieces of a part lie, the nearest first")
+    async def near(
+        part_id: str, lat_udeg: Latitude, lon_udeg: Longitude, call: Call = query(*READERS), limit: Limit = 50
+    ) -> list[NearView]:
+        named = places.place_id, places.kind, places.name, places.region, places.lat_udeg, places.lon_udeg
+        rows = await call.fetch(
+            select(*named, (stock.on_hand - stock.set_aside).label("free"))
+            .join(STOCK.table, (stock.tenant == places.tenant) & (stock.place_id == places.place_id))
+            .where(stock.part_id == part_id, stock.on_hand > stock.set_aside)
+        )
+
+        def far(row: Mapping[str, Any]) -> int | None:
+            if row["lat_udeg"] is None:
+                return None
+            return distance_m(lat_udeg, lon_udeg, row["lat_udeg"], row["lon_udeg"])
+
+        fields = NearView.model_fields.keys() - {"distance_m"}
+        found = [NearView(**{name: row[name] for name in fields}, distance_m=far(row)) for row in rows]
+        found.sort(key=lambda one: (one.distance_m is None, one.distance_m, one.place_id))
+        return found[:limit]
 
     return router
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Protocol, Self, TypeVar
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from contracts.fieldwork import UsedPart
 from contracts.intake import Urgency
@@ -18,10 +18,31 @@ Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Region = Annotated[str, StringConstraints(max_length=100)]
 Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Pieces = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Latitude = Annotated[int, Field(ge=-90_000_000, le=90_000_000)]
+Longitude = Annotated[int, Field(ge=-180_000_000, le=180_000_000)]
 Hours = Annotated[int, Field(ge=1, le=8_760)]
 PlaceKind = Literal["warehouse", "branch", "van"]
 DocumentKind = Literal["snapshot", "receipt", "issue"]
 ReleaseReason = Literal["order-cancelled", "order-declined", "expired"]
+
+
+class Located(Protocol):
+    """What may say where it is."""
+
+    @property
+    def lat_udeg(self) -> int | None: ...
+    @property
+    def lon_udeg(self) -> int | None: ...
+
+
+P = TypeVar("P", bound=Located)
+
+
+def located(place: P) -> P:
+    """Raises ValueError for half a location."""
+    if (place.lat_udeg is None) != (place.lon_udeg is None):
+        raise ValueError("give both lat_udeg and lon_udeg, or neither")
+    return place
 
 
 class DefinePart(Command):
@@ -42,6 +63,12 @@ class DefinePlace(Command):
     kind: PlaceKind
     name: Words
     region: Region = ""
+    lat_udeg: Latitude | None = None
+    lon_udeg: Longitude | None = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        return located(self)
 
 
 class CountStock(Command):

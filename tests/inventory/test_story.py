@@ -291,6 +291,25 @@ async def test_old_parts_come_back_are_sent_back_or_scrapped(it):
     assert [(row["on_hand"], row["defective"]) for row in rows] == [(6, 0)]
 
 
+@story
+async def test_the_nearest_free_pieces_are_shown_first(it):
+    here = {"lat_udeg": 39_921_000, "lon_udeg": 116_443_000}
+    for place_id, kind, lat in (("wh-1", "warehouse", 39_931_000), ("br-1", "branch", 39_921_000)):
+        where = {"lat_udeg": lat, "lon_udeg": 116_443_000}
+        await post(it, "/v1/places", place_id=place_id, kind=kind, name=place_id, region="north", **where)
+    for place_id, quantity in (("br-1", 3), ("van-2", 0)):
+        await post(it, "/v1/stock/count", part_id="fan", place_id=place_id, quantity=quantity)
+    asked = {"part_id": "fan", **here}
+    found = (await it.call("e-1", "engineer", "GET", "/v1/stock/near", params=asked)).json()
+    assert [(one["place_id"], one["free"], one["distance_m"]) for one in found] == [
+        ("br-1", 3, 0),
+        ("wh-1", 2, 1112),
+        ("van-1", 1, None),
+    ]
+    answer = await it.call("e-1", "engineer", "GET", "/v1/stock/near", params={**asked, "lat_udeg": 90_000_001})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "lat_udeg")
+
+
 # Pieces that come for orders that are short.
 
 
