@@ -502,8 +502,42 @@ _ALL: Final[tuple[Event, ...]] = (
     ),
     # inventory
     inventory.PartDefined(part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3),
-    inventory.PlaceDefined(place_id=VAN, kind="van", name="Van of E01", region="朝阳区"),
+    inventory.PlaceDefined(
+        place_id="WH-EAST",
+        kind="warehouse",
+        name="East",
+        region="朝阳区",
+        lat_udeg=39_921_000,
+        lon_udeg=116_443_000,
+    ),
     inventory.StockCounted(part_id="P-COMPRESSOR", place_id=VAN, quantity=2, source="wms", condition="good"),
+    inventory.StockSynchronised(
+        part_id="P-COMPRESSOR",
+        place_id="WH-EAST",
+        condition="good",
+        theirs=10,
+        ours=9,
+        source="wms",
+        document_id="SNAP-261124",
+        taken_at=_at(1),
+    ),
+    inventory.StockIssued(
+        part_id="P-COMPRESSOR",
+        place_id="WH-EAST",
+        quantity=3,
+        condition="good",
+        source="wms",
+        document_id="ISSUE-7",
+        drift=1,
+    ),
+    inventory.StockDocumentBooked(
+        source="wms",
+        document_id="SNAP-261124",
+        kind="snapshot",
+        place_id="WH-EAST",
+        lines=(inventory.DocumentLine("P-COMPRESSOR", 10, "good"),),
+        taken_at=_at(1),
+    ),
     inventory.StockReceived(
         part_id="P-COMPRESSOR", place_id="WH-EAST", quantity=10, condition="good", source="supplier"
     ),

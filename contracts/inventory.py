@@ -28,6 +28,14 @@ class PlacedLine(msgspec.Struct, frozen=True):
     quantity: Annotated[int, msgspec.Meta(ge=1)]
 
 
+class DocumentLine(msgspec.Struct, frozen=True):
+    """What a document of the warehouse system says of a part in this condition. Only a snapshot says 0."""
+
+    part_id: str
+    quantity: Annotated[int, msgspec.Meta(ge=0)]
+    condition: Condition = "good"
+
+
 class MovedLine(msgspec.Struct, frozen=True):
     """So many pieces of a part, in this condition, that go from one place to another."""
 
@@ -59,6 +67,9 @@ class PlaceDefined(Event, frozen=True, kw_only=True):
     """`warehouse` (central), `branch` (near the engineers of its region) or `van` (an engineer's)."""
     name: str
     region: str = ""
+    lat_udeg: int | None = None
+    """Millionths of a degree, WGS-84; none where it is not known or, as with a van, not always the same."""
+    lon_udeg: int | None = None
 
 
 @belongs_to("stock", of=("part_id", "place_id"))
@@ -72,6 +83,59 @@ class StockCounted(Event, frozen=True, kw_only=True):
     """`count`, or the name of the system that said so."""
     condition: Condition = "good"
     """Which of the pieces were counted."""
+
+
+@belongs_to("stock", of=("part_id", "place_id"))
+class StockSynchronised(Event, frozen=True, kw_only=True):
+    """
+    The warehouse system says how many pieces lie there, and from here on so do we.
+
+    Recorded also where it says what we knew: then both agree.
+    Acted on by: inventory (short orders). Read by: reporting.
+    """
+
+    part_id: str
+    place_id: str
+    condition: Condition = "good"
+    theirs: NonNegative
+    ours: NonNegative
+    """What our books said before."""
+    source: str
+    document_id: str
+    taken_at: Utc
+    """When it counted, by its clock."""
+
+
+@belongs_to("stock", of=("part_id", "place_id"))
+class StockIssued(Event, frozen=True, kw_only=True):
+    """
+    Pieces left the house, as the warehouse system says: sold, sent back, thrown away. Not what goes to another place.
+
+    A fact, like PartConsumed: `drift` of the pieces were not on our books. Read by: reporting.
+    """
+
+    part_id: str
+    place_id: str
+    quantity: Positive
+    condition: Condition = "good"
+    source: str
+    document_id: str
+    drift: NonNegative = 0
+
+
+@belongs_to("stock-document", of=("source", "document_id"))
+class StockDocumentBooked(Event, frozen=True, kw_only=True):
+    """
+    A document of the warehouse system is on our books, all of it. Its number is booked once. Read by: reporting.
+    """
+
+    source: str
+    document_id: str
+    kind: Literal["snapshot", "receipt", "issue"]
+    place_id: str
+    lines: tuple[DocumentLine, ...]
+    taken_at: Utc | None = None
+    """Of a snapshot."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"))

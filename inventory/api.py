@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter
-from pydantic import Field, field_validator
-from sqlalchemy import select
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, Field, field_validator, model_validator
+from sqlalchemy import or_, select
 
-from contracts.inventory import Condition, MovedLine
+from contracts.inventory import Condition, DocumentLine, MovedLine
 from inventory.commands import (
+    BookDocument,
     CountStock,
     DefinePart,
     DefinePlace,
     Hours,
+    Latitude,
+    Longitude,
     LoseTransfer,
     Move,
     Name,
@@ -34,11 +37,15 @@ from inventory.commands import (
     Shelf,
     Words,
     each_once,
+    located,
 )
+from inventory.domain.distance import distance_m
+from inventory.domain.document import document_stream
 from inventory.domain.register import RULES_STREAM, part_stream, place_stream
 from inventory.domain.reservation import reservation_stream
 from inventory.domain.stock import stock_stream
 from inventory.domain.transfer import transfer_stream
+from inventory.projections.drift import DRIFT
 from inventory.projections.registers import PARTS, PLACES, models_of
 from inventory.projections.reservations import RESERVATIONS, part_lines, placed_lines
 from inventory.projections.stock import STOCK
@@ -76,6 +83,12 @@ class PlaceBody(Body):
     kind: PlaceKind
     name: Words
     region: Region = ""
+    lat_udeg: Latitude | None = Field(None, description="Millionths of a degree, WGS-84.")
+    lon_udeg: Longitude | None = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        return located(self)
 
 
 class PlaceView(Body):
@@ -84,6 +97,19 @@ class PlaceView(Body):
     kind: str
     name: str
     region: str
+    lat_udeg: int | None
+    lon_udeg: int | None
+
+
+class NearView(Body):
+    place_id: str
+    kind: str
+    name: str
+    region: str
+    free: int
+    distance_m: int | None = Field(
+        description="As the crow flies, metres; nothing where the place says not where it is."
+    )
 
 
 class CountBody(Body):
@@ -166,8 +192,67 @@ class TransferView(Body):
     reason: str
     state: str = Field(description="`in-transit` or `ended`")
     sent_at: datetime
+    lines: list[MovedBody] = Field(description="As they were sent.")
     in_transit: list[MovedBody]
     lost: list[MovedBody]
+
+
+class CountedBody(Body):
+    part_id: Name
+    quantity: Quantity
+    condition: Condition = "good"
+
+
+class DocumentBody(Body):
+    document_id: Name = Field(description="Its number at the system that sends it; booked once.")
+    source: Name = Field("wms", description="The system that sends it.")
+    place_id: Name
+
+
+class SnapshotBody(DocumentBody):
+    taken_at: AwareDatetime
+    lines: list[CountedBody] = Field(min_length=1, max_length=1_000)
+
+    @field_validator("lines")
+    @classmethod
+    def _each_once(cls, lines: list[CountedBody]) -> list[CountedBody]:
+        each_once(_document_lines(lines))
+        return lines
+
+
+class MovementBody(DocumentBody):
+    kind: Literal["receipt", "issue"]
+    lines: list[MovedBody] = Field(min_length=1, max_length=1_000)
+
+    @field_validator("lines")
+    @classmethod
+    def _each_once(cls, lines: list[MovedBody]) -> list[MovedBody]:
+        each_once(_document_lines(lines))
+        return lines
+
+
+class BookedView(Body):
+    """The same for a repeat as for the first time: the document is on our books."""
+
+    id: str
+    lines: int
+
+
+def _document_lines(lines: Sequence[CountedBody | MovedBody]) -> tuple[DocumentLine, ...]:
+    return tuple([DocumentLine(line.part_id, line.quantity, line.condition) for line in lines])
+
+
+class DriftView(Body):
+    part_id: str
+    place_id: str
+    condition: Condition
+    ours: int = Field(description="Pieces on our books when they were last compared.")
+    theirs: int = Field(description="What the warehouse system said then; ours since.")
+    difference: int = Field(description="Theirs less ours.")
+    source: str
+    document_id: str
+    taken_at: datetime | None = Field(description="Nothing where they were never compared.")
+    not_on_our_books: int = Field(description="Pieces that were used or issued since and were not on our books.")
 
 
 class RulesBody(Body):
@@ -227,7 +312,7 @@ def _stock(row: Mapping[str, Any]) -> StockView:
 
 
 def _transfer(row: Mapping[str, Any]) -> TransferView:
-    derived: dict[str, Any] = {name: _moved(row[name]) for name in ("in_transit", "lost")}
+    derived: dict[str, Any] = {name: _moved(row[name]) for name in ("lines", "in_transit", "lost")}
     derived["sent_at"] = at_micros(row["sent_at"])
     return TransferView(**{name: row[name] for name in TransferView.model_fields if name not in derived} | derived)
 
@@ -254,7 +339,9 @@ def routes(api: Api) -> APIRouter:
     router.include_router(_parts(api))
     router.include_router(_places(api))
     router.include_router(_stocks(api))
+    router.include_router(_nearness(api))
     router.include_router(_movements(api))
+    router.include_router(_documents(api))
     router.include_router(_transfers(api))
     router.include_router(_reservations(api))
     return router
@@ -323,6 +410,34 @@ def _stocks(api: Api) -> APIRouter:
     return router
 
 
+def _nearness(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/stock", tags=["stock"])
+    stock, places = STOCK.table.c, PLACES.table.c
+
+    @router.get("/near", summary="Where free pieces of a part lie, the nearest first")
+    async def near(
+        part_id: str, lat_udeg: Latitude, lon_udeg: Longitude, call: Call = query(*READERS), limit: Limit = 50
+    ) -> list[NearView]:
+        named = places.place_id, places.kind, places.name, places.region, places.lat_udeg, places.lon_udeg
+        rows = await call.fetch(
+            select(*named, (stock.on_hand - stock.set_aside).label("free"))
+            .join(STOCK.table, (stock.tenant == places.tenant) & (stock.place_id == places.place_id))
+            .where(stock.part_id == part_id, stock.on_hand > stock.set_aside)
+        )
+
+        def far(row: Mapping[str, Any]) -> int | None:
+            if row["lat_udeg"] is None:
+                return None
+            return distance_m(lat_udeg, lon_udeg, row["lat_udeg"], row["lon_udeg"])
+
+        fields = NearView.model_fields.keys() - {"distance_m"}
+        found = [NearView(**{name: row[name] for name in fields}, distance_m=far(row)) for row in rows]
+        found.sort(key=lambda one: (one.distance_m is None, one.distance_m, one.place_id))
+        return found[:limit]
+
+    return router
+
+
 def _movements(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/stock", tags=["stock"])
 
@@ -353,6 +468,55 @@ def _movements(api: Api) -> APIRouter:
     return router
 
 
+def _documents(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/stock", tags=["stock"])
+    table = DRIFT.table
+
+    async def booked(call: Call, asked: BookDocument) -> BookedView:
+        # Not the receipt of the call: a document that was refused may come again when what it lacked is there.
+        stream = document_stream(asked.source, asked.document_id)
+        await call.ask(asked, versioned=stream)
+        return BookedView(id=f"{asked.source}/{asked.document_id}", lines=len(asked.lines))
+
+    @router.post("/snapshots", summary="The warehouse system says what lies at a place")
+    async def snapshot(body: SnapshotBody, call: Call = command(WAREHOUSE_SYSTEM, *KEEPERS)) -> BookedView:
+        if body.taken_at > call.now:
+            raise Problem("document.in-future", taken_at=body.taken_at.isoformat(), now=call.now.isoformat())
+        facts = body.model_dump(exclude={"lines"})
+        return await booked(call, BookDocument(kind="snapshot", lines=_document_lines(body.lines), **facts))
+
+    @router.post("/movements", summary="The warehouse system says what came in or left the house")
+    async def movement(body: MovementBody, call: Call = command(WAREHOUSE_SYSTEM, *KEEPERS)) -> BookedView:
+        facts = body.model_dump(exclude={"lines"})
+        return await booked(call, BookDocument(lines=_document_lines(body.lines), **facts))
+
+    @router.get("/drift", summary="Where our books and the warehouse system's differ")
+    async def drift(
+        call: Call = query("auditor", *KEEPERS),
+        place_id: str | None = None,
+        part_id: str | None = None,
+        agreed: Annotated[bool, Query(description="Also where both say the same.")] = False,
+        cursor: str | None = None,
+        limit: Limit = 50,
+    ) -> Page[DriftView]:
+        rows = select(table)
+        if not agreed:
+            rows = rows.where(or_(table.c.difference != 0, table.c.not_on_our_books != 0))
+        for column, value in ((table.c.place_id, place_id), (table.c.part_id, part_id)):
+            if value is not None:
+                rows = rows.where(column == value)
+        order = [table.c.place_id, table.c.part_id, table.c.condition]
+        page = await call.page(rows, order_by=order, cursor=cursor, limit=limit)
+        return page.map(_drift)
+
+    return router
+
+
+def _drift(row: Mapping[str, Any]) -> DriftView:
+    taken_at = None if row["taken_at"] is None else at_micros(row["taken_at"])
+    return DriftView(**{name: row[name] for name in DriftView.model_fields} | {"taken_at": taken_at})
+
+
 def _transfers(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/transfers", tags=["stock"])
     table = TRANSFERS.table
@@ -370,23 +534,20 @@ def _transfers(api: Api) -> APIRouter:
         answer = await call.ask(SendTransfer(transfer_id=transfer_id, lines=body.moved(), **facts))
         return Accepted.of(answer, id=transfer_id)
 
+    async def way(call: Call, transfer_id: str) -> dict[str, Any]:
+        row = await known(call, transfer_id)
+        parts = tuple(dict.fromkeys(line.part_id for line in moved_lines(row["lines"])))
+        return {"transfer_id": transfer_id, "to_place_id": row["to_place_id"], "parts": parts}
+
     @router.post("/{transfer_id}/receive", summary="Pieces have arrived")
     async def receive(transfer_id: str, body: ArrivedBody, call: Call = command("engineer", *KEEPERS)) -> Accepted:
-        row = await known(call, transfer_id)
-        facts = {"transfer_id": transfer_id, "to_place_id": row["to_place_id"]}
-        if lines := body.moved() or moved_lines(row["in_transit"]):
-            asked = ReceiveTransfer(**facts, lines=lines)
-            return Accepted.of(await call.ask(asked, versioned=transfer_stream(transfer_id)), id=transfer_id)
-        raise Problem("transfer.ended", transfer_id=transfer_id)
+        asked = ReceiveTransfer(**await way(call, transfer_id), lines=body.moved())
+        return Accepted.of(await call.ask(asked, versioned=transfer_stream(transfer_id)), id=transfer_id)
 
     @router.post("/{transfer_id}/lose", summary="Pieces will not arrive")
     async def lose(transfer_id: str, body: LostBody, call: Call = command(*KEEPERS)) -> Accepted:
-        row = await known(call, transfer_id)
-        facts = {"transfer_id": transfer_id, "to_place_id": row["to_place_id"], "reason": body.reason}
-        if lines := body.moved() or moved_lines(row["in_transit"]):
-            asked = LoseTransfer(**facts, lines=lines)
-            return Accepted.of(await call.ask(asked, versioned=transfer_stream(transfer_id)), id=transfer_id)
-        raise Problem("transfer.ended", transfer_id=transfer_id)
+        asked = LoseTransfer(**await way(call, transfer_id), lines=body.moved(), reason=body.reason)
+        return Accepted.of(await call.ask(asked, versioned=transfer_stream(transfer_id)), id=transfer_id)
 
     @router.get("", summary="What is on its way, or was")
     async def some(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol, Self, TypeVar
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from contracts.fieldwork import UsedPart
 from contracts.intake import Urgency
-from contracts.inventory import Condition, MovedLine, PartLine
+from contracts.inventory import Condition, DocumentLine, MovedLine, PartLine
 from services.chassis.command import Command
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:+\-]+$")]
@@ -18,9 +18,31 @@ Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Region = Annotated[str, StringConstraints(max_length=100)]
 Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Pieces = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Latitude = Annotated[int, Field(ge=-90_000_000, le=90_000_000)]
+Longitude = Annotated[int, Field(ge=-180_000_000, le=180_000_000)]
 Hours = Annotated[int, Field(ge=1, le=8_760)]
 PlaceKind = Literal["warehouse", "branch", "van"]
+DocumentKind = Literal["snapshot", "receipt", "issue"]
 ReleaseReason = Literal["order-cancelled", "order-declined", "expired"]
+
+
+class Located(Protocol):
+    """What may say where it is."""
+
+    @property
+    def lat_udeg(self) -> int | None: ...
+    @property
+    def lon_udeg(self) -> int | None: ...
+
+
+P = TypeVar("P", bound=Located)
+
+
+def located(place: P) -> P:
+    """Raises ValueError for half a location."""
+    if (place.lat_udeg is None) != (place.lon_udeg is None):
+        raise ValueError("give both lat_udeg and lon_udeg, or neither")
+    return place
 
 
 class DefinePart(Command):
@@ -41,6 +63,12 @@ class DefinePlace(Command):
     kind: PlaceKind
     name: Words
     region: Region = ""
+    lat_udeg: Latitude | None = None
+    lon_udeg: Longitude | None = None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        return located(self)
 
 
 class CountStock(Command):
@@ -89,6 +117,7 @@ class SendBackPart(Move):
     supplier: Words
 
 
+L = TypeVar("L", MovedLine, DocumentLine)
 Lines = Annotated[tuple[MovedLine, ...], Field(min_length=1, max_length=200)]
 
 
@@ -116,8 +145,10 @@ class EndTransfer(Command):
 
     transfer_id: Name
     to_place_id: Name
-    """As the view says: the stocks there are read."""
-    lines: Lines
+    parts: tuple[Name, ...] = ()
+    """All of the transfer's, as the view says: their stocks at that place are read."""
+    lines: Annotated[tuple[MovedLine, ...], Field(max_length=200)] = ()
+    """Empty for all that is in transit."""
 
     @field_validator("lines")
     @classmethod
@@ -135,12 +166,31 @@ class LoseTransfer(EndTransfer):
     reason: Words
 
 
-def each_once(lines: tuple[MovedLine, ...]) -> tuple[MovedLine, ...]:
+def each_once(lines: tuple[L, ...]) -> tuple[L, ...]:
     """Raises ValueError where two lines are about the same pieces: it could not be said which of them is meant."""
     counts = Counter((line.part_id, line.condition) for line in lines)
     if twice := sorted(part_id for (part_id, _), times in counts.items() if times > 1):
         raise ValueError(f"more than one line is about {', '.join(twice)}; give each part once per condition")
     return lines
+
+
+class BookDocument(Command):
+    """What a document of the warehouse system says of one place."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    source: Name
+    document_id: Name
+    kind: DocumentKind
+    place_id: Name
+    lines: Annotated[tuple[DocumentLine, ...], Field(min_length=1, max_length=1_000)]
+    taken_at: AwareDatetime | None = None
+    """Of a snapshot."""
+
+    @field_validator("lines")
+    @classmethod
+    def _each_once(cls, lines: tuple[DocumentLine, ...]) -> tuple[DocumentLine, ...]:
+        return each_once(lines)
 
 
 class SetStockRules(Command):

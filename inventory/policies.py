@@ -24,6 +24,7 @@ from contracts.inventory import (
     StockFellShort,
     StockReceived,
     StockReturned,
+    StockSynchronised,
 )
 from contracts.problems import NotYet
 from inventory.commands import (
@@ -146,7 +147,7 @@ async def when_reservation_expired(event: ReservationExpired, envelope: Envelope
     ]
 
 
-Freed = StockCounted | StockReceived | StockArrived | PartReturned | StockReturned
+Freed = StockCounted | StockSynchronised | StockReceived | StockArrived | PartReturned | StockReturned
 
 
 async def when_shortage_may_end(event: Freed | PartsShort, envelope: Envelope, facts: Facts) -> list[FillShortage]:
@@ -272,7 +273,7 @@ POLICIES = (
     Policy("replace-missing-parts", (StockFellShort,), when_stock_fell_short),
     Policy(
         "serve-short-orders",
-        (StockCounted, StockReceived, StockArrived, PartReturned, StockReturned, PartsShort),
+        (StockCounted, StockSynchronised, StockReceived, StockArrived, PartReturned, StockReturned, PartsShort),
         when_shortage_may_end,
     ),
     Policy("release-expired-parts", (ReservationExpired,), when_reservation_expired),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inventory.api import routes
 from inventory.commands import (
+    BookDocument,
     CountStock,
     DefinePart,
     DefinePlace,
@@ -24,8 +25,9 @@ from inventory.commands import (
     SettleVisit,
 )
 from inventory.deadlines import ON_TIMER, TIMERS
-from inventory.domain import register, reservation, stock, transfer
+from inventory.domain import document, register, reservation, stock, transfer
 from inventory.policies import POLICIES
+from inventory.projections.drift import DRIFT
 from inventory.projections.registers import PARTS, PLACES
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
@@ -40,6 +42,7 @@ RULES = Rules(
         register.PLACE,
         register.RULES,
         stock.STOCK,
+        document.DOCUMENT,
         transfer.TRANSFER,
         reservation.RESERVATION,
     ),
@@ -52,6 +55,7 @@ RULES = Rules(
         Handler(ReturnPart, stock.shelf_reads, stock.bring_back),
         Handler(ScrapPart, stock.shelf_reads, stock.scrap),
         Handler(SendBackPart, stock.shelf_reads, stock.send_back),
+        Handler(BookDocument, document.book_reads, document.book),
         Handler(SendTransfer, transfer.send_reads, transfer.send),
         Handler(ReceiveTransfer, transfer.end_reads, transfer.receive),
         Handler(LoseTransfer, transfer.end_reads, transfer.lose),
@@ -69,7 +73,7 @@ RULES = Rules(
 service = Service(
     name="inventory",
     rules=RULES,
-    views=(PARTS, PLACES, STOCK, TRANSFERS, RESERVATIONS),
+    views=(PARTS, PLACES, STOCK, DRIFT, TRANSFERS, RESERVATIONS),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

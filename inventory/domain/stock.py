@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import assert_never
 
 from contracts.event import Event
@@ -24,11 +25,13 @@ from contracts.inventory import (
     StockArrived,
     StockCounted,
     StockFellShort,
+    StockIssued,
     StockLow,
     StockReceived,
     StockReturned,
     StockSent,
     StockSetAside,
+    StockSynchronised,
 )
 from contracts.problems import Rejected
 from inventory.commands import CountStock, Move, ReceiveStock, ReturnPart, ScrapPart, SendBackPart, Shelf
@@ -46,6 +49,8 @@ class Stock:
     """Somebody has counted it, or pieces came in."""
     defective: int = 0
     defective_known: bool = False
+    synchronised_at: Mapping[Condition, datetime] = field(default_factory=dict)
+    """When the warehouse system counted what it said last."""
 
     @property
     def free(self) -> int:
@@ -54,6 +59,9 @@ class Stock:
     def of(self, order_id: str) -> int:
         return self.set_aside.get(order_id, 0)
 
+    def there(self, condition: Condition) -> int:
+        return self.on_hand if condition == "good" else self.defective
+
     def movable(self, condition: Condition) -> int:
         """Pieces that nobody waits for."""
         return self.free if condition == "good" else self.defective
@@ -61,7 +69,9 @@ class Stock:
 
 CameIn = StockReceived | StockArrived | PartReturned
 WentOut = StockSent | PartScrapped | PartSentBack
-StockEvent = StockCounted | StockSetAside | StockReturned | StockFellShort | PartConsumed | StockLow | CameIn | WentOut
+Said = StockCounted | StockSynchronised
+OfAnOrder = StockSetAside | StockReturned | StockFellShort | PartConsumed
+StockEvent = Said | OfAnOrder | StockIssued | StockLow | CameIn | WentOut
 
 
 def stock_stream(part_id: str, place_id: str) -> str:
@@ -89,7 +99,7 @@ class Draft:
         self.events.append(event)
         self._after[event.stream()] = evolve(self.stock(event.part_id, event.place_id), event)
 
-    def count(self, event: StockCounted) -> None:
+    def count(self, event: Said) -> None:
         self.add(event)
         self._fall_short(event.part_id, event.place_id)
 
@@ -127,6 +137,12 @@ class Draft:
             drift=drift,
         )
         self.add(used)
+        self._fall_short(part_id, place_id)
+
+    def issue(self, part_id: str, place_id: str, quantity: int, condition: Condition, **document: str) -> None:
+        drift = max(0, quantity - self.stock(part_id, place_id).there(condition))
+        where = {"part_id": part_id, "place_id": place_id}
+        self.add(StockIssued(**where, **document, quantity=quantity, condition=condition, drift=drift))
         self._fall_short(part_id, place_id)
 
     def _fall_short(self, part_id: str, place_id: str) -> None:
@@ -209,6 +225,12 @@ def evolve(stock: Stock, event: StockEvent) -> Stock:
             return _set_aside(stock, event.order_id, -event.quantity)
         case PartConsumed():
             return replace(stock, on_hand=stock.on_hand - event.quantity + event.drift)
+        case StockSynchronised():
+            at = {**stock.synchronised_at, event.condition: event.taken_at}
+            more = event.theirs - stock.there(event.condition)
+            return replace(_moved(stock, event.condition, more), synchronised_at=at)
+        case StockIssued():
+            return _moved(stock, event.condition, event.drift - event.quantity)
         case StockReceived() | StockArrived() | PartReturned():
             return _moved(stock, event.condition, event.quantity)
         case StockSent() | PartScrapped() | PartSentBack():

@@ -82,15 +82,15 @@ def send(states: States, command: SendTransfer) -> list[Event]:
 
 
 def end_reads(command: EndTransfer) -> tuple[str, ...]:
-    parts = dict.fromkeys(line.part_id for line in command.lines)
+    parts = dict.fromkeys([*command.parts, *[line.part_id for line in command.lines]])
     stocks = [stock_stream(part_id, command.to_place_id) for part_id in parts]
     return (transfer_stream(command.transfer_id), *stocks)
 
 
 def receive(states: States, command: ReceiveTransfer) -> list[Event]:
-    sent = _in_transit(states, command)
+    sent, lines = _ending(states, command)
     draft = Draft(states)
-    for line in command.lines:
+    for line in lines:
         arrived = StockArrived(
             part_id=line.part_id,
             place_id=sent.to_place_id,
@@ -100,23 +100,24 @@ def receive(states: States, command: ReceiveTransfer) -> list[Event]:
             condition=line.condition,
         )
         draft.add(arrived)
-    return [*draft.events, TransferReceived(transfer_id=command.transfer_id, lines=command.lines)]
+    return [*draft.events, TransferReceived(transfer_id=command.transfer_id, lines=lines)]
 
 
 def lose(states: States, command: LoseTransfer) -> list[Event]:
-    sent = _in_transit(states, command)
+    sent, lines = _ending(states, command)
     return [
-        TransferLost(
-            transfer_id=command.transfer_id, to_place_id=sent.to_place_id, lines=command.lines, reason=command.reason
-        )
+        TransferLost(transfer_id=command.transfer_id, to_place_id=sent.to_place_id, lines=lines, reason=command.reason)
     ]
 
 
-def _in_transit(states: States, command: EndTransfer) -> TransferSent:
-    """The transfer. Raises Rejected where not so much of it is in transit."""
+def _ending(states: States, command: EndTransfer) -> tuple[TransferSent, tuple[MovedLine, ...]]:
+    """The transfer, and what of it ends its way. Raises Rejected where not so much of it is in transit."""
     known: Transfer = states[transfer_stream(command.transfer_id)]
     if known.sent is None or known.sent.to_place_id != command.to_place_id:
         raise Rejected("transfer.unknown", transfer_id=command.transfer_id)
+    if not known.in_transit:
+        raise Rejected("transfer.ended", transfer_id=command.transfer_id)
+    left = [MovedLine(part_id, quantity, condition) for (part_id, condition), quantity in known.in_transit.items()]
     for line in command.lines:
         there = known.in_transit.get((line.part_id, line.condition), 0)
         if line.quantity > there:
@@ -128,7 +129,7 @@ def _in_transit(states: States, command: EndTransfer) -> TransferSent:
                 wanted=line.quantity,
                 in_transit=there,
             )
-    return known.sent
+    return known.sent, command.lines or tuple(left)
 
 
 def evolve(transfer: Transfer, event: TransferEvent) -> Transfer:

@@ -62,14 +62,29 @@ def naming(model: str) -> str:
 
 
 def apply_place(rows: Rows, event: PlaceDefined, envelope: Envelope) -> None:
-    rows.put(event.place_id, version=envelope.version, kind=event.kind, name=event.name, region=event.region)
+    rows.put(
+        event.place_id,
+        version=envelope.version,
+        kind=event.kind,
+        name=event.name,
+        region=event.region,
+        lat_udeg=event.lat_udeg,
+        lon_udeg=event.lon_udeg,
+    )
 
 
 PLACES = View(
     name="places",
-    version=1,
+    version=2,
     key={"place_id": str},
-    columns={"version": 0, "kind": "", "name": "", "region": ""},
+    columns={
+        "version": 0,
+        "kind": "",
+        "name": "",
+        "region": "",
+        "lat_udeg": (int, None),
+        "lon_udeg": (int, None),
+    },
     reads=(PlaceDefined,),
     apply=apply_place,
 )

@@ -16,11 +16,13 @@ from contracts.inventory import (
     StockArrived,
     StockCounted,
     StockFellShort,
+    StockIssued,
     StockLow,
     StockReceived,
     StockReturned,
     StockSent,
     StockSetAside,
+    StockSynchronised,
     TransferLost,
 )
 from inventory.domain.stock import StockEvent
@@ -50,6 +52,12 @@ def apply(rows: Rows, event: StockEvent | TransferLost, envelope: Envelope) -> N
             row["set_aside"] -= event.quantity
         case PartConsumed():
             row["on_hand"] -= event.quantity - event.drift
+            row["drift"] += event.drift
+        case StockSynchronised():
+            row |= {HAND[event.condition]: event.theirs, "counted_at": micros(event.taken_at)}
+            row["counted_by"] = event.source
+        case StockIssued():
+            row[HAND[event.condition]] -= event.quantity - event.drift
             row["drift"] += event.drift
         case StockReceived() | PartReturned():
             row[HAND[event.condition]] += event.quantity
@@ -102,6 +110,8 @@ STOCK = View(
         PartReturned,
         PartScrapped,
         PartSentBack,
+        StockSynchronised,
+        StockIssued,
         TransferLost,
     ),
     apply=apply,

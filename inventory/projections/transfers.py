@@ -28,6 +28,7 @@ def apply(rows: Rows, event: TransferSent | TransferReceived | TransferLost, env
             reason=event.reason,
             state=IN_TRANSIT,
             sent_at=micros(envelope.time),
+            lines=msgspec.json.encode(event.lines).decode(),
             in_transit=_text({(line.part_id, line.condition): line.quantity for line in event.lines}),
         )
         return
@@ -47,7 +48,7 @@ def _text(pieces: Mapping[tuple[str, Condition], int]) -> str:
 
 
 def moved_lines(text: str) -> tuple[MovedLine, ...]:
-    """What is in `in_transit` and in `lost`."""
+    """What is in `lines` (as they were sent), in `in_transit` and in `lost`."""
     return msgspec.json.decode(text, type=tuple[MovedLine, ...])
 
 
@@ -62,6 +63,7 @@ TRANSFERS = View(
         "reason": "",
         "state": "",
         "sent_at": 0,
+        "lines": "[]",
         "in_transit": "[]",
         "lost": "[]",
     },

@@ -49,10 +49,12 @@ from contracts.inventory import (
     StockArrived,
     StockCounted,
     StockFellShort,
+    StockIssued,
     StockReceived,
     StockReturned,
     StockSent,
     StockSetAside,
+    StockSynchronised,
     TransferLost,
 )
 from services.chassis.journal.store import TimerKey
@@ -309,10 +311,12 @@ class Stock:
             StockArrived,
             StockCounted,
             StockFellShort,
+            StockIssued,
             StockReceived,
             StockReturned,
             StockSent,
             StockSetAside,
+            StockSynchronised,
             TransferLost,
         }
     )
@@ -337,6 +341,16 @@ class Stock:
                 shelf.defective = event.quantity
             case StockCounted():
                 shelf.on_hand = event.quantity
+            case StockSynchronised():
+                there = shelf.on_hand if event.condition == "good" else shelf.defective
+                if event.ours != there:
+                    what = f"our books had {there} of {where} ({event.condition}) and not {event.ours}"
+                    self.findings.add("I3", position, what)
+                self._put(shelf, event.condition, event.theirs - there)
+            case StockIssued():
+                there = shelf.on_hand if event.condition == "good" else shelf.defective
+                self._check_drift(position, event, there, where)
+                self._put(shelf, event.condition, -event.quantity)
             case StockReceived() | PartReturned() | StockArrived():
                 self._put(shelf, event.condition, event.quantity)
             case StockSent() | PartScrapped() | PartSentBack():
@@ -357,11 +371,7 @@ class Stock:
                     self.findings.add("I3", position, f"order {event.order_id} loses {where} that is there")
                 self._take(shelf, position, event, where)
             case PartConsumed():
-                if event.drift != max(0, event.quantity - shelf.on_hand):
-                    what = (
-                        f"{event.quantity} of {where} are used and {shelf.on_hand} were there: no drift {event.drift}"
-                    )
-                    self.findings.add("I3", position, what)
+                self._check_drift(position, event, shelf.on_hand, where)
                 shelf.on_hand = max(0, shelf.on_hand - event.quantity)
         if isinstance(event, StockSent | StockArrived):
             lot = envelope.tenant, event.transfer_id, event.part_id, event.condition
@@ -376,6 +386,11 @@ class Stock:
         for (_, part_id, place_id), shelf in self._shelf.items():
             if shelf.since:
                 self._broken(shelf, f"{part_id} at {place_id}")
+
+    def _check_drift(self, position: int, event: PartConsumed | StockIssued, there: int, where: str) -> None:
+        if event.drift != max(0, event.quantity - there):
+            what = f"{event.quantity} of {where} are used and {there} were there: no drift {event.drift}"
+            self.findings.add("I3", position, what)
 
     def _moves(self, position: int, lot: tuple[str, str, str, str], more: int) -> None:
         self._in_transit[lot] += more

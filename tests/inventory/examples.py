@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from contracts.inventory import (
+    DocumentLine,
     MovedLine,
     PartConsumed,
     PartDefined,
@@ -20,18 +21,22 @@ from contracts.inventory import (
     ReservationReleased,
     StockArrived,
     StockCounted,
+    StockDocumentBooked,
     StockFellShort,
+    StockIssued,
     StockLow,
     StockReceived,
     StockReturned,
     StockSent,
     StockSetAside,
+    StockSynchronised,
     TransferLost,
     TransferReceived,
     TransferSent,
     VisitSettled,
 )
 from inventory.commands import (
+    BookDocument,
     CountStock,
     ExpireReservation,
     FillShortage,
@@ -111,6 +116,32 @@ def scrapped(quantity=1, condition="good", place_id="van-1"):
 
 def sent_back(quantity=1, condition="good", place_id="van-1"):
     return PartSentBack(part_id="fan", place_id=place_id, quantity=quantity, condition=condition, supplier="maker")
+
+
+TAKEN_AT = NOW - timedelta(minutes=5)
+SNAPSHOT = {"source": "wms", "document_id": "S-1", "kind": "snapshot", "place_id": "wh-1", "taken_at": TAKEN_AT}
+
+
+def said(quantity=1, condition="good"):
+    return DocumentLine("fan", quantity, condition)
+
+
+def book(*wanted, **changes):
+    return BookDocument(**SNAPSHOT | {"lines": wanted or (said(),)} | changes)
+
+
+def booked(*wanted, **changes):
+    return StockDocumentBooked(**SNAPSHOT | {"lines": wanted or (said(),)} | changes)
+
+
+def synchronised(ours, theirs, **changes):
+    facts = {"part_id": "fan", "place_id": "wh-1", "source": "wms", "document_id": "S-1", "taken_at": TAKEN_AT}
+    return StockSynchronised(**facts | {"ours": ours, "theirs": theirs} | changes)
+
+
+def issued(quantity=1, drift=0, condition="good"):
+    facts = {"part_id": "fan", "place_id": "wh-1", "source": "wms", "document_id": "I-1"}
+    return StockIssued(**facts, quantity=quantity, drift=drift, condition=condition)
 
 
 def moved(quantity=1, condition="good"):

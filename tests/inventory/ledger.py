@@ -11,10 +11,12 @@ from contracts.inventory import (
     StockArrived,
     StockCounted,
     StockFellShort,
+    StockIssued,
     StockReceived,
     StockReturned,
     StockSent,
     StockSetAside,
+    StockSynchronised,
     TransferLost,
 )
 
@@ -29,6 +31,7 @@ class Ledger:
     scrapped: Counter = field(default_factory=Counter)
     """Lost on the way, too."""
     sent_back: Counter = field(default_factory=Counter)
+    """And whatever else left the house, as the warehouse system says."""
     on_hand: Counter = field(default_factory=Counter)
     in_transit: Counter = field(default_factory=Counter)
     set_aside: Counter = field(default_factory=Counter)
@@ -40,6 +43,15 @@ class Ledger:
                 shelf = event.part_id, event.place_id, event.condition
                 self.received["fan", event.condition] += event.quantity - self.on_hand[shelf]
                 self.on_hand[shelf] = event.quantity
+            case StockSynchronised():
+                shelf = event.part_id, event.place_id, event.condition
+                assert event.ours == self.on_hand[shelf], event
+                self.received["fan", event.condition] += event.theirs - event.ours
+                self.on_hand[shelf] = event.theirs
+            case StockIssued():
+                self.received["fan", event.condition] += event.drift
+                self.sent_back["fan", event.condition] += event.quantity
+                self._put(event, event.drift - event.quantity)
             case StockReceived() | PartReturned():
                 self.received["fan", event.condition] += event.quantity
                 self._put(event, event.quantity)

@@ -1,10 +1,13 @@
 """The stock of a part at a place: counts and uses are facts, and what is set aside is never more than what is there."""
 
+from math import pi
+
 import pytest
 from pydantic import ValidationError
 
 from contracts.inventory import PartDefined, PlaceDefined
 from inventory.commands import DefinePart, DefinePlace, ReceiveStock, ReturnPart, ScrapPart, SendBackPart
+from inventory.domain.distance import EARTH_M, distance_m
 from inventory.service import RULES
 from tests.given import spec_for
 from tests.inventory.examples import (
@@ -177,3 +180,20 @@ def test_nothing_moves_of_what_is_not_defined():
     for asked in (receiving, returning, scrapping, sending_back):
         given(WAREHOUSE).when(asked(place_id="wh-1")).then_rejected("part.unknown", part_id="fan")
         given(FAN_DEFINED).when(asked(place_id="wh-1")).then_rejected("place.unknown", place_id="wh-1")
+
+
+# Where it is.
+
+
+def test_a_degree_of_latitude_is_some_111_km_and_one_of_longitude_shrinks_towards_the_pole():
+    assert distance_m(0, 0, 1_000_000, 0) == 111_195
+    assert distance_m(60_000_000, 0, 60_000_000, 1_000_000) == pytest.approx(111_195 / 2, rel=1e-3)
+    assert distance_m(39_904_200, 116_407_400, 31_230_400, 121_473_700) == pytest.approx(1_067_000, rel=5e-3)
+    assert distance_m(0, 179_900_000, 0, -179_900_000) == pytest.approx(22_239, abs=1)
+    assert distance_m(0, 0, 0, 180_000_000) == pytest.approx(EARTH_M * pi, abs=1)
+    assert distance_m(5, 5, 5, 5) == 0
+
+
+def test_half_a_location_is_refused():
+    with pytest.raises(ValidationError, match="both lat_udeg and lon_udeg"):
+        DefinePlace(place_id="wh-1", kind="warehouse", name="North", lat_udeg=1)

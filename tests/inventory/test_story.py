@@ -291,6 +291,25 @@ async def test_old_parts_come_back_are_sent_back_or_scrapped(it):
     assert [(row["on_hand"], row["defective"]) for row in rows] == [(6, 0)]
 
 
+@story
+async def test_the_nearest_free_pieces_are_shown_first(it):
+    here = {"lat_udeg": 39_921_000, "lon_udeg": 116_443_000}
+    for place_id, kind, lat in (("wh-1", "warehouse", 39_931_000), ("br-1", "branch", 39_921_000)):
+        where = {"lat_udeg": lat, "lon_udeg": 116_443_000}
+        await post(it, "/v1/places", place_id=place_id, kind=kind, name=place_id, region="north", **where)
+    for place_id, quantity in (("br-1", 3), ("van-2", 0)):
+        await post(it, "/v1/stock/count", part_id="fan", place_id=place_id, quantity=quantity)
+    asked = {"part_id": "fan", **here}
+    found = (await it.call("e-1", "engineer", "GET", "/v1/stock/near", params=asked)).json()
+    assert [(one["place_id"], one["free"], one["distance_m"]) for one in found] == [
+        ("br-1", 3, 0),
+        ("wh-1", 2, 1112),
+        ("van-1", 1, None),
+    ]
+    answer = await it.call("e-1", "engineer", "GET", "/v1/stock/near", params={**asked, "lat_udeg": 90_000_001})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "lat_udeg")
+
+
 # Pieces that come for orders that are short.
 
 
@@ -352,6 +371,76 @@ async def test_a_transfer_that_arrives_serves_whoever_waits_for_that_van(it):
     sending = {"from_place_id": "van-2", "to_place_id": "van-1", "lines": lines}
     transfer_id = (await post(it, "/v1/transfers", **sending)).json()["id"]
     await post(it, f"/v1/transfers/{transfer_id}/receive")
+    assert await served(it, "o-1") == ["o-1"]
+
+
+# The warehouse system.
+
+
+def snapshot(quantity=7, **changes):
+    lines = [{"part_id": "fan", "quantity": quantity}]
+    return {"document_id": "S-1", "place_id": "wh-1", "taken_at": NOW.isoformat(), "lines": lines} | changes
+
+
+async def wms(it, path, **body):
+    return await it.call("p-1", "partner", "POST", f"/v1/stock/{path}", json=body)
+
+
+@story
+async def test_a_snapshot_is_booked_once_and_its_repeat_gets_the_first_answer(it):
+    first = await wms(it, "snapshots", **snapshot())
+    assert (first.status_code, first.json()) == (200, {"id": "wms/S-1", "lines": 1})
+    before = await it.own_events()
+    again = await it.call("o-1", "operator", "POST", "/v1/stock/snapshots", json=snapshot())
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert await it.own_events() == before
+    other = await wms(it, "snapshots", **snapshot(8))
+    assert (other.status_code, other.json()["code"]) == (409, "document.other-content")
+    assert await it.own_events() == before
+
+
+@story
+async def test_a_document_that_was_refused_is_booked_when_what_it_lacked_is_there(it):
+    lines = [{"part_id": "fan", "quantity": 1}, {"part_id": "pump", "quantity": 2}]
+    before = await it.own_events()
+    refused = await wms(it, "movements", document_id="R-1", kind="receipt", place_id="wh-1", lines=lines)
+    assert (refused.status_code, refused.json()["code"]) == (404, "part.unknown")
+    assert await it.own_events() == before, "half of it was booked"
+    await post(it, "/v1/parts", part_id="pump", name="Pump")
+    taken = await wms(it, "movements", document_id="R-1", kind="receipt", place_id="wh-1", lines=lines)
+    assert taken.json() == {"id": "wms/R-1", "lines": 2}
+    assert (await shelves(it))["wh-1"] == (3, 0)
+
+
+@story
+async def test_the_drift_report_says_ours_and_theirs_per_place_and_part(it):
+    await wms(it, "snapshots", **snapshot(7))
+    issue = {"document_id": "I-1", "kind": "issue", "place_id": "wh-1"}
+    await wms(it, "movements", **issue, lines=[{"part_id": "fan", "quantity": 9}])
+    (row,) = (await it.call("m-1", "manager", "GET", "/v1/stock/drift?place_id=wh-1")).json()["items"]
+    assert (row["part_id"], row["ours"], row["theirs"], row["difference"]) == ("fan", 2, 7, 5)
+    assert row["not_on_our_books"] == 2
+    assert (await it.call("p-1", "partner", "GET", "/v1/stock/drift")).status_code == 403
+    at = (NOW + timedelta(minutes=1)).isoformat()
+    it.clock.set(NOW + timedelta(minutes=2))
+    await wms(it, "snapshots", **snapshot(0, document_id="S-2", taken_at=at))
+    assert (await it.call("m-1", "manager", "GET", "/v1/stock/drift")).json()["items"] == []
+    agreed = (await it.call("m-1", "manager", "GET", "/v1/stock/drift?agreed=true")).json()["items"]
+    assert [row["document_id"] for row in agreed] == ["S-2"]
+
+
+@story
+async def test_a_snapshot_of_the_future_or_without_a_zone_is_refused(it):
+    answer = await wms(it, "snapshots", **snapshot(taken_at=(NOW + timedelta(seconds=1)).isoformat()))
+    assert (answer.status_code, answer.json()["code"]) == (422, "document.in-future")
+    answer = await wms(it, "snapshots", **snapshot(taken_at="2026-11-24T09:00:00"))
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "taken_at")
+
+
+@story
+async def test_what_the_warehouse_system_finds_serves_who_is_short(it):
+    await all_short(it, ("o-1", "normal"))
+    await wms(it, "snapshots", **snapshot(1))
     assert await served(it, "o-1") == ["o-1"]
 
 

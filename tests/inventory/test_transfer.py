@@ -73,7 +73,7 @@ def test_it_arrives_in_one_go_or_in_several():
 
 def test_nothing_arrives_twice_and_nothing_that_was_not_sent():
     all_here = [*SENT, arrived(3), transfer_received(moved(3))]
-    given(*all_here).when(receive(moved(1))).then_rejected("transfer.not-in-transit", in_transit=0, wanted=1)
+    given(*all_here).when(receive(moved(1))).then_rejected("transfer.ended", transfer_id="t-1")
     given(*SENT).when(receive(moved(4))).then_rejected("transfer.not-in-transit", in_transit=3, wanted=4)
     given(*SENT).when(receive(moved(1, "defective"))).then_rejected("transfer.not-in-transit", condition="defective")
     given(*REGISTERS).when(receive()).then_rejected("transfer.unknown", transfer_id="t-1")
@@ -82,5 +82,12 @@ def test_nothing_arrives_twice_and_nothing_that_was_not_sent():
 
 def test_what_is_lost_on_the_way_is_given_up_once():
     given(*SENT).when(lose(moved(1))).then(lost(moved(1)))
-    given(*SENT, lost(moved(3))).when(lose(moved(1))).then_rejected("transfer.not-in-transit", in_transit=0)
+    given(*SENT, lost(moved(3))).when(lose(moved(1))).then_rejected("transfer.ended", transfer_id="t-1")
     given(*SENT, lost(moved(1))).when(receive(moved(3))).then_rejected("transfer.not-in-transit", in_transit=2)
+
+
+def test_who_names_no_pieces_means_all_that_is_in_transit():
+    all_of_it = receive(lines=(), parts=("fan",))
+    some = [*SENT, arrived(1), transfer_received(moved(1))]
+    given(*some).when(all_of_it).then(arrived(2), transfer_received(moved(2)))
+    given(*some, lost(moved(2))).when(all_of_it).then_rejected("transfer.ended", transfer_id="t-1")

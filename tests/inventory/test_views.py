@@ -1,6 +1,7 @@
 """What the views show of parts, stock and reservations, in whatever order their events arrive."""
 
 from contracts.inventory import PartLine
+from inventory.projections.drift import DRIFT
 from inventory.projections.registers import PARTS, PLACES, models_of
 from inventory.projections.reservations import RESERVATIONS, part_lines, placed_lines
 from inventory.projections.stock import STOCK
@@ -11,12 +12,14 @@ from tests.inventory.examples import (
     FAN,
     REGISTERS,
     SET_ASIDE,
+    TAKEN_AT,
     VAN,
     arrived,
     brought_back,
     consumed,
     counted,
     fell_short,
+    issued,
     lines,
     lost,
     low,
@@ -32,6 +35,7 @@ from tests.inventory.examples import (
     sent_back,
     set_aside,
     short,
+    synchronised,
     transfer_received,
     transfer_sent,
 )
@@ -126,6 +130,23 @@ def test_an_order_is_short_until_it_has_all_it_misses():
     assert only_row(RESERVATIONS, [*events, released("expired")])["is_short"] is False
 
 
+def test_what_the_warehouse_system_says_is_shown():
+    found = only_row(STOCK, [counted(9, "wh-1"), synchronised(9, 7), issued(8, drift=1)])
+    assert (found["on_hand"], found["drift"]) == (0, 1)
+    assert (found["counted_at"], found["counted_by"]) == (micros(TAKEN_AT), "wms")
+    found = only_row(STOCK, [synchronised(0, 7, condition="defective"), issued(2, condition="defective")])
+    assert (found["on_hand"], found["defective"]) == (0, 5)
+
+
+def test_the_drift_is_ours_and_theirs_when_they_were_last_compared_and_what_came_up_since():
+    found = only_row(DRIFT, [consumed(3, "wh-1", drift=2), synchronised(9, 7)])
+    assert (found["ours"], found["theirs"], found["difference"], found["not_on_our_books"]) == (9, 7, -2, 0)
+    found = only_row(DRIFT, [synchronised(7, 7), consumed(3, "wh-1", drift=2), issued(1, drift=1)])
+    assert (found["difference"], found["not_on_our_books"]) == (0, 3)
+    rows = rows_after(DRIFT, [synchronised(7, 7), synchronised(0, 2, condition="defective")])
+    assert {key[2]: row["difference"] for key, row in rows.items()} == {"good": 0, "defective": 2}
+
+
 def test_rows_are_the_same_in_whatever_order_events_arrive():
     events = [
         *REGISTERS,
@@ -154,6 +175,8 @@ def test_rows_are_the_same_in_whatever_order_events_arrive():
         picked_up(("wh-1", 1)),
         brought_back(2, "wh-1"),
         scrapped(1, "defective", "wh-1"),
+        synchronised(6, 5),
+        issued(6, drift=1),
     ]
-    for view in (PARTS, PLACES, STOCK, TRANSFERS, RESERVATIONS):
+    for view in (PARTS, PLACES, STOCK, DRIFT, TRANSFERS, RESERVATIONS):
         assert_same_rows_shuffled(view, events)

@@ -106,6 +106,18 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
             }
         ],
     },
+    "/v1/stock/snapshots": {
+        "document_id": "SNAP-1",
+        "place_id": "BR",
+        "taken_at": "2020-01-01T00:00:00Z",
+        "lines": [{"part_id": "P-laundry", "quantity": 50}],
+    },
+    "/v1/stock/movements": {
+        "document_id": "IN-1",
+        "place_id": "WH",
+        "kind": "receipt",
+        "lines": [{"part_id": "P-laundry", "quantity": 1}],
+    },
     "/v1/transfers": {
         "from_place_id": "WH",
         "to_place_id": "BR",

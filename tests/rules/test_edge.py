@@ -184,12 +184,37 @@ def test_every_command_is_done_once_however_often_it_is_asked(world: World):
                 await people.call("POST", path, role, key=f"{path}{number}", json=body)
         story, _ = await tell(firm, "one"), await tell(firm, "two")
         await whatever_else(people, firm, story._replace(alert_id=await alerted(world, firm, "one"))._asdict())
+        story = await tell(firm, "one")
+        await whatever_else(people, firm, story._asdict())
+        await move_parts(people, story.transfer_id)
         return people
 
     people = world.run(told())
     assert people.wrong == []
     missing = {*commands(world)} - {*people.done} - {Route("POST", path) for path in MANY_COMMANDS}
     assert missing == set(), "you added a command: let somebody do it in `tell` or in `whatever_else`"
+
+
+async def move_parts(people: People, transfer_id: str) -> None:
+    """What comes to a place and leaves it, and what is said of it."""
+    part, keeper = {"part_id": "P-refrigeration", "place_id": "WH"}, ("operator", "")
+    pieces = {**part, "quantity": 2}
+    for number, (path, body) in enumerate(
+        (
+            ("receive", {**pieces, "source": "maker"}),
+            ("return", {**pieces, "order_id": "o-1"}),
+            ("scrap", {**part, "quantity": 1, "reason": "wet"}),
+            ("send-back", {**part, "quantity": 1, "supplier": "maker"}),
+        )
+    ):
+        await people.call("POST", f"/v1/stock/{path}", *keeper, f"parts-{number}", json=body)
+    lines = [{"part_id": "P-refrigeration", "quantity": 1}]
+    snapshot = {"document_id": "S-1", "place_id": "WH", "taken_at": "2020-01-01T00:00:00Z", "lines": lines}
+    await people.call("POST", "/v1/stock/snapshots", *keeper, "parts-s", json=snapshot)
+    await people.call("POST", "/v1/stock/rules", "manager", "", "parts-r", json={"keep_reserved_h": 24})
+    transfer = f"/v1/transfers/{transfer_id}"
+    await people.call("POST", f"{transfer}/receive", *keeper, "parts-in", json={"lines": lines})
+    await people.call("POST", f"{transfer}/lose", *keeper, "parts-lost", json={"reason": "gone"})
 
 
 async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) -> None:
@@ -210,6 +235,7 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked("POST", f"{waiting}/take", "engineer", other, "5")
     await asked("POST", f"{waiting}/decline", "engineer", other, "5a", json={"reason": "too far after all"})
     await asked("POST", f"{waiting}/assign", "dispatcher", "", "5b", json={"engineer_id": engineer})
+    await asked("POST", f"/v1/reservations/{story['assigned_id']}/pick-up", "operator", "", "5c")
     await asked("POST", f"{assigned}/reassign", "dispatcher", "", "6", json={"engineer_id": other, "reason": "nearer"})
     await asked("POST", f"{assigned}/cancel", "dispatcher", "", "7", json={"note": "not needed"})
     gone = {"visit_id": story["planned_id"], "step_id": "s-1", "number": 1, "step": "depart"}

@@ -84,6 +84,20 @@ async def _upset(people, firm):
     sent = {"steps": [{**gone, "happened_at": SystemClock().now().isoformat()}]}
     await people.call("POST", "/v1/visits/sync", "engineer", engineer, "upset-a1", json=sent)
     await people.call("POST", f"{base}/abort", "engineer", engineer, "upset-a2", json={"reason": "nobody-there"})
+    await _moved(people, firm.parts[0]["part_id"], firm.places[0]["place_id"], visit["van_id"])
+
+
+async def _moved(people, part_id, warehouse, van):
+    """Parts go from one place to another, and the warehouse system says what is left."""
+    lines = [{"part_id": part_id, "quantity": 2}]
+    sent = {"from_place_id": warehouse, "to_place_id": van, "lines": lines}
+    transfer_id = (await people.call("POST", "/v1/transfers", "operator", key="moved-1", json=sent))["id"]
+    one = {"lines": [{"part_id": part_id, "quantity": 1}]}
+    await people.call("POST", f"/v1/transfers/{transfer_id}/receive", "operator", key="moved-2", json=one)
+    lost = {"reason": "not in the box"}
+    await people.call("POST", f"/v1/transfers/{transfer_id}/lose", "operator", key="moved-3", json=lost)
+    snapshot = {"document_id": "S-1", "place_id": warehouse, "taken_at": "2026-01-01T00:00:00Z", "lines": lines}
+    await people.call("POST", "/v1/stock/snapshots", "operator", key="moved-4", json=snapshot)
 
 
 async def _judged(people, firm, host):

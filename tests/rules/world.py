@@ -342,6 +342,9 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     way = {"from_place_id": "WH", "to_place_id": f"VAN-{firm.person('one')}"}
     sent = {**way, "lines": [{"part_id": f"P-{skill}", "quantity": 9}]}
     transfer = await people.call("POST", "/v1/transfers", "operator", key=f"{key}transfer", json=sent)
+    lost = {"lines": [{"part_id": f"P-{skill}", "quantity": 1, "condition": "defective"}]}
+    issue = {"document_id": f"I-{name}", "kind": "issue", "place_id": "WH", **lost}
+    await people.call("POST", "/v1/stock/movements", "operator", key=f"{key}issue", json=issue)
     return Story(
         customer_id=customer,
         device_id=device,

@@ -43,6 +43,7 @@ from tests.inventory.examples import (
     consumed,
     counted,
     fell_short,
+    issued,
     lost,
     moved,
     received,
@@ -51,6 +52,7 @@ from tests.inventory.examples import (
     sent,
     sent_back,
     set_aside,
+    synchronised,
 )
 from tests.inventory.examples import returned as stock_returned
 
@@ -286,6 +288,7 @@ def test_the_timers_and_the_time_are_the_dispatchers():
         (counted(2), set_aside(2), reserved(("van-1", 2))),
         (counted(2), set_aside(1), set_aside(1, order_id="o-2"), counted(0), fell_short(), fell_short(order_id="o-2")),
         (received(2), set_aside(1), scrapped(1), counted(2, condition="defective"), sent_back(2, "defective")),
+        (counted(2, "wh-1"), synchronised(2, 5), issued(6, drift=1), synchronised(0, 4, condition="defective")),
         (received(3, "wh-1"), sent(3, "wh-1"), arrived(1), arrived(1), lost(moved(1)), brought_back(), set_aside(2)),
     ],
 )
@@ -313,6 +316,8 @@ def test_stock_that_is_conserved_is_right(story):
         (2, (counted(2), scrapped(1, "defective"))),
         (2, (counted(1), sent_back(2))),
         (1, (arrived(1),)),
+        (2, (counted(2, "wh-1"), synchronised(1, 5))),
+        (2, (counted(2, "wh-1"), issued(3))),
         (3, (counted(1, "wh-1"), sent(1, "wh-1"), arrived(2))),
         (4, (counted(1, "wh-1"), sent(1, "wh-1"), arrived(1), lost(moved(1)))),
         (3, (counted(1, "wh-1"), sent(1, "wh-1"), arrived(1, condition="defective"))),

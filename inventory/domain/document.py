@@ -1,0 +1,89 @@
+"""
+A document of the warehouse system: a snapshot of a place, a receipt or an issue, booked whole and once by its number.
+
+The warehouse system keeps the books of its warehouses: what it says is a fact, and where ours said something else, the
+difference is recorded beside it.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from contracts.event import Event
+from contracts.inventory import DocumentLine, StockDocumentBooked, StockReceived, StockSynchronised
+from contracts.problems import Rejected
+from inventory.commands import BookDocument, Shelf
+from inventory.domain.register import known_part, known_place, low_limit, part_stream, place_stream
+from inventory.domain.stock import Draft, stock_stream
+from services.chassis.journal.rules import States, Stream
+
+
+def document_stream(source: str, document_id: str) -> str:
+    return f"stock-document/{source}/{document_id}"
+
+
+def book_reads(command: BookDocument) -> tuple[str, ...]:
+    parts = dict.fromkeys(line.part_id for line in command.lines)
+    return (
+        document_stream(command.source, command.document_id),
+        place_stream(command.place_id),
+        *[part_stream(part_id) for part_id in parts],
+        *[stock_stream(part_id, command.place_id) for part_id in parts],
+    )
+
+
+def book(states: States, command: BookDocument) -> list[Event]:
+    event = StockDocumentBooked(**command.model_dump())
+    known: StockDocumentBooked | None = states[document_stream(command.source, command.document_id)]
+    if known is not None:
+        if known == event:
+            return []
+        raise Rejected("document.other-content", source=command.source, document_id=command.document_id)
+    place = known_place(states, command.place_id)
+    draft = Draft(states)
+    for line in command.lines:
+        known_part(states, line.part_id)
+        _book_line(draft, command, line)
+    draft.events.append(event)
+    for part_id in dict.fromkeys(line.part_id for line in command.lines):
+        limit = low_limit(known_part(states, part_id), place)
+        draft.warn(Shelf(part_id=part_id, place_id=command.place_id, low_below=limit))
+    return draft.events
+
+
+def _book_line(draft: Draft, command: BookDocument, line: DocumentLine) -> None:
+    part_id, place_id, condition = line.part_id, command.place_id, line.condition
+    match command.kind:
+        case "snapshot":
+            stock = draft.stock(part_id, place_id)
+            before = stock.synchronised_at.get(condition)
+            if command.taken_at is None or (before and command.taken_at <= before):
+                raise Rejected("document.not-newer", document_id=command.document_id, part_id=part_id)
+            said = StockSynchronised(
+                part_id=part_id,
+                place_id=place_id,
+                condition=condition,
+                theirs=line.quantity,
+                ours=stock.there(condition),
+                source=command.source,
+                document_id=command.document_id,
+                taken_at=command.taken_at,
+            )
+            draft.count(said)
+        case "receipt":
+            received = StockReceived(
+                part_id=part_id,
+                place_id=place_id,
+                quantity=line.quantity,
+                condition=condition,
+                source=command.source,
+            )
+            draft.add(received)
+        case "issue":
+            document = {"source": command.source, "document_id": command.document_id}
+            draft.issue(part_id, place_id, line.quantity, condition, **document)
+        case _:
+            assert_never(command.kind)
+
+
+DOCUMENT: Stream[StockDocumentBooked | None] = Stream("stock-document", None, lambda _, event: event)
