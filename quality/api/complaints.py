@@ -192,7 +192,8 @@ async def _customer_of(body: ComplaintBody, call: Call) -> str:
     if not named:
         raise Rejected("complaint.no-customer")
     known = await call.one(select(CUSTOMERS.table).where(CUSTOMERS.table.c.customer_id == named))
-    if known is None:
+    # Who has signed in as a customer is one, also while word of it is on its way.
+    if known is None and call.role != "customer":
         raise absent("customer", named)
     return named
 

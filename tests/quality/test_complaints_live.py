@@ -90,6 +90,12 @@ async def test_the_deadline_is_kept_to_the_second_and_may_be_moved(it):
 
 
 @story
+async def test_a_customer_of_whom_word_is_on_its_way_may_complain(it):
+    complaint = await by_customer(it)
+    assert (await ask(it, "GET", f"/{complaint}"))["customer_id"] == "c-1"
+
+
+@story
 async def test_staff_names_a_customer_who_exists_or_a_request_and_others_only_themselves(it):
     await registered(it)
     await it.publishes(request_received(request_id="r-2", customer_id="c-2"))

@@ -195,6 +195,15 @@ def test_a_visit_that_follows_later_makes_the_former_one_a_repeat_of_its_enginee
         assert figures.of("repeat-visit", "engineer", month) == {"e-0": (1, 1), "e-1": (1, 0)}
 
 
+@pytest.mark.parametrize(("late_s", "repeats"), [(0, 1), (1, 0)])
+def test_a_visit_is_a_repeat_for_thirty_days_to_the_second(late_s, repeats):
+    first = visit_of(1, 27, 100, 0, 7, "repair", "", 5, None)
+    second = visit_of(2, -3, 100 + late_s, 1, 7, "repair", "", 5, None)
+    month = (MONDAY - timedelta(days=28), MONDAY)
+    with Figures(told(first) + told(second)) as figures:
+        assert figures.of("repeat-visit", "engineer", month) == {"e-0": (1, repeats)}
+
+
 def test_another_tenants_visits_count_for_nobody_here():
     visits = [visit_of(n, 3, 60 * n, 0, 1, "repair", "", 1, None) for n in range(5)]
     with Figures([event for visit in visits for event in told(visit)]) as figures:

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from contracts.dispatcher import OrderOpened
 from contracts.fieldwork import PhotoAttached
 from contracts.quality import CorrectionOverdue
 from quality.projections.inspections import INSPECTIONS
@@ -102,6 +103,7 @@ async def test_a_wrong_verdict_names_what_is_wrong_and_records_nothing(it):
 @story
 async def test_a_visit_whose_request_is_not_known_yet_is_inspected_when_it_is(it):
     await ask(it, "POST", "/v1/standards/repair", json=STANDARD)
+    await it.publishes(OrderOpened(order_id="o-1", request_id="r-9"))
     done = asyncio.create_task(it.publishes(service_completed(request_id="r-9")))
     async with asyncio.timeout(10):
         while not it.running.reactor.waiting:
