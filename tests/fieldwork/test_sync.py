@@ -125,6 +125,12 @@ async def test_of_a_visit_that_was_called_off_meanwhile_both_facts_are_told_and_
     assert (event.step, event.happened_at, event.code) == ("depart", minute(5), "visit.called-off")
     (again,) = await sync(it, [way(visit_id)[0]], headers={"Accept-Language": "zh-CN"})
     assert again == refused
+    path = f"/v1/visits/{visit_id}/steps"
+    (shown,) = (await it.call("d-1", "dispatcher", "GET", path, headers={"Accept-Language": "zh"})).json()
+    assert (shown["step"], shown["outcome"], shown["problem"]) == ("depart", "refused", refused["problem"])
+    (other,) = (await it.call("e-1", "engineer", "GET", f"/v1/visits/{other_id}/steps")).json()
+    assert (other["outcome"], other["happened_at"]) == ("taken", minute(5).isoformat().replace("+00:00", "Z"))
+    assert (await it.call("e-2", "engineer", "GET", path)).status_code == 404
 
 
 @story
