@@ -489,7 +489,7 @@ _ALL: Final[tuple[Event, ...]] = (
         charged_at=_at(2, 58),
     ),
     fieldwork.StepKept(**_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED),
-    fieldwork.StepTaken(**_STEP),
+    fieldwork.StepTaken(**_STEP, step="arrive", happened_at=_at(1, 58)),
     fieldwork.StepRefused(
         **_ON_SITE,
         step_id=_STEP["step_id"],

@@ -421,6 +421,8 @@ class StepTaken(Event, frozen=True, kw_only=True):
     request_id: str
     step_id: str
     number: Positive
+    step: StepName
+    happened_at: Utc
 
 
 @belongs_to("visit-steps", of="visit_id", key="request_id", at="happened_at")

@@ -245,6 +245,17 @@ class StepAnswer(Body):
     problem: dict[str, Any] | None = Field(default=None, description="As in a refusal.")
 
 
+class StepView(Body):
+    """A step that a phone reported, and what it met where it was refused: both facts."""
+
+    step_id: str
+    number: int
+    step: str
+    happened_at: datetime
+    outcome: Outcome
+    problem: dict[str, Any] | None = Field(description="As in a refusal.")
+
+
 class BatchAnswer(Body):
     steps: list[StepAnswer] = Field(description="One for each that was sent, in the same order.")
 
@@ -500,6 +511,17 @@ def _steps(router: ServiceRouter, api: FieldworkApi) -> None:
         return await _ask(call, AbortVisit(**await about(visit_id, body, call)))
 
 
+def _step_view(row: Mapping[str, Any], call: Call) -> StepView:
+    return StepView(
+        step_id=row["step_id"],
+        number=row["number"],
+        step=row["step"],
+        happened_at=at_micros(row["happened_at"]),
+        outcome=row["outcome"],
+        problem=call.said(row["code"], facts_of(row["facts"])) if row["code"] else None,
+    )
+
+
 PERSONAL = {FinishWork: ("record",), AcceptWork: ("signature", "signed_name"), RefuseWork: ("reason",)}
 """What a step says about the customer."""
 
@@ -525,6 +547,13 @@ def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
                 visit_id=sent.visit_id, step_id=sent.step_id, outcome="refused", kept=False, problem=problem
             )
         return None
+
+    @router.get("/{visit_id}/steps", summary="What a phone reported of it and what became of each step")
+    async def steps(visit_id: str, call: Call = query("engineer", *STAFF)) -> list[StepView]:
+        await _own(visit_id, call)
+        table = REPORTED.table
+        rows = await call.fetch(select(table).where(table.c.visit_id == visit_id).order_by(table.c.number))
+        return [_step_view(row, call) for row in rows]
 
     @router.post(
         "/sync",

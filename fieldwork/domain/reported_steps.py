@@ -123,7 +123,14 @@ def _decide(visit: visits.Visit, kept: StepKept, codes: Codes) -> list[Event]:
             reported=kept.reported,
         )
         return [refused]
-    taken = StepTaken(visit_id=plan.visit_id, request_id=plan.request_id, step_id=kept.step_id, number=kept.number)
+    taken = StepTaken(
+        visit_id=plan.visit_id,
+        request_id=plan.request_id,
+        step_id=kept.step_id,
+        number=kept.number,
+        step=kept.step,
+        happened_at=kept.happened_at,
+    )
     return [*decided, taken]
 
 

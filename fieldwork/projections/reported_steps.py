@@ -6,19 +6,21 @@ import msgspec
 
 from contracts.envelope import Envelope
 from contracts.fieldwork import StepKept, StepRefused, StepTaken
+from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
 
 def apply(rows: Rows, event: StepKept | StepTaken | StepRefused, envelope: Envelope) -> None:
     key = event.visit_id, event.step_id
+    rows.put(*key, number=event.number, step=event.step, happened_at=micros(event.happened_at))
     match event:
         case StepKept():
-            rows.put(*key, number=event.number, outcome="waiting")
+            rows.put(*key, outcome="waiting")
         case StepTaken():
-            rows.put(*key, number=event.number, outcome="taken")
+            rows.put(*key, outcome="taken")
         case StepRefused():
             facts = msgspec.json.encode(event.facts).decode()
-            rows.put(*key, number=event.number, outcome="refused", code=event.code, facts=facts)
+            rows.put(*key, outcome="refused", code=event.code, facts=facts)
 
 
 def facts_of(text: str) -> dict[str, str]:
@@ -30,7 +32,7 @@ REPORTED = View(
     name="reported_steps",
     version=1,
     key={"visit_id": str, "step_id": str},
-    columns={"number": 0, "outcome": "", "code": "", "facts": "{}"},
+    columns={"number": 0, "step": "", "happened_at": 0, "outcome": "", "code": "", "facts": "{}"},
     reads=(StepKept, StepTaken, StepRefused),
     apply=apply,
 )

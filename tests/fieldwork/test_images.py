@@ -60,6 +60,18 @@ def test_a_picture_that_was_taken_upright_is_shown_upright():
     assert opened(cleaned(picture(exif=camera(orientation=6))).content).size == (30, 40)
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("JPEG", {"comment": b"OWNER"}), *[(kind, {"icc_profile": b"OWNER" * 40}) for kind in ("JPEG", "PNG", "WEBP")]],
+)
+def test_no_comment_and_no_profile_is_kept(kind, told):
+    content = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(content, kind, **told)
+    kept = cleaned(content.getvalue())
+    assert opened(content.getvalue()).info.keys() & told.keys()
+    assert not opened(kept.content).info.keys() & {"comment", "icc_profile", "exif"}
+
+
 def test_what_hides_behind_a_picture_does_not_come_along():
     for sent in (JPEG, PNG, WEBP):
         assert b"<script>" not in cleaned(sent + b"<script>alert(1)</script>").content

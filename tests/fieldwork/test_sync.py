@@ -125,6 +125,12 @@ async def test_of_a_visit_that_was_called_off_meanwhile_both_facts_are_told_and_
     assert (event.step, event.happened_at, event.code) == ("depart", minute(5), "visit.called-off")
     (again,) = await sync(it, [way(visit_id)[0]], headers={"Accept-Language": "zh-CN"})
     assert again == refused
+    path = f"/v1/visits/{visit_id}/steps"
+    (shown,) = (await it.call("d-1", "dispatcher", "GET", path, headers={"Accept-Language": "zh"})).json()
+    assert (shown["step"], shown["outcome"], shown["problem"]) == ("depart", "refused", refused["problem"])
+    (other,) = (await it.call("e-1", "engineer", "GET", f"/v1/visits/{other_id}/steps")).json()
+    assert (other["outcome"], other["happened_at"]) == ("taken", minute(5).isoformat().replace("+00:00", "Z"))
+    assert (await it.call("e-2", "engineer", "GET", path)).status_code == 404
 
 
 @story
@@ -137,6 +143,20 @@ async def test_what_is_not_hers_or_not_yet_is_refused_by_itself_and_not_kept(it)
     it.clock.set(minute(3))
     (later,) = await sync(it, [early])
     assert later["outcome"] == "taken"
+
+
+@story
+async def test_with_a_key_for_the_call_each_step_still_has_an_answer_of_its_own(it):
+    mine, other = await planned(it), await planned(it, assigned(order_id="o-2", request_id="r-2"))
+    it.clock.set(minute(5))
+    future, now = {**way(mine)[0], "happened_at": minute(60).isoformat()}, {**way(other)[0], "step_id": "x-1"}
+    batch = [future, now, {**way(mine)[1], "happened_at": minute(60).isoformat()}]
+    first = await sync(it, batch, headers={"Idempotency-Key": "k"})
+    assert [(one["outcome"], one["kept"]) for one in first] == [("refused", False), ("taken", True), ("refused", False)]
+    assert await sync(it, batch, headers={"Idempotency-Key": "k"}) == first
+    path = "/v1/visits/sync"
+    other_body = await it.call("e-1", "engineer", "POST", path, json={"steps": [now]}, headers={"Idempotency-Key": "k"})
+    assert (other_body.status_code, other_body.json()["code"]) == (422, "idempotency-key.reused")
 
 
 @pytest.mark.parametrize(

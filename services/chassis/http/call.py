@@ -133,6 +133,8 @@ class Call:
         """
         self._needs_tenant()
         key, request_hash = await self._identity(item)
+        # Also of one that is refused: the next command of this call has another receipt.
+        self._asked += 1
         answer = await self._api.ask(
             Ask(
                 command=command,
@@ -148,7 +150,6 @@ class Call:
             )
         )
         answer.or_raise()
-        self._asked += 1
         self._trail.position = max(self._trail.position, answer.position)
         self._trail.put(POSITION, f"{self._api.name};{self._trail.position}")
         if answer.repeated:
