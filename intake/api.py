@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from sqlalchemy import or_, select
 
 from contracts.intake import DAY_S, CustomerKind, FormField, Impact, NumberGiven, RequestKind, SerialCheck, Urgency
 from contracts.problems import Rejected
 from intake.adapters.packs import packs
+from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
 from intake.commands import (
     UDEG,
     DefineRequestType,
@@ -41,7 +44,19 @@ from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.clock import TENANT_ZONE, at_micros, micros
-from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
+from services.chassis.http import (
+    PHOTO_BYTES,
+    Accepted,
+    Body,
+    Call,
+    Limit,
+    Page,
+    Problem,
+    ServiceRouter,
+    absent,
+    command,
+    query,
+)
 from services.chassis.service import Api
 
 ADDRESSABLE = r"^[^/\x00-\x1f]*$"
@@ -219,6 +234,18 @@ class NewDevice(Body):
     model: str = Field(min_length=1, max_length=100)
     serial: str = Field(min_length=1, max_length=100)
     skill: str = Field(min_length=1, max_length=100)
+
+
+class SheetCustomer(NewCustomer):
+    """A row of a file: it must say which customer it is, so that it can be sent again."""
+
+    customer_id: str = Field(min_length=1, max_length=100, pattern=ADDRESSABLE)
+
+
+class SheetDevice(NewDevice):
+    """A row of a file: it must say which device it is, so that it can be sent again."""
+
+    device_id: str = Field(min_length=1, max_length=100, pattern=ADDRESSABLE)
 
 
 class DeviceView(Body):
@@ -533,6 +560,70 @@ def _candidate(row: Mapping[str, Any], asked: Asked) -> Candidate:
     )
 
 
+class Refused(BaseModel):
+    """A row that was not taken."""
+
+    line: int
+    why: str
+
+
+class Imported(BaseModel):
+    """What became of the rows of a file: each is taken or refused by itself. One that is sent again changes nothing."""
+
+    taken: int
+    refused: list[Refused]
+    reject_file: str
+    """CSV of the refused rows with the reason: correct it and send it again. Empty if all were taken."""
+
+
+SHEET: Mapping[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {
+                "schema": {"type": "string", "format": "binary"}
+            },
+        },
+    }
+}
+
+AT_ONCE = 32
+"""Rows of one file that are decided at a time."""
+
+Row = TypeVar("Row", bound=Body)
+
+
+async def _imported(call: Call, kind: type[Row], register: Callable[[Row, str], Awaitable[Any]]) -> Imported:
+    try:
+        rows = await asyncio.to_thread(rows_of, await call.body())
+    except Unreadable as error:
+        raise Problem("sheet.unreadable", why=str(error)) from None
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(row: SheetRow) -> str:
+        try:
+            said = kind(**row.cells)
+        except ValidationError as error:
+            return "; ".join([f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()])
+        content = hashlib.sha256(said.model_dump_json().encode()).hexdigest()
+        async with gate:
+            try:
+                await register(said, f"{kind.__name__}/{content}")
+            except Rejected as no:
+                facts = ", ".join([f"{name} {value}" for name, value in no.facts.items()])
+                return f"{no.code}: {facts}"
+        return ""
+
+    answers = await asyncio.gather(*[one(row) for row in rows])
+    refused = [(row, why) for row, why in zip(rows, answers, strict=True) if why]
+    return Imported(
+        taken=len(rows) - len(refused),
+        refused=[Refused(line=row.line, why=why) for row, why in refused],
+        reject_file=reject_file(refused),
+    )
+
+
 def _customers(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/customers", tags=["customers"])
     table = CUSTOMERS.table
@@ -543,6 +634,18 @@ def _customers(api: Api) -> APIRouter:
         asked = RegisterCustomer(**body.model_dump() | {"customer_id": customer_id})
         answer = await call.ask(asked, versioned=customer_stream(customer_id))
         return Accepted.of(answer, id=customer_id)
+
+    @router.post(
+        "/import",
+        summary="Register the customers of a CSV or XLSX file",
+        max_body_size=PHOTO_BYTES,
+        openapi_extra=dict(SHEET),
+    )
+    async def bring(call: Call = command("agent", "operator")) -> Imported:
+        async def one(said: SheetCustomer, key: str) -> None:
+            await call.ask(RegisterCustomer(**said.model_dump()), item=(key, said))
+
+        return await _imported(call, SheetCustomer, one)
 
     @router.get("/{customer_id}", summary="One customer")
     async def one(customer_id: str, call: Call = query("customer", *STAFF)) -> CustomerView:
@@ -566,6 +669,18 @@ def _devices(api: Api) -> APIRouter:
         asked = RegisterDevice(**body.model_dump() | {"device_id": device_id})
         answer = await call.ask(asked, versioned=device_stream(device_id))
         return Accepted.of(answer, id=device_id)
+
+    @router.post(
+        "/import",
+        summary="Register the devices of a CSV or XLSX file",
+        max_body_size=PHOTO_BYTES,
+        openapi_extra=dict(SHEET),
+    )
+    async def bring(call: Call = command("agent", "operator")) -> Imported:
+        async def one(said: SheetDevice, key: str) -> None:
+            await call.ask(RegisterDevice(**said.model_dump()), item=(key, said))
+
+        return await _imported(call, SheetDevice, one)
 
     @router.get("", summary="Devices of a customer, or all")
     async def some(
