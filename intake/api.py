@@ -29,6 +29,7 @@ from intake.commands import (
     Question,
     RegisterCustomer,
     RegisterDevice,
+    RegisterSite,
     ReopenRequest,
     ResolveRemotely,
     SubmitRequest,
@@ -38,9 +39,9 @@ from intake.commands import (
 )
 from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
 from intake.domain.form import schema_of
-from intake.domain.register import customer_stream, device_stream, type_stream
+from intake.domain.register import customer_stream, device_stream, site_stream, type_stream
 from intake.domain.request import answers_text
-from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
+from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.clock import TENANT_ZONE, at_micros, micros
@@ -90,6 +91,7 @@ class NewRequest(Body):
     answers: Answers = Field(default_factory=dict, description="By the names of the fields of the type's form.")
     serial: str = Field("", max_length=100, description="Read from the device, in place of `device_id`.")
     contact_phone: str = Field("", max_length=40, description="Whom to call on site, if not the customer.")
+    site_id: str = Field("", max_length=100, description="Another place of the customer's, where service is wanted.")
     address: str = Field("", max_length=400, description="As people write it, with province, city and district.")
     message_id: str = Field(
         "", max_length=150, description="The channel's own name of the message; its repeat gets the first answer."
@@ -107,6 +109,7 @@ class Supplement(Body):
     serial: str = Field("", max_length=100)
     contact_phone: str = Field("", max_length=40)
     address: str = Field("", max_length=400)
+    site_id: str = Field("", max_length=100)
 
 
 class Withdrawal(Body):
@@ -166,6 +169,7 @@ class RequestView(Body):
     """What was read out and leads to no device of this customer."""
     contact_phone: str
     address: str
+    site_id: str
     division: str
     missing: list[str]
     """`field: what is wrong with it`."""
@@ -223,6 +227,26 @@ class CustomerView(Body):
     phone: str
     street: str
     kind: str
+    region: str
+    lat_udeg: int
+    lon_udeg: int
+
+
+class NewSite(Body):
+    site_id: str = Field("", max_length=100, pattern=ADDRESSABLE)
+    name: str = Field(min_length=1, max_length=200)
+    address: str = Field("", max_length=400)
+    region: str = Field(min_length=1, max_length=100)
+    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG, description="Millionths of a degree, WGS-84")
+    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+
+
+class SiteView(Body):
+    site_id: str
+    version: int
+    customer_id: str
+    name: str
+    address: str
     region: str
     lat_udeg: int
     lon_udeg: int
@@ -507,7 +531,9 @@ def _requests(api: Api) -> APIRouter:
     @router.post("/{request_id}/supplement", summary="Give what was missing")
     async def supplement(request_id: str, body: Supplement, call: Call = command("customer", "agent")) -> Accepted:
         row = await own(request_id, call)
-        known: dict[str, Any] = {f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id")}
+        known: dict[str, Any] = {
+            f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id", "site_id")
+        }
         known |= {"known_description": call.open(row["description"]), "known_answers": _answers(row, call)}
         known |= {f"known_{name}": call.open(row[name]) for name in ("contact_phone", "address")}
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
@@ -656,7 +682,33 @@ def _customers(api: Api) -> APIRouter:
         opened = {name: call.open(row[name]) for name in ("name", "phone", "street")}
         return CustomerView(**{name: row[name] for name in CustomerView.model_fields} | opened)
 
+    async def own(customer_id: str, call: Call) -> None:
+        row = await call.one(select(table).where(table.c.customer_id == customer_id))
+        if row is None or not call.owns(customer_id):
+            raise absent("customer", customer_id)
+
+    @router.post("/{customer_id}/sites", status_code=201, summary="Register another place of a customer's")
+    async def register_site(customer_id: str, body: NewSite, call: Call = command("agent", "operator")) -> Accepted:
+        await own(customer_id, call)
+        site_id = body.site_id or call.new_id()
+        asked = RegisterSite(**body.model_dump() | {"site_id": site_id, "customer_id": customer_id})
+        return Accepted.of(await call.ask(asked, versioned=site_stream(site_id)), id=site_id)
+
+    @router.get("/{customer_id}/sites", summary="The other places of a customer's")
+    async def sites(
+        customer_id: str, call: Call = query("customer", *STAFF), cursor: str | None = None, limit: Limit = 50
+    ) -> Page[SiteView]:
+        await own(customer_id, call)
+        rows = select(SITES.table).where(SITES.table.c.customer_id == customer_id)
+        page = await call.page(rows, order_by=[SITES.table.c.site_id], cursor=cursor, limit=limit)
+        return page.map(lambda row: _site_view(row, call))
+
     return router
+
+
+def _site_view(row: Mapping[str, Any], call: Call) -> SiteView:
+    opened = {name: call.open(row[name]) for name in ("name", "address")}
+    return SiteView(**{name: row[name] for name in SiteView.model_fields} | opened)
 
 
 def _devices(api: Api) -> APIRouter:
