@@ -46,7 +46,6 @@ from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.clock import TENANT_ZONE, at_micros, micros
 from services.chassis.http import (
-    PHOTO_BYTES,
     Accepted,
     Body,
     Call,
@@ -664,7 +663,6 @@ def _customers(api: Api) -> APIRouter:
     @router.post(
         "/import",
         summary="Register the customers of a CSV or XLSX file",
-        max_body_size=PHOTO_BYTES,
         openapi_extra=dict(SHEET),
     )
     async def bring(call: Call = command("agent", "operator")) -> Imported:
@@ -725,7 +723,6 @@ def _devices(api: Api) -> APIRouter:
     @router.post(
         "/import",
         summary="Register the devices of a CSV or XLSX file",
-        max_body_size=PHOTO_BYTES,
         openapi_extra=dict(SHEET),
     )
     async def bring(call: Call = command("agent", "operator")) -> Imported:
