@@ -127,6 +127,8 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     """Whom to call on site, where that is not the customer's own number."""
     address: Annotated[str, Personal("customer_id")] = ""
     """Where service is wanted, as it was written; it lies in the customer's `region`."""
+    site_id: str = ""
+    """The customer's site where service is wanted; empty for the customer's own place."""
     division: str = ""
     """The administrative division of `address`: six digits of GB/T 2260; empty where no address was written."""
     warranty_s: NonNegative = 30 * DAY_S
@@ -167,6 +169,7 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     """The serial number that was read out, where it leads to no device of this customer."""
     contact_phone: Annotated[str, Personal("customer_id")] = ""
     address: Annotated[str, Personal("customer_id")] = ""
+    site_id: str = ""
     message_id: str = ""
     """As in RequestReceived."""
     remind_after_s: Positive = DAY_S
@@ -346,6 +349,24 @@ class CustomerUpdated(Event, frozen=True, kw_only=True):
     kind: CustomerKind = "person"
     region: str
     lat_udeg: int
+    lon_udeg: int
+
+
+@belongs_to("site", of="site_id")
+class SiteRegistered(Event, frozen=True, kw_only=True):
+    """
+    A customer has another place where service is wanted, such as a shop of a chain; all of it as it is now.
+
+    Read by: intake (a request at the site lies there).
+    """
+
+    site_id: str
+    customer_id: str
+    name: Annotated[str, Personal("customer_id")]
+    address: Annotated[str, Personal("customer_id")]
+    region: str
+    lat_udeg: int
+    """Rounded to a thousandth of a degree, in millionths, WGS-84."""
     lon_udeg: int
 
 

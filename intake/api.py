@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from sqlalchemy import or_, select
 
 from contracts.intake import DAY_S, CustomerKind, FormField, Impact, NumberGiven, RequestKind, SerialCheck, Urgency
 from contracts.problems import Rejected
 from intake.adapters.packs import packs
+from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
 from intake.commands import (
     UDEG,
     DefineRequestType,
@@ -26,6 +29,7 @@ from intake.commands import (
     Question,
     RegisterCustomer,
     RegisterDevice,
+    RegisterSite,
     ReopenRequest,
     ResolveRemotely,
     SubmitRequest,
@@ -35,13 +39,24 @@ from intake.commands import (
 )
 from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
 from intake.domain.form import schema_of
-from intake.domain.register import customer_stream, device_stream, type_stream
+from intake.domain.register import customer_stream, device_stream, site_stream, type_stream
 from intake.domain.request import answers_text
-from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
+from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.clock import TENANT_ZONE, at_micros, micros
-from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
+from services.chassis.http import (
+    Accepted,
+    Body,
+    Call,
+    Limit,
+    Page,
+    Problem,
+    ServiceRouter,
+    absent,
+    command,
+    query,
+)
 from services.chassis.service import Api
 
 ADDRESSABLE = r"^[^/\x00-\x1f]*$"
@@ -75,6 +90,7 @@ class NewRequest(Body):
     answers: Answers = Field(default_factory=dict, description="By the names of the fields of the type's form.")
     serial: str = Field("", max_length=100, description="Read from the device, in place of `device_id`.")
     contact_phone: str = Field("", max_length=40, description="Whom to call on site, if not the customer.")
+    site_id: str = Field("", max_length=100, description="Another place of the customer's, where service is wanted.")
     address: str = Field("", max_length=400, description="As people write it, with province, city and district.")
     message_id: str = Field(
         "", max_length=150, description="The channel's own name of the message; its repeat gets the first answer."
@@ -92,6 +108,7 @@ class Supplement(Body):
     serial: str = Field("", max_length=100)
     contact_phone: str = Field("", max_length=40)
     address: str = Field("", max_length=400)
+    site_id: str = Field("", max_length=100)
 
 
 class Withdrawal(Body):
@@ -151,6 +168,7 @@ class RequestView(Body):
     """What was read out and leads to no device of this customer."""
     contact_phone: str
     address: str
+    site_id: str
     division: str
     missing: list[str]
     """`field: what is wrong with it`."""
@@ -213,12 +231,44 @@ class CustomerView(Body):
     lon_udeg: int
 
 
+class NewSite(Body):
+    site_id: str = Field("", max_length=100, pattern=ADDRESSABLE)
+    name: str = Field(min_length=1, max_length=200)
+    address: str = Field("", max_length=400)
+    region: str = Field(min_length=1, max_length=100)
+    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG, description="Millionths of a degree, WGS-84")
+    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+
+
+class SiteView(Body):
+    site_id: str
+    version: int
+    customer_id: str
+    name: str
+    address: str
+    region: str
+    lat_udeg: int
+    lon_udeg: int
+
+
 class NewDevice(Body):
     device_id: str = Field("", max_length=100, pattern=ADDRESSABLE)
     customer_id: str = Field(max_length=100)
     model: str = Field(min_length=1, max_length=100)
     serial: str = Field(min_length=1, max_length=100)
     skill: str = Field(min_length=1, max_length=100)
+
+
+class SheetCustomer(NewCustomer):
+    """A row of a file: it must say which customer it is, so that it can be sent again."""
+
+    customer_id: str = Field(min_length=1, max_length=100, pattern=ADDRESSABLE)
+
+
+class SheetDevice(NewDevice):
+    """A row of a file: it must say which device it is, so that it can be sent again."""
+
+    device_id: str = Field(min_length=1, max_length=100, pattern=ADDRESSABLE)
 
 
 class DeviceView(Body):
@@ -480,7 +530,9 @@ def _requests(api: Api) -> APIRouter:
     @router.post("/{request_id}/supplement", summary="Give what was missing")
     async def supplement(request_id: str, body: Supplement, call: Call = command("customer", "agent")) -> Accepted:
         row = await own(request_id, call)
-        known: dict[str, Any] = {f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id")}
+        known: dict[str, Any] = {
+            f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id", "site_id")
+        }
         known |= {"known_description": call.open(row["description"]), "known_answers": _answers(row, call)}
         known |= {f"known_{name}": call.open(row[name]) for name in ("contact_phone", "address")}
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
@@ -533,6 +585,70 @@ def _candidate(row: Mapping[str, Any], asked: Asked) -> Candidate:
     )
 
 
+class Refused(BaseModel):
+    """A row that was not taken."""
+
+    line: int
+    why: str
+
+
+class Imported(BaseModel):
+    """What became of the rows of a file: each is taken or refused by itself. One that is sent again changes nothing."""
+
+    taken: int
+    refused: list[Refused]
+    reject_file: str
+    """CSV of the refused rows with the reason: correct it and send it again. Empty if all were taken."""
+
+
+SHEET: Mapping[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {
+                "schema": {"type": "string", "format": "binary"}
+            },
+        },
+    }
+}
+
+AT_ONCE = 32
+"""Rows of one file that are decided at a time."""
+
+Row = TypeVar("Row", bound=Body)
+
+
+async def _imported(call: Call, kind: type[Row], register: Callable[[Row, str], Awaitable[Any]]) -> Imported:
+    try:
+        rows = await asyncio.to_thread(rows_of, await call.body())
+    except Unreadable as error:
+        raise Problem("sheet.unreadable", why=str(error)) from None
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(row: SheetRow) -> str:
+        try:
+            said = kind(**row.cells)
+        except ValidationError as error:
+            return "; ".join([f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()])
+        content = hashlib.sha256(said.model_dump_json().encode()).hexdigest()
+        async with gate:
+            try:
+                await register(said, f"{kind.__name__}/{content}")
+            except Rejected as no:
+                facts = ", ".join([f"{name} {value}" for name, value in no.facts.items()])
+                return f"{no.code}: {facts}"
+        return ""
+
+    answers = await asyncio.gather(*[one(row) for row in rows])
+    refused = [(row, why) for row, why in zip(rows, answers, strict=True) if why]
+    return Imported(
+        taken=len(rows) - len(refused),
+        refused=[Refused(line=row.line, why=why) for row, why in refused],
+        reject_file=reject_file(refused),
+    )
+
+
 def _customers(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/customers", tags=["customers"])
     table = CUSTOMERS.table
@@ -544,6 +660,17 @@ def _customers(api: Api) -> APIRouter:
         answer = await call.ask(asked, versioned=customer_stream(customer_id))
         return Accepted.of(answer, id=customer_id)
 
+    @router.post(
+        "/import",
+        summary="Register the customers of a CSV or XLSX file",
+        openapi_extra=dict(SHEET),
+    )
+    async def bring(call: Call = command("agent", "operator")) -> Imported:
+        async def one(said: SheetCustomer, key: str) -> None:
+            await call.ask(RegisterCustomer(**said.model_dump()), item=(key, said))
+
+        return await _imported(call, SheetCustomer, one)
+
     @router.get("/{customer_id}", summary="One customer")
     async def one(customer_id: str, call: Call = query("customer", *STAFF)) -> CustomerView:
         row = await call.one(select(table).where(table.c.customer_id == customer_id))
@@ -553,7 +680,33 @@ def _customers(api: Api) -> APIRouter:
         opened = {name: call.open(row[name]) for name in ("name", "phone", "street")}
         return CustomerView(**{name: row[name] for name in CustomerView.model_fields} | opened)
 
+    async def own(customer_id: str, call: Call) -> None:
+        row = await call.one(select(table).where(table.c.customer_id == customer_id))
+        if row is None or not call.owns(customer_id):
+            raise absent("customer", customer_id)
+
+    @router.post("/{customer_id}/sites", status_code=201, summary="Register another place of a customer's")
+    async def register_site(customer_id: str, body: NewSite, call: Call = command("agent", "operator")) -> Accepted:
+        await own(customer_id, call)
+        site_id = body.site_id or call.new_id()
+        asked = RegisterSite(**body.model_dump() | {"site_id": site_id, "customer_id": customer_id})
+        return Accepted.of(await call.ask(asked, versioned=site_stream(site_id)), id=site_id)
+
+    @router.get("/{customer_id}/sites", summary="The other places of a customer's")
+    async def sites(
+        customer_id: str, call: Call = query("customer", *STAFF), cursor: str | None = None, limit: Limit = 50
+    ) -> Page[SiteView]:
+        await own(customer_id, call)
+        rows = select(SITES.table).where(SITES.table.c.customer_id == customer_id)
+        page = await call.page(rows, order_by=[SITES.table.c.site_id], cursor=cursor, limit=limit)
+        return page.map(lambda row: _site_view(row, call))
+
     return router
+
+
+def _site_view(row: Mapping[str, Any], call: Call) -> SiteView:
+    opened = {name: call.open(row[name]) for name in ("name", "address")}
+    return SiteView(**{name: row[name] for name in SiteView.model_fields} | opened)
 
 
 def _devices(api: Api) -> APIRouter:
@@ -566,6 +719,17 @@ def _devices(api: Api) -> APIRouter:
         asked = RegisterDevice(**body.model_dump() | {"device_id": device_id})
         answer = await call.ask(asked, versioned=device_stream(device_id))
         return Accepted.of(answer, id=device_id)
+
+    @router.post(
+        "/import",
+        summary="Register the devices of a CSV or XLSX file",
+        openapi_extra=dict(SHEET),
+    )
+    async def bring(call: Call = command("agent", "operator")) -> Imported:
+        async def one(said: SheetDevice, key: str) -> None:
+            await call.ask(RegisterDevice(**said.model_dump()), item=(key, said))
+
+        return await _imported(call, SheetDevice, one)
 
     @router.get("", summary="Devices of a customer, or all")
     async def some(

@@ -42,6 +42,7 @@ class SubmitRequest(Command):
     """What was read out of the device; `device_id` is the device that the register knows by it, if any."""
     contact_phone: str = Field("", max_length=40)
     address: str = Field("", max_length=400)
+    site_id: str = Field("", max_length=100)
     message_id: str = Field("", max_length=200)
     """`channel/name`: the channel's own name of the message. It is taken once."""
     day: str
@@ -61,9 +62,11 @@ class SupplementRequest(Command):
     serial: str = Field("", max_length=100)
     contact_phone: str = Field("", max_length=40)
     address: str = Field("", max_length=400)
+    site_id: str = Field("", max_length=100)
     known_request_type: str = ""
     known_customer_id: str = ""
     known_device_id: str = ""
+    known_site_id: str = ""
     """What the view says was given before: these are the streams that the decision reads."""
     known_description: str = Field("", max_length=4_000)
     """The same of the description, opened: no state holds what is sealed, and the request must carry it on."""
@@ -141,6 +144,18 @@ class RegisterCustomer(Command):
     phone: str = Field(min_length=5, max_length=40)
     street: str = Field(max_length=400)
     kind: CustomerKind = "person"
+    region: str = Field(min_length=1, max_length=100)
+    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
+    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+
+
+class RegisterSite(Command):
+    """Another place of a customer's, or all that is known of it as it is now."""
+
+    site_id: str
+    customer_id: str
+    name: str = Field(min_length=1, max_length=200)
+    address: str = Field(max_length=400)
     region: str = Field(min_length=1, max_length=100)
     lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
     lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)

@@ -13,6 +13,7 @@ from intake.commands import (
     MergeRequest,
     RegisterCustomer,
     RegisterDevice,
+    RegisterSite,
     RemindRequest,
     ReopenRequest,
     ResolveRemotely,
@@ -24,7 +25,7 @@ from intake.commands import (
 from intake.deadlines import ON_TIMER, TIMERS
 from intake.domain import register, request
 from intake.policies import POLICIES
-from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES
+from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.journal.rules import Handler, Rules, on_stream
@@ -32,7 +33,14 @@ from services.chassis.service import Service
 
 RULES = Rules(
     service="intake",
-    streams=(request.REQUEST, request.NUMBERS, register.CUSTOMER, register.DEVICE, register.REQUEST_TYPE),
+    streams=(
+        request.REQUEST,
+        request.NUMBERS,
+        register.CUSTOMER,
+        register.SITE,
+        register.DEVICE,
+        register.REQUEST_TYPE,
+    ),
     handlers=(
         Handler(
             SubmitRequest,
@@ -51,6 +59,11 @@ RULES = Rules(
         on_stream(CancelRequest, lambda c: request.request_stream(c.request_id), request.cancel),
         on_stream(CloseRequest, lambda c: request.request_stream(c.request_id), request.close),
         on_stream(RegisterCustomer, lambda c: register.customer_stream(c.customer_id), register.register_customer),
+        Handler(
+            RegisterSite,
+            lambda c: (register.site_stream(c.site_id), register.customer_stream(c.customer_id)),
+            register.register_site,
+        ),
         Handler(
             RegisterDevice,
             lambda c: (register.device_stream(c.device_id), register.customer_stream(c.customer_id)),
@@ -71,7 +84,7 @@ RULES = Rules(
 service = Service(
     name="intake",
     rules=RULES,
-    views=(REQUESTS, CUSTOMERS, DEVICES, REQUEST_TYPES, SERVICE_RECORDS),
+    views=(REQUESTS, CUSTOMERS, SITES, DEVICES, REQUEST_TYPES, SERVICE_RECORDS),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.event import Event
-from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined
+from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined, SiteRegistered
 from contracts.problems import Rejected
-from intake.commands import DefineRequestType, LoadPack, RegisterCustomer, RegisterDevice
+from intake.commands import DefineRequestType, LoadPack, RegisterCustomer, RegisterDevice, RegisterSite
 from intake.domain.form import is_phone, judge, pattern_fault
 from services.chassis.journal.rules import Claim, States, Stream
 
@@ -34,6 +34,16 @@ class Device:
     skill: str
 
 
+@dataclass(frozen=True)
+class Site:
+    """Another place of a customer's; none of it is personal."""
+
+    customer_id: str
+    region: str
+    lat_udeg: int
+    lon_udeg: int
+
+
 CustomerEvent = CustomerRegistered | CustomerUpdated
 
 
@@ -58,6 +68,24 @@ def register_customer(customer: Customer | None, command: RegisterCustomer) -> l
 
 def evolve_customer(_: Customer | None, event: CustomerEvent) -> Customer:
     return Customer(event.region, event.lat_udeg, event.lon_udeg)
+
+
+def site_stream(site_id: str) -> str:
+    return f"site/{site_id}"
+
+
+def register_site(states: States, command: RegisterSite) -> list[Event]:
+    if states[customer_stream(command.customer_id)] is None:
+        raise Rejected("customer.unknown", customer_id=command.customer_id)
+    known: Site | None = states[site_stream(command.site_id)]
+    if known is not None and known.customer_id != command.customer_id:
+        raise Rejected("site.not-theirs", site_id=command.site_id)
+    place = {"lat_udeg": rounded(command.lat_udeg), "lon_udeg": rounded(command.lon_udeg)}
+    return [SiteRegistered(**command.model_dump() | place)]
+
+
+def evolve_site(_: Site | None, event: SiteRegistered) -> Site:
+    return Site(event.customer_id, event.region, event.lat_udeg, event.lon_udeg)
 
 
 def register_device(states: States, command: RegisterDevice) -> list[Event]:
@@ -120,5 +148,6 @@ def version_of(versions: Versions, wanted: int) -> RequestTypeDefined | None:
 
 
 CUSTOMER: Stream[Customer | None] = Stream("customer", None, evolve_customer)
+SITE: Stream[Site | None] = Stream("site", None, evolve_site)
 DEVICE: Stream[Device | None] = Stream("device", None, evolve_device)
 REQUEST_TYPE: Stream[Versions] = Stream("request-type", (), lambda versions, event: (*versions, event))

@@ -45,7 +45,16 @@ from intake.commands import (
 )
 from intake.domain.address import parse
 from intake.domain.form import Lack, is_phone, lacks, serial_lack
-from intake.domain.register import Customer, Device, customer_stream, device_stream, type_stream, version_of
+from intake.domain.register import (
+    Customer,
+    Device,
+    Site,
+    customer_stream,
+    device_stream,
+    site_stream,
+    type_stream,
+    version_of,
+)
 from services.chassis.journal.rules import Claim, States, Stream
 
 
@@ -63,6 +72,7 @@ class Incomplete:
     type_version: int
     customer_id: str
     device_id: str
+    site_id: str
     urgency: Urgency
     impact: Impact
     remind_after_s: int
@@ -157,6 +167,7 @@ class _Given:
     serial: str
     contact_phone: str
     address: str
+    site_id: str
     message_id: str = ""
     type_version: int = 0
     """The version of its type that it keeps; 0 takes the newest."""
@@ -169,6 +180,7 @@ def submit_reads(command: SubmitRequest) -> tuple[str, ...]:
         type_stream(command.request_type),
         customer_stream(command.customer_id),
         device_stream(command.device_id),
+        site_stream(command.site_id),
     )
 
 
@@ -187,6 +199,7 @@ def supplement_reads(command: SupplementRequest) -> tuple[str, ...]:
         *{type_stream(command.request_type), type_stream(command.known_request_type)},
         *{customer_stream(command.customer_id), customer_stream(command.known_customer_id)},
         *{device_stream(command.device_id), device_stream(command.known_device_id)},
+        *{site_stream(command.site_id), site_stream(command.known_site_id)},
     )
 
 
@@ -197,6 +210,7 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 "request_type": known.request_type,
                 "customer_id": known.customer_id,
                 "device_id": known.device_id,
+                "site_id": known.site_id,
                 "description": command.known_description,
                 "serial": "",
                 "contact_phone": command.known_contact_phone,
@@ -220,6 +234,7 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 serial=command.serial,
                 contact_phone=command.contact_phone or command.known_contact_phone,
                 address=command.address or command.known_address,
+                site_id=command.site_id or known.site_id,
                 type_version=0 if "request_type" in changed else known.type_version,
             )
             told = RequestSupplemented(
@@ -260,14 +275,19 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
     missing += _lacks_of_device(kind, device, given)
     if given.contact_phone and not is_phone(given.contact_phone):
         missing.append(Lack("contact_phone", "this is no phone number that exists", "电话号码无效"))
-    division, lack = _where(given.address, customer)
+    site: Site | None = states.get(site_stream(given.site_id))
+    if given.site_id and (site is None or site.customer_id != given.customer_id):
+        words = f"no site {given.site_id!r} of this customer is registered", f"该客户没有地点 {given.site_id!r}"
+        missing.append(Lack("site_id", *words))
+    place = site or customer
+    division, lack = _where(given.address, place)
     missing += [lack] if lack else []
     if kind and len(given.description.strip()) < kind.min_description:
         least = kind.min_description
         missing.append(Lack("description", f"at least {least} characters", f"描述至少 {least} 个字符"))
     if kind:
         missing += lacks(kind.form, given.answers)
-    if missing or kind is None or customer is None:
+    if missing or kind is None or place is None:
         return RequestIncomplete(
             request_id=given.request_id,
             number=given.number,
@@ -284,6 +304,7 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
             serial=given.serial,
             contact_phone=given.contact_phone,
             address=given.address,
+            site_id=given.site_id,
             message_id=given.message_id,
             remind_after_s=kind.remind_after_s if kind else DAY_S,
             expire_after_s=kind.expire_after_s if kind else 7 * DAY_S,
@@ -302,9 +323,9 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
         stated_urgency=given.urgency if given.urgency != urgency else "",
         impact=given.impact,
         duration_s=kind.duration_s,
-        region=customer.region,
-        lat_udeg=customer.lat_udeg,
-        lon_udeg=customer.lon_udeg,
+        region=place.region,
+        lat_udeg=place.lat_udeg,
+        lon_udeg=place.lon_udeg,
         description=given.description,
         kind=kind.kind,
         needs_visit=kind.needs_visit,
@@ -313,13 +334,14 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
         answers=answers_text(given.answers),
         contact_phone=given.contact_phone,
         address=given.address,
+        site_id=given.site_id,
         division=division,
         warranty_s=kind.warranty_s,
         message_id=given.message_id,
     )
 
 
-def _where(address: str, customer: Customer | None) -> tuple[str, Lack | None]:
+def _where(address: str, place: Customer | Site | None) -> tuple[str, Lack | None]:
     """The code of the division in which an address lies, or what must be asked of it."""
     if not address:
         return "", None
@@ -337,11 +359,11 @@ def _where(address: str, customer: Customer | None) -> tuple[str, Lack | None]:
         return "", Lack(
             "address", f"street and number in {division.full_name}", f"请写明{division.full_name}的街道门牌"
         )
-    known = {one.code for one in parse(customer.region).divisions} if customer else set()
-    if customer and known and division.code not in known:
+    known = {one.code for one in parse(place.region).divisions} if place else set()
+    if place and known and division.code not in known:
         words = (
-            f"it lies in {division.full_name}, and the customer's place in {customer.region}: correct one of them",
-            f"地址位于{division.full_name}，而客户登记地区为{customer.region}，请更正其一",
+            f"it lies in {division.full_name}, and the customer's place in {place.region}: correct one of them",
+            f"地址位于{division.full_name}，而客户登记地区为{place.region}，请更正其一",
         )
         return "", Lack("address", *words)
     return division.code, None
@@ -577,6 +599,7 @@ def evolve(request: Request, event: RequestEvent) -> Request:
                 event.type_version,
                 event.customer_id,
                 event.device_id,
+                event.site_id,
                 event.urgency,
                 event.impact,
                 event.remind_after_s,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from contracts.envelope import Envelope
-from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined
+from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined, SiteRegistered
 from services.chassis.views import Rows, View
 
 
@@ -17,6 +17,19 @@ def apply_customer(rows: Rows, event: CustomerRegistered | CustomerUpdated, enve
         phone=event.phone,
         street=event.street,
         kind=event.kind,
+        region=event.region,
+        lat_udeg=event.lat_udeg,
+        lon_udeg=event.lon_udeg,
+    )
+
+
+def apply_site(rows: Rows, event: SiteRegistered, envelope: Envelope) -> None:
+    rows.put(
+        event.site_id,
+        version=envelope.version,
+        customer_id=event.customer_id,
+        name=event.name,
+        address=event.address,
         region=event.region,
         lat_udeg=event.lat_udeg,
         lon_udeg=event.lon_udeg,
@@ -78,6 +91,24 @@ CUSTOMERS = View(
     },
     reads=(CustomerRegistered, CustomerUpdated),
     apply=apply_customer,
+)
+
+SITES = View(
+    name="sites",
+    version=1,
+    key={"site_id": str},
+    columns={
+        "version": 0,
+        "customer_id": "",
+        "name": "",
+        "address": "",
+        "region": "",
+        "lat_udeg": 0,
+        "lon_udeg": 0,
+    },
+    reads=(SiteRegistered,),
+    apply=apply_site,
+    indexes=(("customer_id",),),
 )
 
 DEVICES = View(

@@ -57,6 +57,7 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 answers=event.answers,
                 contact_phone=event.contact_phone,
                 address=event.address,
+                site_id=event.site_id,
                 missing="" if isinstance(event, RequestReceived) else "\n".join(event.missing),
                 missing_zh="" if isinstance(event, RequestReceived) else "\n".join(event.missing_zh),
                 **_of_type(event),
@@ -159,6 +160,7 @@ REQUESTS = View(
         "serial": "",
         "contact_phone": "",
         "address": "",
+        "site_id": "",
         "division": "",
         "channel": "",
         # What whoever submitted it was answered, for who says the same again.

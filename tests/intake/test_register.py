@@ -1,7 +1,9 @@
 """The registers: who the customers are, what stands at their places, what can be asked for."""
 
-from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined
-from intake.commands import DefineRequestType, RegisterCustomer, RegisterDevice
+import msgspec
+
+from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined, SiteRegistered
+from intake.commands import DefineRequestType, RegisterCustomer, RegisterDevice, RegisterSite
 from intake.service import RULES
 from tests.given import spec_for
 
@@ -52,3 +54,20 @@ def test_a_changed_request_type_is_its_next_version():
 def test_a_type_without_a_device_must_say_what_skill_it_takes():
     define = DefineRequestType(type_id="enquiry", name="Enquiry", needs_device=False)
     given().when(define).then_rejected("request-type.no-skill")
+
+
+SITE = {"site_id": "s-1", "customer_id": "c-1", "name": "店", "address": "路 2", "region": "海淀区"}
+
+
+def test_a_site_is_a_place_of_a_known_customer_and_stays_theirs():
+    place = {"lat_udeg": 39_959_449, "lon_udeg": 116_298_000}
+    registered = SiteRegistered(**SITE, lat_udeg=39_959_000, lon_udeg=116_298_000)
+    given(REGISTERED).when(RegisterSite(**SITE, **place)).then(registered)
+    given().when(RegisterSite(**SITE, **place)).then_rejected("customer.unknown")
+    other = msgspec.structs.replace(REGISTERED, customer_id="c-2")
+    theirs = RegisterSite(**SITE | {"customer_id": "c-2"}, **place)
+    given(REGISTERED, other, registered).when(theirs).then_rejected("site.not-theirs", site_id="s-1")
+
+
+def test_a_phone_that_cannot_be_called_is_refused():
+    given().when(REGISTER.model_copy(update={"phone": "12345"})).then_rejected("customer.phone-wrong")

@@ -22,6 +22,7 @@ from contracts.intake import (
     RequestTypeDefined,
     RequestUnmerged,
     RequestWithdrawn,
+    SiteRegistered,
     Work,
 )
 from intake.commands import (
@@ -304,6 +305,30 @@ def test_a_serial_number_that_the_maker_never_gives_is_a_misreading():
     given(*REGISTERS, luhn, imei).when(submit(serial="490154203237518")).then_types(NumberGiven, RequestReceived)
     misread = lines(*REGISTERS, luhn, imei, serial="490154203237578")
     assert misread[0][0] == "serial: its check digit does not fit: a digit was misread"
+
+
+SHOP = SiteRegistered(
+    site_id="s-1", customer_id="c-1", name="店", address="x", region="海淀区", lat_udeg=39_959_000, lon_udeg=116_298_000
+)
+
+
+def test_a_request_at_a_site_lies_there():
+    there = {"site_id": "s-1", "region": "海淀区", "lat_udeg": 39_959_000, "lon_udeg": 116_298_000}
+    given(*REGISTERS, SHOP).when(submit(site_id="s-1")).then(NUMBERED, received(**there))
+    address = "北京市海淀区中关村 1 号"
+    expected = received(**there, address=address, division="110108")
+    given(*REGISTERS, SHOP).when(submit(site_id="s-1", address=address)).then(NUMBERED, expected)
+
+
+def test_a_site_must_be_one_of_the_customers_own():
+    missing = "site_id: no site 's-1' of this customer is registered"
+    assert lines(*REGISTERS, site_id="s-1")[0][0] == missing
+    theirs = msgspec.structs.replace(SHOP, customer_id="c-2")
+    assert lines(*REGISTERS, theirs, site_id="s-1")[0][0] == missing
+    waiting = incomplete(missing, site_id="s-2")
+    asked = supplement(known_device_id="d-1", known_site_id="s-2", site_id="s-1")
+    _, event = given(*REGISTERS, SHOP, waiting).when(asked).then_types(RequestSupplemented, RequestReceived)
+    assert (event.site_id, event.region) == ("s-1", "海淀区")
 
 
 # Nobody answers.

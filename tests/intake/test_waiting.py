@@ -79,6 +79,7 @@ def test_who_answers_is_left_alone(tmp_path):
         await later(it, DAY)
         path = f"/v1/requests/{made['id']}/supplement"
         await it.call("c-1", "customer", "POST", path, json={"device_id": "d-1"})
+        assert await it.running.journal.next_due() is None
         await later(it, 30 * DAY)
         await said(it, "RequestReminded")
         assert (await request(it, made["id"]))["state"] == "received"

@@ -91,6 +91,8 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/devices": {"device_id": "D-one-refrigeration", "customer_id": "one", "model": "M-refrigeration"}
     | {"serial": "one-refrigeration", "skill": "refrigeration"},
     "/v1/request-types/{type_id}": {"name": "Repair", "duration_s": 600, "min_description": 2},
+    "/v1/customers/import": b"customer_id,name,phone,region,lat_udeg,lon_udeg\nsheet,S,13800000000,East,0,0\n",
+    "/v1/devices/import": b"device_id,customer_id,model,serial,skill\nsheet,one,M,sheet,laundry\n",
     "/v1/request-types/packs": {"pack_id": "it"},
     "/v1/orders/{order_id}/assign": {"engineer_id": "one"},
     "/v1/orders/{order_id}/reassign": {"engineer_id": "two", "reason": "nearer"},

@@ -57,7 +57,7 @@ def routes(world: World, *methods: str) -> list[Route]:
 
 NO_COMMANDS = {"/v1/sessions", "/v1/sessions/renewals"}
 """They change nothing that is recorded: a session is not a thing of ours."""
-MANY_COMMANDS = {"/v1/orders/history"}
+MANY_COMMANDS = {"/v1/orders/history", "/v1/customers/import", "/v1/devices/import"}
 """Each of its rows has a key of its own."""
 
 
@@ -275,6 +275,8 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked("POST", f"{twin}/unmerge", "agent", "", "a2")
     await asked("POST", f"{twin}/resolve", "agent", "", "a3", json={"action": "restarted"})
     await asked("POST", f"{closed}/reopen", "customer", customer, "a4", json={"reason": firm.words("one")["reason"]})
+    place = {"name": "branch", "region": "朝阳区", "lat_udeg": 39_921_000, "lon_udeg": 116_443_000}
+    await asked("POST", f"/v1/customers/{customer}/sites", "agent", "", "a6", json=place)
     await asked("POST", "/v1/request-types/packs", "manager", "", "a5", json={"pack_id": "it"})
 
 

@@ -60,7 +60,7 @@ async def _entries(journal):
 
 
 async def _upset(people, firm):
-    """What does not go straight: a withdrawal, a declined order, a reassignment, an aborted visit."""
+    """A site, and what does not go straight: a withdrawal, a declined order, a reassignment, an aborted visit."""
 
     async def submitted(number):
         device = firm.devices[number]
@@ -72,6 +72,8 @@ async def _upset(people, firm):
         return answer["id"], who, page["items"][0]
 
     request_id, who, _ = await submitted(1)
+    shop = {"name": "店", "region": "海淀区", "lat_udeg": 39_959_000, "lon_udeg": 116_298_000}
+    await people.call("POST", f"/v1/customers/{who}/sites", "agent", "", "upset-s", json=shop)
     await people.call("POST", f"/v1/requests/{request_id}/withdraw", "customer", who, "upset-w", json={})
     _, _, visit = await submitted(2)
     reason = {"reason": "not today"}

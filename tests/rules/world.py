@@ -287,6 +287,10 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         answer = await people.call("POST", "/v1/requests", "customer", customer, f"{key}{nth}", json=body)
         return str(answer["id"])
 
+    place = {"region": "朝阳区", "lat_udeg": 39_921_000, "lon_udeg": 116_443_000}
+    for nth in ("first", "second"):
+        path, shop = f"/v1/customers/{customer}/sites", {"name": f"{nth} shop", **place}
+        await people.call("POST", path, "agent", "", f"{key}{nth}-shop", json=shop)
     device = f"D-{customer}-{skill}"
     incomplete = await submit("incomplete", "", words["description"])
     twin = await submit("twin", "", words["description"])
