@@ -306,3 +306,228 @@ class HoursFreed(Event, frozen=True, kw_only=True):
     engineer_id: str
     day: str
     order_id: str
+
+
+# Service levels: the calendars that they are measured by, what was agreed, and the clocks of an order.
+
+ClockName = Literal["assign", "arrive", "fix"]
+"""What is to happen in time: somebody has the order, somebody is at the site, the work is done."""
+
+PauseReason = Literal["customer", "access", "parts", "weather", "third-party"]
+"""Who or what the order waits for while a clock may stand still."""
+
+
+class OpenHours(msgspec.Struct, frozen=True):
+    """A time of a weekday that counts, in the calendar's zone; what goes over midnight is two."""
+
+    weekday: Annotated[int, msgspec.Meta(ge=0, le=6)]
+    """0 is Monday."""
+    from_minute: Annotated[int, msgspec.Meta(ge=0, le=1440)]
+    to_minute: Annotated[int, msgspec.Meta(ge=0, le=1440)]
+
+
+class WeekOfHours(msgspec.Struct, frozen=True):
+    """What counts of a week from a date on, until the next such week."""
+
+    since: str
+    """ISO date in the calendar's zone."""
+    hours: tuple[OpenHours, ...]
+
+
+class SpecialDay(msgspec.Struct, frozen=True):
+    """A date on which the week does not hold: a holiday, or a day that is worked in the stead of one."""
+
+    day: str
+    """ISO date in the calendar's zone."""
+    name: str
+    works_as: Annotated[int, msgspec.Meta(ge=0, le=6)] | None = None
+    """The weekday whose hours it has; none for a holiday, on which nothing counts."""
+
+
+class CalendarFacts(Event, frozen=True, kw_only=True):
+    """What a business calendar is: all of it."""
+
+    calendar_id: str
+    revision: Positive
+    """Counted from its definition."""
+    name: str
+    zone: str
+    """IANA time zone of its hours and dates."""
+    weeks: tuple[WeekOfHours, ...]
+    """In the order of their dates."""
+    days: tuple[SpecialDay, ...] = ()
+    years: tuple[int, ...] | None = None
+    """The years that `days` cover; none: the calendar has no holidays, as around the clock."""
+
+
+@belongs_to("calendars", of=())
+class CalendarDefined(CalendarFacts, frozen=True, kw_only=True):
+    """There is a calendar by which service levels can be measured. Read by: nobody else yet."""
+
+
+@belongs_to("calendars", of=())
+class CalendarChanged(CalendarFacts, frozen=True, kw_only=True):
+    """
+    A calendar is this now: other hours from a date on, a table of holidays, or a mistake corrected.
+
+    Acted on by: dispatcher (restates the clocks that it touches, also those that have ended).
+    """
+
+    reason: str
+    changed_from: str
+    """ISO date in its zone: the first day on which other hours count than before."""
+    changed_until: str
+    """The last one; empty where there is no end to it."""
+
+
+class SlaClock(msgspec.Struct, frozen=True):
+    """How much time there is for one thing, by urgency, and what the clock waits for."""
+
+    clock: ClockName
+    calendar_id: str
+    """Empty: around the clock."""
+    low_s: Annotated[int, msgspec.Meta(ge=1)]
+    normal_s: Annotated[int, msgspec.Meta(ge=1)]
+    high_s: Annotated[int, msgspec.Meta(ge=1)]
+    critical_s: Annotated[int, msgspec.Meta(ge=1)]
+    excuses: tuple[PauseReason, ...] = ()
+    """The reasons for which it stands still; for others it goes on."""
+    restarts: bool = False
+    """When the order waits again after a visit, the time begins anew; otherwise it goes on with what is left."""
+
+
+@belongs_to("slas", of=())
+class SlaDefined(Event, frozen=True, kw_only=True):
+    """
+    A service level, or its next revision: what is promised to requests of some types from a time on.
+
+    An order keeps the revision that held when it was opened, and cites it. Read by: nobody else yet.
+    """
+
+    sla_id: str
+    revision: Positive
+    """Counted from the first."""
+    name: str
+    effective_from: Utc
+    """Orders opened from then on have it. No earlier than that of the revision before."""
+    request_types: tuple[str, ...] = ()
+    """For these; empty: for all that no other service level names."""
+    clocks: tuple[SlaClock, ...]
+
+
+class ClockTerms(msgspec.Struct, frozen=True):
+    """What was agreed for one clock of an order."""
+
+    clock: ClockName
+    calendar_id: str
+    allowed_s: Annotated[int, msgspec.Meta(ge=1)]
+    excuses: tuple[PauseReason, ...]
+    restarts: bool
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a clock stands after an event, and what is to be expected if nothing more happens."""
+
+    clock: ClockName
+    state: Literal["idle", "running", "paused", "stopped", "cancelled"]
+    as_of: Utc
+    """When `used_us` and `waited_us` were read."""
+    used_us: NonNegative
+    """Business time used of what is allowed, microseconds."""
+    waited_us: NonNegative
+    """Business time for which the clock stood still."""
+    started_at: Utc | None = None
+    """When what is measured began: the opening, or the last time that it began anew."""
+    stopped_at: Utc | None = None
+    due_at: Utc | None = None
+    """When the time is, or was, used up; none while it stands still with some left, or ended in time."""
+    next_percent: int = 0
+    """50, 75 or 100: what somebody will be told next; 0 for nothing."""
+    next_at: Utc | None = None
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A figure of a clock that was restated. Instants are ISO texts in UTC, durations microseconds."""
+
+    clock: ClockName
+    figure: Literal["due_at", "next_at", "breached", "used_us", "waited_us"]
+    before: str
+    after: str
+
+
+@belongs_to("order-clocks", of="order_id", key="request_id")
+class ClocksStarted(Event, frozen=True, kw_only=True):
+    """
+    The order has clocks from its opening on: by which service level, in which revision, and on what terms.
+
+    Acted on by: dispatcher (its timers tell when a clock warns or is breached). Read by: nobody else yet.
+    """
+
+    order_id: str
+    request_id: str
+    sla_id: str
+    revision: Positive
+    urgency: Urgency
+    opened_at: Utc
+    clocks: tuple[ClockTerms, ...]
+    standings: tuple[Standing, ...]
+
+
+@belongs_to("order-clocks", of="order_id", key="request_id", public=False)
+class ClocksMoved(Event, frozen=True, kw_only=True):
+    """Something happened that moves the clocks of the order. Where it was known late, SlaRestated says what changed."""
+
+    order_id: str
+    request_id: str
+    happening: Literal["paused", "resumed", "assigned", "waiting", "arrived", "finished", "cancelled"]
+    happened_at: Utc
+    reason: str = ""
+    """Of a pause; a resumption without one ends all."""
+    note: str = ""
+    standings: tuple[Standing, ...]
+
+
+@belongs_to("order-clocks", of="order_id", key="request_id")
+class SlaWarned(Event, frozen=True, kw_only=True):
+    """Half or three quarters of a clock's time are used up. Recorded once for each, by its timer."""
+
+    order_id: str
+    request_id: str
+    sla_id: str
+    revision: Positive
+    clock: ClockName
+    percent: Positive
+    reached_at: Utc
+    due_at: Utc | None = None
+    next_percent: int = 0
+    next_at: Utc | None = None
+
+
+@belongs_to("order-clocks", of="order_id", key="request_id")
+class SlaBreached(Event, frozen=True, kw_only=True):
+    """
+    What was promised did not happen in time. Recorded once, by its timer.
+
+    Taken back by SlaRestated, if it becomes known that it had happened, or that the clock should have stood still.
+    """
+
+    order_id: str
+    request_id: str
+    sla_id: str
+    revision: Positive
+    clock: ClockName
+    due_at: Utc
+
+
+@belongs_to("order-clocks", of="order_id", key="request_id")
+class SlaRestated(Event, frozen=True, kw_only=True):
+    """A fact that was known late, or a calendar that was changed, puts clocks elsewhere; this says where."""
+
+    order_id: str
+    request_id: str
+    cause: Literal["late-fact", "calendar"]
+    calendar_id: str = ""
+    """Of which calendar, and its revision."""
+    calendar_revision: int = 0
+    differences: tuple[Difference, ...]
+    standings: tuple[Standing, ...]

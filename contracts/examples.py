@@ -38,6 +38,12 @@ _USED: Final = (fieldwork.UsedPart("P-COMPRESSOR", VAN, 1), fieldwork.UsedPart("
 _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-SEALANT", 2))
 _PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
 
+_HOURS: Final = tuple(dispatcher.OpenHours(day, *span) for day in range(5) for span in ((540, 720), (780, 1_080)))
+_HOLIDAYS: Final = (dispatcher.SpecialDay("2026-02-14", "春节调休", 0), dispatcher.SpecialDay("2026-02-16", "春节"))
+_STANDING: Final = dispatcher.Standing(
+    "fix", "running", _at(2), 3_600_000_000, 0, started_at=_at(1), due_at=_at(10), next_percent=50, next_at=_at(6)
+)
+
 _ALL: Final[tuple[Event, ...]] = (
     # intake
     intake.RequestReceived(
@@ -195,6 +201,75 @@ _ALL: Final[tuple[Event, ...]] = (
         lon_udeg=125_289_000,
     ),
     dispatcher.HoursFreed(engineer_id=ENGINEER, day=DAY, order_id=ORDER),
+    dispatcher.CalendarDefined(
+        calendar_id="office",
+        revision=1,
+        name="办公时间",
+        zone="Asia/Shanghai",
+        weeks=(dispatcher.WeekOfHours("2026-01-01", _HOURS),),
+        days=_HOLIDAYS,
+        years=(2026,),
+    ),
+    dispatcher.CalendarChanged(
+        calendar_id="office",
+        revision=2,
+        name="办公时间",
+        zone="Asia/Shanghai",
+        weeks=(dispatcher.WeekOfHours("2026-01-01", _HOURS),),
+        days=_HOLIDAYS,
+        years=(2026,),
+        reason="国务院放假安排",
+        changed_from="2026-02-14",
+        changed_until="2026-02-23",
+    ),
+    dispatcher.SlaDefined(
+        sla_id="standard",
+        revision=1,
+        name="标准服务",
+        effective_from=_at(0),
+        request_types=("repair",),
+        clocks=(
+            dispatcher.SlaClock("assign", "office", 1_800, 1_800, 900, 600),
+            dispatcher.SlaClock("fix", "office", 172_800, 86_400, 28_800, 14_400, ("customer", "parts"), True),
+        ),
+    ),
+    dispatcher.ClocksStarted(
+        **_OF_ORDER,
+        sla_id="standard",
+        revision=1,
+        urgency="high",
+        opened_at=_at(1),
+        clocks=(dispatcher.ClockTerms("fix", "office", 28_800, ("customer", "parts"), True),),
+        standings=(_STANDING,),
+    ),
+    dispatcher.ClocksMoved(
+        **_OF_ORDER,
+        happening="paused",
+        happened_at=_at(2),
+        reason="customer",
+        note="客户不在家",
+        standings=(_STANDING,),
+    ),
+    dispatcher.SlaWarned(
+        **_OF_ORDER,
+        sla_id="standard",
+        revision=1,
+        clock="fix",
+        percent=50,
+        reached_at=_at(6),
+        due_at=_at(10),
+        next_percent=75,
+        next_at=_at(8),
+    ),
+    dispatcher.SlaBreached(**_OF_ORDER, sla_id="standard", revision=1, clock="fix", due_at=_at(10)),
+    dispatcher.SlaRestated(
+        **_OF_ORDER,
+        cause="calendar",
+        calendar_id="office",
+        calendar_revision=2,
+        differences=(dispatcher.Difference("fix", "breached", "true", "false"),),
+        standings=(_STANDING,),
+    ),
     # fieldwork
     fieldwork.VisitPlanned(
         **_ON_SITE,

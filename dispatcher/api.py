@@ -15,7 +15,7 @@ from sqlalchemy import or_, select
 
 from contracts.dispatcher import Reason
 from contracts.intake import Urgency
-from dispatcher import history_api
+from dispatcher import history_api, sla_api
 from dispatcher.commands import (
     AssignByHand,
     CancelOrder,
@@ -219,6 +219,7 @@ def _at(value: int | None) -> datetime | None:
 def routes(api: Api) -> APIRouter:
     router = APIRouter()
     router.include_router(history_api.routes(api))
+    router.include_router(sla_api.routes(api))
     router.include_router(_orders(api))
     router.include_router(_engineers(api))
     return router

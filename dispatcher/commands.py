@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import Any, Literal
 
 import msgspec
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializer
 
-from contracts.dispatcher import OrderFinished, OrderOpened, OrderPaused, OrderQueued, OrderTaken, Shift
+from contracts.dispatcher import (
+    ClockName,
+    OpenHours,
+    OrderFinished,
+    OrderOpened,
+    OrderPaused,
+    OrderQueued,
+    OrderTaken,
+    PauseReason,
+    Shift,
+    SlaClock,
+    SpecialDay,
+)
 from contracts.intake import Urgency
 from services.chassis.command import Command
 
@@ -217,3 +230,172 @@ class FreeHours(Command):
     engineer_id: str
     day: str
     order_id: str
+
+
+# Service levels.
+
+
+class CalendarHours(BaseModel):
+    """A time of a weekday that counts; one over midnight is given as two."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weekday: int = Field(ge=0, le=6)
+    """0 is Monday."""
+    from_minute: int = Field(ge=0, lt=1_440)
+    to_minute: int = Field(gt=0, le=1_440)
+
+    def of(self) -> OpenHours:
+        return OpenHours(self.weekday, self.from_minute, self.to_minute)
+
+
+class CalendarWeek(BaseModel):
+    """What counts of a week, from a date on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    since: date = date(2000, 1, 1)
+    hours: tuple[CalendarHours, ...] = Field(min_length=1, max_length=100)
+
+
+class CalendarDay(BaseModel):
+    """A holiday, or a day that is worked in the stead of one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    day: date
+    name: str = Field("", max_length=100)
+    works_as: int | None = Field(None, ge=0, le=6)
+    """The weekday whose hours it has, 0 is Monday; none for a holiday."""
+
+    def of(self) -> SpecialDay:
+        return SpecialDay(self.day.isoformat(), self.name, self.works_as)
+
+
+class CalendarSays(Command):
+    """All that a calendar is."""
+
+    calendar_id: str
+    name: str
+    zone: str
+    weeks: tuple[CalendarWeek, ...]
+    days: tuple[CalendarDay, ...] = ()
+    years: tuple[int, ...] | None = None
+
+
+class DefineCalendar(CalendarSays):
+    """There is a calendar by which service levels can be measured."""
+
+
+class ChangeCalendar(CalendarSays):
+    """A calendar is this now; what was measured by it is measured anew."""
+
+    reason: str
+
+
+class ImportHolidays(Command):
+    """The table of holidays of some years, in the stead of what the calendar had for them."""
+
+    calendar_id: str
+    years: tuple[int, ...]
+    days: tuple[CalendarDay, ...]
+    reason: str
+
+
+class ClockAgreed(BaseModel):
+    """How much time there is for one thing, by urgency."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clock: ClockName
+    calendar_id: str = Field("", max_length=100)
+    """Empty: around the clock."""
+    low_s: int = Field(ge=1, le=366 * 86_400)
+    normal_s: int = Field(ge=1, le=366 * 86_400)
+    high_s: int = Field(ge=1, le=366 * 86_400)
+    critical_s: int = Field(ge=1, le=366 * 86_400)
+    excuses: tuple[PauseReason, ...] = Field((), max_length=10)
+    """The reasons for which the clock stands still."""
+    restarts: bool = False
+    """When the order waits again after a visit, the time begins anew."""
+
+    def of(self) -> SlaClock:
+        return SlaClock(**self.model_dump())
+
+
+class SlaSays(Command):
+    """What is promised from a time on."""
+
+    sla_id: str
+    name: str
+    effective_from: AwareDatetime | None = None
+    """None: from now on."""
+    request_types: tuple[str, ...] = ()
+    clocks: tuple[ClockAgreed, ...]
+    now: AwareDatetime
+
+
+class DefineSla(SlaSays):
+    """There is a service level."""
+
+
+class ReviseSla(SlaSays):
+    """A service level promises this to orders that are opened from then on."""
+
+
+class StartClocks(Command):
+    """The order is opened: by the service level that holds for it, its clocks start."""
+
+    order_id: str
+    request_id: str
+    request_type: str
+    urgency: Urgency
+    opened_at: AwareDatetime
+    now: AwareDatetime
+
+
+class MoveClocks(Command):
+    """Something happened to the order, now or earlier, that its clocks may care for."""
+
+    order_id: str
+    happening: Literal["assigned", "waiting", "arrived", "finished", "cancelled"]
+    happened_at: AwareDatetime
+    now: AwareDatetime
+
+
+class PauseClocks(Command):
+    """The order waits for something that is not ours to do."""
+
+    order_id: str
+    reason: PauseReason
+    note: str = ""
+    happened_at: AwareDatetime | None = None
+    """Since when; none: now."""
+    now: AwareDatetime
+
+
+class ResumeClocks(Command):
+    """What the order waited for is there."""
+
+    order_id: str
+    reason: PauseReason | None = None
+    """None: whatever it waited for."""
+    note: str = ""
+    happened_at: AwareDatetime | None = None
+    now: AwareDatetime
+
+
+class RestateClocks(Command):
+    """A calendar was changed: look where the clocks of this order stand by it."""
+
+    order_id: str
+    calendar_id: str
+    now: AwareDatetime
+
+
+class TellMark(Command):
+    """A part of a clock's time, or all of it, is used up."""
+
+    order_id: str
+    clock: ClockName
+    due_at: AwareDatetime

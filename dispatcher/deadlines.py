@@ -1,4 +1,4 @@
-"""The dispatcher's deadlines: by when somebody must be assigned, and when to look again."""
+"""The dispatcher's deadlines: by when somebody must be assigned, when to look again, the marks of SLA clocks."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import Any, Final
 
 from contracts.dispatcher import (
     AssignmentRetried,
+    ClockName,
+    ClocksMoved,
+    ClocksStarted,
     OrderAssigned,
     OrderCancelled,
     OrderDeclined,
     OrderFinished,
     OrderOpened,
     OrderReturned,
+    SlaRestated,
+    SlaWarned,
 )
 from contracts.envelope import Envelope
 from contracts.event import Event
-from dispatcher.commands import RecordOverdue, RetryAssignment
+from dispatcher.commands import RecordOverdue, RetryAssignment, TellMark
 from dispatcher.domain.order import ASSIGN_WITHIN
 from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
@@ -25,6 +30,9 @@ from services.chassis.journal.store import Timer, TimerKey
 
 OVERDUE: Final = "assignment-overdue"
 AGAIN: Final = "assign-again"
+
+CLOCK_OF: Final[Mapping[str, ClockName]] = {"sla-assign": "assign", "sla-arrive": "arrive", "sla-fix": "fix"}
+"""A timer for each clock of an order: its next mark, 50, 75 or 100 percent of the time."""
 
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(hours=1)
@@ -53,6 +61,14 @@ def _both(order_id: str, overdue: datetime | None, again: datetime | None) -> Se
     return [Arm(OVERDUE, order_id, overdue), Arm(AGAIN, order_id, again)]
 
 
+def when_clocks_stand(event: ClocksStarted | ClocksMoved | SlaRestated, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(f"sla-{standing.clock}", event.order_id, standing.next_at) for standing in event.standings]
+
+
+def when_warned(event: SlaWarned, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(f"sla-{event.clock}", event.order_id, event.next_at)]
+
+
 TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     OrderOpened: when_opened,
     OrderDeclined: when_it_waits_again,
@@ -61,6 +77,10 @@ TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     OrderAssigned: when_settled,
     OrderCancelled: when_settled,
     OrderFinished: when_settled,
+    ClocksStarted: when_clocks_stand,
+    ClocksMoved: when_clocks_stand,
+    SlaRestated: when_clocks_stand,
+    SlaWarned: when_warned,
 }
 
 
@@ -72,4 +92,12 @@ def retry(key: TimerKey, timer: Timer) -> RetryAssignment:
     return RetryAssignment(order_id=key.key)
 
 
-ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {OVERDUE: record_overdue, AGAIN: retry}
+def tell_mark(key: TimerKey, timer: Timer) -> TellMark:
+    return TellMark(order_id=key.key, clock=CLOCK_OF[key.name], due_at=at_micros(timer.due))
+
+
+ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {
+    OVERDUE: record_overdue,
+    AGAIN: retry,
+    **dict.fromkeys(CLOCK_OF, tell_mark),
+}

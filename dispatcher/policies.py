@@ -8,12 +8,15 @@ reads those few from their streams.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, assert_never
+from datetime import date
+from typing import Any, Final, Literal, assert_never
 
 from contracts.dispatcher import (
     AssignmentRetried,
+    CalendarChanged,
     EngineerRegistered,
     HoursFreed,
+    OrderAssigned,
     OrderCancelled,
     OrderDeclined,
     OrderFinished,
@@ -22,7 +25,7 @@ from contracts.dispatcher import (
     OrderReturned,
 )
 from contracts.envelope import Envelope
-from contracts.fieldwork import EngineerDeparted, ServiceCompleted, VisitAborted
+from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceCompleted, VisitAborted
 from contracts.intake import RequestReceived, RequestWithdrawn
 from contracts.problems import NotYet
 from dispatcher.commands import (
@@ -30,15 +33,21 @@ from dispatcher.commands import (
     Candidate,
     FinishOrder,
     FreeHours,
+    MoveClocks,
     OpenOrder,
+    RestateClocks,
     ReturnOrder,
+    StartClocks,
     StartOrder,
     WithdrawOrder,
 )
 from dispatcher.domain.matching import POINTS_AN_HOUR, Offer, best_hours, can_do, rank
 from dispatcher.projections.board import ONE_ORDER, WAITING_ORDERS, declined_by, work_of
+from dispatcher.projections.clocks import MEASURED_BY
 from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, bookings, horizon
 from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, registered
+from dispatcher.projections.slas import ANY_SLA
+from services.chassis.clock import EPOCH, micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -147,6 +156,77 @@ async def when_engineer_has_time(
     return asked
 
 
+async def when_order_moves(
+    event: OrderOpened
+    | OrderAssigned
+    | OrderDeclined
+    | OrderReturned
+    | OrderCancelled
+    | EngineerArrived
+    | ServiceCompleted,
+    envelope: Envelope,
+    facts: Facts,
+) -> Sequence[StartClocks | MoveClocks]:
+    """
+    Start and move the clocks of the order, at the time when it happened.
+
+    Whether it has clocks, the decision sees: the view may not yet show those that were started a moment ago.
+    """
+    if not await facts.fetch(ANY_SLA, tenant=envelope.tenant):
+        return []
+    now = facts.now()
+    if isinstance(event, OrderOpened):
+        return [
+            StartClocks(
+                order_id=event.order_id,
+                request_id=event.request_id,
+                request_type=event.request_type,
+                urgency=event.urgency,
+                opened_at=envelope.time,
+                now=now,
+            )
+        ]
+    at = envelope.time
+    happening: Literal["assigned", "waiting", "arrived", "finished", "cancelled"]
+    match event:
+        case OrderAssigned():
+            happening = "assigned"
+        case OrderDeclined() | OrderReturned():
+            happening = "waiting"
+        case OrderCancelled():
+            happening = "cancelled"
+        case EngineerArrived():
+            happening, at = "arrived", event.arrived_at or at
+        case ServiceCompleted():
+            happening, at = "finished", event.finished_at or at
+        case _:
+            assert_never(event)
+    return [MoveClocks(order_id=event.order_id, happening=happening, happened_at=at, now=now)]
+
+
+async def when_calendar_changed(event: CalendarChanged, envelope: Envelope, facts: Facts) -> Sequence[RestateClocks]:
+    """Look again at every order whose clocks were measured by the days that changed, also those that have ended."""
+    if not event.changed_from:
+        return []
+    # A day more on either side, as the days are those of the calendar's zone.
+    first = _midnight(event.changed_from) - DAY_US
+    last = _midnight(event.changed_until) + 2 * DAY_US if event.changed_until else LAST_US
+    measured = await facts.fetch(
+        MEASURED_BY, tenant=envelope.tenant, calendar_id=event.calendar_id, first=first, last=last
+    )
+    now = facts.now()
+    orders = sorted({row["order_id"] for row in measured})
+    return [RestateClocks(order_id=order_id, calendar_id=event.calendar_id, now=now) for order_id in orders]
+
+
+DAY_US: Final = 86_400_000_000
+LAST_US: Final = 2**62
+
+
+def _midnight(day: str) -> int:
+    return micros(EPOCH + (date.fromisoformat(day) - EPOCH.date()))
+
+
 def _given_back(event: Any) -> list[FreeHours]:
     if event.frees is None:
         return []
@@ -159,4 +239,18 @@ POLICIES = (
     Policy("find-engineer", (OrderOpened, OrderDeclined, OrderReturned, AssignmentRetried), when_order_waits),
     Policy("give-hours-back", (OrderReassigned, OrderCancelled, OrderFinished), when_order_is_let_go),
     Policy("offer-free-hours", (HoursFreed, EngineerRegistered), when_engineer_has_time),
+    Policy(
+        "keep-clocks",
+        (
+            OrderOpened,
+            OrderAssigned,
+            OrderDeclined,
+            OrderReturned,
+            OrderCancelled,
+            EngineerArrived,
+            ServiceCompleted,
+        ),
+        when_order_moves,
+    ),
+    Policy("restate-clocks", (CalendarChanged,), when_calendar_changed),
 )

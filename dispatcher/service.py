@@ -9,27 +9,41 @@ from dispatcher.commands import (
     AssignByHand,
     AssignOrder,
     CancelOrder,
+    ChangeCalendar,
     DeclineOrder,
+    DefineCalendar,
+    DefineSla,
     FinishOrder,
     FreeHours,
+    ImportHolidays,
+    MoveClocks,
     OpenOrder,
+    PauseClocks,
     ReassignOrder,
     RecordHistory,
     RecordOverdue,
     RegisterEngineer,
+    RestateClocks,
+    ResumeClocks,
     RetryAssignment,
     ReturnOrder,
+    ReviseSla,
+    StartClocks,
     StartOrder,
     TakeOrder,
+    TellMark,
     UpdateEngineer,
     WithdrawOrder,
 )
 from dispatcher.deadlines import ON_TIMER, TIMERS
-from dispatcher.domain import assignment, engineer, engineer_day, order
+from dispatcher.domain import assignment, calendars, engineer, engineer_day, order, order_clocks, slas
 from dispatcher.policies import POLICIES
 from dispatcher.projections.board import BOARD
+from dispatcher.projections.calendars import CALENDARS
+from dispatcher.projections.clocks import CLOCKS
 from dispatcher.projections.engineer_days import ENGINEER_DAYS
 from dispatcher.projections.engineers import ENGINEERS
+from dispatcher.projections.slas import SLAS
 from services.chassis.journal.rules import Handler, Rules, Stream
 from services.chassis.service import Service
 
@@ -46,6 +60,9 @@ OF_ORDER: tuple[type[Any], ...] = (
     RecordHistory,
 )
 OF_ENGINEER: tuple[type[Any], ...] = (RegisterEngineer, UpdateEngineer)
+OF_CLOCKS: tuple[type[Any], ...] = (StartClocks, MoveClocks, PauseClocks, ResumeClocks, RestateClocks, TellMark)
+OF_CALENDARS: tuple[type[Any], ...] = (DefineCalendar, ChangeCalendar, ImportHolidays)
+OF_SLAS: tuple[type[Any], ...] = (DefineSla, ReviseSla)
 
 RULES = Rules(
     service="dispatcher",
@@ -53,6 +70,9 @@ RULES = Rules(
         Stream("order", order.INITIAL, order.evolve),
         Stream("engineer", engineer.INITIAL, engineer.evolve),
         Stream("engineer-day", engineer_day.INITIAL, engineer_day.evolve),
+        Stream("order-clocks", order_clocks.INITIAL, order_clocks.evolve),
+        Stream(calendars.STREAM, calendars.INITIAL, calendars.evolve),
+        Stream(slas.STREAM, slas.INITIAL, slas.evolve),
     ),
     handlers=(
         *[Handler(command, lambda c: (order.stream(c.order_id),), order.decide) for command in OF_ORDER],
@@ -61,6 +81,9 @@ RULES = Rules(
         Handler(TakeOrder, assignment.reads_of_engineer, assignment.take),
         Handler(AssignByHand, assignment.reads_of_engineer, assignment.assign_by_hand),
         Handler(ReassignOrder, assignment.reads_of_engineer, assignment.reassign),
+        *[Handler(command, order_clocks.reads, order_clocks.decide) for command in OF_CLOCKS],
+        *[Handler(command, lambda c: (calendars.STREAM,), calendars.decide) for command in OF_CALENDARS],
+        *[Handler(command, slas.reads, slas.decide) for command in OF_SLAS],
         Handler(FreeHours, lambda c: (engineer_day.stream(c.engineer_id, c.day),), engineer_day.decide),
     ),
     timers=TIMERS,
@@ -69,7 +92,7 @@ RULES = Rules(
 service = Service(
     name="dispatcher",
     rules=RULES,
-    views=(BOARD, ENGINEERS, ENGINEER_DAYS),
+    views=(BOARD, ENGINEERS, ENGINEER_DAYS, CALENDARS, SLAS, CLOCKS),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

@@ -136,8 +136,12 @@ class Calendar:
         """What counts of a local day."""
         if (special := self.days.get(day)) is not None:
             return special
+        return self.week_of(day)[day.weekday()]
+
+    def week_of(self, day: date) -> tuple[Hours, ...]:
+        """The hours of each weekday, Monday first, that hold on a day; none before the first week."""
         index = bisect_right(self.weeks, day, key=lambda week: week.since) - 1
-        return self.weeks[index].hours[day.weekday()] if index >= 0 else ()
+        return self.weeks[index].hours if index >= 0 else ((),) * 7
 
     def _year(self, year: int) -> _Year:
         if (known := self._laid_out.get(year)) is None:

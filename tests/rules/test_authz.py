@@ -58,6 +58,8 @@ STILL_OPEN = {
     "/v1/orders/{order_id}/candidates": "waiting_id",
     "/v1/orders/{order_id}/reassign": "assigned_id",
     "/v1/orders/{order_id}/decline": "assigned_id",
+    "/v1/orders/{order_id}/clocks/pause": "waiting_id",
+    "/v1/orders/{order_id}/clocks/resume": "waiting_id",
 } | {
     f"/v1/visits/{{visit_id}}/{step}": "planned_id"
     for step in ("depart", "arrive", "start", "parts", "finish", "accept", "refuse", "abort")
@@ -66,12 +68,22 @@ STILL_OPEN = {
 
 IN_EVERY_TENANT = {
     ("POST", "/v1/request-types/{type_id}"): "repair",
+    ("PUT", "/v1/calendars/{calendar_id}"): "office",
+    ("PUT", "/v1/calendars/{calendar_id}/holidays"): "office",
+    ("GET", "/v1/calendars/{calendar_id}"): "office",
+    ("GET", "/v1/calendars/{calendar_id}/time"): "office",
+    ("PUT", "/v1/slas/{sla_id}"): "standard",
+    ("GET", "/v1/slas/{sla_id}"): "standard",
+    ("GET", "/v1/slas/{sla_id}/clocks"): "standard",
     ("GET", "/v1/reports/{name}"): "efficiency",
     ("GET", "/v1/reports/{name}/events"): "efficiency",
 }
 """What a path names that belongs to nobody: the same name is there, or can be made, in each tenant."""
 
 HISTORY = {"order_id": "history-1", "request_id": "history-1", "team": "V5"}
+
+NINE_TO_SIX = {"weekday": 0, "from_minute": 540, "to_minute": 1080}
+WITHIN_A_MINUTE = {"clock": "fix", "low_s": 60, "normal_s": 60, "high_s": 60, "critical_s": 60}
 
 BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/sessions": {"user": "agent@demo", "password": DEMO_PASSWORD},
@@ -81,6 +93,8 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/devices": {"device_id": "D-one-refrigeration", "customer_id": "one", "model": "M-refrigeration"}
     | {"serial": "one-refrigeration", "skill": "refrigeration"},
     "/v1/request-types/{type_id}": {"name": "Repair", "duration_s": 600, "min_description": 2},
+    "/v1/calendars": {"calendar_id": "shop", "name": "Shop", "weeks": [{"hours": [NINE_TO_SIX]}]},
+    "/v1/slas": {"sla_id": "extra", "name": "Extra", "request_types": ["extra"], "clocks": [WITHIN_A_MINUTE]},
     "/v1/orders/{order_id}/assign": {"engineer_id": "one"},
     "/v1/orders/{order_id}/reassign": {"engineer_id": "two", "reason": "nearer"},
     "/v1/orders/history": {

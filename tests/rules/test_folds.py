@@ -17,6 +17,7 @@ from services.host import discover
 from services.serving import all_in_one, tokens_of
 from services.settings import Settings
 from tests.fold import assert_same_rows_shuffled
+from tests.rules.world import promise
 
 SERVICES = discover()
 VIEWS = [(name, view) for name, service in SERVICES.items() for view in service.views]
@@ -36,6 +37,7 @@ async def _served(settings):
             people = People(client, tokens_of(settings, SystemClock()))
             await host.led()
             await found(people, firm, "folds-")
+            await promise(people)
             await asyncio.gather(*[Story(people, firm, f"folds-{n}-", Random(n)).run() for n in range(4)])
             await _upset(people, firm)
             assert await host.idle()

@@ -1,0 +1,104 @@
+"""What a company promises, in revisions: one stream, so that an opened order finds the one that holds for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from contracts.dispatcher import ClockTerms, SlaClock, SlaDefined
+from contracts.event import Event
+from contracts.intake import Urgency
+from contracts.problems import Rejected
+from dispatcher.commands import DefineSla, ReviseSla
+from dispatcher.domain import calendars
+from dispatcher.domain.order import ASSIGN_WITHIN
+
+STREAM: Final = "slas"
+
+Slas = Mapping[str, tuple[SlaDefined, ...]]
+"""The revisions of each, by id, the newest last."""
+SlaCommand = DefineSla | ReviseSla
+INITIAL: Slas = {}
+
+
+def reads(command: SlaCommand) -> tuple[str, ...]:
+    return STREAM, calendars.STREAM
+
+
+def decide(states: Mapping[str, Any], command: SlaCommand) -> list[Event]:
+    slas: Slas = states[STREAM]
+    revisions = slas.get(command.sla_id, ())
+    last = revisions[-1] if revisions else None
+    if last is None and isinstance(command, ReviseSla):
+        raise Rejected("sla.unknown", sla_id=command.sla_id)
+    defined = SlaDefined(
+        sla_id=command.sla_id,
+        revision=len(revisions) + 1,
+        name=command.name,
+        effective_from=command.effective_from or command.now,
+        request_types=tuple(sorted(set(command.request_types))),
+        clocks=tuple(clock.of() for clock in command.clocks),
+    )
+    twice = [name for name, count in Counter(clock.clock for clock in defined.clocks).items() if count > 1]
+    if twice:
+        raise Rejected("sla.clock-twice", clock=twice[0])
+    for clock in defined.clocks:
+        if clock.calendar_id not in (calendars.AROUND_THE_CLOCK, *states[calendars.STREAM]):
+            raise Rejected("sla.calendar-unknown", calendar_id=clock.calendar_id, clock=clock.clock)
+    for other, (*_, newest) in slas.items():
+        if other != command.sla_id:
+            _must_differ(defined, newest)
+    if last is not None:
+        if command.effective_from in (None, last.effective_from) and _same(last, defined):
+            return []
+        if isinstance(command, DefineSla):
+            raise Rejected("sla.already-defined", sla_id=command.sla_id)
+        if defined.effective_from < last.effective_from:
+            raise Rejected("sla.effective-before-last", effective_from=last.effective_from.isoformat())
+    if defined.effective_from < command.now:
+        # Orders that were opened by then cite what held, and are not given another promise after the fact.
+        raise Rejected("sla.effective-in-the-past", now=command.now.isoformat())
+    return [defined]
+
+
+def _same(last: SlaDefined, defined: SlaDefined) -> bool:
+    return (last.name, last.request_types, last.clocks) == (defined.name, defined.request_types, defined.clocks)
+
+
+def _must_differ(defined: SlaDefined, other: SlaDefined) -> None:
+    """For every request there is one service level, and nobody has to guess which."""
+    if not defined.request_types and not other.request_types:
+        raise Rejected("sla.general-taken", sla_id=other.sla_id)
+    if both := {*defined.request_types} & {*other.request_types}:
+        raise Rejected("sla.type-taken", request_type=min(both), sla_id=other.sla_id)
+
+
+def evolve(slas: Slas, event: SlaDefined) -> Slas:
+    return {**slas, event.sla_id: (*slas.get(event.sla_id, ()), event)}
+
+
+def for_request(slas: Slas, request_type: str, opened_at: datetime) -> SlaDefined | None:
+    """The revision that holds for a request of this type at that time: one that names the type goes first."""
+    held = [found for revisions in slas.values() if (found := _held(revisions, opened_at))]
+    named = [sla for sla in held if request_type in sla.request_types]
+    return next(iter([*named, *[sla for sla in held if not sla.request_types]]), None)
+
+
+def _held(revisions: tuple[SlaDefined, ...], at: datetime) -> SlaDefined | None:
+    return next((revision for revision in reversed(revisions) if revision.effective_from <= at), None)
+
+
+def terms_of(sla: SlaDefined, urgency: Urgency) -> tuple[ClockTerms, ...]:
+    """The terms of each clock; somebody is to be assigned within 30 minutes where nothing else is agreed."""
+    found = [_terms(clock, urgency) for clock in sla.clocks]
+    if all(terms.clock != "assign" for terms in found):
+        within_s = int(ASSIGN_WITHIN.total_seconds())
+        found.append(ClockTerms("assign", calendars.AROUND_THE_CLOCK, within_s, (), False))
+    return tuple(found)
+
+
+def _terms(clock: SlaClock, urgency: Urgency) -> ClockTerms:
+    allowed_s: int = getattr(clock, f"{urgency}_s")
+    return ClockTerms(clock.clock, clock.calendar_id, allowed_s, clock.excuses, clock.restarts)

@@ -1,0 +1,421 @@
+"""The routes of service levels: calendars, what is promised, and the clocks of the orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import AwareDatetime, Field
+from sqlalchemy import or_, select
+
+from contracts.dispatcher import ClockName, PauseReason, SlaClock
+from contracts.intake import Urgency
+from dispatcher.commands import (
+    CalendarDay,
+    CalendarWeek,
+    ChangeCalendar,
+    ClockAgreed,
+    DefineCalendar,
+    DefineSla,
+    ImportHolidays,
+    PauseClocks,
+    ResumeClocks,
+    ReviseSla,
+)
+from dispatcher.domain import calendars, slas
+from dispatcher.domain.business_time import SECOND, Calendar, YearUnknown, around_the_clock
+from dispatcher.domain.calendars import AROUND_THE_CLOCK
+from dispatcher.projections.board import BOARD
+from dispatcher.projections.calendars import CALENDARS, facts_of, measure_of
+from dispatcher.projections.clocks import CLOCKS
+from dispatcher.projections.slas import SLAS
+from services.chassis.clock import at_micros, micros
+from services.chassis.http import Accepted, Body, Call, Limit, Page, Problem, ServiceRouter, absent, command, query
+from services.chassis.service import Api
+
+WHO_DEFINES = ("manager", "operator")
+WHO_READS = ("dispatcher", "agent", "auditor", *WHO_DEFINES)
+
+State = Literal["idle", "running", "paused", "stopped", "cancelled"]
+
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+"""What lies outside is a slip of the pen."""
+
+Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
+NAME = r"^[a-z0-9][a-z0-9_.-]*$"
+
+_EVERY_INSTANT = around_the_clock()
+
+
+class CalendarBody(Body):
+    """All that a calendar is. Hours are local; what goes over midnight is two."""
+
+    name: str = Field(min_length=1, max_length=200)
+    zone: str = Field("Asia/Shanghai", max_length=100, description="IANA time zone of the hours and dates")
+    weeks: tuple[CalendarWeek, ...] = Field(
+        min_length=1, max_length=50, description="What counts of a week, from a date on until the next"
+    )
+    days: tuple[CalendarDay, ...] = Field((), max_length=2_000, description="Holidays, and days worked in their stead")
+    years: tuple[Year, ...] | None = Field(
+        None, max_length=100, description="The years that `days` cover; without it, the calendar has no holidays"
+    )
+
+
+class NewCalendar(CalendarBody):
+    calendar_id: str = Field(min_length=1, max_length=100, pattern=NAME, examples=["office"])
+
+
+class ChangedCalendar(CalendarBody):
+    reason: str = Field(min_length=1, max_length=1_000)
+
+
+class HolidaysBody(Body):
+    """A table of holidays of whole years. What the calendar had for these years is replaced, other years stay."""
+
+    years: tuple[Year, ...] = Field(min_length=1, max_length=20)
+    days: tuple[CalendarDay, ...] = Field(max_length=2_000)
+    reason: str = Field("", max_length=1_000)
+
+
+class DayView(Body):
+    day: date
+    name: str
+    works_as: int | None
+
+
+class HoursView(Body):
+    weekday: int
+    from_minute: int
+    to_minute: int
+
+
+class WeekView(Body):
+    since: date
+    hours: list[HoursView]
+
+
+class CalendarView(Body):
+    """A calendar as it is now."""
+
+    calendar_id: str
+    version: int
+    """Of all calendars, which are one stream: what If-Match demands when one of them is changed."""
+    revision: int
+    name: str
+    zone: str
+    weeks: list[WeekView]
+    days: list[DayView]
+    years: list[int] | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], version: int) -> CalendarView:
+        return cls(version=version, **msgspec.to_builtins(facts_of(row)))
+
+
+class BusinessTime(Body):
+    """How much business time lies between two instants, exact."""
+
+    calendar_id: str
+    revision: int
+    from_at: datetime
+    to_at: datetime
+    business_us: int
+    """Microseconds."""
+    business_s: int
+    """Whole seconds of them."""
+
+
+class SlaBody(Body):
+    name: str = Field(min_length=1, max_length=200)
+    effective_from: AwareDatetime | None = Field(None, description="Without it, from now on")
+    request_types: tuple[str, ...] = Field((), max_length=100, description="Empty: all that no other names")
+    clocks: tuple[ClockAgreed, ...] = Field(min_length=1, max_length=3)
+
+
+class NewSla(SlaBody):
+    sla_id: str = Field(min_length=1, max_length=100, pattern=NAME, examples=["standard"])
+
+
+class SlaView(Body):
+    """A revision of a service level."""
+
+    sla_id: str
+    revision: int
+    name: str
+    effective_from: datetime
+    request_types: list[str]
+    clocks: list[ClockAgreed]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> SlaView:
+        clocks = msgspec.json.decode(row["clocks"], type=tuple[SlaClock, ...])
+        return cls(
+            sla_id=row["sla_id"],
+            revision=row["revision"],
+            name=row["name"],
+            effective_from=at_micros(row["effective_from"]),
+            request_types=msgspec.json.decode(row["request_types"]),
+            clocks=[ClockAgreed(**msgspec.to_builtins(clock)) for clock in clocks],
+        )
+
+
+class SlaStory(Body):
+    """A service level with all its revisions, the newest last."""
+
+    sla_id: str
+    version: int
+    """Of all service levels, which are one stream: what If-Match demands when one of them is revised."""
+    revisions: list[SlaView]
+
+
+class PauseBody(Body):
+    reason: PauseReason
+    note: str = Field("", max_length=1_000)
+    happened_at: AwareDatetime | None = Field(None, description="Since when, if it was earlier than now")
+
+
+class ResumeBody(Body):
+    reason: PauseReason | None = Field(None, description="Without it, whatever the order waited for")
+    note: str = Field("", max_length=1_000)
+    happened_at: AwareDatetime | None = Field(None, description="Since when, if it was earlier than now")
+
+
+class ClockRow(Body):
+    """A clock of an order, and what was told of it."""
+
+    order_id: str
+    request_id: str
+    clock: ClockName
+    version: int
+    state: State
+    sla_id: str
+    revision: int
+    urgency: Urgency
+    calendar_id: str
+    allowed_s: int
+    started_at: datetime | None
+    stopped_at: datetime | None
+    due_at: datetime | None
+    """When the time is, or was, used up; null while the clock stands still, or ended in time."""
+    warned_percent: int
+    breached: bool
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> ClockRow:
+        return ClockRow(**_clock(row))
+
+
+class ClockView(ClockRow):
+    """A clock of an order as it stands at this moment."""
+
+    used_s: int
+    remaining_s: int
+    """Less than nothing where it is over."""
+    waited_s: int
+    unknown_years: list[int]
+    """Years on the way of which the calendar has no holidays yet: what is said here takes them for plain weeks."""
+
+    @classmethod
+    def at(cls, now: datetime, row: Mapping[str, Any], calendar: Calendar) -> ClockView:
+        at, due_at = micros(now), row["due_at"]
+        since = calendar.as_if_known().between(row["as_of"], at)
+        used = row["used_us"] + (since if row["state"] == "running" else 0)
+        waited = row["waited_us"] + (since if row["state"] == "paused" else 0)
+        read = {
+            "used_s": used // SECOND,
+            "waited_s": waited // SECOND,
+            "remaining_s": row["allowed_s"] - used // SECOND,
+            "breached": row["breached"] or 0 < due_at <= at,
+            "unknown_years": [*calendar.unknown_years(row["started_at"] or at, max(at, due_at))],
+        }
+        return cls(**_clock(row) | read)
+
+
+def _clock(row: Mapping[str, Any]) -> dict[str, Any]:
+    said = {name: row[name] for name in ClockRow.model_fields}
+    return said | {name: _at(row[name]) for name in ("started_at", "stopped_at", "due_at")}
+
+
+def _at(value: int | None) -> datetime | None:
+    return at_micros(value) if value else None
+
+
+def routes(api: Api) -> APIRouter:
+    router = APIRouter()
+    router.include_router(_calendars(api))
+    router.include_router(_slas(api))
+    router.include_router(_clocks(api))
+    return router
+
+
+def _calendars(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/calendars", tags=["service levels"])
+    table = CALENDARS.table
+
+    async def newest(call: Call) -> int:
+        """The version of the stream of all calendars."""
+        row = await call.one(select(table.c.version).order_by(table.c.version.desc()))
+        return row["version"] if row else 0
+
+    async def known(calendar_id: str, call: Call) -> Mapping[str, Any]:
+        row = await call.one(select(table).where(table.c.calendar_id == calendar_id))
+        if row is None:
+            raise absent("calendar", calendar_id)
+        return row
+
+    @router.post("", status_code=201, summary="Define a business calendar")
+    async def define(body: NewCalendar, call: Call = command(*WHO_DEFINES)) -> Accepted:
+        return Accepted.of(await call.ask(DefineCalendar(**body.model_dump())), id=body.calendar_id)
+
+    @router.put("/{calendar_id}", summary="Say all that a calendar is now; its clocks are measured anew")
+    async def change(calendar_id: str, body: ChangedCalendar, call: Call = command(*WHO_DEFINES)) -> Accepted:
+        await known(calendar_id, call)
+        asked = ChangeCalendar(calendar_id=calendar_id, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=calendars.STREAM), id=calendar_id)
+
+    @router.put("/{calendar_id}/holidays", summary="Import the holidays and make-up days of some years")
+    async def holidays(calendar_id: str, body: HolidaysBody, call: Call = command(*WHO_DEFINES)) -> Accepted:
+        await known(calendar_id, call)
+        asked = ImportHolidays(calendar_id=calendar_id, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=calendars.STREAM), id=calendar_id)
+
+    @router.get("", summary="The business calendars")
+    async def some(call: Call = query(*WHO_READS), cursor: str | None = None, limit: Limit = 50) -> Page[CalendarView]:
+        page = await call.page(select(table), order_by=[table.c.calendar_id], cursor=cursor, limit=limit)
+        version = await newest(call)
+        return page.map(lambda row: CalendarView.of(row, version))
+
+    @router.get("/{calendar_id}", summary="One calendar")
+    async def one(calendar_id: str, call: Call = query(*WHO_READS)) -> CalendarView:
+        row, version = await known(calendar_id, call), await newest(call)
+        call.etag(version)
+        return CalendarView.of(row, version)
+
+    @router.get("/{calendar_id}/time", summary="How much business time lies between two instants")
+    async def time(
+        calendar_id: str,
+        from_at: AwareDatetime,
+        to_at: AwareDatetime,
+        call: Call = query(*WHO_READS),
+    ) -> BusinessTime:
+        row = await known(calendar_id, call)
+        if not (FIRST_YEAR <= from_at.year <= LAST_YEAR and FIRST_YEAR <= to_at.year <= LAST_YEAR):
+            raise Problem("calendar.out-of-range", first=FIRST_YEAR, last=LAST_YEAR)
+        try:
+            between = measure_of(row).between(micros(from_at), micros(to_at))
+        except YearUnknown as unknown:
+            raise Problem(
+                "calendar.year-unknown", calendar_id=calendar_id, years=", ".join(map(str, unknown.years))
+            ) from None
+        return BusinessTime(
+            calendar_id=calendar_id,
+            revision=row["revision"],
+            from_at=from_at,
+            to_at=to_at,
+            business_us=between,
+            business_s=between // SECOND,
+        )
+
+    return router
+
+
+def _slas(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/slas", tags=["service levels"])
+    table, clocks = SLAS.table, CLOCKS.table
+
+    async def story(sla_id: str, call: Call) -> SlaStory:
+        rows = await call.fetch(select(table).order_by(table.c.revision))
+        found = [SlaView.of(row) for row in rows if row["sla_id"] == sla_id]
+        if not found:
+            raise absent("sla", sla_id)
+        return SlaStory(sla_id=sla_id, version=max(row["version"] for row in rows), revisions=found)
+
+    @router.post("", status_code=201, summary="Define a service level")
+    async def define(body: NewSla, call: Call = command(*WHO_DEFINES)) -> Accepted:
+        return Accepted.of(await call.ask(DefineSla(now=call.now, **body.model_dump())), id=body.sla_id)
+
+    @router.put("/{sla_id}", summary="Say what a service level promises to orders that are opened from then on")
+    async def revise(sla_id: str, body: SlaBody, call: Call = command(*WHO_DEFINES)) -> Accepted:
+        await story(sla_id, call)
+        asked = ReviseSla(sla_id=sla_id, now=call.now, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=slas.STREAM), id=sla_id)
+
+    @router.get("", summary="The service levels, each with all its revisions")
+    async def some(call: Call = query(*WHO_READS), cursor: str | None = None, limit: Limit = 50) -> Page[SlaView]:
+        order_by = [table.c.sla_id, table.c.revision]
+        page = await call.page(select(table), order_by=order_by, cursor=cursor, limit=limit)
+        return page.map(SlaView.of)
+
+    @router.get("/{sla_id}", summary="One service level with all its revisions, the newest last")
+    async def one(sla_id: str, call: Call = query(*WHO_READS)) -> SlaStory:
+        found = await story(sla_id, call)
+        call.etag(found.version)
+        return found
+
+    @router.get("/{sla_id}/clocks", summary="The clocks of a service level, what is due first goes first")
+    async def due(
+        sla_id: str,
+        call: Call = query(*WHO_READS),
+        state: State = "running",
+        clock: ClockName | None = None,
+        cursor: str | None = None,
+        limit: Limit = 50,
+    ) -> Page[ClockRow]:
+        await story(sla_id, call)
+        rows = select(clocks).where(clocks.c.sla_id == sla_id, clocks.c.state == state)
+        if clock:
+            rows = rows.where(clocks.c.clock == clock)
+        page = await call.page(
+            rows, order_by=[clocks.c.due_at, clocks.c.order_id, clocks.c.clock], cursor=cursor, limit=limit
+        )
+        return page.map(ClockRow.of)
+
+    return router
+
+
+def _clocks(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/orders", tags=["service levels"])
+    table, board = CLOCKS.table, BOARD.table
+
+    async def known(order_id: str, call: Call) -> str:
+        """The stream of the clocks of an order that the caller may see."""
+        rows = select(board.c.order_id).where(board.c.order_id == order_id)
+        if call.role == "engineer":
+            rows = rows.where(or_(board.c.state == "waiting", board.c.engineer_id == call.person_id))
+        if await call.one(rows) is None:
+            raise absent("order", order_id)
+        return f"order-clocks/{order_id}"
+
+    @router.get("/{order_id}/clocks", summary="The clocks of an order: what is due when, and by which calendar")
+    async def of_order(
+        order_id: str, call: Call = query("engineer", "dispatcher", "manager", "agent", "auditor")
+    ) -> list[ClockView]:
+        await known(order_id, call)
+        rows = await call.fetch(select(table).where(table.c.order_id == order_id).order_by(table.c.clock))
+        measures = await _measures(call)
+        if rows:
+            call.etag(max(row["version"] for row in rows))
+        return [ClockView.at(call.now, row, measures[row["calendar_id"]]) for row in rows]
+
+    @router.post("/{order_id}/clocks/pause", summary="The order waits for something that is not ours to do")
+    async def pause(order_id: str, body: PauseBody, call: Call = command("dispatcher", "agent")) -> Accepted:
+        stream = await known(order_id, call)
+        asked = PauseClocks(order_id=order_id, now=call.now, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+
+    @router.post("/{order_id}/clocks/resume", summary="What the order waited for is there")
+    async def resume(order_id: str, body: ResumeBody, call: Call = command("dispatcher", "agent")) -> Accepted:
+        stream = await known(order_id, call)
+        asked = ResumeClocks(order_id=order_id, now=call.now, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+
+    return router
+
+
+async def _measures(call: Call) -> Mapping[str, Calendar]:
+    """Every calendar of the company to measure by; they are a handful."""
+    rows = await call.fetch(select(CALENDARS.table))
+    return {AROUND_THE_CLOCK: _EVERY_INSTANT, **{row["calendar_id"]: measure_of(row) for row in rows}}
