@@ -377,7 +377,8 @@ class NoKeys:
 @asynccontextmanager
 async def running_dispatcher(folder, clock):
     """Alone, so without the policies that follow other services."""
-    own = tuple(policy for policy in dispatcher.policies if not policy.name.startswith("follow-"))
+    alone = ("follow-request", "follow-visit", "keep-clocks")
+    own = tuple(policy for policy in dispatcher.policies if policy.name not in alone)
     async with Host(Settings(data=folder), [replace(dispatcher, policies=own)], NoKeys(), clock=clock) as host:
         async with asyncio.timeout(20):
             while not host.leads("dispatcher"):
