@@ -255,7 +255,7 @@ class CalendarWeek(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     since: date = date(2000, 1, 1)
-    hours: tuple[CalendarHours, ...] = Field(max_length=100)
+    hours: tuple[CalendarHours, ...] = Field(min_length=1, max_length=100)
 
 
 class CalendarDay(BaseModel):
@@ -291,8 +291,6 @@ class ChangeCalendar(CalendarSays):
     """A calendar is this now; what was measured by it is measured anew."""
 
     reason: str
-    revision: int | None = None
-    """The one that the change was made from; none: whatever it is by now."""
 
 
 class ImportHolidays(Command):
@@ -325,8 +323,8 @@ class ClockAgreed(BaseModel):
         return SlaClock(**self.model_dump())
 
 
-class DefineSla(Command):
-    """A service level, or what it is from a time on."""
+class SlaSays(Command):
+    """What is promised from a time on."""
 
     sla_id: str
     name: str
@@ -335,6 +333,14 @@ class DefineSla(Command):
     request_types: tuple[str, ...] = ()
     clocks: tuple[ClockAgreed, ...]
     now: AwareDatetime
+
+
+class DefineSla(SlaSays):
+    """There is a service level."""
+
+
+class ReviseSla(SlaSays):
+    """A service level promises this to orders that are opened from then on."""
 
 
 class StartClocks(Command):

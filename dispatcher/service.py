@@ -27,6 +27,7 @@ from dispatcher.commands import (
     ResumeClocks,
     RetryAssignment,
     ReturnOrder,
+    ReviseSla,
     StartClocks,
     StartOrder,
     TakeOrder,
@@ -61,6 +62,7 @@ OF_ORDER: tuple[type[Any], ...] = (
 OF_ENGINEER: tuple[type[Any], ...] = (RegisterEngineer, UpdateEngineer)
 OF_CLOCKS: tuple[type[Any], ...] = (StartClocks, MoveClocks, PauseClocks, ResumeClocks, RestateClocks, TellMark)
 OF_CALENDARS: tuple[type[Any], ...] = (DefineCalendar, ChangeCalendar, ImportHolidays)
+OF_SLAS: tuple[type[Any], ...] = (DefineSla, ReviseSla)
 
 RULES = Rules(
     service="dispatcher",
@@ -81,7 +83,7 @@ RULES = Rules(
         Handler(ReassignOrder, assignment.reads_of_engineer, assignment.reassign),
         *[Handler(command, order_clocks.reads, order_clocks.decide) for command in OF_CLOCKS],
         *[Handler(command, lambda c: (calendars.STREAM,), calendars.decide) for command in OF_CALENDARS],
-        Handler(DefineSla, slas.reads, slas.decide),
+        *[Handler(command, slas.reads, slas.decide) for command in OF_SLAS],
         Handler(FreeHours, lambda c: (engineer_day.stream(c.engineer_id, c.day),), engineer_day.decide),
     ),
     timers=TIMERS,

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import AwareDatetime, Field
 from sqlalchemy import or_, select
 
@@ -23,7 +23,9 @@ from dispatcher.commands import (
     ImportHolidays,
     PauseClocks,
     ResumeClocks,
+    ReviseSla,
 )
+from dispatcher.domain import calendars, slas
 from dispatcher.domain.business_time import SECOND, Calendar, YearUnknown, around_the_clock
 from dispatcher.domain.calendars import AROUND_THE_CLOCK
 from dispatcher.projections.board import BOARD
@@ -44,7 +46,6 @@ FIRST_YEAR, LAST_YEAR = 2000, 2100
 
 Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
 NAME = r"^[a-z0-9][a-z0-9_.-]*$"
-SlaId = Annotated[str, Path(min_length=1, max_length=100, pattern=NAME)]
 
 _EVERY_INSTANT = around_the_clock()
 
@@ -69,7 +70,6 @@ class NewCalendar(CalendarBody):
 
 class ChangedCalendar(CalendarBody):
     reason: str = Field(min_length=1, max_length=1_000)
-    revision: int | None = Field(None, ge=1, description="The one that you changed; another by now is refused")
 
 
 class HolidaysBody(Body):
@@ -98,9 +98,11 @@ class WeekView(Body):
 
 
 class CalendarView(Body):
-    """A calendar as it is now, and how many seconds of a usual week it counts."""
+    """A calendar as it is now."""
 
     calendar_id: str
+    version: int
+    """Of all calendars, which are one stream: what If-Match demands when one of them is changed."""
     revision: int
     name: str
     zone: str
@@ -109,8 +111,8 @@ class CalendarView(Body):
     years: list[int] | None
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> CalendarView:
-        return cls(**msgspec.to_builtins(facts_of(row)))
+    def of(cls, row: Mapping[str, Any], version: int) -> CalendarView:
+        return cls(version=version, **msgspec.to_builtins(facts_of(row)))
 
 
 class BusinessTime(Body):
@@ -131,6 +133,10 @@ class SlaBody(Body):
     effective_from: AwareDatetime | None = Field(None, description="Without it, from now on")
     request_types: tuple[str, ...] = Field((), max_length=100, description="Empty: all that no other names")
     clocks: tuple[ClockAgreed, ...] = Field(min_length=1, max_length=3)
+
+
+class NewSla(SlaBody):
+    sla_id: str = Field(min_length=1, max_length=100, pattern=NAME, examples=["standard"])
 
 
 class SlaView(Body):
@@ -156,6 +162,15 @@ class SlaView(Body):
         )
 
 
+class SlaStory(Body):
+    """A service level with all its revisions, the newest last."""
+
+    sla_id: str
+    version: int
+    """Of all service levels, which are one stream: what If-Match demands when one of them is revised."""
+    revisions: list[SlaView]
+
+
 class PauseBody(Body):
     reason: PauseReason
     note: str = Field("", max_length=1_000)
@@ -168,8 +183,8 @@ class ResumeBody(Body):
     happened_at: AwareDatetime | None = Field(None, description="Since when, if it was earlier than now")
 
 
-class ClockView(Body):
-    """A clock of an order as it stands now."""
+class ClockRow(Body):
+    """A clock of an order, and what was told of it."""
 
     order_id: str
     request_id: str
@@ -181,34 +196,47 @@ class ClockView(Body):
     urgency: Urgency
     calendar_id: str
     allowed_s: int
+    started_at: datetime | None
+    stopped_at: datetime | None
+    due_at: datetime | None
+    """When the time is, or was, used up; null while the clock stands still, or ended in time."""
+    warned_percent: int
+    breached: bool
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> ClockRow:
+        return ClockRow(**_clock(row))
+
+
+class ClockView(ClockRow):
+    """A clock of an order as it stands at this moment."""
+
     used_s: int
     remaining_s: int
     """Less than nothing where it is over."""
     waited_s: int
-    started_at: datetime | None
-    stopped_at: datetime | None
-    due_at: datetime | None
-    warned_percent: int
-    breached: bool
     unknown_years: list[int]
     """Years on the way of which the calendar has no holidays yet: what is said here takes them for plain weeks."""
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], calendar: Calendar, now: datetime) -> ClockView:
-        at, since = micros(now), calendar.as_if_known().between(row["as_of"], micros(now))
+    def at(cls, now: datetime, row: Mapping[str, Any], calendar: Calendar) -> ClockView:
+        at, due_at = micros(now), row["due_at"]
+        since = calendar.as_if_known().between(row["as_of"], at)
         used = row["used_us"] + (since if row["state"] == "running" else 0)
         waited = row["waited_us"] + (since if row["state"] == "paused" else 0)
-        due_at: int | None = row["due_at"]
-        said: dict[str, Any] = {name: row[name] for name in cls.model_fields if name in row}
-        said |= {name: _at(row[name]) for name in ("started_at", "stopped_at", "due_at")}
-        said |= {
+        read = {
             "used_s": used // SECOND,
             "waited_s": waited // SECOND,
             "remaining_s": row["allowed_s"] - used // SECOND,
-            "breached": row["breached"] or (due_at is not None and due_at <= at),
-            "unknown_years": [*calendar.unknown_years(row["started_at"] or at, max(at, due_at or 0))],
+            "breached": row["breached"] or 0 < due_at <= at,
+            "unknown_years": [*calendar.unknown_years(row["started_at"] or at, max(at, due_at))],
         }
-        return cls(**said)
+        return cls(**_clock(row) | read)
+
+
+def _clock(row: Mapping[str, Any]) -> dict[str, Any]:
+    said = {name: row[name] for name in ClockRow.model_fields}
+    return said | {name: _at(row[name]) for name in ("started_at", "stopped_at", "due_at")}
 
 
 def _at(value: int | None) -> datetime | None:
@@ -227,6 +255,11 @@ def _calendars(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/calendars", tags=["service levels"])
     table = CALENDARS.table
 
+    async def newest(call: Call) -> int:
+        """The version of the stream of all calendars."""
+        row = await call.one(select(table.c.version).order_by(table.c.version.desc()))
+        return row["version"] if row else 0
+
     async def known(calendar_id: str, call: Call) -> Mapping[str, Any]:
         row = await call.one(select(table).where(table.c.calendar_id == calendar_id))
         if row is None:
@@ -241,22 +274,25 @@ def _calendars(api: Api) -> APIRouter:
     async def change(calendar_id: str, body: ChangedCalendar, call: Call = command(*WHO_DEFINES)) -> Accepted:
         await known(calendar_id, call)
         asked = ChangeCalendar(calendar_id=calendar_id, **body.model_dump())
-        return Accepted.of(await call.ask(asked), id=calendar_id)
+        return Accepted.of(await call.ask(asked, versioned=calendars.STREAM), id=calendar_id)
 
-    @router.post("/{calendar_id}/holidays", summary="Import the holidays and make-up days of some years")
+    @router.put("/{calendar_id}/holidays", summary="Import the holidays and make-up days of some years")
     async def holidays(calendar_id: str, body: HolidaysBody, call: Call = command(*WHO_DEFINES)) -> Accepted:
         await known(calendar_id, call)
         asked = ImportHolidays(calendar_id=calendar_id, **body.model_dump())
-        return Accepted.of(await call.ask(asked), id=calendar_id)
+        return Accepted.of(await call.ask(asked, versioned=calendars.STREAM), id=calendar_id)
 
     @router.get("", summary="The business calendars")
     async def some(call: Call = query(*WHO_READS), cursor: str | None = None, limit: Limit = 50) -> Page[CalendarView]:
         page = await call.page(select(table), order_by=[table.c.calendar_id], cursor=cursor, limit=limit)
-        return page.map(CalendarView.of)
+        version = await newest(call)
+        return page.map(lambda row: CalendarView.of(row, version))
 
     @router.get("/{calendar_id}", summary="One calendar")
     async def one(calendar_id: str, call: Call = query(*WHO_READS)) -> CalendarView:
-        return CalendarView.of(await known(calendar_id, call))
+        row, version = await known(calendar_id, call), await newest(call)
+        call.etag(version)
+        return CalendarView.of(row, version)
 
     @router.get("/{calendar_id}/time", summary="How much business time lies between two instants")
     async def time(
@@ -290,16 +326,22 @@ def _slas(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/slas", tags=["service levels"])
     table, clocks = SLAS.table, CLOCKS.table
 
-    async def revisions(sla_id: str, call: Call) -> list[SlaView]:
-        rows = await call.fetch(select(table).where(table.c.sla_id == sla_id).order_by(table.c.revision))
-        if not rows:
+    async def story(sla_id: str, call: Call) -> SlaStory:
+        rows = await call.fetch(select(table).order_by(table.c.revision))
+        found = [SlaView.of(row) for row in rows if row["sla_id"] == sla_id]
+        if not found:
             raise absent("sla", sla_id)
-        return [SlaView.of(row) for row in rows]
+        return SlaStory(sla_id=sla_id, version=max(row["version"] for row in rows), revisions=found)
 
-    @router.put("/{sla_id}", summary="Define a service level, or its next revision")
-    async def define(sla_id: SlaId, body: SlaBody, call: Call = command(*WHO_DEFINES)) -> Accepted:
-        asked = DefineSla(sla_id=sla_id, now=call.now, **body.model_dump())
-        return Accepted.of(await call.ask(asked), id=sla_id)
+    @router.post("", status_code=201, summary="Define a service level")
+    async def define(body: NewSla, call: Call = command(*WHO_DEFINES)) -> Accepted:
+        return Accepted.of(await call.ask(DefineSla(now=call.now, **body.model_dump())), id=body.sla_id)
+
+    @router.put("/{sla_id}", summary="Say what a service level promises to orders that are opened from then on")
+    async def revise(sla_id: str, body: SlaBody, call: Call = command(*WHO_DEFINES)) -> Accepted:
+        await story(sla_id, call)
+        asked = ReviseSla(sla_id=sla_id, now=call.now, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=slas.STREAM), id=sla_id)
 
     @router.get("", summary="The service levels, each with all its revisions")
     async def some(call: Call = query(*WHO_READS), cursor: str | None = None, limit: Limit = 50) -> Page[SlaView]:
@@ -308,8 +350,10 @@ def _slas(api: Api) -> APIRouter:
         return page.map(SlaView.of)
 
     @router.get("/{sla_id}", summary="One service level with all its revisions, the newest last")
-    async def one(sla_id: str, call: Call = query(*WHO_READS)) -> list[SlaView]:
-        return await revisions(sla_id, call)
+    async def one(sla_id: str, call: Call = query(*WHO_READS)) -> SlaStory:
+        found = await story(sla_id, call)
+        call.etag(found.version)
+        return found
 
     @router.get("/{sla_id}/clocks", summary="The clocks of a service level, what is due first goes first")
     async def due(
@@ -319,18 +363,15 @@ def _slas(api: Api) -> APIRouter:
         clock: ClockName | None = None,
         cursor: str | None = None,
         limit: Limit = 50,
-    ) -> Page[ClockView]:
-        await revisions(sla_id, call)
+    ) -> Page[ClockRow]:
+        await story(sla_id, call)
         rows = select(clocks).where(clocks.c.sla_id == sla_id, clocks.c.state == state)
         if clock:
             rows = rows.where(clocks.c.clock == clock)
-        # A clock that waits has no due time, and a cursor needs what is there.
-        by = [clocks.c.due_at] if state == "running" else []
-        if by:
-            rows = rows.where(clocks.c.due_at.is_not(None))
-        page = await call.page(rows, order_by=[*by, clocks.c.order_id, clocks.c.clock], cursor=cursor, limit=limit)
-        calendars = await _measures(call)
-        return page.map(lambda row: ClockView.of(row, calendars[row["calendar_id"]], call.now))
+        page = await call.page(
+            rows, order_by=[clocks.c.due_at, clocks.c.order_id, clocks.c.clock], cursor=cursor, limit=limit
+        )
+        return page.map(ClockRow.of)
 
     return router
 
@@ -354,10 +395,10 @@ def _clocks(api: Api) -> APIRouter:
     ) -> list[ClockView]:
         await known(order_id, call)
         rows = await call.fetch(select(table).where(table.c.order_id == order_id).order_by(table.c.clock))
-        calendars = await _measures(call)
+        measures = await _measures(call)
         if rows:
             call.etag(max(row["version"] for row in rows))
-        return [ClockView.of(row, calendars[row["calendar_id"]], call.now) for row in rows]
+        return [ClockView.at(call.now, row, measures[row["calendar_id"]]) for row in rows]
 
     @router.post("/{order_id}/clocks/pause", summary="The order waits for something that is not ours to do")
     async def pause(order_id: str, body: PauseBody, call: Call = command("dispatcher", "agent")) -> Accepted:

@@ -51,10 +51,6 @@ def decide(states: Mapping[str, Any], command: CalendarCommand) -> list[Event]:
         case ChangeCalendar():
             if known is None:
                 raise Rejected("calendar.unknown", calendar_id=command.calendar_id)
-            if command.revision not in (None, known.facts.revision):
-                raise Rejected(
-                    "calendar.changed-meanwhile", calendar_id=command.calendar_id, revision=known.facts.revision
-                )
             return _change(known, _fields(command), command.reason)
         case ImportHolidays():
             if known is None:
@@ -170,8 +166,6 @@ def _judged(
 
 
 def _must_be_hours(week: WeekOfHours) -> None:
-    if not week.hours:
-        raise Rejected("calendar.never-open", since=week.since)
     if any(hours.to_minute <= hours.from_minute for hours in week.hours):
         raise Rejected("calendar.hours-end-before-they-begin", since=week.since)
     by_weekday: tuple[Hours, ...] = _by_weekday(week.hours)

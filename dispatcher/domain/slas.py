@@ -11,7 +11,7 @@ from contracts.dispatcher import ClockTerms, SlaClock, SlaDefined
 from contracts.event import Event
 from contracts.intake import Urgency
 from contracts.problems import Rejected
-from dispatcher.commands import DefineSla
+from dispatcher.commands import DefineSla, ReviseSla
 from dispatcher.domain import calendars
 from dispatcher.domain.order import ASSIGN_WITHIN
 
@@ -19,17 +19,20 @@ STREAM: Final = "slas"
 
 Slas = Mapping[str, tuple[SlaDefined, ...]]
 """The revisions of each, by id, the newest last."""
+SlaCommand = DefineSla | ReviseSla
 INITIAL: Slas = {}
 
 
-def reads(command: DefineSla) -> tuple[str, ...]:
+def reads(command: SlaCommand) -> tuple[str, ...]:
     return STREAM, calendars.STREAM
 
 
-def decide(states: Mapping[str, Any], command: DefineSla) -> list[Event]:
+def decide(states: Mapping[str, Any], command: SlaCommand) -> list[Event]:
     slas: Slas = states[STREAM]
     revisions = slas.get(command.sla_id, ())
     last = revisions[-1] if revisions else None
+    if last is None and isinstance(command, ReviseSla):
+        raise Rejected("sla.unknown", sla_id=command.sla_id)
     defined = SlaDefined(
         sla_id=command.sla_id,
         revision=len(revisions) + 1,
@@ -50,6 +53,8 @@ def decide(states: Mapping[str, Any], command: DefineSla) -> list[Event]:
     if last is not None:
         if command.effective_from in (None, last.effective_from) and _same(last, defined):
             return []
+        if isinstance(command, DefineSla):
+            raise Rejected("sla.already-defined", sla_id=command.sla_id)
         if defined.effective_from < last.effective_from:
             raise Rejected("sla.effective-before-last", effective_from=last.effective_from.isoformat())
     if defined.effective_from < command.now:

@@ -18,6 +18,7 @@ from services.chassis.views import Rows, View
 def apply(rows: Rows, event: CalendarDefined | CalendarChanged, envelope: Envelope) -> None:
     rows.put(
         event.calendar_id,
+        version=envelope.version,
         revision=event.revision,
         name=event.name,
         zone=event.zone,
@@ -31,7 +32,7 @@ CALENDARS = View(
     name="calendars",
     version=1,
     key={"calendar_id": str},
-    columns={"revision": 0, "name": "", "zone": "", "weeks": "[]", "days": "[]", "years": "null"},
+    columns={"version": 0, "revision": 0, "name": "", "zone": "", "weeks": "[]", "days": "[]", "years": "null"},
     reads=(CalendarDefined, CalendarChanged),
     apply=apply,
 )

@@ -56,7 +56,7 @@ def _stand(rows: Rows, order_id: str, standings: tuple[Standing, ...], envelope:
             waited_us=standing.waited_us,
             started_at=started_at,
             stopped_at=_micros(standing.stopped_at),
-            due_at=_micros(standing.due_at),
+            due_at=_micros(standing.due_at) or 0,
         )
 
 
@@ -64,6 +64,7 @@ def _micros(at: datetime | None) -> int | None:
     return None if at is None else micros(at)
 
 
+# `due_at` is 0 where there is none, as lists are in its order.
 CLOCKS = View(
     name="sla_clocks",
     version=1,
@@ -82,7 +83,7 @@ CLOCKS = View(
         "waited_us": 0,
         "started_at": (int, None),
         "stopped_at": (int, None),
-        "due_at": (int, None),
+        "due_at": 0,
         "warned_percent": 0,
         "breached": False,
     },

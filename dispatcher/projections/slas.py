@@ -17,6 +17,7 @@ def apply(rows: Rows, event: SlaDefined, envelope: Envelope) -> None:
     rows.put(
         event.sla_id,
         event.revision,
+        version=envelope.version,
         name=event.name,
         effective_from=micros(event.effective_from),
         request_types=msgspec.json.encode(event.request_types).decode(),
@@ -28,7 +29,7 @@ SLAS = View(
     name="slas",
     version=1,
     key={"sla_id": str, "revision": int},
-    columns={"name": "", "effective_from": 0, "request_types": "[]", "clocks": "[]"},
+    columns={"version": 0, "name": "", "effective_from": 0, "request_types": "[]", "clocks": "[]"},
     reads=(SlaDefined,),
     apply=apply,
 )

@@ -9,6 +9,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from contracts.topics import PUBLISHER_OF
 from dispatcher.service import service
 from services.chassis.auth import Principal, Tokens
 from services.chassis.clock import SetClock
@@ -19,7 +20,12 @@ from services.settings import Settings
 from tests.dispatcher.examples import open_order, register
 from tests.given import NOW
 
-OWN = tuple(policy for policy in service.policies if not policy.name.startswith("follow-"))
+
+def on_own_events(policy):
+    return replace(policy, when=tuple(event for event in policy.when if PUBLISHER_OF[event.__name__] == "dispatcher"))
+
+
+OWN = tuple(own for policy in service.policies if (own := on_own_events(policy)).when)
 
 
 class NoKeys:

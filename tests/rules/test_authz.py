@@ -66,6 +66,8 @@ STILL_OPEN = {
     "/v1/orders/{order_id}/reassign": "assigned_id",
     "/v1/orders/{order_id}/decline": "assigned_id",
     "/v1/reservations/{order_id}/pick-up": "assigned_id",
+    "/v1/orders/{order_id}/clocks/pause": "waiting_id",
+    "/v1/orders/{order_id}/clocks/resume": "waiting_id",
 } | {
     f"/v1/visits/{{visit_id}}/{step}": "planned_id"
     for step in ("depart", "arrive", "start", "parts", "finish", "accept", "refuse", "abort")
@@ -76,12 +78,22 @@ IN_EVERY_TENANT = {
     ("POST", "/v1/request-types/{type_id}"): "repair",
     ("GET", "/v1/standards/{type_id}"): "repair",
     ("POST", "/v1/standards/{type_id}"): "repair",
+    ("PUT", "/v1/calendars/{calendar_id}"): "office",
+    ("PUT", "/v1/calendars/{calendar_id}/holidays"): "office",
+    ("GET", "/v1/calendars/{calendar_id}"): "office",
+    ("GET", "/v1/calendars/{calendar_id}/time"): "office",
+    ("PUT", "/v1/slas/{sla_id}"): "standard",
+    ("GET", "/v1/slas/{sla_id}"): "standard",
+    ("GET", "/v1/slas/{sla_id}/clocks"): "standard",
     ("GET", "/v1/reports/{name}"): "efficiency",
     ("GET", "/v1/reports/{name}/events"): "efficiency",
 }
 """What a path names that belongs to nobody: the same name is there, or can be made, in each tenant."""
 
 HISTORY = {"order_id": "history-1", "request_id": "history-1", "team": "V5"}
+
+NINE_TO_SIX = {"weekday": 0, "from_minute": 540, "to_minute": 1080}
+WITHIN_A_MINUTE = {"clock": "fix", "low_s": 60, "normal_s": 60, "high_s": 60, "critical_s": 60}
 
 BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/sessions": {"user": "agent@demo", "password": DEMO_PASSWORD},
@@ -94,6 +106,8 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/customers/import": b"customer_id,name,phone,region,lat_udeg,lon_udeg\nsheet,S,13800000000,East,0,0\n",
     "/v1/devices/import": b"device_id,customer_id,model,serial,skill\nsheet,one,M,sheet,laundry\n",
     "/v1/request-types/packs": {"pack_id": "it"},
+    "/v1/calendars": {"calendar_id": "shop", "name": "Shop", "weeks": [{"hours": [NINE_TO_SIX]}]},
+    "/v1/slas": {"sla_id": "extra", "name": "Extra", "request_types": ["extra"], "clocks": [WITHIN_A_MINUTE]},
     "/v1/orders/{order_id}/assign": {"engineer_id": "one"},
     "/v1/orders/{order_id}/reassign": {"engineer_id": "two", "reason": "nearer"},
     "/v1/orders/history": {

@@ -34,6 +34,7 @@ from services.host import discover
 from services.serving import host_of, tokens_of
 from services.settings import Settings
 from tests.rules.world import SIGNATURE, Firm, World, alerted, company, running, same, tell
+from tests.rules.world import CALENDAR, LEVEL, SIGNATURE, Firm, World, company, running, same, tell
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +86,14 @@ def caller_of(world: World, route: Route) -> tuple[str, str]:
     return role, {"engineer": story.engineer_id, "customer": story.customer_id}.get(role, "")
 
 
+IN_EVERY_TENANT = {"type_id": "repair", "name": "efficiency", "calendar_id": "office", "sla_id": "standard"}
+
+
 def given(world: World, route: Route) -> str:
     """The path with the ids of what has been through, of the customer `one`."""
     story, path = world.demo.stories["one"]._asdict(), route.path
     for name in route.names:
-        value = story.get(name) or {"type_id": "repair", "name": "efficiency"}.get(name)
+        value = story.get(name) or IN_EVERY_TENANT.get(name)
         assert value, f"you added a route: let `tell` of tests/rules/world.py make a {name}, for {path}"
         path = path.replace(f"{{{name}}}", value)
     return path
@@ -179,6 +183,8 @@ def test_every_command_is_done_once_however_often_it_is_asked(world: World):
             ("/v1/price-lists", "manager", firm_company.prices),
             ("/v1/coverages", "agent", firm_company.coverages),
             ("/v1/engineers", "dispatcher", firm_company.engineers),
+            ("/v1/calendars", "manager", [CALENDAR]),
+            ("/v1/slas", "manager", [LEVEL]),
         ):
             for number, body in enumerate(bodies):
                 await people.call("POST", path, role, key=f"{path}{number}", json=body)
@@ -227,6 +233,16 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked(
         "POST", f"{incomplete}/withdraw", "customer", customer, "2", json={"reason": firm.words("one")["reason"]}
     )
+    changed = {name: value for name, value in CALENDAR.items() if name != "calendar_id"} | {"reason": "so decided"}
+    await asked("PUT", "/v1/calendars/office", "manager", "", "s1", json=changed | {"name": "Other"})
+    table = {"years": [2026], "days": [{"day": "2026-10-01"}]}
+    await asked("PUT", "/v1/calendars/office/holidays", "operator", "", "s2", json=table)
+    revised = {name: value for name, value in LEVEL.items() if name != "sla_id"} | {"name": "Better"}
+    await asked("PUT", "/v1/slas/standard", "manager", "", "s3", json=revised)
+    clocks = f"{waiting}/clocks"
+    await people.until(clocks, "dispatcher", lambda found: found)
+    await asked("POST", f"{clocks}/pause", "dispatcher", "", "s4", json={"reason": "customer"})
+    await asked("POST", f"{clocks}/resume", "dispatcher", "", "s5", json={})
     facts = {name: value for name, value in company(firm).engineers[0].items() if name != "engineer_id"}
     facts["skills"] = [*facts["skills"], "nobody-can"]
     await asked("PUT", f"/v1/engineers/{other}", "dispatcher", "", "3", json=facts)

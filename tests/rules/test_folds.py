@@ -20,6 +20,7 @@ from services.host import discover
 from services.serving import all_in_one, tokens_of
 from services.settings import Settings
 from tests.fold import assert_same_rows_shuffled
+from tests.rules.world import promise
 
 SERVICES = discover()
 VIEWS = [(name, view) for name, service in SERVICES.items() for view in service.views]
@@ -42,6 +43,7 @@ async def _served(settings):
             standard = {"items": [{"item_id": "uniform", "en": "Uniform", "zh": "工服"}]}
             for kind in firm.request_types:
                 await people.call("POST", f"/v1/standards/{kind}", "manager", "", f"folds-{kind}", json=standard)
+            await promise(people)
             await asyncio.gather(*[Story(people, firm, f"folds-{n}-", Random(n)).run() for n in range(4)])
             await _upset(people, firm)
             await _judged(people, firm, host)

@@ -258,6 +258,7 @@ COVER = {"starts_at": "2020-01-01T00:00:00Z", "labour": LONG, "parts": LONG, "tr
 
 async def _told(world: World, firm: Firm) -> Firm:
     await found(firm.people, company(firm), f"{firm.tenant}-")
+    await promise(firm.people)
     stories = await asyncio.gather(*[tell(firm, name) for name in SKILLS])
     for name, story in zip(SKILLS, stories, strict=True):
         firm.stories[name] = story._replace(alert_id=await alerted(world, firm, name))
@@ -274,6 +275,25 @@ async def alerted(world: World, firm: Firm, name: str) -> str:
     policy = "policy:judge-figures"
     await world.host.running["quality"].ask(Ask(command=judge, tenant=firm.tenant, actor=policy, caller=policy))
     return figure
+NINE_TO_SIX = [{"weekday": day, "from_minute": 540, "to_minute": 1080} for day in range(5)]
+CALENDAR: Mapping[str, Any] = {
+    "calendar_id": "office",
+    "name": "Office",
+    "weeks": [{"hours": NINE_TO_SIX}],
+    "years": [2026],
+}
+_WITHIN = {"calendar_id": "office", "low_s": 86_400, "normal_s": 28_800, "high_s": 14_400, "critical_s": 7_200}
+LEVEL: Mapping[str, Any] = {
+    "sla_id": "standard",
+    "name": "Standard",
+    "clocks": [{"clock": name, "excuses": ["customer"], **_WITHIN} for name in ("arrive", "fix")],
+}
+
+
+async def promise(people: People) -> None:
+    """A calendar and a service level, so that every order has clocks."""
+    await people.call("POST", "/v1/calendars", "manager", json=CALENDAR)
+    await people.call("POST", "/v1/slas", "manager", json=LEVEL)
 
 
 async def tell(firm: Firm, name: str, key: str = "") -> Story:

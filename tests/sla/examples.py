@@ -15,6 +15,7 @@ from dispatcher.commands import (
     MoveClocks,
     PauseClocks,
     ResumeClocks,
+    ReviseSla,
     StartClocks,
 )
 from tests.given import NOW
@@ -58,6 +59,10 @@ def agreed(clock="fix", **changes):
 def define_sla(*clocks, **changes):
     facts = {"sla_id": "standard", "name": "Standard", "clocks": clocks or (agreed(),), "now": NOW}
     return DefineSla(**facts | changes)
+
+
+def revise_sla(*clocks, **changes):
+    return ReviseSla(**define_sla(*clocks, **changes).model_dump())
 
 
 def sla_defined(*clocks, **changes):

@@ -1,0 +1,333 @@
+"""Service levels as they run: through the routes, the policies and the timers, over real stores."""
+
+import asyncio
+import re
+from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+
+from contracts import envelope as envelopes
+from contracts.topics import PUBLISHER_OF
+from dispatcher.service import service
+from services.chassis.auth import Tokens
+from services.chassis.clock import SetClock, SystemClock
+from services.chassis.http.app import service_app
+from services.host import Host
+from services.settings import Settings
+from tests.dispatcher.test_running import Desk, NoKeys
+from tests.given import NOW
+from tests.sla.examples import HOUR, MINUTE
+
+OWN = tuple(
+    replace(policy, when=own)
+    for policy in service.policies
+    if (own := tuple(event for event in policy.when if PUBLISHER_OF[event.__name__] == "dispatcher"))
+)
+
+OFFICE = {
+    "calendar_id": "office",
+    "name": "Office",
+    "zone": "Asia/Shanghai",
+    "weeks": [{"hours": [{"weekday": day, "from_minute": 540, "to_minute": 1080} for day in range(5)]}],
+    "days": [],
+    "years": [2026],
+}
+TIMES = {"low_s": 14_400, "normal_s": 7_200, "high_s": 3_600, "critical_s": 1_800}
+FIX = {"clock": "fix", "calendar_id": "office", "excuses": ["customer"], **TIMES}
+ARRIVE = {"clock": "arrive", "calendar_id": "", **TIMES}
+
+
+class SlaDesk(Desk):
+    """A dispatcher with a calendar and a service level, and what it recorded."""
+
+    async def do(self, method, path, status=200, role="manager", **body):
+        answer = await self.call(method, path, role=role, **body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def promise(self, *clocks, **changes):
+        await self.do("POST", "/v1/calendars", 201, **OFFICE | changes)
+        await self.do("POST", "/v1/slas", 201, sla_id="standard", name="Standard", clocks=clocks or [FIX])
+        await self.quiet()
+
+    async def clocks(self, order_id="o-1", **caller):
+        return {one["clock"]: one for one in await self.get(f"/v1/orders/{order_id}/clocks", **caller)}
+
+    async def recorded(self, *types):
+        """The events of these types in order."""
+        read = [envelopes.read(entry.record) for entry in await self.running.journal.read(0, 9_999)]
+        return [envelopes.payload(one) for one in read if one.type in types]
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Runs stories one after the other at the same desk, which is closed and opened again between them."""
+
+    @asynccontextmanager
+    async def desk(now):
+        alone = replace(service, policies=OWN)
+        clock = SetClock(now)
+        tokens = Tokens.from_file(tmp_path / "token-keys.json", clock)
+        async with Host(Settings(data=tmp_path), [alone], NoKeys(), clock=clock) as host:
+            running = host.running["dispatcher"]
+            async with asyncio.timeout(10):
+                while not host.leads("dispatcher"):
+                    await asyncio.sleep(0.01)
+            app = service_app([alone.routes(running)], tokens=tokens)
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
+                yield SlaDesk(host, clock, http, tokens)
+
+    def tell(*stories):
+        async def whole():
+            now = NOW
+            for story in stories:
+                async with desk(now) as one:
+                    await story(one)
+                    now = one.clock.now()
+
+        asyncio.run(whole())
+
+    return tell
+
+
+def instant(text):
+    return datetime.fromisoformat(text)
+
+
+def test_an_order_has_its_clocks_from_the_opening(told):
+    async def story(desk):
+        await desk.promise(FIX, ARRIVE)
+        await desk.open(urgency="high")
+        await desk.quiet()
+        clocks = await desk.clocks()
+        assert clocks.keys() == {"assign", "arrive", "fix"}
+        fix = clocks["fix"]
+        assert (fix["sla_id"], fix["revision"], fix["calendar_id"], fix["allowed_s"]) == (
+            "standard",
+            1,
+            "office",
+            3_600,
+        )
+        assert (fix["state"], fix["used_s"], fix["remaining_s"]) == ("running", 0, 3_600)
+        assert instant(fix["due_at"]) == NOW + HOUR
+        assert instant(clocks["assign"]["due_at"]) == NOW + 30 * MINUTE
+        await desk.later(minutes=10)
+        assert (await desk.clocks())["fix"]["remaining_s"] == 3_000
+
+    told(story)
+
+
+def test_each_mark_is_told_once_whatever_restarts(told):
+    """Also those that came while nobody ran; and AssignmentOverdue stays what it was."""
+
+    async def opened(desk):
+        await desk.promise(ARRIVE)
+        await desk.open()
+        await desk.quiet()
+        await desk.later(minutes=60)
+        assert [one.percent for one in await desk.recorded("SlaWarned") if one.clock == "arrive"] == [50]
+        assert (await desk.clocks())["arrive"]["warned_percent"] == 50
+        # Down, from here on, until all of it is over.
+        desk.clock.set(desk.clock.now() + 5 * HOUR)
+
+    async def later(desk):
+        await desk.later(seconds=0)
+        warned = [(one.clock, one.percent) for one in await desk.recorded("SlaWarned")]
+        assert Counter(warned) == Counter((clock, percent) for clock in ("assign", "arrive") for percent in (50, 75))
+        breached = {one.clock: one.due_at for one in await desk.recorded("SlaBreached")}
+        assert breached == {"assign": NOW + 30 * MINUTE, "arrive": NOW + 2 * HOUR}
+        assert len(await desk.recorded("SlaBreached")) == 2
+        assert len(await desk.recorded("AssignmentOverdue")) == 1
+        assert (await desk.clocks())["arrive"]["breached"]
+
+    async def again(desk):
+        await desk.later(hours=1)
+        assert len(await desk.recorded("SlaBreached")) == 2
+        assert len(await desk.recorded("SlaWarned")) == 4
+
+    told(opened, later, again)
+
+
+def test_nothing_is_told_before_it_is_due_and_at_the_due_time_it_is(told):
+    async def story(desk):
+        await desk.promise(ARRIVE)
+        await desk.open()
+        await desk.quiet()
+        await desk.later(hours=1, minutes=59, seconds=59)
+        assert not [one for one in await desk.recorded("SlaBreached") if one.clock == "arrive"]
+        await desk.later(seconds=1)
+        assert [one.due_at for one in await desk.recorded("SlaBreached") if one.clock == "arrive"] == [NOW + 2 * HOUR]
+
+    told(story)
+
+
+def test_a_pause_stops_the_clock_and_its_timers_and_a_resumption_sets_them_anew(told):
+    async def story(desk):
+        await desk.promise(FIX | {"calendar_id": ""})
+        await desk.open()
+        await desk.quiet()
+        await desk.later(minutes=30)
+        path = "/v1/orders/o-1/clocks"
+        await desk.do("POST", f"{path}/pause", role="dispatcher", reason="customer", note="nobody at home")
+        await desk.later(hours=10)
+        fix = (await desk.clocks())["fix"]
+        assert (fix["state"], fix["due_at"], fix["used_s"], fix["waited_s"]) == ("paused", None, 1_800, 36_000)
+        assert not [one for one in await desk.recorded("SlaWarned", "SlaBreached") if one.clock == "fix"]
+        await desk.do("POST", f"{path}/resume", role="dispatcher")
+        fix = (await desk.clocks())["fix"]
+        assert instant(fix["due_at"]) == desk.clock.now() + 90 * MINUTE
+        again = await desk.call("POST", f"{path}/resume", role="dispatcher")
+        assert (again.status_code, again.json()["code"]) == (409, "clock.not-paused")
+        await desk.later(minutes=90)
+        marks = [one for one in await desk.recorded("SlaWarned", "SlaBreached") if one.clock == "fix"]
+        assert [getattr(one, "percent", 100) for one in marks] == [50, 75, 100]
+
+    told(story)
+
+
+def test_an_order_that_is_assigned_and_cancelled_is_measured_no_more(told):
+    async def story(desk):
+        await desk.promise(FIX)
+        await desk.register("e-1")
+        await desk.quiet()
+        await desk.open()
+        await desk.quiet()
+        assert (await desk.clocks())["assign"]["state"] == "stopped"
+        await desk.do("POST", "/v1/orders/o-1/cancel", role="dispatcher", note="twice")
+        await desk.quiet()
+        assert {one["state"] for one in (await desk.clocks()).values()} == {"cancelled"}
+        await desk.later(hours=100)
+        assert await desk.recorded("SlaWarned", "SlaBreached") == []
+
+    told(story)
+
+
+def test_a_table_of_holidays_restates_the_clocks_and_says_what_changed(told):
+    async def story(desk):
+        await desk.promise(FIX)
+        await desk.open()
+        await desk.open("o-2", urgency="critical")
+        await desk.quiet()
+        assert instant((await desk.clocks())["fix"]["due_at"]) == NOW + 17 * HOUR
+        table = {"years": [2026], "days": [{"day": "2026-11-25", "name": "感恩"}], "reason": "late notice"}
+        answer = await desk.do("PUT", "/v1/calendars/office/holidays", role="operator", **table)
+        assert answer["events"] == ["CalendarChanged"]
+        await desk.quiet()
+        assert instant((await desk.clocks())["fix"]["due_at"]) == NOW + 41 * HOUR
+        # The other one is due within the Tuesday, and nothing is said of it.
+        (restated,) = await desk.recorded("SlaRestated")
+        assert (restated.order_id, restated.cause, restated.calendar_revision) == ("o-1", "calendar", 2)
+        await desk.later(hours=17)
+        assert not [one for one in await desk.recorded("SlaBreached") if (one.order_id, one.clock) == ("o-1", "fix")]
+        await desk.later(hours=24)
+        (breached,) = [one for one in await desk.recorded("SlaBreached") if (one.order_id, one.clock) == ("o-1", "fix")]
+        assert breached.due_at == NOW + 41 * HOUR
+
+    told(story)
+
+
+def test_a_later_revision_is_for_later_orders(told):
+    async def story(desk):
+        await desk.promise(ARRIVE)
+        await desk.open()
+        await desk.quiet()
+        await desk.later(minutes=1)
+        await desk.do("PUT", "/v1/slas/standard", name="Standard", clocks=[ARRIVE | {"normal_s": 60}])
+        await desk.open("o-2")
+        await desk.quiet()
+        cited = [(await desk.clocks(order_id))["arrive"] for order_id in ("o-1", "o-2")]
+        assert [(one["revision"], one["allowed_s"]) for one in cited] == [(1, 7_200), (2, 60)]
+        revisions = (await desk.get("/v1/slas/standard", role="manager"))["revisions"]
+        assert [one["revision"] for one in revisions] == [1, 2]
+
+    told(story)
+
+
+def test_what_is_due_first_goes_first(told):
+    async def story(desk):
+        await desk.promise(ARRIVE)
+        for urgency in ("low", "critical", "normal"):
+            await desk.open(urgency, urgency=urgency)
+        await desk.quiet()
+        listed = await desk.get("/v1/slas/standard/clocks?clock=arrive&limit=2", role="manager")
+        assert [one["order_id"] for one in listed["items"]] == ["critical", "normal"]
+        rest = await desk.get(f"/v1/slas/standard/clocks?clock=arrive&cursor={listed['next']}", role="manager")
+        assert [one["order_id"] for one in rest["items"]] == ["low"]
+
+    told(story)
+
+
+def test_business_time_is_shown_and_a_year_without_a_table_is_refused_aloud(told):
+    async def story(desk):
+        await desk.promise(FIX)
+        path = "/v1/calendars/office/time"
+        span = {"from_at": "2026-11-24T09:00:00Z", "to_at": "2026-11-25T02:00:00Z"}
+        answer = await desk.get(f"{path}?{httpx.QueryParams(span)}", role="manager")
+        assert (answer["business_s"], answer["revision"]) == (7_200, 1)
+        span["to_at"] = "2027-01-05T02:00:00Z"
+        refused = await desk.call("GET", f"{path}?{httpx.QueryParams(span)}", role="manager")
+        assert (refused.status_code, refused.json()["code"]) == (422, "calendar.year-unknown")
+        assert re.search("2027", refused.json()["detail"])
+        # A clock goes on all the same, and says that it took the year for plain weeks.
+        desk.clock.set(instant("2026-12-31T09:30:00+00:00"))
+        await desk.open()
+        await desk.quiet()
+        fix = (await desk.clocks())["fix"]
+        assert (instant(fix["due_at"]), fix["unknown_years"]) == (instant("2027-01-01T02:30:00+00:00"), [2027])
+
+    told(story)
+
+
+def test_who_may_not_see_an_order_sees_no_clock_of_it(told):
+    async def story(desk):
+        await desk.promise(FIX)
+        await desk.register("e-1")
+        await desk.quiet()
+        await desk.open()
+        await desk.quiet()
+        path = "/v1/orders/o-1/clocks"
+        assert (await desk.call("GET", path, role="engineer", person_id="e-1")).status_code == 200
+        assert (await desk.call("GET", path, role="engineer", person_id="e-2")).status_code == 404
+        assert (await desk.call("GET", path, tenant="t-2")).status_code == 404
+        assert (await desk.call("POST", f"{path}/pause", tenant="t-2", reason="customer")).status_code == 404
+        assert (await desk.call("GET", "/v1/calendars/office", role="manager", tenant="t-2")).status_code == 404
+
+    told(story)
+
+
+def test_a_due_time_is_met_within_five_seconds_by_the_clock_on_the_wall(told, tmp_path):
+    """200 clocks that are due at one time, by the real clock: each breached once, and none too late."""
+
+    async def story():
+        alone = replace(service, policies=tuple(one for one in OWN if one.name == "keep-clocks"))
+        clock = SystemClock()
+        tokens = Tokens.from_file(tmp_path / "token-keys.json", clock)
+        async with Host(Settings(data=tmp_path / "wall"), [alone], NoKeys(), clock=clock) as host:
+            async with asyncio.timeout(10):
+                while not host.leads("dispatcher"):
+                    await asyncio.sleep(0.01)
+            app = service_app([alone.routes(host.running["dispatcher"])], tokens=tokens)
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
+                desk = SlaDesk(host, clock, http, tokens)
+                await desk.promise(ARRIVE | {"normal_s": 8})
+                await asyncio.gather(*[desk.open(f"o-{n}") for n in range(200)])
+                async with asyncio.timeout(60):
+                    while len(await desk.recorded("SlaBreached")) < 200:
+                        await asyncio.sleep(0.1)
+                entries = await desk.running.journal.read(0, 9_999)
+                late = timedelta(0)
+                for entry in entries:
+                    envelope = envelopes.read(entry.record)
+                    if envelope.type == "SlaBreached":
+                        after = envelope.recorded_at - envelopes.payload(envelope).due_at
+                        assert after >= timedelta(0)
+                        late = max(late, after)
+                assert late <= timedelta(seconds=5), late
+                orders = Counter(one.order_id for one in await desk.recorded("SlaBreached"))
+                assert set(orders.values()) == {1}
+
+    asyncio.run(story())
