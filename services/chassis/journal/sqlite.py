@@ -98,6 +98,7 @@ class SqliteJournal:
             self._stream_ids: dict[StreamKey, int] = {}
             self._last_stream: int = self._db.execute("SELECT coalesce(max(id), 0) FROM streams").fetchone()[0]
         self._reader = connect(path, readonly=True)
+        self._heads = connect(path, readonly=True)
         found = self._reader.execute("SELECT value FROM meta WHERE name = 'journal_format'").fetchone()[0]
         if found != FORMAT:
             self._close()
@@ -108,10 +109,10 @@ class SqliteJournal:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     async def head(self) -> Head:
-        return await self._in(self._reads, self._head)
+        return await self._in(self._writes if self._lock else self._reads, self._head)
 
     def _head(self) -> Head:
-        db = self._reader
+        db = self._heads
         position = db.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()[0]
         incarnation = db.execute("SELECT value FROM meta WHERE name = 'incarnation'").fetchone()[0]
         return Head(position, incarnation, dict(db.execute("SELECT tenant, hash FROM chains")))
@@ -170,8 +171,7 @@ class SqliteJournal:
             gone = await self._begin(after)
             if not gone:
                 self._write(batch)
-                gone = await self._to_its_end(lambda: self._db.execute("COMMIT"))
-                self._tail.add(batch.entries)
+                gone = await self._to_its_end(lambda: self._finish(batch))
         except Exception as error:  # whatever it is, nothing may stay open
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -197,6 +197,11 @@ class SqliteJournal:
         if head != after:
             raise NotCommitted(f"the journal ends at {head}, the batch goes on from {after}")
         return gone
+
+    def _finish(self, batch: Batch) -> None:
+        self._db.execute("COMMIT")
+        # Before anybody can be told of a new head, or they would not find what it tells of.
+        self._tail.add(batch.entries)
 
     def _begin_patiently(self) -> None:
         self._db.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
@@ -324,6 +329,7 @@ class SqliteJournal:
         for pool in (self._writes, self._reads):
             pool.shutdown(wait=True)
         self._reader.close()
+        self._heads.close()
         if self._lock:
             self._db.close()
             self._lock.release()
