@@ -80,12 +80,6 @@ _STANDING: Final = dispatcher.Standing(
     "fix", "running", _at(2), 3_600_000_000, 0, started_at=_at(1), due_at=_at(10), next_percent=50, next_at=_at(6)
 )
 
-_HOURS: Final = tuple(dispatcher.OpenHours(day, *span) for day in range(5) for span in ((540, 720), (780, 1_080)))
-_HOLIDAYS: Final = (dispatcher.SpecialDay("2026-02-14", "春节调休", 0), dispatcher.SpecialDay("2026-02-16", "春节"))
-_STANDING: Final = dispatcher.Standing(
-    "fix", "running", _at(2), 3_600_000_000, 0, started_at=_at(1), due_at=_at(10), next_percent=50, next_at=_at(6)
-)
-
 _ALL: Final[tuple[Event, ...]] = (
     # intake
     intake.RequestReceived(

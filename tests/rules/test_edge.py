@@ -33,8 +33,7 @@ from services.demo.people import PICTURE, People
 from services.host import discover
 from services.serving import host_of, tokens_of
 from services.settings import Settings
-from tests.rules.world import SIGNATURE, Firm, World, alerted, company, running, same, tell
-from tests.rules.world import CALENDAR, LEVEL, SIGNATURE, Firm, World, company, running, same, tell
+from tests.rules.world import CALENDAR, LEVEL, SIGNATURE, Firm, World, alerted, company, running, same, tell
 
 
 @pytest.fixture(scope="module")

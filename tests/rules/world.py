@@ -275,6 +275,8 @@ async def alerted(world: World, firm: Firm, name: str) -> str:
     policy = "policy:judge-figures"
     await world.host.running["quality"].ask(Ask(command=judge, tenant=firm.tenant, actor=policy, caller=policy))
     return figure
+
+
 NINE_TO_SIX = [{"weekday": day, "from_minute": 540, "to_minute": 1080} for day in range(5)]
 CALENDAR: Mapping[str, Any] = {
     "calendar_id": "office",
