@@ -124,7 +124,7 @@ def test_events_say_who_acts_on_them_and_who_shows_them(fieldloop):
     assert rows["RequestReceived"]["publisher"] == "intake"
     assert rows["RequestReceived"]["acted_on_by"] == ["dispatcher"]
     assert "reporting" in rows["RequestReceived"]["shown_by"]
-    assert rows["OrderAssigned"]["acted_on_by"] == ["fieldwork", "inventory"]
+    assert rows["OrderAssigned"]["acted_on_by"] == ["dispatcher", "fieldwork", "inventory"]
     assert all(row["meaning"].endswith(".") for row in rows.values())
     assert "RequestReceived" in fieldloop("events").out, "and no name is cut off"
 

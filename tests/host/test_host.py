@@ -262,7 +262,8 @@ def test_two_processes_share_the_leases_and_hear_of_each_other(tmp_path, postgre
                     tokens = tokens_of(settings, SystemClock())
                     at_rest, at_first = People(here, tokens, TENANT), People(there, tokens, TENANT)
                     firm = with_engineers(1)
-                    await found(at_first, replace(firm, engineers=[]), "two-")
+                    of_intake = replace(firm, engineers=[], service_codes=[], prices=[], coverages=[])
+                    await found(at_first, of_intake, "two-")
                     await found(
                         at_rest,
                         replace(NOBODY, engineers=firm.engineers, request_types={}, customers=[], devices=[]),
