@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from services.chassis.readers.projector import Projector
 from services.chassis.readers.rebuild import check, rebuild
-from services.chassis.readers.viewstore import dump
+from services.chassis.readers.viewstore import Change, dump
 from tests.chassis.view_stores import COLUMNS, STORES, InPostgres, Journal, does, gone, place_of, run, things
 
 THINGS = things()
@@ -203,6 +203,21 @@ def test_a_new_version_is_built_beside_the_old_one_that_is_served(place):
         async with place.store(newer, OTHERS) as live:
             assert await live.positions() == report.positions
             assert {row["more"] for row in await live.fetch(select(newer.table))} == {"and more"}
+
+    run(story())
+
+
+def test_what_took_the_place_of_another_version_is_written_as_the_new_one(place):
+    newer = things(version=2, columns={**COLUMNS, "more": "and more"})
+
+    async def story():
+        async with place.store(THINGS) as live:
+            for view in (THINGS, newer):
+                await live.positions()
+                await live.commit([Change(view, 0, 1, [("t", "k", 1, *view.defaults.values())])])
+                if view is THINGS:
+                    await live.become(await live.beside([newer]))
+            assert [row["more"] for row in await live.fetch(select(newer.table))] == ["and more"]
 
     run(story())
 

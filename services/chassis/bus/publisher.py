@@ -112,7 +112,7 @@ class Publisher:
                     return
             if entries:
                 await asyncio.sleep(self._pause_s)
-            if not entries:
+            else:
                 self.state.trouble = ""
                 await self._news.wait()
 

@@ -190,6 +190,7 @@ class PostgresViews:
                 await db.execute(f'ALTER SCHEMA "{fresh._schema}" RENAME TO "{self._schema}"')
             self.views = fresh.views
             self.__dict__.pop("_tables", None)
+            self._statements.clear()
             # This waits for the queries that still read there; those that come find the new rows.
             await db.execute(f'DROP SCHEMA "{self._schema}_before" CASCADE')
 

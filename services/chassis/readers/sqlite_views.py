@@ -108,7 +108,8 @@ class SqliteViews:
         self._writes = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-commit")
         self._reads = ThreadPoolExecutor(READERS, thread_name_prefix=f"{path.stem}-read")
         self._untidy = 0
-        self._prepared: dict[Select[Any], Prepared] = {}
+        self._prepared: dict[Select[Any], tuple[Prepared, list[str], list[str]]] = {}
+        """Each with the names of its columns, and of those that hold truth values."""
 
     @classmethod
     async def open(cls, path: Path, views: Sequence[View], *, readonly: bool = False) -> SqliteViews:
@@ -286,13 +287,14 @@ class SqliteViews:
         return await self._in(self._reads, lambda: self._fetch(query, values))
 
     def _fetch_prepared(self, query: Select[Any], values: Mapping[str, Value]) -> Sequence[Mapping[str, Any]]:
-        prepared = self._prepared.get(query)
-        if prepared is None:
-            prepared = self._prepared[query] = Prepared.of(query, sqlite.dialect())
+        if query not in self._prepared:
+            columns = query.selected_columns
+            truths = [str(column.key) for column in columns if isinstance(column.type, Boolean)]
+            self._prepared[query] = Prepared.of(query, sqlite.dialect()), [str(c.key) for c in columns], truths
+        prepared, names, truths = self._prepared[query]
         found = self._quick_db.execute(prepared.text, prepared.given(values)).fetchall()
-        names = [name for name, _ in prepared.columns]
         rows = [dict(zip(names, row, strict=True)) for row in found]
-        for name in [name for name, is_truth in prepared.columns if is_truth]:
+        for name in truths:
             for row in rows:
                 row[name] = None if row[name] is None else bool(row[name])
         return rows

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from sqlalchemy import Boolean, Index, MetaData, Select, Table
+from sqlalchemy import Index, MetaData, Select, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 from sqlalchemy.types import TypeEngine
@@ -76,20 +76,17 @@ class Snapshot:
 
 
 class Prepared(NamedTuple):
-    """A query as one database takes it, worked out once."""
+    """A query as one database takes it, worked out once; a list of values for `in_` has no place in it."""
 
     text: str
     order: Sequence[str]
     """The names of its values."""
     constants: Mapping[str, Any]
-    columns: Sequence[tuple[str, bool]]
-    """The name of each column of a row, and whether it holds a truth value."""
 
     @classmethod
     def of(cls, query: Select[Any], dialect: Dialect) -> Prepared:
         compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-        columns = [(str(c.key), isinstance(c.type, Boolean)) for c in query.selected_columns]
-        return cls(str(compiled), compiled.positiontup or (), compiled.construct_params(_check=False), columns)
+        return cls(str(compiled), compiled.positiontup or (), compiled.construct_params(_check=False))
 
     def given(self, values: Mapping[str, Any]) -> list[Any]:
         """These values, and the query's own, in the order in which the database wants them."""
