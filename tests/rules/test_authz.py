@@ -205,11 +205,9 @@ def hidden(world: World) -> Any:
                         # The customer of the other tenant has the id of ours, and nothing there.
                         foreign = foreign or name != "one" or who.tenant != TENANTS[0]
                     if foreign or (who.role == "engineer" and name != "two"):
-                        shared = {story.waiting_id, story.transfer_id}
-                        found |= words | (made - shared if who.role == "engineer" and firm is mine else made)
-                        anybodys = (
-                            {story.waiting_id, story.stuck_id} if who.role == "engineer" and firm is mine else set()
-                        )
+                        # Whoever waits may be taken by any of them, and what is on its way is the company's.
+                        colleagues = firm is mine and who.role == "engineer"
+                        anybodys = {story.waiting_id, story.stuck_id, story.transfer_id} if colleagues else set()
                         found |= words | made - anybodys
                     elif who.role in ("engineer", "partner"):
                         record = {words_of for kind, words_of in firm.words(name).items() if kind == "record"}

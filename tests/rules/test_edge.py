@@ -189,8 +189,6 @@ def test_every_command_is_done_once_however_often_it_is_asked(world: World):
                 await people.call("POST", path, role, key=f"{path}{number}", json=body)
         story, _ = await tell(firm, "one"), await tell(firm, "two")
         await whatever_else(people, firm, story._replace(alert_id=await alerted(world, firm, "one"))._asdict())
-        story = await tell(firm, "one")
-        await whatever_else(people, firm, story._asdict())
         await move_parts(people, story.transfer_id)
         return people
 
