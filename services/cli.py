@@ -303,13 +303,26 @@ def rebuild(
 
 
 @app.command()
-def verify(as_json: Json = False) -> None:
+def verify(
+    proof: Annotated[str, typer.Option(help="Prove one request instead: its id; see --out")] = "",
+    out_file: Annotated[Path, typer.Option("--out", help="Where the proof is written")] = Path("proof.json"),
+    tenant: Annotated[str | None, typer.Option(help="Whose request; of one tenant it need not be said")] = None,
+    as_json: Json = False,
+) -> None:
     """
-    Check every journal: hash chains, positions, versions, what went between services, the business's invariants.
+    Check every journal: chains, positions, versions, signed checkpoints, what went between services, business rules.
 
-    It only reads, also beside a running system. Each violation is told with its service and position.
+    It only reads, also beside a running system. Each violation is told with its service and position. With --proof,
+    what is recorded of one request is written as a file that `python deploy/check_proof.py` checks by itself.
     """
     _quiet()
+    if proof:
+        shown = _run(offline.prove(settings(), tenant, proof))
+        out_file.write_text(json.dumps(shown, ensure_ascii=False), "utf-8")
+        records = sum(len(part["records"]) for part in shown["journals"].values())
+        out.print(f"{records} records of request {proof} proved in {out_file}; to check it:", soft_wrap=True)
+        out.print(f"  python deploy/check_proof.py {out_file} {shown['key']}", soft_wrap=True, highlight=False)
+        return
     with _bar("records", None) as (progress, task):
         found = _run(offline.verify_stores(settings(), lambda read: progress.advance(task, read)))
     if as_json:
@@ -317,6 +330,8 @@ def verify(as_json: Json = False) -> None:
     else:
         whole = "every hash chain is whole" if found.chain else "[red]a hash chain is broken[/red]"
         out.print(f"{found.events} records in {found.seconds} s: {found.violations} violations; {whole}")
+        signed = "they are as signed" if found.checkpoints else "[red]they are not as signed[/red]"
+        out.print(f"held against {found.checkpoints_checked} signed checkpoints: {signed}")
         for finding in found.findings[:MOST_SHOWN]:
             told = escape(finding.what)
             out.print(f"  [red]{finding.rule}[/red] {finding.service} position {finding.position}: {told}")

@@ -32,6 +32,8 @@ from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.readers.viewstore import ViewStore
 from services.chassis.running import Keys, Running
 from services.chassis.service import Service
+from services.proof.kept import Keeper, Kept
+from services.proof.notes import Signer
 from services.settings import Settings
 
 T = TypeVar("T")
@@ -72,6 +74,7 @@ class Host:
         *,
         clock: Clock | None = None,
         address: str = "",
+        signer: Signer | None = None,
     ) -> None:
         self.settings = settings
         self._services = {service.name: service for service in services}
@@ -79,6 +82,8 @@ class Host:
         self._new_id = new_ids(lambda: micros(self._clock.now()) // 1_000)
         self._address = address
         """Where a gateway reaches this process, for the lease."""
+        self._signer = signer
+        """Signs how far the journals have come; without one nothing is signed."""
         self.running: dict[str, Running] = {}
         self._feeds: dict[str, EmbeddedFeed] = {}
         self._leads: list[asyncio.Task[None]] = []
@@ -130,9 +135,24 @@ class Host:
             views = await SqliteViews.open(folder / "views.db", service.views)
         self._stack.push_async_callback(journal.close)
         self._stack.push_async_callback(views.close)
-        running = Running(service, journal, views, folder, keys=self._keys, clock=self._clock, new_id=self._new_id)
+        running = Running(
+            service,
+            journal,
+            views,
+            folder,
+            keys=self._keys,
+            clock=self._clock,
+            new_id=self._new_id,
+            follower=self._keeper(service.name),
+        )
         running.on_commit(lambda position: self._tell_feeds(service.name, position))
         self.running[service.name] = running
+
+    def _keeper(self, service: str) -> Callable[[JournalStore], Keeper] | None:
+        if (signer := self._signer) is None:
+            return None
+        kept = Kept(self.settings.checkpoint_folder, service)
+        return lambda journal: Keeper(journal, kept, signer, self._clock)
 
     def _tell_feeds(self, publisher: str, position: int) -> None:
         for taker, feed in self._feeds.items():

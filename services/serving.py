@@ -31,6 +31,7 @@ from services.gateway.sessions import GatewayApi, session_routes
 from services.gateway.users import FILE as USERS_FILE
 from services.gateway.users import Users
 from services.host import Host, discover, told_to_end
+from services.proof.notes import BadNote, Signer
 from services.settings import BadSetting, Settings
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -43,6 +44,16 @@ def tokens_of(settings: Settings, clock: Clock) -> Tokens:
     path = settings.folder() / "tokens.json"
     _make_once(path, lambda aside: Tokens.from_file(aside, clock))
     return Tokens.from_file(path, clock)
+
+
+def signer_of(settings: Settings) -> Signer:
+    """What signs the checkpoints of this installation. Raises BadSetting."""
+    path = settings.folder() / "checkpoint-key.pem"
+    _make_once(path, Signer.write)
+    try:
+        return Signer.from_file(path)
+    except BadNote as error:
+        raise BadSetting(f"FIELDLOOP_DATA: {error}: put the key back that was there") from None
 
 
 def internal_secret(settings: Settings) -> str:
@@ -93,7 +104,8 @@ async def host_of(
     async with key_book(settings) as book:
         keys = PersonKeys(book)
         chosen = discover().values() if services is None else services
-        async with Host(settings, chosen, keys, clock=clock, address=_address(settings)) as host:
+        address, signer = _address(settings), signer_of(settings)
+        async with Host(settings, chosen, keys, clock=clock, address=address, signer=signer) as host:
             yield host
 
 

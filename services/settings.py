@@ -39,6 +39,10 @@ class Settings:
     replicas: str = ""
     """FIELDLOOP_REPLICAS: where a gateway finds the services, `intake=URL,URL;dispatcher=URL;…`."""
 
+    checkpoints: str = ""
+    """FIELDLOOP_CHECKPOINTS: where hashes and signed checkpoints of the journals are kept; if left out, `checkpoints`
+    in the data folder. Another disk, or one that is written once, keeps them from whoever changes the stores."""
+
     url: str = ""
     """FIELDLOOP_URL: the gateway of a running system, for commands that ask it instead of running the services."""
 
@@ -95,6 +99,10 @@ class Settings:
     def dsn(self) -> str | None:
         """The PostgreSQL database; None for SQLite."""
         return None if self.store == "sqlite" else self.store
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        return Path(self.checkpoints) if self.checkpoints else self.data / "checkpoints"
 
     def folder(self, service: str = "") -> Path:
         """Where a service keeps its files, or the data folder itself; made when it is not there. Raises BadSetting."""

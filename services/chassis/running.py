@@ -51,6 +51,16 @@ class Keys(attempt.Keys, Protocol):
         """Fetch the keys of these sealed texts, so that `open` need not wait."""
 
 
+class Follower(Protocol):
+    """Keeps something of the journal elsewhere while this process writes it."""
+
+    async def run(self) -> None:
+        """Follow, until cancelled."""
+
+    async def keep(self) -> None:
+        """Come to where the journal ends now."""
+
+
 class Running:
     """One service in this process; the `Api` of its routes and the `Facts` of its policies."""
 
@@ -64,6 +74,7 @@ class Running:
         keys: Keys,
         clock: Clock,
         new_id: Ids,
+        follower: Callable[[JournalStore], Follower] | None = None,
     ) -> None:
         self.service, self.name = service, service.name
         self.folder = folder
@@ -71,6 +82,7 @@ class Running:
         self.journal, self.views = journal, views
         """The journal to read from, and the views."""
         self.keys, self._clock, self.new_id = keys, clock, new_id
+        self._follower = follower
         self._incarnation = 1
         self._committed: list[Callable[[int], None]] = []
         self._grown: asyncio.Future[None] | None = None
@@ -201,6 +213,7 @@ class Running:
         projector = Projector(journal, self.views)
         reactor = Reactor(self.service, journal, writer, self, self._clock, views_have=projector.wait_for)
         timers = Timers(self.service.on_timer, journal, writer, self._clock)
+        follower = self._follower(journal) if self._follower else None
         running = {"writer": asyncio.create_task(writer.run(), name=f"{self.name}.writer")}
         try:
             # Where a new policy begins is on the disk before the first event that concerns it, whatever ends us then.
@@ -218,12 +231,16 @@ class Running:
                     self.name, journal, writer, cluster, may_write, pause_s=self.service.publishes_every_s
                 )
                 tasks["publisher"] = self.publisher.run()
+            if follower is not None:
+                tasks["follower"] = _followed(self.name, follower)
             self.projector, self.reactor, self.timers, self.writer = projector, reactor, timers, writer
             running |= {name: asyncio.create_task(work, name=f"{self.name}.{name}") for name, work in tasks.items()}
             _log.info("service.leads", service=self.name, position=writer.position)
             await self._watch(running)
         finally:
             await self._stop(writer, running)
+            if follower is not None:
+                await _kept(self.name, follower)
 
     async def _watch(self, running: Mapping[str, asyncio.Task[None]]) -> None:
         """Return when one of them that must not end has ended; raise what ended it."""
@@ -244,7 +261,7 @@ class Running:
         if self.publisher is not None:
             self.publisher.stop()
         askers = [task for name, task in running.items() if name not in ("writer", "projector")]
-        for name in ("reactor", "timers"):
+        for name in ("reactor", "timers", "follower"):
             if name in running:
                 running[name].cancel()
         if askers:
@@ -256,3 +273,23 @@ class Running:
             with suppress(asyncio.CancelledError, Exception):
                 await task
         self.projector = self.reactor = self.timers = self.ingest = self.publisher = None
+
+
+async def _followed(service: str, follower: Follower) -> None:
+    """Follow as long as it can be done; what cannot be kept elsewhere stops no service."""
+    pause = 1.0
+    while True:
+        try:
+            await follower.run()
+        except Exception:
+            _log.exception("follower.failed", service=service, seconds=pause)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 60.0)
+
+
+async def _kept(service: str, follower: Follower) -> None:
+    """To the very end, when nothing is written any more."""
+    try:
+        await follower.keep()
+    except Exception:
+        _log.exception("follower.failed", service=service)

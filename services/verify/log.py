@@ -54,6 +54,8 @@ class ServiceLog:
     """Per own stream, its public events in order; the first has public version 1."""
     taken: dict[StreamKey, list[Taken]] = field(default_factory=lambda: defaultdict(list))
     """Per foreign stream (`intake:request/…`), what was taken in, in that order."""
+    also: Callable[[Entry], None] = lambda entry: None
+    """Looks at each entry too."""
     _ended: bool = False
     _versions: dict[StreamKey, int] = field(default_factory=dict)
     _tenant_of: dict[str, str] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class ServiceLog:
 
     def check(self, entry: Entry) -> Envelope | None:
         """Judge the next entry. The envelope, or None for what is no record."""
+        self.also(entry)
         envelope: Envelope | None = None
         try:
             envelope = envelopes.read(entry.record)

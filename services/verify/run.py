@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from contracts import envelope as envelopes
 from services.chassis.journal.store import JournalStore
 from services.chassis.service import Service
+from services.proof.kept import Kept
+from services.proof.notes import Verifier
 from services.verify.business import Check, Orders, Requests, Stock
+from services.verify.checkpoints import RULE as CHECKPOINT
+from services.verify.checkpoints import AgainstCheckpoints
 from services.verify.findings import Finding, Findings
 from services.verify.log import UNREADABLE, ServiceLog, between
 
@@ -20,6 +26,13 @@ MOST_TIMERS = 10_000_000
 
 TRIES = 20
 """A head that is read while the journal grows may be torn: its hashes newer than its position. Then it is read anew."""
+
+
+class Signed(NamedTuple):
+    """What was signed of the journals, kept outside their databases."""
+
+    folder: Path
+    verifier: Verifier
 
 
 class Report(msgspec.Struct):
@@ -32,6 +45,10 @@ class Report(msgspec.Struct):
     """Every record is the one that was chained, and every journal ends where its head says."""
     behind: dict[str, int]
     """Per service, published events that it has still to take in; empty on a quiet system."""
+    checkpoints: bool
+    """Every record that was signed is there as it was signed; also where nothing was signed yet."""
+    checkpoints_checked: int
+    """How many signed checkpoints the records were held against."""
     first_bad_position: dict[str, int]
     """Per service with a finding that has a place, the first such position."""
     seconds: float
@@ -43,27 +60,36 @@ async def verify(
     services: Mapping[str, Service],
     journals: Mapping[str, JournalStore],
     progress: Callable[[int], None] = lambda read: None,
+    signed: Signed | None = None,
 ) -> Report:
     """
     Check chains, positions and versions, what went between the services, and I1, I2, I3, I5, I6, I7, I13.
 
-    A journal that was rewritten from some place on, hashes and head included, is whole in itself: only a copy of a hash
-    that is kept elsewhere shows that.
+    A journal that was rewritten from some place on, hashes and head included, is whole in itself: only what was
+    `signed` shows that.
     """
     begun = time.monotonic()
     findings = {name: Findings(name) for name in journals}
     # All that a taker has by now its publishers had recorded before: they are read on to a later end.
     upto = {name: (await journal.head()).position for name, journal in journals.items()}
     logs: dict[str, ServiceLog] = {}
+    against: list[AgainstCheckpoints] = []
     for name, journal in journals.items():
         logs[name] = ServiceLog(name, findings[name])
+        if signed is not None:
+            against.append(AgainstCheckpoints(findings[name], Kept(signed.folder, name), signed.verifier))
+            logs[name].also = against[-1].check
         await _check_business(name, logs[name], journal, progress)
+    for one in against:
+        one.end()
     behind = between(logs, lambda name: services[name].takes, upto)
     counts = [found.counts for found in findings.values()]
     return Report(
         events=sum(log.position for log in logs.values()),
         violations=sum(count.total() for count in counts),
         chain=not any(count["chain"] for count in counts),
+        checkpoints=not any(count[CHECKPOINT] for count in counts),
+        checkpoints_checked=sum(one.checked for one in against),
         behind=behind,
         first_bad_position={n: found.first_position for n, found in findings.items() if found.first_position},
         seconds=round(time.monotonic() - begun, 3),

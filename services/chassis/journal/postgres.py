@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 TTL_S = 6.0
 """How long a lease holds without being renewed."""
 
+_ENTRIES = (
+    "SELECT position, event_id, e.tenant, s.stream, version, correlation_id, hash, record "
+    "FROM events AS e JOIN streams AS s ON s.id = e.stream"
+)
+
 PATIENCE_S = 5.0
 """How long a server that is away or starting is waited for: a restart is no reason to give up."""
 
@@ -354,13 +359,12 @@ class PostgresJournal:
     async def read(self, after: int, limit: int) -> Sequence[Entry]:
         if (newest := self._tail.read(after, limit)) is not None:
             return newest
-        rows = await self._reads.rows(
-            "SELECT position, event_id, e.tenant, s.stream, version, correlation_id, hash, record "
-            "FROM events AS e JOIN streams AS s ON s.id = e.stream WHERE position > $1 ORDER BY position LIMIT $2",
-            after,
-            limit,
-        )
+        rows = await self._reads.rows(f"{_ENTRIES} WHERE position > $1 ORDER BY position LIMIT $2", after, limit)
         return [Entry._make(row) for row in rows]
+
+    async def story(self, tenant: str, correlation_id: str) -> Sequence[Entry]:
+        of_story = "WHERE e.tenant = $1 AND correlation_id = $2 ORDER BY position"
+        return [Entry._make(row) for row in await self._reads.rows(f"{_ENTRIES} {of_story}", tenant, correlation_id)]
 
     async def offsets(self) -> dict[str, int]:
         return dict(await self._pairs("SELECT partition, next FROM offsets"))

@@ -42,6 +42,11 @@ T = TypeVar("T")
 
 PATIENCE_MS = 10_000
 
+_ENTRIES = (
+    "SELECT position, event_id, events.tenant, streams.stream, version, correlation_id, hash, record "
+    "FROM events JOIN streams ON streams.id = events.stream"
+)
+
 _WANTED = "json_each(?) AS w"
 """The keys of a look-up. CROSS JOIN keeps the order: for each of them, one look into the table."""
 _1, _2, _3 = (f"json_extract(w.value, '$[{n}]')" for n in range(3))
@@ -285,12 +290,12 @@ class SqliteJournal:
         return await self._in(self._reads, lambda: self._read(after, limit)) if newest is None else newest
 
     def _read(self, after: int, limit: int) -> list[Entry]:
-        rows = self._reader.execute(
-            "SELECT position, event_id, events.tenant, streams.stream, version, correlation_id, hash, record "
-            "FROM events JOIN streams ON streams.id = events.stream WHERE position > ? ORDER BY position LIMIT ?",
-            (after, limit),
-        )
+        rows = self._reader.execute(f"{_ENTRIES} WHERE position > ? ORDER BY position LIMIT ?", (after, limit))
         return [Entry(*row) for row in rows]
+
+    async def story(self, tenant: str, correlation_id: str) -> Sequence[Entry]:
+        of_story = "WHERE events.tenant = ? AND correlation_id = ? ORDER BY position"
+        return [Entry(*row) for row in await self._rows(f"{_ENTRIES} {of_story}", tenant, correlation_id)]  # type: ignore[arg-type]
 
     async def _rows(self, sql: str, *values: int | str) -> list[tuple[object, ...]]:
         return await self._in(self._reads, lambda: self._reader.execute(sql, values).fetchall())

@@ -189,6 +189,9 @@ class JournalStore(Protocol):
     async def read(self, after: int, limit: int) -> Sequence[Entry]:
         """Entries with a position above `after`, in order."""
 
+    async def story(self, tenant: str, correlation_id: str) -> Sequence[Entry]:
+        """All entries of one story, such as a request's, in order; what was taken in from others is among them."""
+
     async def offsets(self) -> dict[str, int]: ...
 
     async def checkpoints(self) -> dict[str, int]: ...
