@@ -79,18 +79,19 @@ class Verifier:
         if found is None:
             raise BadNote("it is no signed note")
         text, signatures = found[1], found[2]
-        if not any(self._is_ours(text, line.split(" ")[2]) for line in signatures.splitlines()):
+        if not any(self._is_ours(text, line) for line in signatures.splitlines()):
             raise BadNote("none of its signatures is ours: it was changed, or another installation signed it")
         origin, size, root, at = text.splitlines()[:4]
         return Checkpoint(origin, int(size), b64decode(root), datetime.fromisoformat(at))
 
-    def _is_ours(self, text: str, signature: str) -> bool:
+    def _is_ours(self, text: str, line: str) -> bool:
         try:
-            signed = b64decode(signature, validate=True)
+            signed = b64decode(line.split(" ")[2], validate=True)
             self._key.verify(signed[4:], text.encode())
         except (ValueError, InvalidSignature):
             return False
-        return signed[:4] == self.id
+        # Written in the one way there is, so that a note is one text and no other.
+        return signed[:4] == self.id and line == _signature_line(signed)
 
 
 class Signer:
@@ -122,8 +123,11 @@ class Signer:
 
     def sign(self, checkpoint: Checkpoint) -> str:
         text = checkpoint.text()
-        signature = b64encode(self.verifier.id + self._key.sign(text.encode())).decode()
-        return f"{text}\n— {NAME} {signature}\n"
+        return f"{text}\n{_signature_line(self.verifier.id + self._key.sign(text.encode()))}\n"
+
+
+def _signature_line(signed: bytes) -> str:
+    return f"— {NAME} {b64encode(signed).decode()}"
 
 
 def notes_in(text: str) -> Iterator[str]:
