@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, select
 
-from reporting import feed
+from reporting import audit_api, feed
 from reporting.feed import FeedApi
 from reporting.figures import HIGHER_LINES, Value, day_begins
 from reporting.report import Report, Scope
@@ -89,7 +89,9 @@ def routes(api: Api) -> APIRouter:
     router = APIRouter()
     router.include_router(_reports(api))
     # The host of reporting gives it a wider Api than other services need.
-    router.include_router(feed.routes(cast(FeedApi, api)))
+    wider = cast(FeedApi, api)
+    router.include_router(feed.routes(wider))
+    router.include_router(audit_api.routes(wider))
     return router
 
 

@@ -11,9 +11,10 @@ import inspect
 import json
 import logging
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -30,6 +31,7 @@ from rich.table import Table
 
 from contracts.topics import PUBLISHER_OF, events_of
 from services import offline
+from services.audit.story import Instant, Line
 from services.chassis import telemetry
 from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal
 from services.chassis.clock import SystemClock
@@ -43,6 +45,9 @@ from services.serving import run, tokens_of
 from services.settings import BadSetting, Settings
 
 T = TypeVar("T")
+
+LATE = timedelta(seconds=2)
+"""What was known so much later than it happened is worth a word."""
 
 MOST_SHOWN = 50
 """Findings on a screen."""
@@ -341,6 +346,66 @@ def verify(
             out.print(f"  {name} has {behind} published events still to take in; it does when it runs")
     if found.violations:
         raise typer.Exit(1)
+
+
+@app.command()
+def audit(
+    subject: Annotated[str, typer.Argument(help="A request's id or number, or a stream such as engineer/E01")],
+    at: Annotated[str, typer.Option(help="What had happened by then: 2026-11-24T14:05, in the local time zone")] = "",
+    known_at: Annotated[str, typer.Option("--known-at", help="As far as it was known by then. Default: now")] = "",
+    tenant: Annotated[str | None, typer.Option(help="Of one tenant it need not be said")] = None,
+    as_json: Json = False,
+) -> None:
+    """
+    Tell the whole story of a request across the services, and what the views showed of it at an instant.
+
+    Who, what, when it happened, when it was known, and why: each event names the one that it answers. Texts about
+    persons stay sealed. What was reported late is in the picture of an instant only from when it was known.
+
+    Example: `fieldloop audit R-20261124-0007 --at 2026-11-24T14:05 --known-at 2026-11-24T14:05`
+    """
+    _quiet()
+    instant = Instant(_instant("--at", at), _instant("--known-at", known_at))
+    found = _run(offline.audit(settings(), subject, tenant, instant))
+    if as_json:
+        _print_json(msgspec.to_builtins(found))
+        return
+    table = Table("", "happened", "known", "event", "by", "because of", title=f"{found.subject} of {found.tenant}")
+    for one in found.story:
+        late = one.known_at - one.happened_at
+        known = f"{late.total_seconds():.0f} s later" if late >= LATE else ""
+        # What the line has anyway is not said again: the request's own id, and the stream's.
+        said = {name: value for name, value in one.said.items() if str(value) not in (found.subject, *_ids_of(one))}
+        event = f"[bold]{one.type}[/bold] [dim]{escape(one.stream)}[/dim]\n{escape(_in_short(said))}"
+        happened = f"{one.happened_at.astimezone():%Y-%m-%d %H:%M:%S.%f}"[:-3]
+        table.add_row(str(one.number), happened, known, event, f"{one.actor} ({one.channel})", one.cause)
+    out.print(table)
+    for service, views in found.shown.items():
+        for view in views:
+            for row in view.rows:
+                out.print(f"[bold]{service} {view.view}[/bold] {escape(_in_short(row))}", soft_wrap=True)
+            if view.incomplete:
+                out.print(f"[yellow]{service} {view.view}: {escape(view.incomplete)}", soft_wrap=True)
+    out.print(f"{len(found.story)} events, {found.seconds} s")
+
+
+def _ids_of(line: Line) -> list[str]:
+    return line.stream.split("/")[1:]
+
+
+def _instant(name: str, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        # Without a zone it is the machine's, as on the clock on the wall.
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        _fail(f"{name} is {text!r}: give an instant, as 2026-11-24T14:05 or 2026-11-24T06:05Z")
+
+
+def _in_short(row: Mapping[str, Any]) -> str:
+    """What a row says, without what is empty."""
+    return ", ".join(f"{name} {value}" for name, value in row.items() if value not in ("", None, [], {}))
 
 
 @app.command()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +18,17 @@ from typing import Any
 
 import asyncpg
 import httpx
+from sqlalchemy import select
 
 from deploy.kafka import local as kafka
 from deploy.postgres import local as postgres
+from services.audit.story import Instant, Line, Shown, show, tell
 from services.chassis.auth import Principal
 from services.chassis.clock import SystemClock, micros
 from services.chassis.http.app import service_app
 from services.chassis.ids import new_ids
 from services.chassis.journal.sqlite import InUse
-from services.chassis.journal.store import JournalStore
+from services.chassis.journal.store import JournalStore, StreamKey, Wanted
 from services.chassis.readers import rebuild as rebuilding
 from services.chassis.readers.postgres_views import PostgresViews
 from services.chassis.readers.sqlite_views import SqliteViews
@@ -36,7 +39,8 @@ from services.gateway.persons import PersonKeys
 from services.host import Host, discover, journal_file, open_to_read
 from services.importing.by_url import HistoryByUrl, Told
 from services.importing.history import Imported, Progress, import_history
-from services.importing.mapping import Mapping, load
+from services.importing.mapping import Mapping as HistoryMapping
+from services.importing.mapping import load
 from services.proof.inclusion import NotProvable, proof_of
 from services.proof.kept import Kept
 from services.proof.notes import BadNote
@@ -109,7 +113,12 @@ async def import_file(
 
 
 async def _import_by_url(
-    settings: Settings, file: Path, what: Mapping, tenant: str, rejects: Path, progress: Callable[[Progress], None]
+    settings: Settings,
+    file: Path,
+    what: HistoryMapping,
+    tenant: str,
+    rejects: Path,
+    progress: Callable[[Progress], None],
 ) -> Imported:
     """The same through the gateway of a running system, whose key file is in our data folder."""
     tokens = tokens_of(settings, SystemClock())
@@ -303,6 +312,66 @@ async def prove(settings: Settings, tenant: str | None, request_id: str) -> dict
         return proof_of(f"request {request_id}", records, kept, signed.verifier)
     except (NotProvable, BadNote) as error:
         raise CannotDo(str(error)) from None
+
+
+# Audit.
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What is known of a request or of one stream."""
+
+    subject: str
+    tenant: str
+    story: list[Line]
+    shown: dict[str, list[Shown]]
+    """Per service, what its views showed at that instant."""
+    seconds: float
+
+
+async def audit(settings: Settings, subject: str, tenant: str | None, instant: Instant) -> Audit:
+    """
+    The story of a request (its id or its number), or of one stream, such as `engineer/E01`. Raises CannotDo.
+
+    A stream is told from its own journal alone, and with what was recorded of its story.
+    """
+    services = discover()
+    begun = time.monotonic()
+    async with readers(settings, services) as journals:
+        whose = tenant or _only_one(sorted((await journals["intake"].head()).chains))
+        subject = await _request_numbered(settings, whose, subject)
+        found = {name: await journal.story(whose, subject) for name, journal in journals.items()}
+        records = [entry.record for entries in found.values() for entry in entries]
+        if "/" in subject:
+            records += await _of_stream(services, journals, StreamKey(whose, subject))
+        if not records:
+            raise CannotDo(f"nothing is recorded of {subject} in the tenant {whose}: give a request's id or number")
+    shown = {name: show(services[name].views, entries, instant) for name, entries in found.items()}
+    shown = {name: views for name, views in shown.items() if views}
+    return Audit(subject, whose, tell(records, instant), shown, round(time.monotonic() - begun, 3))
+
+
+async def _of_stream(
+    services: Mapping[str, Service], journals: Mapping[str, JournalStore], key: StreamKey
+) -> list[bytes]:
+    kind = key.stream.partition("/")[0]
+    for name, service in services.items():
+        if kind in service.rules.stream_of:
+            return (await journals[name].load(Wanted(streams={key}))).streams.get(key, [])
+    return []
+
+
+async def _request_numbered(settings: Settings, tenant: str, subject: str) -> str:
+    """The id of the request with this number; what is no number stays as it is."""
+    service = discover()["intake"]
+    views = await _open_views(settings, service, readonly=True)
+    try:
+        table = next(view for view in service.views if view.name == "requests").table
+        query = select(table.c.request_id).where(table.c.tenant == tenant, table.c.number == subject)
+        found = await views.fetch(query)
+    finally:
+        await views.close()
+    return str(found[0]["request_id"]) if found and subject else subject
 
 
 async def settled(settings: Settings, within: float = SETTLED_WITHIN_S) -> bool:

@@ -254,6 +254,22 @@ class TestEveryStore:
 
         run(story())
 
+    def test_a_story_is_all_that_has_its_name_in_its_tenant_in_order(self, place):
+        async def story():
+            async with place.journal() as journal:
+                told = [entry(1), entry(2, 1, stream="intake:request/r-1"), entry(3, 2)]
+                another = [entry(4, 1, stream="order/o-2")._replace(correlation_id="r-2"), entry(5, 1, tenant="u")]
+                await journal.commit(Batch(entries=[*told, *another]), after=0)
+                assert await journal.story("t", "r-1") == told
+                assert [one.position for one in await journal.story("t", "r-2")] == [4]
+                assert await journal.story("t", "r-3") == []
+            async with place.reader() as reader:
+                assert await reader.story("u", "r-1") == another[1:]
+                known = await reader.load(Wanted(streams={StreamKey("t", "order/o-1")}))
+                assert known.streams == {StreamKey("t", "order/o-1"): [told[0].record, told[2].record]}
+
+        run(story())
+
     def test_a_later_value_replaces_an_earlier_one_but_a_receipt_stays(self, place):
         receipt, claim, timer = ReceiptKey("t", "agent", "k"), ClaimKey("t", "serial", "s"), TimerKey("t", "late", "o")
         hold, stream = (HoldKey("assign", "t", "r-1"), 1), StreamKey("t", "intake:request/r-1")

@@ -95,14 +95,16 @@ class SqliteJournal:
         self._lock = None if readonly else WriterLock(path.with_suffix(".lock"))
         self._writes = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-commit")
         self._reads = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-read")
+        # The newest stream number is counted here, so that a batch needs no round trip to learn it.
+        self._stream_ids: dict[StreamKey, int] = {}
         if not readonly:
             self._db = connect(path)
             self._db.executescript(files(__package__).joinpath("schema.sqlite.sql").read_text())
             self._db.execute("PRAGMA busy_timeout=0")
-            # The newest stream number is counted here, so that a batch needs no round trip to learn it.
-            self._stream_ids: dict[StreamKey, int] = {}
             self._last_stream: int = self._db.execute("SELECT coalesce(max(id), 0) FROM streams").fetchone()[0]
         self._reader = connect(path, readonly=True)
+        if readonly:
+            self._db = self._reader
         self._heads = connect(path, readonly=True)
         found = self._reader.execute("SELECT value FROM meta WHERE name = 'journal_format'").fetchone()[0]
         if found != FORMAT:
