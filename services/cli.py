@@ -349,6 +349,32 @@ def verify(
 
 
 @app.command()
+def forget(
+    person: Annotated[str, typer.Argument(help="The id of a customer or an engineer")],
+    tenant: Annotated[str, typer.Option(help="Of which tenant")] = "default",
+    by: Annotated[str, typer.Option(help="Who decided it, for the ledger of those who were forgotten")] = "operator",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts")] = False,
+    as_json: Json = False,
+) -> None:
+    """
+    Forget a person: destroy the key under which everything said about them is sealed. It cannot be undone.
+
+    Names, phones, addresses, texts, photos and signatures are unreadable at once, in a running system within a minute,
+    and also after an older backup was put back. Figures and the hash chains stay as they are.
+    """
+    _quiet()
+    if not yes:
+        typer.confirm(f"Nobody will read again what is said about {person} of {tenant}. Go on?", abort=True, err=True)
+    done = _run(offline.forget_person(settings(), tenant, person, by))
+    if as_json:
+        _print_json(asdict(done))
+    elif done.had_key:
+        out.print(f"{person} of {tenant} is forgotten; accounts taken away: {done.accounts}")
+    else:
+        out.print(f"{person} of {tenant} was forgotten before")
+
+
+@app.command()
 def audit(
     subject: Annotated[str, typer.Argument(help="A request's id or number, or a stream such as engineer/E01")],
     at: Annotated[str, typer.Option(help="What had happened by then: 2026-11-24T14:05, in the local time zone")] = "",

@@ -35,7 +35,9 @@ from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.readers.viewstore import ViewStore
 from services.chassis.running import Running
 from services.chassis.service import Service
+from services.gateway.forgetting import Forgotten, forget, without_accounts
 from services.gateway.persons import PersonKeys
+from services.gateway.users import FILE as USERS_FILE
 from services.host import Host, discover, journal_file, open_to_read
 from services.importing.by_url import HistoryByUrl, Told
 from services.importing.history import Imported, Progress, import_history
@@ -44,7 +46,7 @@ from services.importing.mapping import load
 from services.proof.inclusion import NotProvable, proof_of
 from services.proof.kept import Kept
 from services.proof.notes import BadNote
-from services.serving import host_of, key_book, signer_of, tokens_of
+from services.serving import host_of, key_book, ledger_of, own_key_book, signer_of, tokens_of
 from services.settings import Settings
 from services.verify.run import Report, Signed, verify
 
@@ -312,6 +314,38 @@ async def prove(settings: Settings, tenant: str | None, request_id: str) -> dict
         return proof_of(f"request {request_id}", records, kept, signed.verifier)
     except (NotProvable, BadNote) as error:
         raise CannotDo(str(error)) from None
+
+
+# Forget.
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What was done to forget a person."""
+
+    person: str
+    tenant: str
+    had_key: bool
+    """Whether there was anything that only this key opens."""
+    accounts: int
+    """So many accounts were taken away."""
+
+
+async def forget_person(settings: Settings, tenant: str, person: str, by: str) -> Erasure:
+    """
+    Destroy the person's key, for good. A running system reads nothing of theirs any more within a minute.
+
+    Raises CannotDo where nobody has that name: a name that is mistyped would say that it was done.
+    """
+    if settings.gateway:
+        raise CannotDo("the keys are the gateway's: forget persons where the gateway runs, without FIELDLOOP_GATEWAY")
+    async with own_key_book(settings) as book:
+        known = await book.known([(tenant, person)])
+        if not known:
+            raise CannotDo(f"nothing is sealed for {person} in {tenant}: give the id of a customer or an engineer")
+        await forget(book, ledger_of(settings), Forgotten(tenant, person, by, SystemClock().now()))
+    accounts = without_accounts(settings.data / USERS_FILE, tenant, person)
+    return Erasure(person, tenant, known[0].secret is not None, accounts)
 
 
 # Audit.

@@ -25,7 +25,8 @@ from services.chassis.clock import Clock, SystemClock
 from services.chassis.http.app import service_app
 from services.chassis.service import Service
 from services.gateway.edge import edge_app
-from services.gateway.persons import KeyBook, PersonKeys, PostgresBook, RemoteBook, SqliteBook, key_routes
+from services.gateway.forgetting import Ledger, forget_again
+from services.gateway.persons import KeyBook, OwnBook, PersonKeys, PostgresBook, RemoteBook, SqliteBook, key_routes
 from services.gateway.proxy import Proxy
 from services.gateway.sessions import GatewayApi, session_routes
 from services.gateway.users import FILE as USERS_FILE
@@ -80,17 +81,32 @@ def _make_once(path: Path, write: Callable[[Path], object]) -> None:
     aside.unlink()
 
 
+def ledger_of(settings: Settings) -> Ledger:
+    """Who was forgotten; it lies with the checkpoints, apart from what a backup puts back."""
+    return Ledger(settings.checkpoint_folder)
+
+
 @asynccontextmanager
 async def key_book(settings: Settings) -> AsyncIterator[KeyBook]:
     """The keys of persons: the gateway's where there is one, else in this installation's own store."""
     if settings.gateway:
         yield RemoteBook(settings.gateway, internal_secret(settings))
-    elif settings.dsn:
+    else:
+        async with own_key_book(settings) as book:
+            yield book
+
+
+@asynccontextmanager
+async def own_key_book(settings: Settings) -> AsyncIterator[OwnBook]:
+    """The keys in this installation's own store; those of whoever was forgotten are gone, whatever was put back."""
+    if settings.dsn:
         postgres = await PostgresBook.connect(settings.dsn)
+        await forget_again(postgres, ledger_of(settings))
         yield postgres
         await postgres.close()
     else:
         sqlite = SqliteBook(settings.data / "persons.db")
+        await forget_again(sqlite, ledger_of(settings))
         yield sqlite
         sqlite.close()
 

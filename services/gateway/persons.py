@@ -64,6 +64,13 @@ class KeyBook(Protocol):
         """Destroy the key, for good and at once."""
 
 
+class OwnBook(KeyBook, Protocol):
+    """The keys where they lie, not through another process."""
+
+    async def known(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+        """The keys of those among these who have one; nobody gets one by asking."""
+
+
 class _Held(NamedTuple):
     key: PersonKey
     cipher: AESGCM | None
@@ -179,6 +186,9 @@ class MemoryBook:
             self.keys[person] = self._new_key(person)
         return [self.keys[person] for person in persons]
 
+    async def known(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+        return [self.keys[person] for person in persons if person in self.keys]
+
     async def find(self, ids: Collection[str]) -> Sequence[PersonKey]:
         return [key for key in self.keys.values() if key.id in ids]
 
@@ -213,10 +223,10 @@ class SqliteBook:
         self._db.execute(_SQLITE)
 
     async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
-        found = self._of(persons)
+        found = await self.known(persons)
         if lacking := set(persons) - {(key.tenant, key.person) for key in found}:
             await asyncio.to_thread(self._make, sorted(lacking))
-            found = self._of(persons)
+            found = await self.known(persons)
         return found
 
     def _make(self, persons: Sequence[Person]) -> None:
@@ -225,7 +235,7 @@ class SqliteBook:
             self._db.executemany("INSERT OR IGNORE INTO person_key VALUES (?, ?, ?, ?)", map(_new_key, persons))
             self._db.execute("COMMIT")
 
-    def _of(self, persons: Collection[Person]) -> list[PersonKey]:
+    async def known(self, persons: Collection[Person]) -> Sequence[PersonKey]:
         with self._turn:
             sql = "SELECT * FROM person_key WHERE tenant = ? AND person = ?"
             rows = [self._db.execute(sql, person).fetchone() for person in persons]
@@ -273,14 +283,14 @@ class PostgresBook:
         return cls(pool)
 
     async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
-        found = await self._of(persons)
+        found = await self.known(persons)
         if lacking := set(persons) - {(key.tenant, key.person) for key in found}:
             sql = "INSERT INTO gateway.person_key VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
             await self._pool.executemany(sql, [tuple(_new_key(one)) for one in sorted(lacking)])
-            found = await self._of(persons)
+            found = await self.known(persons)
         return found
 
-    async def _of(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+    async def known(self, persons: Collection[Person]) -> Sequence[PersonKey]:
         rows = await self._pool.fetch(
             "SELECT k.* FROM gateway.person_key k JOIN unnest($1::text[], $2::text[]) AS w(tenant, person) "
             "USING (tenant, person)",
