@@ -52,6 +52,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "reports": "reporting",
     "forecasts": "reporting",
     "events": "reporting",
+    "audit": "reporting",
     "search": "reporting",
 }
 """The resource under /v1 and the service whose it is; `owners_of` reads it from the services where they are at hand."""

@@ -34,7 +34,9 @@ COMMANDS = {
     ("import", "history"): "bpic2013.yaml",
     ("report",): "incident-kpis",
     ("rebuild",): "--check",
-    ("verify",): "hash chains",
+    ("verify",): "signed checkpoints",
+    ("audit",): "known",
+    ("forget",): "cannot be undone",
     ("events",): "policy",
     ("doctor",): "mends it",
     ("token",): "curl",
@@ -88,9 +90,10 @@ def test_the_demo_prints_one_object_with_what_happened(of_a_demo):
 
 def test_the_demo_leaves_its_stores_where_it_was_told_and_they_verify(fieldloop, of_a_demo):
     data, _ = of_a_demo
-    assert {folder.name for folder in data.iterdir() if folder.is_dir()} == discover().keys()
+    assert {folder.name for folder in data.iterdir() if folder.is_dir()} == {*discover(), "checkpoints"}
     ran = fieldloop("verify", "--json", FIELDLOOP_DATA=data)
     assert (ran.code, ran.json["violations"], ran.json["chain"], ran.json["behind"]) == (0, 0, True, {})
+    assert (ran.json["checkpoints"], ran.json["checkpoints_checked"]) == (True, 6)
     assert fieldloop("--data", data, "verify").code == 0, "the option says the same"
 
 
@@ -250,9 +253,10 @@ def test_verify_finds_a_flipped_byte_and_where(fieldloop, stores):
     )
     ran = fieldloop("verify", "--json", FIELDLOOP_DATA=stores)
     assert (ran.code, ran.json["chain"]) == (1, False)
-    [finding] = ran.json["findings"]
     position = ran.json["first_bad_position"]["dispatcher"]
-    assert finding[:3] == ["chain", "dispatcher", position]
+    rules = [rule for rule, service, where, _ in ran.json["findings"] if (service, where) == ("dispatcher", position)]
+    assert sorted(rules) == ["chain", "checkpoint"]
+    assert len(ran.json["findings"]) == 2
     table = fieldloop("verify", FIELDLOOP_DATA=stores)
     assert table.code == 1
     assert f"dispatcher position {position}" in table.out

@@ -140,8 +140,9 @@ def test_the_others_are_read_as_before(place: Place):
 
 
 def test_who_is_forgotten_twice_was_forgotten_before(place: Place):
-    forgotten(place, "two", TENANTS[1])
-    again = forgotten(place, "two", TENANTS[1])
+    person = place.firms[TENANTS[1]].person("two")
+    forgotten(place, person, TENANTS[1])
+    again = forgotten(place, person, TENANTS[1])
     assert (again.had_key, again.accounts) == (False, 0)
 
 
