@@ -372,6 +372,27 @@ def test_a_second_process_is_told_who_holds_the_file(tmp_path):
     run(story())
 
 
+def test_a_commit_that_fails_while_it_is_cancelled_ends_as_cancelled_and_leaves_nothing_open(tmp_path, monkeypatch):
+    monkeypatch.setattr("services.chassis.journal.sqlite.PATIENCE_MS", 200)
+    place = InSqlite(tmp_path / "journal.db")
+
+    async def story():
+        async with place.journal() as journal:
+            outside = connect(place.path)
+            outside.execute("BEGIN IMMEDIATE")
+            committing = asyncio.create_task(journal.commit(Batch(entries=[entry(1)]), after=0))
+            await asyncio.sleep(0)
+            committing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await committing
+            outside.execute("ROLLBACK")
+            outside.close()
+            await journal.commit(Batch(entries=[entry(1)]), after=0)
+            assert (await journal.head()).position == 1
+
+    run(story())
+
+
 def test_one_holds_the_lease_and_the_next_can_start_once_it_is_released(in_postgres):
     async def story():
         async with in_postgres.lease() as first, in_postgres.lease() as second:

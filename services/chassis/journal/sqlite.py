@@ -179,12 +179,14 @@ class SqliteJournal:
             if not gone:
                 self._write(batch)
                 gone = await self._to_its_end(lambda: self._finish(batch))
-        except Exception as error:  # whatever it is, nothing may stay open
+        except BaseException as error:  # whatever it is, nothing may stay open
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             self._stream_ids.clear()
             self._last_stream = last_stream
             self._tail.forget()
+            if isinstance(error, asyncio.CancelledError):
+                raise
             raise NotCommitted(str(error)) from error
         if len(self._stream_ids) > 100_000:
             self._stream_ids.clear()
@@ -230,6 +232,8 @@ class SqliteJournal:
                 await asyncio.wait([working])
             except asyncio.CancelledError as cancelled:
                 gone = cancelled
+        if gone is not None and (error := working.exception()):
+            raise gone from error
         working.result()
         return gone
 
