@@ -38,6 +38,7 @@ from services.chassis.clock import SystemClock
 from services.chassis.journal.sqlite import InUse
 from services.chassis.journal.store import OtherFormat
 from services.demo.people import Unexpected
+from services.exporting.log import Format
 from services.host import discover
 from services.importing.mapping import BadMapping
 from services.importing.rows import Unusable
@@ -432,6 +433,31 @@ def _instant(name: str, text: str) -> datetime | None:
 def _in_short(row: Mapping[str, Any]) -> str:
     """What a row says, without what is empty."""
     return ", ".join(f"{name} {value}" for name, value in row.items() if value not in ("", None, [], {}))
+
+
+@app.command()
+def export(
+    out_file: Annotated[Path, typer.Option("--out", help="The file to write")],
+    form: Annotated[Format, typer.Option("--format", help="jsonl, xes or ocel2")] = "jsonl",
+    tenant: Annotated[str | None, typer.Option(help="Whose log; of one tenant it need not be said")] = None,
+    as_json: Json = False,
+) -> None:
+    """
+    Write the public events of a tenant for other tools: their records (jsonl), IEEE XES, or OCEL 2.0.
+
+    Each event once, from the journal of the service that recorded it; texts about persons stay sealed.
+
+    Example: `fieldloop export --format ocel2 --out log.jsonocel`
+    """
+    _quiet()
+    if not out_file.absolute().parent.is_dir():
+        _fail(f"--out: there is no folder {out_file.absolute().parent}")
+    done = _run(offline.export_log(settings(), tenant, form, out_file))
+    if as_json:
+        _print_json(asdict(done))
+    else:
+        of = {"jsonl": "", "xes": f" in {done.objects} traces", "ocel2": f" about {done.objects} objects"}[form]
+        out.print(f"{done.events} events{of}: {out_file}", soft_wrap=True)
 
 
 @app.command()

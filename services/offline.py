@@ -35,6 +35,7 @@ from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.readers.viewstore import ViewStore
 from services.chassis.running import Running
 from services.chassis.service import Service
+from services.exporting.log import Exported, Format, export
 from services.gateway.forgetting import Forgotten, forget, without_accounts
 from services.gateway.persons import PersonKeys
 from services.gateway.users import FILE as USERS_FILE
@@ -406,6 +407,13 @@ async def _request_numbered(settings: Settings, tenant: str, subject: str) -> st
     finally:
         await views.close()
     return str(found[0]["request_id"]) if found and subject else subject
+
+
+async def export_log(settings: Settings, tenant: str | None, form: Format, path: Path) -> Exported:
+    """Write the public events of a tenant for other tools. Raises CannotDo."""
+    async with readers(settings, discover()) as journals:
+        whose = tenant or _only_one(sorted((await journals["intake"].head()).chains))
+        return await export(journals, whose, form, path)
 
 
 async def settled(settings: Settings, within: float = SETTLED_WITHIN_S) -> bool:

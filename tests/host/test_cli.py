@@ -37,6 +37,7 @@ COMMANDS = {
     ("verify",): "signed checkpoints",
     ("audit",): "known",
     ("forget",): "cannot be undone",
+    ("export",): "OCEL 2.0",
     ("events",): "policy",
     ("doctor",): "mends it",
     ("token",): "curl",
