@@ -21,7 +21,7 @@ def journals(**changed):
     """Intake's journal, and the dispatcher's, which has taken in what intake published."""
     asked = [envelope for _, envelope in enveloped(INTAKE)]
     asked[0] = msgspec.structs.replace(asked[0], **changed)
-    [(_, assigned)] = enveloped([order_assigned(1)])
+    [*_, (_, assigned)] = enveloped([*INTAKE, order_assigned(1)])
     internal = msgspec.structs.replace(assigned, id="internal", public_version=0)
     dispatcher = Written(*asked, assigned, internal)
     taken = [entry._replace(stream=f"intake:{entry.stream}") for entry in dispatcher.entries[:3]]
