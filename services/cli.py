@@ -436,6 +436,34 @@ def _in_short(row: Mapping[str, Any]) -> str:
 
 
 @app.command()
+def lag(as_json: Json = False) -> None:
+    """
+    Who is behind in reading the journals, by events and by seconds, and which events are held back and why.
+
+    Held events are tried again with growing pauses; after half an hour they are parked until their service starts anew.
+    """
+    _quiet()
+    found = _run(offline.behind(settings()))
+    if as_json:
+        _print_json(msgspec.to_builtins(found))
+    else:
+        late = [one for one in found.lags if one.events]
+        table = Table("service", "reader", "events behind", "seconds behind")
+        for one in late:
+            events = f"{one.events}{' or more' if one.at_least else ''}"
+            table.add_row(one.service, one.reader, events, str(one.seconds))
+        out.print(table if late else f"all {len(found.lags)} readers have seen everything that concerns them")
+        held = Table("service", "policy", "of", "event", "tries", "", "cause")
+        for hold in found.held:
+            state = "[red]parked" if hold.parked else "held"
+            of = f"{hold.tenant} {hold.key}"
+            held.add_row(hold.service, hold.policy, of, hold.event, str(hold.tries), state, escape(hold.reason))
+        out.print(held if found.held else "no event is held back")
+    if any(hold.parked for hold in found.held):
+        raise typer.Exit(1)
+
+
+@app.command()
 def export(
     out_file: Annotated[Path, typer.Option("--out", help="The file to write")],
     form: Annotated[Format, typer.Option("--format", help="jsonl, xes or ocel2")] = "jsonl",

@@ -22,6 +22,7 @@ from sqlalchemy import select
 
 from deploy.kafka import local as kafka
 from deploy.postgres import local as postgres
+from services.audit.lag import HeldBack, Lag, held_back, lags
 from services.audit.story import Instant, Line, Shown, show, tell
 from services.chassis.auth import Principal
 from services.chassis.clock import SystemClock, micros
@@ -407,6 +408,30 @@ async def _request_numbered(settings: Settings, tenant: str, subject: str) -> st
     finally:
         await views.close()
     return str(found[0]["request_id"]) if found and subject else subject
+
+
+@dataclass(frozen=True)
+class Behind:
+    """Who has still something to do."""
+
+    lags: list[Lag]
+    held: list[HeldBack]
+
+
+async def behind(settings: Settings) -> Behind:
+    """Every reader of every journal, and what is held back."""
+    services, now = discover(), SystemClock().now()
+    found = Behind([], [])
+    async with readers(settings, services) as journals:
+        for name, service in services.items():
+            views = await _open_views(settings, service, readonly=True)
+            try:
+                positions = await views.positions()
+            finally:
+                await views.close()
+            found.lags.extend(await lags(service, journals[name], positions, bool(settings.cluster), now))
+            found.held.extend(await held_back(service, journals[name]))
+    return found
 
 
 async def export_log(settings: Settings, tenant: str | None, form: Format, path: Path) -> Exported:
