@@ -102,7 +102,8 @@ async def _ocel2(events: Events, out: BinaryIO) -> Exported:
     out.write(b'{"events":[')
     async for envelope, _ in events:
         said: dict[str, Any] = msgspec.json.decode(envelope.data)
-        named = dict.fromkeys(_named(said))
+        # An event of nothing among these, as a price list, is about its stream: tools pass over what is about nothing.
+        named = dict.fromkeys(_named(said)) or {envelope.stream.partition("/")[::2]: None}
         objects |= named
         facts = {**_plain(said), **_of_envelope(envelope)}
         types = attributes.setdefault(envelope.type, {})

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from contracts import envelope as envelopes
+from contracts.examples import EXAMPLES
 from services.exporting.log import export
 from tests.fold import enveloped
 from tests.reporting.examples import order_assigned, request_received
@@ -66,6 +67,14 @@ def test_ocel_has_every_event_with_the_things_that_it_names(tmp_path):
     assigned = next(one for one in log["events"] if one["type"] == "OrderAssigned")
     assert {"request:r-1", "order:o-1"} <= {one["objectId"] for one in assigned["relationships"]}
     assert {one["name"] for one in log["objectTypes"]} == {*objects.values()}
+
+
+def test_every_event_of_the_contracts_is_about_something_or_other_tools_would_drop_it(tmp_path):
+    events = [envelope for _, envelope in enveloped([one for one in EXAMPLES.values() if one.PUBLIC])]
+    asyncio.run(export({"all": Written(*events)}, events[0].tenant, "ocel2", tmp_path / "out"))
+    log = json.loads((tmp_path / "out").read_text())
+    assert len(log["events"]) == len(events) > 50
+    assert [one["type"] for one in log["events"] if not one["relationships"]] == []
 
 
 def test_xes_has_a_trace_for_each_request_in_the_order_in_which_it_happened(tmp_path):
