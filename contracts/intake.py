@@ -80,6 +80,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     lat_udeg: int
     lon_udeg: int
     needs_visit: bool = True
+    skill_level: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
+    certificates: tuple[str, ...] = ()
+    wished_engineer_id: str = ""
+    device_brand: str = ""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -138,6 +142,13 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     The channel's own name of the message that this came of, `wechat/8f3…`: it is taken once. Only the first event of a
     request has it.
     """
+    skill_level: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
+    """How well an engineer must have the skill, or know the model or the brand."""
+    certificates: tuple[str, ...] = ()
+    """What an engineer must hold a certificate of."""
+    wished_engineer_id: str = ""
+    """Whom the customer would like to see; empty for nobody in particular."""
+    device_brand: str = ""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -176,6 +187,8 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     """The customer is reminded when nothing was heard for so long, and once more after as long again."""
     expire_after_s: Positive = 7 * DAY_S
     """It is given up when nothing was heard for so long."""
+    wished_engineer_id: str = ""
+    """As in RequestReceived."""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -380,6 +393,8 @@ class DeviceRegistered(Event, frozen=True, kw_only=True):
     serial: str
     skill: str
     """What an engineer must be able to do to work on this model."""
+    brand: str = ""
+    """Whose make it is; empty where nobody said."""
 
 
 @belongs_to("request-type", of="type_id")
@@ -416,6 +431,10 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     """How long it waits until it is given up, seconds."""
     warranty_s: NonNegative = 30 * DAY_S
     """So long after the work was done a request is reopened if the fault is back, seconds."""
+    skill_level: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
+    """How well an engineer must have the skill, or know the model or the brand."""
+    certificates: tuple[str, ...] = ()
+    """What an engineer must hold a certificate of."""
 
 
 @belongs_to("numbers", of="day", public=False)

@@ -32,6 +32,7 @@ class Device:
     model: str
     serial: str
     skill: str
+    brand: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
 
 
 def evolve_device(_: Device | None, event: DeviceRegistered) -> Device:
-    return Device(event.customer_id, event.model, event.serial, event.skill)
+    return Device(event.customer_id, event.model, event.serial, event.skill, event.brand)
 
 
 def serial_of(event: DeviceRegistered) -> list[Claim]:
