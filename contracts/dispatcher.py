@@ -33,7 +33,7 @@ class SkillLevel(msgspec.Struct, frozen=True):
     """How well an engineer can do something, and until when that holds."""
 
     skill: str
-    """A skill, a device model or a brand."""
+    """A skill, a device model, or a brand: the first word of a model's name."""
     level: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
     """1 is the least."""
     until: str = ""
@@ -100,13 +100,14 @@ class OrderOpened(Event, frozen=True, kw_only=True):
     lon_udeg: int = 0
     assign_due_at: Utc | None = None
     """When AssignmentOverdue is recorded if nobody is assigned by then; none for imported history."""
-    skill_level: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
-    """How well the engineer must have the skill, or know the model or the brand."""
+    more_skills: tuple[str, ...] = ()
+    """What the engineer must be able to do beside `skill`."""
+    skill_level: NonNegative = 0
+    """How well she must have the skill, or know the model or the brand; 0 for any."""
     certificates: tuple[str, ...] = ()
     """The certificates that she must hold on the day."""
     wished_engineer_id: str = ""
     """Whom the customer would like to see; a wish that counts among the others, and no rule."""
-    device_brand: str = ""
 
 
 @belongs_to("order", of="order_id", key="request_id")

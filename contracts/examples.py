@@ -67,10 +67,11 @@ _WORK: Final = intake.Work(
     lat_udeg=43_833_000,
     lon_udeg=125_289_000,
     needs_visit=True,
-    skill_level=3,
-    certificates=("电工证",),
-    wished_engineer_id=ENGINEER,
-    device_brand="海尔",
+    more_skills=("refrigerant",),
+    skill_level=2,
+    certificates=("gas-handling",),
+    wished_engineer_id="e-7",
+    usual_parts=(intake.UsualPart("P-SEALANT", 2),),
 )
 _ANSWERS: Final = '{"fault_code":"E4","since":"2026-11-23"}'
 _FORM: Final = (
@@ -95,6 +96,10 @@ _ALL: Final[tuple[Event, ...]] = (
         device_id=DEVICE,
         device_model=MODEL,
         skill="cooling",
+        more_skills=("refrigerant",),
+        skill_level=2,
+        certificates=("gas-handling",),
+        wished_engineer_id="e-7",
         urgency="high",
         duration_s=3_600,
         region="朝阳区",
@@ -114,10 +119,6 @@ _ALL: Final[tuple[Event, ...]] = (
         division="220104",
         warranty_s=2_592_000,
         message_id="wechat/8f3c1",
-        skill_level=3,
-        certificates=("电工证",),
-        wished_engineer_id=ENGINEER,
-        device_brand="海尔",
     ),
     intake.RequestIncomplete(
         **_OF_REQUEST,
@@ -138,7 +139,6 @@ _ALL: Final[tuple[Event, ...]] = (
         message_id="wechat/8f3c1",
         remind_after_s=86_400,
         expire_after_s=604_800,
-        wished_engineer_id=ENGINEER,
     ),
     intake.RequestReminded(**_OF_REQUEST, customer_id=CUSTOMER, time_no=1, remind_after_s=86_400),
     intake.RequestExpired(**_OF_REQUEST, customer_id=CUSTOMER),
@@ -196,9 +196,7 @@ _ALL: Final[tuple[Event, ...]] = (
         lat_udeg=43_833_000,
         lon_udeg=125_289_000,
     ),
-    intake.DeviceRegistered(
-        device_id=DEVICE, customer_id=CUSTOMER, model=MODEL, serial="SN-520-0001", skill="cooling", brand="海尔"
-    ),
+    intake.DeviceRegistered(device_id=DEVICE, customer_id=CUSTOMER, model=MODEL, serial="SN-520-0001", skill="cooling"),
     intake.RequestTypeDefined(
         type_id="repair",
         type_version=1,
@@ -219,8 +217,6 @@ _ALL: Final[tuple[Event, ...]] = (
         remind_after_s=86_400,
         expire_after_s=604_800,
         warranty_s=2_592_000,
-        skill_level=3,
-        certificates=("电工证",),
     ),
     intake.NumberGiven(day=DAY, **_OF_REQUEST),
     # dispatcher
@@ -240,7 +236,7 @@ _ALL: Final[tuple[Event, ...]] = (
         skill_level=3,
         certificates=("电工证",),
         wished_engineer_id=ENGINEER,
-        device_brand="海尔",
+        more_skills=("refrigerant",),
     ),
     dispatcher.OrderQueued(**_AT_TEAM),
     dispatcher.OrderTaken(**_AT_TEAM),

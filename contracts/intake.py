@@ -80,10 +80,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     lat_udeg: int
     lon_udeg: int
     needs_visit: bool = True
-    skill_level: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
+    more_skills: tuple[str, ...] = ()
+    skill_level: NonNegative = 0
     certificates: tuple[str, ...] = ()
     wished_engineer_id: str = ""
-    device_brand: str = ""
+    usual_parts: tuple[UsualPart, ...] = ()
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -105,6 +106,14 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     device_model: str = ""
     skill: str
     """What an engineer must be able to do."""
+    more_skills: tuple[str, ...] = ()
+    """What she must be able to do beside that: of the type, and of the fault."""
+    skill_level: NonNegative = 0
+    """How well she must be able to do it; 0 for any."""
+    certificates: tuple[str, ...] = ()
+    """What she must be certified for."""
+    wished_engineer_id: str = ""
+    """Whom the customer wishes for, among those who can; empty for whoever suits best."""
     urgency: Urgency = "normal"
     """What the type's matrix makes of the two that follow; it decides who waits."""
     stated_urgency: Literal["", "low", "normal", "high", "critical"] = ""
@@ -142,13 +151,6 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     The channel's own name of the message that this came of, `wechat/8f3…`: it is taken once. Only the first event of a
     request has it.
     """
-    skill_level: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
-    """How well an engineer must have the skill, or know the model or the brand."""
-    certificates: tuple[str, ...] = ()
-    """What an engineer must hold a certificate of."""
-    wished_engineer_id: str = ""
-    """Whom the customer would like to see; empty for nobody in particular."""
-    device_brand: str = ""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -187,8 +189,6 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     """The customer is reminded when nothing was heard for so long, and once more after as long again."""
     expire_after_s: Positive = 7 * DAY_S
     """It is given up when nothing was heard for so long."""
-    wished_engineer_id: str = ""
-    """As in RequestReceived."""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -393,8 +393,6 @@ class DeviceRegistered(Event, frozen=True, kw_only=True):
     serial: str
     skill: str
     """What an engineer must be able to do to work on this model."""
-    brand: str = ""
-    """Whose make it is; empty where nobody said."""
 
 
 @belongs_to("request-type", of="type_id")
@@ -431,10 +429,6 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     """How long it waits until it is given up, seconds."""
     warranty_s: NonNegative = 30 * DAY_S
     """So long after the work was done a request is reopened if the fault is back, seconds."""
-    skill_level: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
-    """How well an engineer must have the skill, or know the model or the brand."""
-    certificates: tuple[str, ...] = ()
-    """What an engineer must hold a certificate of."""
 
 
 @belongs_to("numbers", of="day", public=False)

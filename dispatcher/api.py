@@ -104,10 +104,10 @@ class OrderView(Body):
     """What a person overruled."""
     passed_over: list[PassedOverView]
     excluded: list[RuleCountView]
+    more_skills: list[str]
     skill_level: int
     certificates: list[str]
     wished_engineer_id: str
-    device_brand: str
     offered_until: datetime | None
     offered_to: list[str]
     """Who may take it until then; an engineer sees herself only."""
@@ -130,6 +130,7 @@ class OrderView(Body):
                 RuleCountView(rule=one.rule, engineers=one.engineers)
                 for one in msgspec.json.decode(row["excluded"], type=list[RuleCount])
             ],
+            "more_skills": msgspec.json.decode(row["more_skills"]),
             "certificates": msgspec.json.decode(row["certificates"]),
             "offered_to": [engineer_id for engineer_id in offered_to(row) if call.owns(engineer_id)],
         }

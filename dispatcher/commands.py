@@ -51,10 +51,10 @@ class OpenOrder(Command):
     region: str
     lat_udeg: int
     lon_udeg: int
-    skill_level: int = 1
+    more_skills: tuple[str, ...] = ()
+    skill_level: int = 0
     certificates: tuple[str, ...] = ()
     wished_engineer_id: str = ""
-    device_brand: str = ""
     now: AwareDatetime
 
 

@@ -113,7 +113,7 @@ async def when_request_changed(
                     skill_level=event.skill_level,
                     certificates=event.certificates,
                     wished_engineer_id=event.wished_engineer_id,
-                    device_brand=event.device_brand,
+                    more_skills=event.more_skills,
                     now=facts.now(),
                 )
             ]
@@ -138,7 +138,7 @@ async def when_request_changed(
                     skill_level=work.skill_level,
                     certificates=work.certificates,
                     wished_engineer_id=work.wished_engineer_id,
-                    device_brand=work.device_brand,
+                    more_skills=work.more_skills,
                     now=facts.now(),
                 )
             ]

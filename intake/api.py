@@ -92,7 +92,6 @@ class NewRequest(Body):
     contact_phone: str = Field("", max_length=40, description="Whom to call on site, if not the customer.")
     site_id: str = Field("", max_length=100, description="Another place of the customer's, where service is wanted.")
     address: str = Field("", max_length=400, description="As people write it, with province, city and district.")
-    wished_engineer_id: str = Field("", max_length=100, description="Whom the customer would like to see.")
     message_id: str = Field(
         "", max_length=150, description="The channel's own name of the message; its repeat gets the first answer."
     )
@@ -258,7 +257,6 @@ class NewDevice(Body):
     model: str = Field(min_length=1, max_length=100)
     serial: str = Field(min_length=1, max_length=100)
     skill: str = Field(min_length=1, max_length=100)
-    brand: str = Field("", max_length=100)
 
 
 class SheetCustomer(NewCustomer):
@@ -280,7 +278,6 @@ class DeviceView(Body):
     model: str
     serial: str
     skill: str
-    brand: str
 
 
 class PartInside(BaseModel):
@@ -355,10 +352,6 @@ class TypeDefinition(Body):
     serial_check: SerialCheck = "none"
     remind_after_s: int = Field(DAY_S, ge=60, le=30 * DAY_S, description="An incomplete request is reminded, twice.")
     expire_after_s: int = Field(7 * DAY_S, ge=60, le=90 * DAY_S, description="An incomplete request is given up.")
-    skill_level: int = Field(1, ge=1, le=5, description="How well an engineer must have the skill.")
-    certificates: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
-        [], max_length=20, description="What an engineer must hold a certificate of."
-    )
 
 
 class TypeView(TypeDefinition):
@@ -382,7 +375,7 @@ class PackView(Body):
 
 
 def _type_view(row: Mapping[str, Any]) -> TypeView:
-    several = {name: json.loads(row[name]) for name in ("form", "urgency_matrix", "usual_parts", "certificates")}
+    several = {name: json.loads(row[name]) for name in ("form", "urgency_matrix", "usual_parts")}
     schema = schema_of(msgspec.json.decode(row["form"], type=tuple[FormField, ...]))
     plain = {name: row[name] for name in TypeView.model_fields if name not in {*several, "answers_schema"}}
     return TypeView(**plain, **several, answers_schema=dict(schema))

@@ -43,8 +43,6 @@ class SubmitRequest(Command):
     contact_phone: str = Field("", max_length=40)
     address: str = Field("", max_length=400)
     site_id: str = Field("", max_length=100)
-    wished_engineer_id: str = Field("", max_length=100)
-    """Whom the customer would like to see."""
     message_id: str = Field("", max_length=200)
     """`channel/name`: the channel's own name of the message. It is taken once."""
     day: str
@@ -171,7 +169,6 @@ class RegisterDevice(Command):
     model: str = Field(min_length=1, max_length=100)
     serial: str = Field(min_length=1, max_length=100)
     skill: str = Field(min_length=1, max_length=100)
-    brand: str = Field("", max_length=100)
 
 
 class Part(BaseModel):
@@ -246,8 +243,6 @@ class DefineRequestType(Command):
     remind_after_s: int = Field(DAY_S, ge=60, le=30 * DAY_S)
     expire_after_s: int = Field(7 * DAY_S, ge=60, le=90 * DAY_S)
     warranty_s: int = Field(30 * DAY_S, ge=0, le=3_660 * DAY_S)
-    skill_level: int = Field(1, ge=1, le=5)
-    certificates: tuple[str, ...] = Field((), max_length=20)
 
 
 class LoadPack(Command):

@@ -59,9 +59,10 @@ class Work:
     urgency: Urgency
     duration: timedelta
     place: Place
-    device_brand: str = ""
+    more_skills: tuple[str, ...] = ()
+    """What she must be able to do beside that, at any level."""
     region: str = ""
-    level: int = 1
+    level: int = 0
     certificates: tuple[str, ...] = ()
     wished: str = ""
     """The engineer whom the customer would like to see."""
@@ -75,7 +76,7 @@ class Work:
             urgency=opened.urgency,
             duration=timedelta(seconds=opened.duration_s),
             place=Place(opened.lat_udeg, opened.lon_udeg),
-            device_brand=opened.device_brand,
+            more_skills=opened.more_skills,
             region=opened.region,
             level=opened.skill_level,
             certificates=opened.certificates,
@@ -171,30 +172,31 @@ def lacks(work: Work, engineer: Registered, day: str) -> tuple[Rule, ...]:
             rules.append("skill-expired")
         elif max(good) < work.level:
             rules.append("level")
+    for name in work.more_skills:
+        if name not in engineer.skills:
+            rules.append("skill")
+        elif (_level(engineer, name).until or FOR_EVER) < day:
+            rules.append("skill-expired")
     for name in work.certificates:
-        rule = _lacks_certificate(engineer, name, day)
-        if rule and rule not in rules:
-            rules.append(rule)
+        held_paper = next((one for one in engineer.certificates if one.name == name), None)
+        if held_paper is None:
+            rules.append("certificate")
+        elif (held_paper.until or FOR_EVER) < day:
+            rules.append("certificate-expired")
     if engineer.territory and work.region not in engineer.territory:
         rules.append("territory")
-    return tuple(rules)
+    return tuple(dict.fromkeys(rules))
 
 
 def _held(work: Work, engineer: Registered) -> list[SkillLevel]:
     """What of the skill, the model and the brand she knows. One of them is enough."""
-    names = [name for name in (work.skill, work.device_model, work.device_brand) if name and name in engineer.skills]
-    return [_level(engineer, name) for name in names]
+    brand = work.device_model.partition(" ")[0]
+    names = dict.fromkeys([work.skill, work.device_model, brand])
+    return [_level(engineer, name) for name in names if name and name in engineer.skills]
 
 
 def _level(engineer: Registered, skill: str) -> SkillLevel:
     return next((one for one in engineer.levels if one.skill == skill), SkillLevel(skill))
-
-
-def _lacks_certificate(engineer: Registered, name: str, day: str) -> Rule | None:
-    held = next((one for one in engineer.certificates if one.name == name), None)
-    if held is None:
-        return "certificate"
-    return None if day <= (held.until or FOR_EVER) else "certificate-expired"
 
 
 def _fit_until(work: Work, engineer: Registered) -> str:
@@ -202,8 +204,9 @@ def _fit_until(work: Work, engineer: Registered) -> str:
     if not (engineer.levels or engineer.certificates):
         return FOR_EVER
     good = [one.until or FOR_EVER for one in _held(work, engineer) if one.level >= work.level]
+    others = [one.until or FOR_EVER for one in engineer.levels if one.skill in work.more_skills]
     papers = [one.until or FOR_EVER for one in engineer.certificates if one.name in work.certificates]
-    return min(max(good, default=FOR_EVER), *papers, FOR_EVER)
+    return min(max(good, default=FOR_EVER), *others, *papers, FOR_EVER)
 
 
 # Her hours.

@@ -69,8 +69,9 @@ def _changes(rows: Rows, event: OrderEvent, envelope: Envelope) -> Mapping[str, 
     match event:
         case OrderOpened():
             due = event.assign_due_at
-            facts = {name: getattr(event, name) for name in _OPENED} | {"certificates": _text(event.certificates)}
-            return {**facts, "opened_at": at, "waiting_since": at, "assign_due_at": due and micros(due)}
+            facts = {name: getattr(event, name) for name in _OPENED}
+            needs = {"more_skills": _text(event.more_skills), "certificates": _text(event.certificates)}
+            return {**facts, **needs, "opened_at": at, "waiting_since": at, "assign_due_at": due and micros(due)}
         case OrderOffered() | OfferDeclined() | OfferLapsed():
             return _offered(rows.get(event.order_id) or {}, event)
         case OrderAssigned():
@@ -159,7 +160,6 @@ _OPENED = (
     "lon_udeg",
     "skill_level",
     "wished_engineer_id",
-    "device_brand",
 )
 _BOOKED = ("engineer_id", "van_id", "day", "travel_m")
 
@@ -188,10 +188,10 @@ BOARD = View(
         "withdrawn": False,
         "declined_by": "[]",
         "offered_before": "[]",
-        "skill_level": 1,
+        "more_skills": "[]",
+        "skill_level": 0,
         "certificates": "[]",
         "wished_engineer_id": "",
-        "device_brand": "",
         **_NOBODY,
         "starts_at": (int, None),
         "ends_at": (int, None),
@@ -233,7 +233,7 @@ def work_of(row: Mapping[str, Any]) -> Work:
         urgency=row["urgency"],
         duration=timedelta(seconds=row["duration_s"]),
         place=Place(row["lat_udeg"], row["lon_udeg"]),
-        device_brand=row["device_brand"],
+        more_skills=tuple(_texts(row["more_skills"])),
         region=row["region"],
         level=row["skill_level"],
         certificates=tuple(_texts(row["certificates"])),

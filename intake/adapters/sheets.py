@@ -30,7 +30,6 @@ CHINESE: Final[Mapping[str, str]] = {
     "型号": "model",
     "序列号": "serial",
     "技能": "skill",
-    "品牌": "brand",
 }
 """Headings in Chinese and the fields that they stand for."""
 

@@ -32,7 +32,6 @@ class Device:
     model: str
     serial: str
     skill: str
-    brand: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
 
 
 def evolve_device(_: Device | None, event: DeviceRegistered) -> Device:
-    return Device(event.customer_id, event.model, event.serial, event.skill, event.brand)
+    return Device(event.customer_id, event.model, event.serial, event.skill)
 
 
 def serial_of(event: DeviceRegistered) -> list[Claim]:

@@ -78,7 +78,6 @@ class Incomplete:
     remind_after_s: int
     expire_after_s: int
     reminders: int = 0
-    wished_engineer_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,6 @@ class _Given:
     address: str
     site_id: str
     message_id: str = ""
-    wished_engineer_id: str = ""
     type_version: int = 0
     """The version of its type that it keeps; 0 takes the newest."""
 
@@ -237,7 +235,6 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 contact_phone=command.contact_phone or command.known_contact_phone,
                 address=command.address or command.known_address,
                 site_id=command.site_id or known.site_id,
-                wished_engineer_id=known.wished_engineer_id,
                 type_version=0 if "request_type" in changed else known.type_version,
             )
             told = RequestSupplemented(
@@ -311,7 +308,6 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
             message_id=given.message_id,
             remind_after_s=kind.remind_after_s if kind else DAY_S,
             expire_after_s=kind.expire_after_s if kind else 7 * DAY_S,
-            wished_engineer_id=given.wished_engineer_id,
         )
     urgency = urgency_of(kind, given.urgency, given.impact)
     return RequestReceived(
@@ -342,10 +338,6 @@ def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete
         division=division,
         warranty_s=kind.warranty_s,
         message_id=given.message_id,
-        skill_level=kind.skill_level,
-        certificates=kind.certificates,
-        wished_engineer_id=given.wished_engineer_id,
-        device_brand=device.brand if device else "",
     )
 
 
@@ -613,7 +605,6 @@ def evolve(request: Request, event: RequestEvent) -> Request:
                 event.remind_after_s,
                 event.expire_after_s,
                 request.reminders if isinstance(request, Incomplete) else 0,
-                event.wished_engineer_id,
             )
         case RequestReceived():
             asked_before = isinstance(request, Incomplete)

@@ -44,7 +44,6 @@ def apply_device(rows: Rows, event: DeviceRegistered, envelope: Envelope) -> Non
         model=event.model,
         serial=event.serial,
         skill=event.skill,
-        brand=event.brand,
     )
 
 
@@ -69,8 +68,6 @@ def apply_request_type(rows: Rows, event: RequestTypeDefined, envelope: Envelope
         remind_after_s=event.remind_after_s,
         expire_after_s=event.expire_after_s,
         warranty_s=event.warranty_s,
-        skill_level=event.skill_level,
-        certificates=msgspec.json.encode(event.certificates).decode(),
     )
 
 
@@ -116,9 +113,9 @@ SITES = View(
 
 DEVICES = View(
     name="devices",
-    version=2,
+    version=1,
     key={"device_id": str},
-    columns={"version": 0, "customer_id": "", "model": "", "serial": "", "skill": "", "brand": ""},
+    columns={"version": 0, "customer_id": "", "model": "", "serial": "", "skill": ""},
     reads=(DeviceRegistered,),
     apply=apply_device,
     indexes=(("customer_id",), ("serial",)),
@@ -126,7 +123,7 @@ DEVICES = View(
 
 REQUEST_TYPES = View(
     name="request_types",
-    version=3,
+    version=2,
     key={"type_id": str},
     columns={
         "type_version": 0,
@@ -147,8 +144,6 @@ REQUEST_TYPES = View(
         "remind_after_s": 0,
         "expire_after_s": 0,
         "warranty_s": 0,
-        "skill_level": 1,
-        "certificates": "[]",
     },
     reads=(RequestTypeDefined,),
     apply=apply_request_type,

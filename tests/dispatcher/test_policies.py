@@ -19,7 +19,16 @@ from contracts.intake import (
     Work,
 )
 from contracts.problems import NotYet
-from dispatcher.commands import AssignOrder, Candidate, FinishOrder, FreeHours, ReturnOrder, StartOrder, WithdrawOrder
+from dispatcher.commands import (
+    AssignOrder,
+    Candidate,
+    FinishOrder,
+    FreeHours,
+    OpenOrder,
+    ReturnOrder,
+    StartOrder,
+    WithdrawOrder,
+)
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.policies import CANDIDATES, POLICIES, RETRIED, order_of, when_order_waits
 from dispatcher.service import RULES, service
@@ -118,7 +127,7 @@ def test_a_merger_and_a_solution_from_the_desk_end_the_order_of_their_round():
 
 def test_what_goes_on_has_an_order_of_the_new_round():
     asked = open_order(order_id=order_of("r-1", 2))
-    work = Work(**{name: getattr(asked, name) for name in Work.__struct_fields__ if name != "needs_visit"})
+    work = Work(**{name: getattr(asked, name) for name in Work.__struct_fields__ if name in OpenOrder.model_fields})
     ids = {"request_id": "r-1", "customer_id": asked.customer_id, "round_no": 2}
     assert reactions(RequestReopened(**ids, work=work)) == {"follow-request": [asked]}
     assert reactions(RequestUnmerged(**ids, into_id="r-0", work=work)) == {"follow-request": [asked]}

@@ -105,13 +105,21 @@ def test_two_rules_about_what_she_is_are_both_named(pair):
     assert why(work(**its), engineer(**hers)) == pair
 
 
-@pytest.mark.parametrize("known", ["cooling", "KFR-35", "海尔"])
+@pytest.mark.parametrize("known", ["cooling", "海尔 KFR-35", "海尔"])
 def test_skill_model_and_brand_each_count_with_their_own_level(known):
-    order = work(device_brand="海尔", level=4)
+    order = work(device_model="海尔 KFR-35", level=4)
     assert why(order, engineer(skills=frozenset({known}), levels=(SkillLevel(known, 4),))) == ()
     assert why(order, engineer(skills=frozenset({known}))) == ("level",)
     both = engineer(skills=frozenset({known, "cooling"}), levels=(SkillLevel(known, 5, YESTERDAY),))
     assert why(order, both) == (("skill-expired",) if known == "cooling" else ("level",))
+
+
+def test_more_skills_are_each_needed():
+    order = work(more_skills=("refrigerant", "ladder"))
+    assert why(order, engineer(skills=frozenset({"cooling", "ladder"}))) == ("skill",)
+    all_of_them = frozenset({"cooling", "ladder", "refrigerant"})
+    assert why(order, engineer(skills=all_of_them)) == ()
+    assert why(order, engineer(skills=all_of_them, levels=(SkillLevel("ladder", 1, YESTERDAY),))) == ("skill-expired",)
 
 
 def test_what_holds_to_the_end_of_today_leads_to_hours_of_today_or_to_none():
