@@ -266,7 +266,8 @@ def test_most_of_what_is_allowed_was_done_and_not_refused_by_a_rule(cells: list[
     own = [cell for cell in cells if cell.tenant == "own" and cell.target in ("own", "-") and cell.expected == ALLOWED]
     done = {(cell.method, cell.path) for cell in own if cell.got[0] == "2"}
     never = {(cell.method, cell.path) for cell in own} - done
-    # Nobody has the skill for the order that waits. By then the customer has accepted the work, which ends the visit, and the order is taken.
+    # Nobody has the skill for the order that waits.
+    # By then the customer has accepted the work, which ends the visit, and the order is taken.
     assert never <= {
         ("POST", "/v1/orders/{order_id}/take"),
         ("POST", "/v1/orders/{order_id}/offer"),
