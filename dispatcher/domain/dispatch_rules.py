@@ -27,7 +27,7 @@ def decide(states: Mapping[str, Any], command: SetDispatchRules) -> list[Event]:
     figures = command.model_dump(exclude={"now", "effective_from", "offered_first"})
     decided = DispatchRulesSet(
         version=last.version + 1,
-        effective_from=command.effective_from or command.now,
+        effective_from=(command.effective_from or command.now).astimezone(UTC),
         offered_first=tuple(one.of() for one in command.offered_first),
         **figures,
     )

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -116,7 +116,7 @@ def _update(engineer: Engineer, command: UpdateEngineer) -> list[Event]:
 def _report(engineer: Registered, command: ReportAbsence) -> list[Event]:
     if command.ends_at <= command.starts_at:
         raise Rejected("absence.ends-before-it-begins", absence_id=command.absence_id)
-    told = Absence(command.starts_at, command.ends_at, command.absence_id)
+    told = Absence(command.starts_at.astimezone(UTC), command.ends_at.astimezone(UTC), command.absence_id)
     for known in engineer.absences:
         if known == told:
             return []
@@ -124,7 +124,7 @@ def _report(engineer: Registered, command: ReportAbsence) -> list[Event]:
             raise Rejected("absence.already-reported", absence_id=command.absence_id)
     if command.ends_at <= command.now:
         raise Rejected("absence.over", ends_at=command.ends_at.isoformat())
-    return [EngineerAbsent(**command.model_dump(exclude={"now"}))]
+    return [EngineerAbsent(engineer_id=command.engineer_id, reason=command.reason, **told._asdict())]
 
 
 def _call_off(engineer: Registered, command: CallOffAbsence) -> list[Event]:
