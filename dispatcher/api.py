@@ -179,6 +179,8 @@ class Choice(Body):
     """What it would mean to give the order to this engineer: to be looked at before it is done by hand."""
 
     order_id: str
+    version: int
+    """Of the order; send it back as If-Match, and what is done is what was looked at."""
     engineer_id: str
     possible: bool
     """False: hours exist once, and nobody can overrule that; `why_not` says so."""
@@ -374,7 +376,9 @@ def _choice(api: Api) -> APIRouter:
         hers = {day: tuple(booked.get(day, ())) for day in asked}
         person = Person(engineer_id, one[engineer_id], hers, engineer_id in declined_by(row))
         work = work_of(row)
-        facts: dict[str, Any] = {"order_id": order_id, "engineer_id": engineer_id, "rules_version": rules.version}
+        call.etag(row["version"])
+        facts: dict[str, Any] = {"order_id": order_id, "version": row["version"], "engineer_id": engineer_id}
+        facts["rules_version"] = rules.version
         try:
             found = wanted_hours(work, person, call.now, starts_at, rules)
         except Rejected as no:

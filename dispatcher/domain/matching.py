@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -44,6 +44,9 @@ horizon is long enough; she is absent in every such shift; every such day is ful
 her other visits are too short, the drive before and after counted.
 """
 
+LEAST: Final = 1
+"""The level of a skill of which none was said."""
+
 FOR_EVER: Final = "9999-12-31"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,6 +69,12 @@ class Work:
     certificates: tuple[str, ...] = ()
     wished: str = ""
     """The engineer whom the customer would like to see."""
+
+    @cached_property
+    def known_as(self) -> tuple[str, ...]:
+        """The skill, the model and the brand: to know one of them is enough."""
+        brand = self.device_model.partition(" ")[0]
+        return tuple(dict.fromkeys([name for name in (self.skill, self.device_model, brand) if name]))
 
     @classmethod
     def of(cls, opened: OrderOpened) -> Work:
@@ -163,12 +172,11 @@ def with_wish(work: Work, engineer_id: str, proposal: Proposal, rules: DispatchR
 def lacks(work: Work, engineer: Registered, day: str) -> tuple[Rule, ...]:
     """The rules about what she can do and where she serves that sending her on this day would break."""
     rules: list[Rule] = []
-    if work.skill:
-        held = _held(work, engineer)
-        good = [one.level for one in held if day <= (one.until or FOR_EVER)]
-        if not held:
-            rules.append("skill")
-        elif not good:
+    if not _has_skill(work, engineer):
+        rules.append("skill")
+    elif work.skill and (engineer.levels or work.level > LEAST):
+        good = [one.level for one in _held(work, engineer) if day <= (one.until or FOR_EVER)]
+        if not good:
             rules.append("skill-expired")
         elif max(good) < work.level:
             rules.append("level")
@@ -188,15 +196,16 @@ def lacks(work: Work, engineer: Registered, day: str) -> tuple[Rule, ...]:
     return tuple(dict.fromkeys(rules))
 
 
+def _has_skill(work: Work, engineer: Registered) -> bool:
+    return not work.skill or any(name in engineer.skills for name in work.known_as)
+
+
 def _held(work: Work, engineer: Registered) -> list[SkillLevel]:
-    """What of the skill, the model and the brand she knows. One of them is enough."""
-    brand = work.device_model.partition(" ")[0]
-    names = dict.fromkeys([work.skill, work.device_model, brand])
-    return [_level(engineer, name) for name in names if name and name in engineer.skills]
+    return [_level(engineer, name) for name in work.known_as if name in engineer.skills]
 
 
 def _level(engineer: Registered, skill: str) -> SkillLevel:
-    return next((one for one in engineer.levels if one.skill == skill), SkillLevel(skill))
+    return next((one for one in engineer.levels if one.skill == skill), SkillLevel(skill, LEAST))
 
 
 def _fit_until(work: Work, engineer: Registered) -> str:
@@ -229,6 +238,7 @@ def best_hours(
     """
     why: Rule = "shift"
     best: _Slot | None = None
+    asked = _Asked(work, engineer, now, rules, _points_an_hour(rules, work.urgency))
     today = _today(now, engineer.zone)
     until = _fit_until(work, engineer)
     if until < today.isoformat():
@@ -248,7 +258,7 @@ def best_hours(
             why = "limit" if why in ("shift", "absent") else why
             continue
         why = "hours"
-        best = _cheapest(work, engineer, _Day(day, windows, bookings), now, best, rules)
+        best = _cheapest(asked, day, windows, bookings, best)
     return _proposal(work, engineer, best, now, rules) if best else why
 
 
@@ -355,31 +365,35 @@ class _Slot(NamedTuple):
     load: int
 
 
-class _Day(NamedTuple):
-    day: str
-    windows: Windows
-    bookings: Sequence[Booking]
+class _Asked(NamedTuple):
+    """What is the same for each day of the horizon."""
+
+    work: Work
+    engineer: Registered
+    now: datetime
+    rules: DispatchRulesSet
+    hour_points: int
 
 
 def _cheapest(
-    work: Work, engineer: Registered, of: _Day, now: datetime, best: _Slot | None, rules: DispatchRulesSet
+    asked: _Asked, day: str, windows: Windows, bookings: Sequence[Booking], best: _Slot | None
 ) -> _Slot | None:
     """The cheapest hours between the bookings of a day, if they are cheaper than the best so far; else those."""
-    load, load_cost = len(of.bookings), len(of.bookings) * rules.points_a_booking
-    hour_points = _points_an_hour(rules, work.urgency)
+    work, engineer, now, rules, hour_points = asked
+    load, load_cost = len(bookings), len(bookings) * rules.points_a_booking
     free_from, place = now, engineer.home
-    for after in (*of.bookings, None):
+    for after in (*bookings, None):
         if after is None or after.starts_at - free_from >= work.duration:
-            if best and load_cost + _wait_cost(hour_points, max(free_from, of.windows[0][0]) - now) >= best.cost:
+            if best and load_cost + _wait_cost(hour_points, max(free_from, windows[0][0]) - now) >= best.cost:
                 break  # The drive and what she costs only add to it, and the later hours of the day wait longer.
             metres = travel_m(place, work.place)
             until = after.starts_at - travel_time(travel_m(work.place, after.place)) if after else None
-            starts_at = _first_start(of.windows, free_from + travel_time(metres), until, work.duration)
+            starts_at = _first_start(windows, free_from + travel_time(metres), until, work.duration)
             if starts_at:
                 cost = metres // rules.metres_a_point + load_cost + _wait_cost(hour_points, starts_at - now)
                 cost += _expense_fen(work, engineer, metres) // rules.fen_a_point
                 if best is None or cost < best.cost:
-                    best = _Slot(cost, of.day, starts_at, metres, load)
+                    best = _Slot(cost, day, starts_at, metres, load)
         if after:
             free_from, place = max(free_from, after.ends_at), after.place
     return best
@@ -399,8 +413,15 @@ def _full_step(at: datetime) -> datetime:
 
 
 def _points_an_hour(rules: DispatchRulesSet, urgency: Urgency) -> int:
-    points: int = getattr(rules, f"points_an_hour_{urgency}")
-    return points
+    match urgency:
+        case "low":
+            return rules.points_an_hour_low
+        case "normal":
+            return rules.points_an_hour_normal
+        case "high":
+            return rules.points_an_hour_high
+        case "critical":
+            return rules.points_an_hour_critical
 
 
 def _wait_cost(hour_points: int, wait: timedelta) -> int:
@@ -417,7 +438,7 @@ def _expense_fen(work: Work, engineer: Registered, metres: int) -> int:
 def _proposal(work: Work, engineer: Registered, slot: _Slot, now: datetime, rules: DispatchRulesSet) -> Proposal:
     wait = slot.starts_at - now
     reasons = (
-        Reason("skill", int(not work.skill or bool(_held(work, engineer))), 0),
+        Reason("skill", int(_has_skill(work, engineer)), 0),
         Reason("distance", slot.metres, slot.metres // rules.metres_a_point),
         Reason("load", slot.load, slot.load * rules.points_a_booking),
         Reason("shift", wait // timedelta(seconds=1), _wait_cost(_points_an_hour(rules, work.urgency), wait)),

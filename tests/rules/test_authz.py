@@ -64,7 +64,6 @@ STILL_OPEN = {
     "/v1/orders/{order_id}/take": "waiting_id",
     "/v1/orders/{order_id}/cancel": "waiting_id",
     "/v1/orders/{order_id}/candidates": "waiting_id",
-    "/v1/orders/{order_id}/candidates/{engineer_id}": "waiting_id",
     "/v1/orders/{order_id}/offer": "waiting_id",
     "/v1/orders/{order_id}/reassign": "assigned_id",
     "/v1/orders/{order_id}/decline": "assigned_id",

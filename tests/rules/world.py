@@ -373,7 +373,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     lost = {"lines": [{"part_id": f"P-{skill}", "quantity": 1, "condition": "defective"}]}
     issue = {"document_id": f"I-{name}", "kind": "issue", "place_id": "WH", **lost}
     await people.call("POST", "/v1/stock/movements", "operator", key=f"{key}issue", json=issue)
-    away = {"starts_at": "2090-01-01T00:00:00Z", "ends_at": "2090-02-01T00:00:00Z", "reason": words["reason"]}
+    away = {"starts_at": "2090-01-01T00:00:00Z", "ends_at": "2090-02-01T00:00:00Z", "reason": "training"}
     absences = f"/v1/engineers/{engineer}/absences"
     absence = await people.call("POST", absences, "engineer", engineer, f"{key}away", json=away)
     return Story(
