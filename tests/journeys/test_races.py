@@ -26,6 +26,7 @@ from dispatcher.commands import (
     DeclineOrder,
     FirstOffered,
     LapseOffer,
+    OfferOrder,
     ReassignOrder,
     RegisterEngineer,
     ReportAbsence,
@@ -44,7 +45,6 @@ from inventory.commands import CountStock, DefinePart, DefinePlace
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
 from services.chassis.bus.feed import Page
-from services.chassis.clock import EPOCH
 from services.chassis.journal.work import Ask
 from services.gateway.persons import MemoryBook, PersonKeys
 from services.host import Host, discover
@@ -497,15 +497,22 @@ def test_of_all_who_take_an_offered_order_one_has_it_and_one_visit_is_planned(sy
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_an_offer_that_lapses_while_it_is_taken_ends_with_one_engineer_or_the_next_offer(system, seed):
+def test_an_offer_that_lapses_while_it_is_taken_ends_with_one_engineer_or_waits(system, seed):
+    """Nobody would be given it by rule, since all declined; then a person offers it anew, and its time is just over."""
+
     async def story(world):
         tenant, order = await offered(world)
         order_id, now = order["order_id"], world.host.running["dispatcher"].now()
-        due_at = EPOCH + timedelta(microseconds=order["offered_until"])
-        asked = [LapseOffer(order_id=order_id, due_at=due_at)]
+        for n in range(1, 5):
+            declined = DeclineOrder(order_id=order_id, engineer_id=f"e-{n}", reason="far")
+            await world.ask("dispatcher", tenant, declined)
+            await world.quiet()
+        facts = {"order_id": order_id, "engineer_ids": ("e-1", "e-2"), "offered_by": "person", "minutes": 5}
+        over = OfferOrder(**facts, now=now - timedelta(minutes=5))
+        asked = [LapseOffer(order_id=order_id, due_at=now)]
         asked += [TakeOrder(order_id=order_id, engineer_id=f"e-{n}", now=now) for n in range(1, 5)]
         Random(seed).shuffle(asked)
-        codes = await refusals(world, tenant, asked)
+        codes = (await refusals(world, tenant, [over, *asked]))[1:]
         await world.quiet()
         [stand] = (await world.stand(tenant)).values()
         [after] = await world.rows("dispatcher", BOARD, tenant)
@@ -514,11 +521,8 @@ def test_an_offer_that_lapses_while_it_is_taken_ends_with_one_engineer_or_the_ne
 
     stand, wrong, took, offered_to = system.tell(story)
     assert wrong == []
-    if took:
-        [winner] = [one.engineer_id for one in took]
-        assert (stand.order, offered_to) == (f"assigned {winner}", [])
-    else:
-        assert (stand.order, offered_to) == ("waiting", ["e-3", "e-4"])
+    assert len(took) <= 1
+    assert (stand.order, offered_to) == (f"assigned {took[0].engineer_id}" if took else "waiting", [])
 
 
 def test_who_is_absent_is_called_off_and_the_next_one_goes_with_the_parts(system):
