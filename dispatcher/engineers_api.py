@@ -196,6 +196,7 @@ def _certificates(row: Mapping[str, Any], call: Call) -> list[CertificateHeld]:
 
 
 def absences_seen(row: Mapping[str, Any], call: Call) -> list[AbsenceView]:
+    """The reasons are sealed under the key of her name, which is in the row too, and is fetched with it."""
     reasons = reasons_of(row["absences"])
     return [
         AbsenceView(

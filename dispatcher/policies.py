@@ -224,8 +224,11 @@ async def when_order_is_let_go(
 
 async def when_engineer_has_time(
     event: HoursFreed | EngineerRegistered | AbsenceCalledOff, envelope: Envelope, facts: Facts
-) -> Sequence[AssignOrder]:
-    """Give her the orders that wait, the urgent and then the old ones first. The other engineers have no more time."""
+) -> Sequence[AssignOrder | OfferOrder]:
+    """
+    Give her the orders that wait, the urgent and then the old ones first; or offer them, where that comes first. The
+    other engineers have no more time.
+    """
     now, one = facts.now(), {"tenant": envelope.tenant, "engineer_id": event.engineer_id}
     engineer = registered(await facts.fetch(ONE_ENGINEER, **one)).get(event.engineer_id)
     if engineer is None:
@@ -233,7 +236,7 @@ async def when_engineer_has_time(
     rules = await rules_now(facts, envelope.tenant, now)
     ahead = horizon(now, rules.horizon_days)
     booked = bookings(await facts.fetch(HOURS_OF_ONE, **one, **ahead))[event.engineer_id]
-    asked: list[AssignOrder] = []
+    asked: list[AssignOrder | OfferOrder] = []
     waiting = await facts.fetch(WAITING_ORDERS, tenant=envelope.tenant)
     for row in sorted(waiting, key=lambda row: -URGENCIES.index(row["urgency"])):
         if len(asked) == RETRIED:
@@ -242,7 +245,12 @@ async def when_engineer_has_time(
             continue
         work = work_of(row)
         found = propose(work, event.engineer_id, engineer, booked, now, declined_by(row), rules)
-        if isinstance(found, Proposal):
+        if not isinstance(found, Proposal):
+            continue
+        first = is_offered_first(rules, row["request_type"], work.urgency)
+        if first and event.engineer_id not in offered_before(row):
+            asked.append(OfferOrder(order_id=work.order_id, engineer_ids=(event.engineer_id,), now=now))
+        else:
             candidate = Candidate(engineer_id=event.engineer_id, day=found.day)
             asked.append(AssignOrder(order_id=work.order_id, candidates=(candidate,), compared=1, now=now))
     return asked

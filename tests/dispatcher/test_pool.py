@@ -227,6 +227,14 @@ def test_an_engineer_with_time_is_not_given_what_is_on_offer_to_others():
     assert reactions(registered("e-3"), *TWO, opened(), offered()) == {"offer-free-hours": []}
 
 
+def test_an_engineer_with_time_is_offered_what_comes_to_be_offered_first_and_then_given_it():
+    before = (FIRST, opened())
+    assert reactions(registered("e-3"), *before) == {"offer-free-hours": [offer("e-3")]}
+    let_it_lapse = (*before, registered("e-3"), offered("e-3"), lapsed("e-3"))
+    asked = asked_to_assign("e-3", compared=1)
+    assert reactions(registered("e-3", van_id="van-9"), *let_it_lapse) == {"offer-free-hours": [asked]}
+
+
 def test_after_it_came_back_it_is_offered_again_to_whoever_is_best():
     before = (*TWO, FIRST, opened(), offered(), assigned(chosen_by="pool"))
     (asked,) = reactions(declined(), *before)["find-engineer"][1:]
