@@ -29,6 +29,47 @@ class Reason(msgspec.Struct, frozen=True):
     """What the rule added to the cost of this engineer; the least total is chosen."""
 
 
+class SkillLevel(msgspec.Struct, frozen=True):
+    """How well an engineer can do something, and until when that holds."""
+
+    skill: str
+    """A skill, a device model, or a brand: the first word of a model's name."""
+    level: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
+    """1 is the least."""
+    until: str = ""
+    """ISO date of the last day in her zone on which it holds; empty: for ever."""
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """A paper that some work may not be done without. Its number is sealed, in `certificate_numbers`."""
+
+    name: str
+    until: str = ""
+    """ISO date of the last day in her zone on which it holds; empty: for ever."""
+
+
+class PassedOver(msgspec.Struct, frozen=True):
+    """An engineer who was looked at and could not have the order, and the rules that said so."""
+
+    engineer_id: str
+    rules: tuple[str, ...]
+    """As in `OrderAssigned.broke_rules`."""
+
+
+class RuleCount(msgspec.Struct, frozen=True):
+    """How many engineers a rule excluded when all were compared; whom two exclude, both count."""
+
+    rule: str
+    engineers: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class OfferedFirst(msgspec.Struct, frozen=True):
+    """Orders that are offered to engineers before anybody is assigned by rule. What is empty is any."""
+
+    request_type: str = ""
+    urgency: Literal["", "low", "normal", "high", "critical"] = ""
+
+
 class EngineerDay(msgspec.Struct, frozen=True):
     """A day of an engineer, in which hours are booked."""
 
@@ -59,6 +100,14 @@ class OrderOpened(Event, frozen=True, kw_only=True):
     lon_udeg: int = 0
     assign_due_at: Utc | None = None
     """When AssignmentOverdue is recorded if nobody is assigned by then; none for imported history."""
+    more_skills: tuple[str, ...] = ()
+    """What the engineer must be able to do beside `skill`."""
+    skill_level: NonNegative = 0
+    """How well she must have the skill, or know the model or the brand; 0 for any."""
+    certificates: tuple[str, ...] = ()
+    """The certificates that she must hold on the day."""
+    wished_engineer_id: str = ""
+    """Whom the customer would like to see; a wish that counts among the others, and no rule."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -132,6 +181,21 @@ class OrderAssigned(Event, frozen=True, kw_only=True):
     device_id: str = ""
     device_model: str = ""
     skill: str = ""
+    broke_rules: tuple[str, ...] = ()
+    """
+    The rules that a person overruled, who was shown them before: skill, skill-expired, level, certificate,
+    certificate-expired, territory, declined, shift, absent, limit, hours (too short with the drive).
+    """
+    rules_version: NonNegative = 0
+    """Of the DispatchRulesSet by which the points were given; 0: of the defaults."""
+    expense_fen: NonNegative = 0
+    """What her time on site and her way cost us, as estimated."""
+    expense_cost: NonNegative = 0
+    """What that added to her cost, beside `reasons`."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """Candidates that had no room any more when it was decided; and the wished engineer, where a rule excludes her."""
+    excluded: tuple[RuleCount, ...] = ()
+    """How many of all engineers were excluded before, rule by rule."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -159,6 +223,60 @@ class OrderReassigned(Event, frozen=True, kw_only=True):
     skill: str = ""
     frees: EngineerDay | None = None
     """Where the former engineer's hours were booked; they are free again."""
+    broke_rules: tuple[str, ...] = ()
+    """As in OrderAssigned."""
+
+
+@belongs_to("order", of="order_id", key="request_id")
+class OrderOffered(Event, frozen=True, kw_only=True):
+    """
+    Some engineers are asked whether they want the order; the first of them who takes it has it (OrderAssigned, `pool`).
+
+    Acted on by: dispatcher (OfferLapsed when nobody took it in time). Read by: nobody else yet.
+    """
+
+    order_id: str
+    request_id: str
+    offer_no: Positive
+    """Counted since the order began to wait."""
+    engineer_ids: tuple[str, ...]
+    offered_until: Utc
+    offered_by: Literal["rule", "person"]
+    note: str = ""
+    rules_version: NonNegative = 0
+    """As in OrderAssigned."""
+
+
+@belongs_to("order", of="order_id", key="request_id")
+class OfferDeclined(Event, frozen=True, kw_only=True):
+    """
+    An engineer does not want the order that she was offered; it is never given to her by rule.
+
+    Acted on by: dispatcher (offers it to the next, when nobody is left). Read by: nobody else yet.
+    """
+
+    order_id: str
+    request_id: str
+    offer_no: Positive
+    engineer_id: str
+    reason: str
+    left: NonNegative
+    """How many of those whom it was offered to may still take it."""
+
+
+@belongs_to("order", of="order_id", key="request_id")
+class OfferLapsed(Event, frozen=True, kw_only=True):
+    """
+    Nobody took the order in time. By rule these may still be given it; it is not offered to them again.
+
+    Acted on by: dispatcher (offers it to the next; when there is none, assigns it). Read by: nobody else yet.
+    """
+
+    order_id: str
+    request_id: str
+    offer_no: Positive
+    engineer_ids: tuple[str, ...]
+    """Who did not answer."""
 
 
 @belongs_to("order", of="order_id", key="request_id", public=False)
@@ -207,7 +325,7 @@ class AssignmentRetried(Event, frozen=True, kw_only=True):
 @belongs_to("order", of="order_id", key="request_id")
 class OrderDeclined(Event, frozen=True, kw_only=True):
     """
-    The engineer will not take the order; it waits for another one.
+    The engineer will not take the order, or cannot; it waits for another one.
 
     Acted on by: fieldwork (drops the visit), inventory (releases parts). Read by: reporting.
     """
@@ -218,6 +336,8 @@ class OrderDeclined(Event, frozen=True, kw_only=True):
     reason: str
     frees: EngineerDay | None = None
     """Where hours of hers were booked; they are free again."""
+    cause: Literal["engineer", "absence"] = "engineer"
+    """`absence`: she is absent in those hours, and has refused nothing; she may be given it again."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -283,6 +403,81 @@ class EngineerRegistered(Event, frozen=True, kw_only=True):
     van_id: str = ""
     daily_limit: Positive = 10
     """The most orders in one day."""
+    skill_levels: tuple[SkillLevel, ...] = ()
+    """Of some of `skills`, how well and until when; the others are of level 1, for ever."""
+    certificates: tuple[Certificate, ...] = ()
+    certificate_numbers: Annotated[str, Personal("engineer_id")] = ""
+    """A JSON object, number by name of certificate, its keys sorted; empty for none."""
+    territory: tuple[str, ...] = ()
+    """The regions that she serves; empty: all."""
+    hour_fen: NonNegative = 0
+    """What an hour of hers on site costs us."""
+    km_fen: NonNegative = 0
+    """What a kilometre of hers costs us."""
+
+
+@belongs_to("engineer", of="engineer_id")
+class EngineerAbsent(Event, frozen=True, kw_only=True):
+    """
+    An engineer is not there for a time, whatever her shifts say.
+
+    Acted on by: dispatcher (orders that are booked in it and not begun go to somebody else). Read by: nobody else yet.
+    """
+
+    engineer_id: str
+    absence_id: str
+    starts_at: Utc
+    ends_at: Utc
+    reason: Annotated[str, Personal("engineer_id")] = ""
+
+
+@belongs_to("engineer", of="engineer_id")
+class AbsenceCalledOff(Event, frozen=True, kw_only=True):
+    """
+    The engineer is there after all. What had gone to others stays with them.
+
+    Acted on by: dispatcher (offers her what waits). Read by: nobody else yet.
+    """
+
+    engineer_id: str
+    absence_id: str
+
+
+@belongs_to("dispatch-rules", of=())
+class DispatchRulesSet(Event, frozen=True, kw_only=True):
+    """
+    By which figures engineers are compared from a time on, and what is offered before it is assigned.
+
+    Assignments cite the version that they were decided by; until one is set, these defaults hold as version 0.
+    Read by: nobody else yet.
+    """
+
+    version: NonNegative
+    """Counted from 1."""
+    effective_from: Utc
+    """No earlier than that of the version before."""
+    horizon_days: Annotated[int, msgspec.Meta(ge=1, le=14)] = 7
+    """How far ahead hours are looked for: today and the days after, in the engineer's zone."""
+    daily_limit: Positive = 10
+    """The most orders in one day of an engineer who is registered without a limit of her own."""
+    metres_a_point: Positive = 100
+    points_a_booking: NonNegative = 15
+    """For each order of that day already."""
+    points_an_hour_low: NonNegative = 10
+    """For each hour until she can start; by the urgency of the order."""
+    points_an_hour_normal: NonNegative = 30
+    points_an_hour_high: NonNegative = 90
+    points_an_hour_critical: NonNegative = 270
+    fen_a_point: Positive = 100
+    """What an engineer costs us, in points."""
+    points_for_wish: NonNegative = 300
+    """So many fewer for the engineer whom the customer wishes."""
+    offer_minutes: Positive = 10
+    """How long an offer stands."""
+    offer_to: Annotated[int, msgspec.Meta(ge=1, le=50)] = 3
+    """To how many engineers at once, the best first."""
+    offered_first: tuple[OfferedFirst, ...] = ()
+    """The orders that are offered before anybody is assigned by rule; empty: none."""
 
 
 @belongs_to("engineer-day", of=("engineer_id", "day"), key=None, public=False)

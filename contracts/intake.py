@@ -80,6 +80,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     lat_udeg: int
     lon_udeg: int
     needs_visit: bool = True
+    more_skills: tuple[str, ...] = ()
+    skill_level: NonNegative = 0
+    certificates: tuple[str, ...] = ()
+    wished_engineer_id: str = ""
+    usual_parts: tuple[UsualPart, ...] = ()
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -101,6 +106,14 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     device_model: str = ""
     skill: str
     """What an engineer must be able to do."""
+    more_skills: tuple[str, ...] = ()
+    """What she must be able to do beside that: of the type, and of the fault."""
+    skill_level: NonNegative = 0
+    """How well she must be able to do it; 0 for any."""
+    certificates: tuple[str, ...] = ()
+    """What she must be certified for."""
+    wished_engineer_id: str = ""
+    """Whom the customer wishes for, among those who can; empty for whoever suits best."""
     urgency: Urgency = "normal"
     """What the type's matrix makes of the two that follow; it decides who waits."""
     stated_urgency: Literal["", "low", "normal", "high", "critical"] = ""

@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
-from typing import Any, Literal
-from zoneinfo import available_timezones
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter
-from pydantic import AwareDatetime, Field, field_validator
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, Field
 from sqlalchemy import or_, select
 
-from contracts.dispatcher import Reason
+from contracts.dispatcher import PassedOver, Reason, RuleCount
 from contracts.intake import Urgency
-from dispatcher import history_api, sla_api
+from contracts.problems import Rejected
+from dispatcher import engineers_api, history_api, rules_api, sla_api
 from dispatcher.commands import (
     AssignByHand,
     CancelOrder,
     DeclineOrder,
-    Lat,
-    Lon,
+    OfferOrder,
     ReassignOrder,
-    RegisterEngineer,
-    ShiftHours,
     TakeOrder,
-    UpdateEngineer,
 )
-from dispatcher.domain.matching import Excluded, Offer, rank
-from dispatcher.projections.board import BOARD, OPEN, declined_by, work_of
-from dispatcher.projections.engineer_days import booked_between, bookings, horizon
-from dispatcher.projections.engineers import ENGINEERS, ENGINEERS_TO_MATCH, registered, shifts_of, skills_of
+from dispatcher.domain.hours import Person, days_in_question, overruled, wanted_hours
+from dispatcher.domain.matching import Proposal, Ranking, Rule, rank
+from dispatcher.engineers_api import FIRST, LAST
+from dispatcher.projections.board import BOARD, OPEN, declined_by, offered_before, offered_to, work_of
+from dispatcher.projections.dispatch_rules import rules_now
+from dispatcher.projections.engineer_days import ENGINEER_DAYS, booked_between, bookings, horizon
+from dispatcher.projections.engineers import ENGINEERS, ENGINEERS_TO_MATCH, registered
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
 
 STAFF = ("dispatcher", "manager", "agent", "auditor")
-
-FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-"""What lies outside is a slip of the pen, and no calendar can reckon with it."""
-
-FOLDERS_OF_ZONES = frozenset(
-    {str(folder) for zone in available_timezones() for folder in PurePosixPath(zone).parents} | {"posix", "right"}
-)
 
 State = Literal["waiting", "assigned", "under-way", "finished", "cancelled"]
 
@@ -58,6 +49,20 @@ class RuleView(Body):
     @classmethod
     def of(cls, reason: Reason) -> RuleView:
         return cls(rule=reason.rule, value=reason.value, cost=reason.cost)
+
+
+class PassedOverView(Body):
+    """Somebody who was looked at and could not have the order, and the rules that said so."""
+
+    engineer_id: str
+    rules: list[str]
+
+
+class RuleCountView(Body):
+    """How many engineers a rule excluded."""
+
+    rule: str
+    engineers: int
 
 
 class OrderView(Body):
@@ -91,14 +96,50 @@ class OrderView(Body):
     chosen_by: str
     candidates: int
     reasons: list[RuleView]
+    """What the choice was made by; the last may be `expense`, in fen."""
     note: str
+    rules_version: int
+    """Of the dispatch rules that it was made by."""
+    broke_rules: list[str]
+    """What a person overruled."""
+    passed_over: list[PassedOverView]
+    excluded: list[RuleCountView]
+    more_skills: list[str]
+    skill_level: int
+    certificates: list[str]
+    wished_engineer_id: str
+    offered_until: datetime | None
+    offered_to: list[str]
+    """Who may take it until then; an engineer sees herself only."""
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> OrderView:
-        times = {name: _at(row[name]) for name in cls.model_fields if name.endswith(("_at", "_since"))}
+    def of(cls, row: Mapping[str, Any], call: Call) -> OrderView:
+        times = {name: _at(row[name]) for name in cls.model_fields if name.endswith(("_at", "_since", "_until"))}
         facts = {name: row[name] for name in cls.model_fields if name not in times}
-        reasons = [RuleView.of(one) for one in msgspec.json.decode(row["reasons"], type=list[Reason])]
-        return cls(**facts | times | {"reasons": reasons})
+        lists = {
+            "reasons": _rules(
+                msgspec.json.decode(row["reasons"], type=list[Reason]), row["expense_fen"], row["expense_cost"]
+            ),
+            "broke_rules": msgspec.json.decode(row["broke_rules"]),
+            "passed_over": [
+                PassedOverView(engineer_id=one.engineer_id, rules=list(one.rules))
+                for one in msgspec.json.decode(row["passed_over"], type=list[PassedOver])
+                if call.owns(one.engineer_id)
+            ],
+            "excluded": [
+                RuleCountView(rule=one.rule, engineers=one.engineers)
+                for one in msgspec.json.decode(row["excluded"], type=list[RuleCount])
+            ],
+            "more_skills": msgspec.json.decode(row["more_skills"]),
+            "certificates": msgspec.json.decode(row["certificates"]),
+            "offered_to": [engineer_id for engineer_id in offered_to(row) if call.owns(engineer_id)],
+        }
+        return cls(**facts | times | lists)
+
+
+def _rules(reasons: Sequence[Reason], expense_fen: int, expense_cost: int) -> list[RuleView]:
+    expense = [RuleView(rule="expense", value=expense_fen, cost=expense_cost)] if expense_fen else []
+    return [*[RuleView.of(reason) for reason in reasons], *expense]
 
 
 class CandidateView(Body):
@@ -113,27 +154,47 @@ class CandidateView(Body):
     rules: list[RuleView]
 
     @classmethod
-    def of(cls, engineer_id: str, offer: Offer) -> CandidateView:
+    def of(cls, engineer_id: str, found: Proposal) -> CandidateView:
         return cls(
             engineer_id=engineer_id,
-            day=offer.day,
-            starts_at=offer.starts_at,
-            ends_at=offer.ends_at,
-            travel_m=offer.travel_m,
-            cost=offer.cost,
-            rules=[RuleView.of(reason) for reason in offer.reasons],
+            day=found.day,
+            starts_at=found.starts_at,
+            ends_at=found.ends_at,
+            travel_m=found.travel_m,
+            cost=found.cost,
+            rules=_rules(found.reasons, found.expense_fen, found.expense_cost),
         )
 
 
 class WhyNot(Body):
-    """An engineer who cannot go, and the rule that says so."""
+    """An engineer who cannot go, and the rules that say so."""
 
     engineer_id: str
-    rule: Excluded
+    rule: Rule
+    """The first of them."""
+    rules: list[Rule]
+
+
+class Choice(Body):
+    """What it would mean to give the order to this engineer: to be looked at before it is done by hand."""
+
+    order_id: str
+    version: int
+    """Of the order; send it back as If-Match, and what is done is what was looked at."""
+    engineer_id: str
+    possible: bool
+    """False: hours exist once, and nobody can overrule that; `why_not` says so."""
+    why_not: dict[str, Any] | None
+    """The problem that the assignment would be answered with."""
+    hours: CandidateView | None
+    broke_rules: list[Rule]
+    """The rules that are overruled by it; with any of them, a reason must be given."""
+    rules_version: int
 
 
 class Candidates(Body):
     order_id: str
+    rules_version: int
     candidates: list[CandidateView]
     excluded: list[WhyNot]
 
@@ -150,66 +211,18 @@ class ReassignBody(AssignBody):
     reason: str = Field(min_length=1, max_length=1_000)
 
 
+class OfferBody(Body):
+    engineer_ids: tuple[str, ...] = Field((), max_length=50, description="Without them, those who fit it best")
+    minutes: int | None = Field(None, ge=1, le=1_440, description="Without it, as long as the dispatch rules say")
+    note: str = Field("", max_length=1_000)
+
+
 class DeclineBody(Body):
     reason: str = Field(min_length=1, max_length=1_000)
 
 
 class CancelBody(Body):
     note: str = Field("", max_length=1_000)
-
-
-class EngineerBody(Body):
-    """All that is known of an engineer. Skills are names of skills or of device models."""
-
-    name: str = Field(min_length=1, max_length=200)
-    skills: tuple[str, ...] = Field(min_length=1)
-    region: str = Field(min_length=1, max_length=100)
-    home_lat_udeg: int = Lat
-    home_lon_udeg: int = Lon
-    zone: str = Field("Asia/Shanghai", max_length=100, description="IANA time zone of the shifts")
-    shifts: tuple[ShiftHours, ...] = Field(min_length=1)
-    van_id: str = Field("", max_length=100)
-    daily_limit: int = Field(10, ge=1, le=100)
-
-    @field_validator("zone")
-    @classmethod
-    def _is_no_folder(cls, zone: str) -> str:
-        """`Asia` is where zones lie; what reads them takes it for a file and fails. Other names the domain judges."""
-        if zone in FOLDERS_OF_ZONES:
-            raise ValueError(f"{zone} is no time zone; give one as Asia/Shanghai")
-        return zone
-
-
-class NewEngineer(EngineerBody):
-    engineer_id: str = Field(
-        "", max_length=100, pattern=r"^[^/\x00-\x1f]*$", description="Your number for her; without one we make one."
-    )
-
-
-class EngineerView(Body):
-    """An engineer as she is now; the name of a forgotten person is empty."""
-
-    engineer_id: str
-    version: int
-    name: str
-    skills: list[str]
-    region: str
-    home_lat_udeg: int
-    home_lon_udeg: int
-    zone: str
-    shifts: list[ShiftHours]
-    van_id: str
-    daily_limit: int
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any], call: Call) -> EngineerView:
-        facts = {name: row[name] for name in cls.model_fields}
-        shifts = [
-            ShiftHours(weekday=shift.weekday, from_minute=shift.from_minute, to_minute=shift.to_minute)
-            for shift in shifts_of(row["shifts"])
-        ]
-        read = {"name": call.open(row["name"]), "skills": sorted(skills_of(row["skills"])), "shifts": shifts}
-        return cls(**facts | read)
 
 
 def _at(value: int | None) -> datetime | None:
@@ -220,8 +233,10 @@ def routes(api: Api) -> APIRouter:
     router = APIRouter()
     router.include_router(history_api.routes(api))
     router.include_router(sla_api.routes(api))
+    router.include_router(rules_api.routes(api))
     router.include_router(_orders(api))
-    router.include_router(_engineers(api))
+    router.include_router(_choice(api))
+    router.include_router(engineers_api.routes(api))
     return router
 
 
@@ -242,6 +257,10 @@ def _orders(api: Api) -> APIRouter:
             raise absent("order", order_id)
         return f"order/{order_id}"
 
+    async def ahead(call: Call) -> int:
+        """How far ahead hours are looked for; what is decided by is read from the stream."""
+        return (await rules_now(api, call.tenant, call.now)).horizon_days
+
     @router.get("", summary="The board: orders that are open, or in one state, the oldest first")
     async def board(
         call: Call = query("engineer", *STAFF),
@@ -256,36 +275,24 @@ def _orders(api: Api) -> APIRouter:
         if call.role == "engineer":
             rows = rows.where(or_(table.c.state == "waiting", table.c.engineer_id == call.person_id))
         page = await call.page(rows, order_by=[table.c.opened_at, table.c.order_id], cursor=cursor, limit=limit)
-        return page.map(OrderView.of)
+        return page.map(lambda row: OrderView.of(row, call))
 
     @router.get("/{order_id}", summary="One order, and why its engineer was chosen")
     async def one(order_id: str, call: Call = query("engineer", *STAFF)) -> OrderView:
         row = await seen(order_id, call)
         call.etag(row["version"])
-        return OrderView.of(row)
-
-    @router.get("/{order_id}/candidates", summary="Who can go and at what cost, and why the others cannot")
-    async def candidates(order_id: str, call: Call = query("dispatcher", "manager")) -> Candidates:
-        row = await seen(order_id, call)
-        engineers = registered(await call.fetch(ENGINEERS_TO_MATCH))
-        booked = bookings(await call.fetch(booked_between(**horizon(call.now))), besides=order_id)
-        ranking = rank(work_of(row), engineers, booked, call.now, declined_by(row))
-        return Candidates(
-            order_id=order_id,
-            candidates=[CandidateView.of(engineer_id, offer) for engineer_id, offer in ranking.offers],
-            excluded=[WhyNot(engineer_id=engineer_id, rule=rule) for engineer_id, rule in ranking.excluded.items()],
-        )
+        return OrderView.of(row, call)
 
     @router.post("/{order_id}/assign", summary="Give a waiting order to an engineer")
     async def assign(order_id: str, body: AssignBody, call: Call = command("dispatcher")) -> Accepted:
         stream = await known(order_id, call)
-        asked = AssignByHand(order_id=order_id, now=call.now, **body.model_dump())
+        asked = AssignByHand(order_id=order_id, now=call.now, horizon_days=await ahead(call), **body.model_dump())
         return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
 
     @router.post("/{order_id}/reassign", summary="Give an assigned order to another engineer")
     async def reassign(order_id: str, body: ReassignBody, call: Call = command("dispatcher")) -> Accepted:
         stream = await known(order_id, call)
-        asked = ReassignOrder(order_id=order_id, now=call.now, **body.model_dump())
+        asked = ReassignOrder(order_id=order_id, now=call.now, horizon_days=await ahead(call), **body.model_dump())
         return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
 
     @router.post("/{order_id}/decline", summary="The engineer will not take the order")
@@ -303,7 +310,7 @@ def _orders(api: Api) -> APIRouter:
     @router.post("/{order_id}/take", summary="An engineer takes a waiting order")
     async def take(order_id: str, call: Call = command("engineer")) -> Accepted:
         stream = await known(order_id, call)
-        asked = TakeOrder(order_id=order_id, engineer_id=call.person_id, now=call.now)
+        asked = TakeOrder(order_id=order_id, engineer_id=call.person_id, now=call.now, horizon_days=await ahead(call))
         return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
 
     @router.post("/{order_id}/cancel", summary="The order will not be carried out")
@@ -315,46 +322,92 @@ def _orders(api: Api) -> APIRouter:
     return router
 
 
-def _engineers(api: Api) -> APIRouter:
-    router = ServiceRouter(api, prefix="/v1/engineers", tags=["engineers"])
-    table = ENGINEERS.table
+def _choice(api: Api) -> APIRouter:
+    """Who could go: to look at, and to ask them."""
+    router = ServiceRouter(api, prefix="/v1/orders", tags=["orders"])
+    table, engineers, days = BOARD.table, ENGINEERS.table, ENGINEER_DAYS.table
 
-    @router.post("", status_code=201, summary="Register an engineer")
-    async def register(body: NewEngineer, call: Call = command("dispatcher", "manager", "operator")) -> Accepted:
-        engineer_id = body.engineer_id or call.new_id()
-        asked = RegisterEngineer(**body.model_dump() | {"engineer_id": engineer_id})
-        return Accepted.of(await call.ask(asked), id=engineer_id)
+    async def known(order_id: str, call: Call) -> Mapping[str, Any]:
+        row = await call.one(select(table).where(table.c.order_id == order_id))
+        if row is None:
+            raise absent("order", order_id)
+        return row
 
-    @router.put("/{engineer_id}", summary="Say all that is known of an engineer now")
-    async def update(
-        engineer_id: str, body: EngineerBody, call: Call = command("dispatcher", "manager", "operator")
-    ) -> Accepted:
-        if await call.one(select(table.c.engineer_id).where(table.c.engineer_id == engineer_id)) is None:
+    async def ranked(row: Mapping[str, Any], call: Call) -> tuple[Ranking, int]:
+        """All engineers as they are now, and the version of the rules that they were compared by."""
+        rules = await rules_now(api, call.tenant, call.now)
+        those = registered(await call.fetch(ENGINEERS_TO_MATCH))
+        ahead = horizon(call.now, rules.horizon_days)
+        booked = bookings(await call.fetch(booked_between(**ahead)), besides=row["order_id"])
+        return rank(work_of(row), those, booked, call.now, declined_by(row), rules), rules.version
+
+    @router.get("/{order_id}/candidates", summary="Who can go and at what cost, and why the others cannot")
+    async def candidates(order_id: str, call: Call = query("dispatcher", "manager")) -> Candidates:
+        ranking, version = await ranked(await known(order_id, call), call)
+        return Candidates(
+            order_id=order_id,
+            rules_version=version,
+            candidates=[CandidateView.of(engineer_id, found) for engineer_id, found in ranking.proposals],
+            excluded=[
+                WhyNot(engineer_id=engineer_id, rule=rules[0], rules=list(rules))
+                for engineer_id, rules in ranking.excluded.items()
+            ],
+        )
+
+    @router.get(
+        "/{order_id}/candidates/{engineer_id}", summary="What one engineer would mean: hours, points, rules broken"
+    )
+    async def choice(
+        order_id: str,
+        engineer_id: str,
+        call: Call = query("dispatcher", "manager"),
+        starts_at: Annotated[
+            AwareDatetime | None, Query(ge=FIRST, lt=LAST, description="Without it, the best hours that she is free")
+        ] = None,
+    ) -> Choice:
+        row = await known(order_id, call)
+        one = registered(await call.fetch(ENGINEERS_TO_MATCH.where(engineers.c.engineer_id == engineer_id)))
+        if engineer_id not in one:
             raise absent("engineer", engineer_id)
-        asked = UpdateEngineer(engineer_id=engineer_id, **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=f"engineer/{engineer_id}"), id=engineer_id)
-
-    @router.get("", summary="The engineers")
-    async def some(
-        call: Call = query("dispatcher", "manager", "operator"),
-        region: str | None = None,
-        cursor: str | None = None,
-        limit: Limit = 50,
-    ) -> Page[EngineerView]:
-        rows = select(table)
-        if region:
-            rows = rows.where(table.c.region == region)
-        page = await call.page(rows, order_by=[table.c.engineer_id], cursor=cursor, limit=limit)
-        return page.map(lambda row: EngineerView.of(row, call))
-
-    @router.get("/{engineer_id}", summary="One engineer")
-    async def one(
-        engineer_id: str, call: Call = query("engineer", "dispatcher", "manager", "operator")
-    ) -> EngineerView:
-        row = await call.one(select(table).where(table.c.engineer_id == engineer_id))
-        if row is None or not call.owns(engineer_id):
-            raise absent("engineer", engineer_id)
+        rules = await rules_now(api, call.tenant, call.now)
+        asked = days_in_question(call.now, starts_at, rules.horizon_days)
+        rows = booked_between(asked[0], asked[-1]).where(days.c.engineer_id == engineer_id)
+        booked = bookings(await call.fetch(rows), besides=order_id)[engineer_id]
+        hers = {day: tuple(booked.get(day, ())) for day in asked}
+        person = Person(engineer_id, one[engineer_id], hers, engineer_id in declined_by(row))
+        work = work_of(row)
         call.etag(row["version"])
-        return EngineerView.of(row, call)
+        facts: dict[str, Any] = {"order_id": order_id, "version": row["version"], "engineer_id": engineer_id}
+        facts["rules_version"] = rules.version
+        try:
+            found = wanted_hours(work, person, call.now, starts_at, rules)
+        except Rejected as no:
+            why_not = call.said(no.code, no.facts)
+            return Choice(**facts, possible=False, why_not=why_not, hours=None, broke_rules=[])
+        broke = list(overruled(work, person, found, call.now))
+        hours = CandidateView.of(engineer_id, found)
+        return Choice(**facts, possible=True, why_not=None, hours=hours, broke_rules=broke)
+
+    @router.post("/{order_id}/offer", summary="Ask engineers whether they want a waiting order; the first has it")
+    async def offer(order_id: str, body: OfferBody, call: Call = command("dispatcher")) -> Accepted:
+        row = await known(order_id, call)
+        asked = body.engineer_ids or await best(row, call)
+        if not asked:
+            raise Rejected("order.no-free-engineer", order_id=order_id)
+        offered = OfferOrder(
+            order_id=order_id,
+            engineer_ids=asked,
+            offered_by="person",
+            minutes=body.minutes,
+            note=body.note,
+            now=call.now,
+        )
+        return Accepted.of(await call.ask(offered, versioned=f"order/{order_id}"), id=order_id)
+
+    async def best(row: Mapping[str, Any], call: Call) -> tuple[str, ...]:
+        """Who fits it best of those whom it was not offered to."""
+        ranking, _ = await ranked(row, call)
+        before, count = offered_before(row), (await rules_now(api, call.tenant, call.now)).offer_to
+        return tuple([engineer_id for engineer_id, _ in ranking.proposals if engineer_id not in before][:count])
 
     return router

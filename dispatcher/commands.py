@@ -9,7 +9,9 @@ import msgspec
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializer
 
 from contracts.dispatcher import (
+    Certificate,
     ClockName,
+    OfferedFirst,
     OpenHours,
     OrderFinished,
     OrderOpened,
@@ -18,6 +20,7 @@ from contracts.dispatcher import (
     OrderTaken,
     PauseReason,
     Shift,
+    SkillLevel,
     SlaClock,
     SpecialDay,
 )
@@ -48,11 +51,15 @@ class OpenOrder(Command):
     region: str
     lat_udeg: int
     lon_udeg: int
+    more_skills: tuple[str, ...] = ()
+    skill_level: int = 0
+    certificates: tuple[str, ...] = ()
+    wished_engineer_id: str = ""
     now: AwareDatetime
 
 
 class DeclineOrder(Command):
-    """The engineer will not take the order that she was given."""
+    """The engineer will not take the order that she was given or offered."""
 
     order_id: str
     engineer_id: str
@@ -85,6 +92,22 @@ class ReturnOrder(Command):
     order_id: str
     engineer_id: str
     reason: str
+
+
+class TakeBackOrder(Command):
+    """She is absent in the hours that are booked for the order, and has not departed."""
+
+    order_id: str
+    engineer_id: str
+    day: str
+    absence_id: str
+
+
+class LapseOffer(Command):
+    """The time within which an offered order was to be taken is over."""
+
+    order_id: str
+    due_at: AwareDatetime
 
 
 class FinishOrder(Command):
@@ -150,37 +173,53 @@ class AssignOrder(Command):
     candidates: tuple[Candidate, ...] = Field(min_length=1)
     compared: int
     """How many engineers these were chosen from."""
+    wished: tuple[str, ...] = ()
+    """The rules that exclude the engineer whom the customer wishes."""
+    excluded: tuple[tuple[str, int], ...] = ()
+    """How many engineers each rule excluded."""
     now: AwareDatetime
 
 
-class TakeOrder(Command):
+class OfferOrder(Command):
+    """Ask some engineers whether they want a waiting order."""
+
+    order_id: str
+    engineer_ids: tuple[str, ...] = Field(min_length=1, max_length=50)
+    offered_by: Literal["rule", "person"] = "rule"
+    minutes: int | None = None
+    """How long the offer stands; none: as long as the rules say."""
+    note: str = ""
+    now: AwareDatetime
+
+
+class LookAhead(Command):
+    """Somebody's hours are looked for, so far ahead as the asker knows the rules to say."""
+
+    order_id: str
+    engineer_id: str
+    horizon_days: int = Field(7, ge=1, le=14)
+    now: AwareDatetime
+
+
+class TakeOrder(LookAhead):
     """An engineer takes a waiting order from the pool, for the first hours that she is free."""
 
-    order_id: str
-    engineer_id: str
-    now: AwareDatetime
 
-
-class AssignByHand(Command):
+class AssignByHand(LookAhead):
     """A dispatcher gives a waiting order to an engineer."""
 
-    order_id: str
-    engineer_id: str
     starts_at: AwareDatetime | None = None
     """None: the first hours that she is free."""
     reason: str = Field("", max_length=1_000)
-    now: AwareDatetime
+    """Must be there where a rule is overruled."""
 
 
-class ReassignOrder(Command):
+class ReassignOrder(LookAhead):
     """A dispatcher gives an assigned order to another engineer."""
 
-    order_id: str
-    engineer_id: str
     starts_at: AwareDatetime | None = None
     """None: the first hours that she is free."""
     reason: str = Field(min_length=1, max_length=1_000)
-    now: AwareDatetime
 
 
 # Engineers.
@@ -200,6 +239,41 @@ class ShiftHours(BaseModel):
         return Shift(self.weekday, self.from_minute, self.to_minute)
 
 
+NAME = r"^[^/\x00-\x1f]*$"
+"""A name that may stand in an address."""
+
+
+class SkillHeld(BaseModel):
+    """How well an engineer can do something, and until when."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    skill: str = Field(min_length=1, max_length=100)
+    level: int = Field(1, ge=1, le=5)
+    until: date | None = None
+    """The last day on which it holds; none: for ever."""
+
+    def of(self) -> SkillLevel:
+        return SkillLevel(self.skill, self.level, _day(self.until))
+
+
+class CertificateHeld(BaseModel):
+    """A paper that some work may not be done without."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100)
+    number: str = Field("", max_length=100)
+    until: date | None = None
+
+    def of(self) -> Certificate:
+        return Certificate(self.name, _day(self.until))
+
+
+def _day(until: date | None) -> str:
+    return until.isoformat() if until else ""
+
+
 class EngineerFacts(Command):
     """All that is known of an engineer."""
 
@@ -214,6 +288,13 @@ class EngineerFacts(Command):
     shifts: tuple[ShiftHours, ...] = Field(min_length=1)
     van_id: str = ""
     daily_limit: int = Field(10, ge=1, le=100)
+    skill_levels: tuple[SkillHeld, ...] = Field((), max_length=200)
+    """Of some of the skills; one that is named here only is a skill too."""
+    certificates: tuple[CertificateHeld, ...] = Field((), max_length=100)
+    territory: tuple[str, ...] = Field((), max_length=500)
+    """The regions that she serves; empty: all."""
+    hour_fen: int = Field(0, ge=0, le=10_000_000)
+    km_fen: int = Field(0, ge=0, le=10_000_000)
 
 
 class RegisterEngineer(EngineerFacts):
@@ -224,12 +305,71 @@ class UpdateEngineer(EngineerFacts):
     """Something about an engineer has changed; this is all of it as it is now."""
 
 
+class ReportAbsence(Command):
+    """An engineer is not there for a time."""
+
+    engineer_id: str
+    absence_id: str
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    reason: str = Field("", max_length=1_000)
+    now: AwareDatetime
+
+
+class CallOffAbsence(Command):
+    """She is there after all."""
+
+    engineer_id: str
+    absence_id: str
+
+
 class FreeHours(Command):
     """The hours that were booked for an order are not needed any more."""
 
     engineer_id: str
     day: str
     order_id: str
+
+
+# Rules.
+
+
+class FirstOffered(BaseModel):
+    """Orders that are offered before anybody is assigned by rule. What is empty is any."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request_type: str = Field("", max_length=100)
+    urgency: Literal["", "low", "normal", "high", "critical"] = ""
+
+    def of(self) -> OfferedFirst:
+        return OfferedFirst(self.request_type, self.urgency)
+
+
+class RuleFigures(Command):
+    """By which figures engineers are compared, and what is offered first; each as in DispatchRulesSet."""
+
+    horizon_days: int = Field(7, ge=1, le=14)
+    daily_limit: int = Field(10, ge=1, le=100)
+    metres_a_point: int = Field(100, ge=1, le=100_000)
+    points_a_booking: int = Field(15, ge=0, le=100_000)
+    points_an_hour_low: int = Field(10, ge=0, le=100_000)
+    points_an_hour_normal: int = Field(30, ge=0, le=100_000)
+    points_an_hour_high: int = Field(90, ge=0, le=100_000)
+    points_an_hour_critical: int = Field(270, ge=0, le=100_000)
+    fen_a_point: int = Field(100, ge=1, le=1_000_000)
+    points_for_wish: int = Field(300, ge=0, le=100_000)
+    offer_minutes: int = Field(10, ge=1, le=1_440)
+    offer_to: int = Field(3, ge=1, le=50)
+    offered_first: tuple[FirstOffered, ...] = Field((), max_length=100)
+
+
+class SetDispatchRules(RuleFigures):
+    """The company compares engineers by these figures from a time on."""
+
+    effective_from: AwareDatetime | None = None
+    """None: from now on."""
+    now: AwareDatetime
 
 
 # Service levels.

@@ -1,4 +1,4 @@
-"""The dispatcher's deadlines: by when somebody must be assigned, when to look again, the marks of SLA clocks."""
+"""The dispatcher's deadlines: assigned by when, when to look again, how long an offer stands, marks of SLA clocks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from contracts.dispatcher import (
     ClockName,
     ClocksMoved,
     ClocksStarted,
+    OfferDeclined,
+    OfferLapsed,
     OrderAssigned,
     OrderCancelled,
     OrderDeclined,
     OrderFinished,
+    OrderOffered,
     OrderOpened,
     OrderReturned,
     SlaRestated,
@@ -22,7 +25,7 @@ from contracts.dispatcher import (
 )
 from contracts.envelope import Envelope
 from contracts.event import Event
-from dispatcher.commands import RecordOverdue, RetryAssignment, TellMark
+from dispatcher.commands import LapseOffer, RecordOverdue, RetryAssignment, TellMark
 from dispatcher.domain.order import ASSIGN_WITHIN
 from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
@@ -30,6 +33,7 @@ from services.chassis.journal.store import Timer, TimerKey
 
 OVERDUE: Final = "assignment-overdue"
 AGAIN: Final = "assign-again"
+OFFER: Final = "offer-lapses"
 
 CLOCK_OF: Final[Mapping[str, ClockName]] = {"sla-assign": "assign", "sla-arrive": "arrive", "sla-fix": "fix"}
 """A timer for each clock of an order: its next mark, 50, 75 or 100 percent of the time."""
@@ -49,7 +53,18 @@ def when_it_waits_again(event: OrderDeclined | OrderReturned, envelope: Envelope
 
 
 def when_settled(event: OrderAssigned | OrderCancelled | OrderFinished, envelope: Envelope) -> Sequence[Arm]:
-    return _both(event.order_id, None, None)
+    settled = _both(event.order_id, None, None)
+    if isinstance(event, OrderAssigned) and event.chosen_by == "rule":
+        return settled  # Nothing that is on offer is assigned by rule.
+    return [*settled, Arm(OFFER, event.order_id, None)]
+
+
+def when_offered(event: OrderOffered, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(OFFER, event.order_id, event.offered_until)]
+
+
+def when_offer_ends(event: OfferDeclined | OfferLapsed, envelope: Envelope) -> Sequence[Arm]:
+    return [] if isinstance(event, OfferDeclined) and event.left else [Arm(OFFER, event.order_id, None)]
 
 
 def when_retried(event: AssignmentRetried, envelope: Envelope) -> Sequence[Arm]:
@@ -74,6 +89,9 @@ TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     OrderDeclined: when_it_waits_again,
     OrderReturned: when_it_waits_again,
     AssignmentRetried: when_retried,
+    OrderOffered: when_offered,
+    OfferDeclined: when_offer_ends,
+    OfferLapsed: when_offer_ends,
     OrderAssigned: when_settled,
     OrderCancelled: when_settled,
     OrderFinished: when_settled,
@@ -92,6 +110,10 @@ def retry(key: TimerKey, timer: Timer) -> RetryAssignment:
     return RetryAssignment(order_id=key.key)
 
 
+def lapse(key: TimerKey, timer: Timer) -> LapseOffer:
+    return LapseOffer(order_id=key.key, due_at=at_micros(timer.due))
+
+
 def tell_mark(key: TimerKey, timer: Timer) -> TellMark:
     return TellMark(order_id=key.key, clock=CLOCK_OF[key.name], due_at=at_micros(timer.due))
 
@@ -99,5 +121,6 @@ def tell_mark(key: TimerKey, timer: Timer) -> TellMark:
 ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {
     OVERDUE: record_overdue,
     AGAIN: retry,
+    OFFER: lapse,
     **dict.fromkeys(CLOCK_OF, tell_mark),
 }

@@ -7,15 +7,20 @@ reads those few from their streams.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final, Literal, assert_never, get_args
 
 from contracts.dispatcher import (
+    AbsenceCalledOff,
     AssignmentRetried,
     CalendarChanged,
+    EngineerAbsent,
     EngineerRegistered,
     HoursFreed,
+    OfferDeclined,
+    OfferLapsed,
     OrderAssigned,
     OrderCancelled,
     OrderDeclined,
@@ -33,6 +38,7 @@ from contracts.intake import (
     RequestResolvedRemotely,
     RequestUnmerged,
     RequestWithdrawn,
+    Urgency,
 )
 from contracts.problems import NotYet
 from dispatcher.commands import (
@@ -41,17 +47,21 @@ from dispatcher.commands import (
     FinishOrder,
     FreeHours,
     MoveClocks,
+    OfferOrder,
     OpenOrder,
     RestateClocks,
     ReturnOrder,
     StartClocks,
     StartOrder,
+    TakeBackOrder,
     WithdrawOrder,
 )
-from dispatcher.domain.matching import POINTS_AN_HOUR, Offer, best_hours, can_do, rank
-from dispatcher.projections.board import ONE_ORDER, WAITING_ORDERS, declined_by, work_of
+from dispatcher.domain.dispatch_rules import is_offered_first
+from dispatcher.domain.matching import Proposal, propose, rank
+from dispatcher.projections.board import ONE_ORDER, WAITING_ORDERS, declined_by, offered_before, work_of
 from dispatcher.projections.clocks import MEASURED_BY
-from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, bookings, horizon
+from dispatcher.projections.dispatch_rules import rules_now
+from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, bookings, days_of, horizon
 from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, registered
 from dispatcher.projections.slas import ANY_SLA
 from services.chassis.clock import EPOCH, micros
@@ -60,6 +70,9 @@ from services.chassis.service import Facts, Policy
 
 CANDIDATES: Final = 8
 """So many engineers go into a decision: some of them may be taken by others at the same moment."""
+
+URGENCIES: Final = get_args(Urgency)
+"""The least urgent first."""
 
 RETRIED: Final = 20
 """The most waiting orders that are offered to an engineer who has time again."""
@@ -97,6 +110,10 @@ async def when_request_changed(
                     region=event.region,
                     lat_udeg=event.lat_udeg,
                     lon_udeg=event.lon_udeg,
+                    skill_level=event.skill_level,
+                    certificates=event.certificates,
+                    wished_engineer_id=event.wished_engineer_id,
+                    more_skills=event.more_skills,
                     now=facts.now(),
                 )
             ]
@@ -118,6 +135,10 @@ async def when_request_changed(
                     region=work.region,
                     lat_udeg=work.lat_udeg,
                     lon_udeg=work.lon_udeg,
+                    skill_level=work.skill_level,
+                    certificates=work.certificates,
+                    wished_engineer_id=work.wished_engineer_id,
+                    more_skills=work.more_skills,
                     now=facts.now(),
                 )
             ]
@@ -142,23 +163,57 @@ async def when_visit_changed(
             assert_never(event)
 
 
+OrderWaits = OrderOpened | OrderDeclined | OrderReturned | OfferDeclined | OfferLapsed | AssignmentRetried
+
+
 async def when_order_waits(
-    event: OrderOpened | OrderDeclined | OrderReturned | AssignmentRetried, envelope: Envelope, facts: Facts
-) -> Sequence[FreeHours | AssignOrder]:
-    """Give back what it had, and look for the best engineers."""
+    event: OrderWaits, envelope: Envelope, facts: Facts
+) -> Sequence[FreeHours | OfferOrder | AssignOrder]:
+    """Give back what it had, and look for the best engineers: to offer it to them, or to give it to one."""
+    if isinstance(event, OfferDeclined) and event.left:
+        return []  # Somebody may still take it.
     tenant, now = envelope.tenant, facts.now()
     rows = await facts.fetch(ONE_ORDER, tenant=tenant, order_id=event.order_id)
     if not rows:
         raise NotYet(f"order {event.order_id} is not on the board")
     frees = _given_back(event) if isinstance(event, OrderDeclined | OrderReturned) else []
+    if rows[0]["offered_until"] is not None:
+        return frees  # When nobody takes it, it is looked at again.
+    rules = await rules_now(facts, tenant, now)
     engineers = registered(await facts.fetch(ALL_ENGINEERS, tenant=tenant))
-    booked = bookings(await facts.fetch(BOOKED_HOURS, tenant=tenant, **horizon(now)), besides=event.order_id)
-    ranking = rank(work_of(rows[0]), engineers, booked, now, declined_by(rows[0]))
-    best = [Candidate(engineer_id=engineer_id, day=offer.day) for engineer_id, offer in ranking.offers[:CANDIDATES]]
+    ahead = horizon(now, rules.horizon_days)
+    booked = bookings(await facts.fetch(BOOKED_HOURS, tenant=tenant, **ahead), besides=event.order_id)
+    work, before = work_of(rows[0]), offered_before(rows[0])
+    ranking = rank(work, engineers, booked, now, declined_by(rows[0]), rules)
+    if before or is_offered_first(rules, rows[0]["request_type"], work.urgency):
+        fresh = [engineer_id for engineer_id, _ in ranking.proposals if engineer_id not in before]
+        if fresh:
+            asked = OfferOrder(order_id=event.order_id, engineer_ids=tuple(fresh[: rules.offer_to]), now=now)
+            return [*frees, asked]
+    best = ranking.proposals[:CANDIDATES]
     if not best:
         return frees
-    asked = AssignOrder(order_id=event.order_id, candidates=tuple(best), compared=len(engineers), now=now)
-    return [*frees, asked]
+    assign = AssignOrder(
+        order_id=event.order_id,
+        candidates=tuple([Candidate(engineer_id=engineer_id, day=found.day) for engineer_id, found in best]),
+        compared=len(engineers),
+        wished=ranking.excluded.get(work.wished, ()),
+        excluded=tuple(sorted(Counter(rule for those in ranking.excluded.values() for rule in those).items())),
+        now=now,
+    )
+    return [*frees, assign]
+
+
+async def when_engineer_is_absent(event: EngineerAbsent, envelope: Envelope, facts: Facts) -> Sequence[TakeBackOrder]:
+    """Orders that are booked in the time of her absence go to somebody else, unless she has departed for them."""
+    one = {"tenant": envelope.tenant, "engineer_id": event.engineer_id}
+    rows = await facts.fetch(HOURS_OF_ONE, **one, **days_of(event.starts_at, event.ends_at))
+    return [
+        TakeBackOrder(order_id=booking.order_id, engineer_id=event.engineer_id, day=day, absence_id=event.absence_id)
+        for day, booked in sorted(bookings(rows)[event.engineer_id].items())
+        for booking in booked
+        if booking.starts_at < event.ends_at and event.starts_at < booking.ends_at
+    ]
 
 
 async def when_order_is_let_go(
@@ -168,25 +223,35 @@ async def when_order_is_let_go(
 
 
 async def when_engineer_has_time(
-    event: HoursFreed | EngineerRegistered, envelope: Envelope, facts: Facts
-) -> Sequence[AssignOrder]:
-    """Offer her the orders that wait, the urgent and then the old ones first. The other engineers have no more time."""
+    event: HoursFreed | EngineerRegistered | AbsenceCalledOff, envelope: Envelope, facts: Facts
+) -> Sequence[AssignOrder | OfferOrder]:
+    """
+    Give her the orders that wait, the urgent and then the old ones first; or offer them, where that comes first. The
+    other engineers have no more time.
+    """
     now, one = facts.now(), {"tenant": envelope.tenant, "engineer_id": event.engineer_id}
     engineer = registered(await facts.fetch(ONE_ENGINEER, **one)).get(event.engineer_id)
     if engineer is None:
         raise NotYet(f"engineer {event.engineer_id} is not in the view")
-    booked = bookings(await facts.fetch(HOURS_OF_ONE, **one, **horizon(now)))[event.engineer_id]
-    asked: list[AssignOrder] = []
+    rules = await rules_now(facts, envelope.tenant, now)
+    ahead = horizon(now, rules.horizon_days)
+    booked = bookings(await facts.fetch(HOURS_OF_ONE, **one, **ahead))[event.engineer_id]
+    asked: list[AssignOrder | OfferOrder] = []
     waiting = await facts.fetch(WAITING_ORDERS, tenant=envelope.tenant)
-    for row in sorted(waiting, key=lambda row: -POINTS_AN_HOUR[row["urgency"]]):
+    for row in sorted(waiting, key=lambda row: -URGENCIES.index(row["urgency"])):
         if len(asked) == RETRIED:
             break
-        work = work_of(row)
-        if not can_do(work, engineer) or event.engineer_id in declined_by(row):
+        if row["offered_until"] is not None:
             continue
-        offer = best_hours(work, engineer, booked, now)
-        if isinstance(offer, Offer):
-            candidate = Candidate(engineer_id=event.engineer_id, day=offer.day)
+        work = work_of(row)
+        found = propose(work, event.engineer_id, engineer, booked, now, declined_by(row), rules)
+        if not isinstance(found, Proposal):
+            continue
+        first = is_offered_first(rules, row["request_type"], work.urgency)
+        if first and event.engineer_id not in offered_before(row):
+            asked.append(OfferOrder(order_id=work.order_id, engineer_ids=(event.engineer_id,), now=now))
+        else:
+            candidate = Candidate(engineer_id=event.engineer_id, day=found.day)
             asked.append(AssignOrder(order_id=work.order_id, candidates=(candidate,), compared=1, now=now))
     return asked
 
@@ -271,9 +336,10 @@ def _given_back(event: Any) -> list[FreeHours]:
 POLICIES = (
     Policy("follow-request", get_args(RequestChanged), when_request_changed),
     Policy("follow-visit", (EngineerDeparted, VisitAborted, ServiceCompleted), when_visit_changed),
-    Policy("find-engineer", (OrderOpened, OrderDeclined, OrderReturned, AssignmentRetried), when_order_waits),
+    Policy("find-engineer", get_args(OrderWaits), when_order_waits),
+    Policy("take-back-orders", (EngineerAbsent,), when_engineer_is_absent),
     Policy("give-hours-back", (OrderReassigned, OrderCancelled, OrderFinished), when_order_is_let_go),
-    Policy("offer-free-hours", (HoursFreed, EngineerRegistered), when_engineer_has_time),
+    Policy("offer-free-hours", (HoursFreed, EngineerRegistered, AbsenceCalledOff), when_engineer_has_time),
     Policy(
         "keep-clocks",
         (

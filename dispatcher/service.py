@@ -8,6 +8,7 @@ from dispatcher.api import routes
 from dispatcher.commands import (
     AssignByHand,
     AssignOrder,
+    CallOffAbsence,
     CancelOrder,
     ChangeCalendar,
     DeclineOrder,
@@ -16,31 +17,47 @@ from dispatcher.commands import (
     FinishOrder,
     FreeHours,
     ImportHolidays,
+    LapseOffer,
     MoveClocks,
+    OfferOrder,
     OpenOrder,
     PauseClocks,
     ReassignOrder,
     RecordHistory,
     RecordOverdue,
     RegisterEngineer,
+    ReportAbsence,
     RestateClocks,
     ResumeClocks,
     RetryAssignment,
     ReturnOrder,
     ReviseSla,
+    SetDispatchRules,
     StartClocks,
     StartOrder,
+    TakeBackOrder,
     TakeOrder,
     TellMark,
     UpdateEngineer,
     WithdrawOrder,
 )
 from dispatcher.deadlines import ON_TIMER, TIMERS
-from dispatcher.domain import assignment, calendars, engineer, engineer_day, order, order_clocks, slas
+from dispatcher.domain import (
+    assignment,
+    calendars,
+    dispatch_rules,
+    engineer,
+    engineer_day,
+    order,
+    order_clocks,
+    pool,
+    slas,
+)
 from dispatcher.policies import POLICIES
 from dispatcher.projections.board import BOARD
 from dispatcher.projections.calendars import CALENDARS
 from dispatcher.projections.clocks import CLOCKS
+from dispatcher.projections.dispatch_rules import DISPATCH_RULES
 from dispatcher.projections.engineer_days import ENGINEER_DAYS
 from dispatcher.projections.engineers import ENGINEERS
 from dispatcher.projections.slas import SLAS
@@ -59,7 +76,7 @@ OF_ORDER: tuple[type[Any], ...] = (
     RetryAssignment,
     RecordHistory,
 )
-OF_ENGINEER: tuple[type[Any], ...] = (RegisterEngineer, UpdateEngineer)
+OF_ENGINEER: tuple[type[Any], ...] = (RegisterEngineer, UpdateEngineer, ReportAbsence, CallOffAbsence)
 OF_CLOCKS: tuple[type[Any], ...] = (StartClocks, MoveClocks, PauseClocks, ResumeClocks, RestateClocks, TellMark)
 OF_CALENDARS: tuple[type[Any], ...] = (DefineCalendar, ChangeCalendar, ImportHolidays)
 OF_SLAS: tuple[type[Any], ...] = (DefineSla, ReviseSla)
@@ -73,6 +90,7 @@ RULES = Rules(
         Stream("order-clocks", order_clocks.INITIAL, order_clocks.evolve),
         Stream(calendars.STREAM, calendars.INITIAL, calendars.evolve),
         Stream(slas.STREAM, slas.INITIAL, slas.evolve),
+        Stream(dispatch_rules.STREAM, dispatch_rules.INITIAL, dispatch_rules.evolve),
     ),
     handlers=(
         *[Handler(command, lambda c: (order.stream(c.order_id),), order.decide) for command in OF_ORDER],
@@ -81,6 +99,10 @@ RULES = Rules(
         Handler(TakeOrder, assignment.reads_of_engineer, assignment.take),
         Handler(AssignByHand, assignment.reads_of_engineer, assignment.assign_by_hand),
         Handler(ReassignOrder, assignment.reads_of_engineer, assignment.reassign),
+        Handler(TakeBackOrder, order.reads_of_absence, order.take_back),
+        Handler(OfferOrder, pool.reads, pool.offer),
+        Handler(LapseOffer, lambda c: (order.stream(c.order_id),), pool.lapse),
+        Handler(SetDispatchRules, lambda c: (dispatch_rules.STREAM,), dispatch_rules.decide),
         *[Handler(command, order_clocks.reads, order_clocks.decide) for command in OF_CLOCKS],
         *[Handler(command, lambda c: (calendars.STREAM,), calendars.decide) for command in OF_CALENDARS],
         *[Handler(command, slas.reads, slas.decide) for command in OF_SLAS],
@@ -92,7 +114,7 @@ RULES = Rules(
 service = Service(
     name="dispatcher",
     rules=RULES,
-    views=(BOARD, ENGINEERS, ENGINEER_DAYS, CALENDARS, SLAS, CLOCKS),
+    views=(BOARD, ENGINEERS, ENGINEER_DAYS, CALENDARS, SLAS, CLOCKS, DISPATCH_RULES),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

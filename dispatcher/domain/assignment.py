@@ -8,18 +8,26 @@ booked twice however many ask at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from contracts.dispatcher import EngineerDay, HoursBooked, OrderAssigned, OrderReassigned
+from contracts.dispatcher import (
+    DispatchRulesSet,
+    EngineerDay,
+    HoursBooked,
+    OrderAssigned,
+    OrderReassigned,
+    PassedOver,
+    RuleCount,
+)
 from contracts.event import Event
 from contracts.problems import Rejected
 from dispatcher.commands import AssignByHand, AssignOrder, ReassignOrder, TakeOrder
+from dispatcher.domain import dispatch_rules, engineer_day, order
 from dispatcher.domain import engineer as engineers
-from dispatcher.domain import engineer_day, order
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Day
-from dispatcher.domain.matching import HORIZON_DAYS, Offer, Work, best_hours, can_do, day_of, hours_at
+from dispatcher.domain.hours import Person, days_in_question, free_hours, holds, overruled, wanted_hours
+from dispatcher.domain.matching import Proposal, Rule, Work, lacks, propose
 from dispatcher.domain.order import Assigned, Case, Order, Waiting
 
 States = Mapping[str, Any]
@@ -27,7 +35,7 @@ ByPerson = TakeOrder | AssignByHand | ReassignOrder
 
 
 def reads_of_candidates(command: AssignOrder) -> tuple[str, ...]:
-    named = [order.stream(command.order_id)]
+    named = [order.stream(command.order_id), dispatch_rules.STREAM]
     for one in command.candidates:
         named += [engineers.stream(one.engineer_id), engineer_day.stream(one.engineer_id, one.day)]
     return tuple(dict.fromkeys(named))
@@ -35,23 +43,39 @@ def reads_of_candidates(command: AssignOrder) -> tuple[str, ...]:
 
 def reads_of_engineer(command: ByPerson) -> tuple[str, ...]:
     days = [engineer_day.stream(command.engineer_id, day) for day in _days_in_question(command)]
-    return (order.stream(command.order_id), engineers.stream(command.engineer_id), *days)
+    return (order.stream(command.order_id), dispatch_rules.STREAM, engineers.stream(command.engineer_id), *days)
 
 
 def assign(states: States, command: AssignOrder) -> list[Event]:
     """The cheapest of the candidates as the streams have them now; they were chosen by views, which may be older."""
     now: Order = states[order.stream(command.order_id)]
     match now:
+        case Waiting(offering=offering) if offering:
+            return []  # Those whom it was offered to have their time; then it is looked at again.
         case Waiting(case=case):
-            offers = [
-                (offer.cost, nth, one.engineer_id, offer)
-                for nth, one in enumerate(command.candidates)
-                if (offer := _offer_of(states, case, one.engineer_id, one.day, command.now))
-            ]
-            if not offers:
+            rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
+            found: list[tuple[int, int, str, Proposal]] = []
+            passed = [PassedOver(case.opened.wished_engineer_id, command.wished)] if command.wished else []
+            for nth, one in enumerate(command.candidates):
+                proposal = _proposal_of(states, case, one.engineer_id, one.day, command, rules)
+                if isinstance(proposal, Proposal):
+                    found.append((proposal.cost, nth, one.engineer_id, proposal))
+                else:
+                    passed.append(PassedOver(one.engineer_id, proposal))
+            if not found:
                 raise Rejected("order.no-free-engineer", order_id=command.order_id)
-            *_, engineer_id, offer = min(offers, key=lambda one: one[:2])
-            return _assigned(states, case, engineer_id, offer, "rule", candidates=command.compared)
+            *_, engineer_id, best = min(found, key=lambda one: one[:2])
+            return _assigned(
+                states,
+                case,
+                engineer_id,
+                best,
+                "rule",
+                rules_version=rules.version,
+                candidates=command.compared,
+                passed_over=tuple(passed),
+                excluded=tuple(RuleCount(rule, count) for rule, count in command.excluded),
+            )
         case order.Unopened():
             raise order.refusal(now)
         case _:
@@ -59,27 +83,48 @@ def assign(states: States, command: AssignOrder) -> list[Event]:
 
 
 def take(states: States, command: TakeOrder) -> list[Event]:
-    """Two hundred may take one order at once: the first has it."""
+    """Two hundred may take one order at once: the first has it. What is on offer, only those whom it is offered to."""
     now: Order = states[order.stream(command.order_id)]
     match now:
+        case Waiting(offering=offering) if offering and command.engineer_id not in offering.engineer_ids:
+            raise Rejected("order.offered-to-others", offered_until=offering.until.isoformat())
         case Waiting(case=case):
-            offer = _free_hours(states, case, command)
-            if not can_do(Work.of(case.opened), _registered(states, command.engineer_id)):
-                raise Rejected("engineer.lacks-skill", skill=case.opened.skill)
-            return _assigned(states, case, command.engineer_id, offer, "pool")
+            rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
+            work, person = Work.of(case.opened), _person(states, case, command)
+            proposal = free_hours(work, person, command.now, rules)
+            if unfit := lacks(work, person.engineer, proposal.day):
+                must_be_suited(work, command.engineer_id, unfit)
+            return _assigned(states, case, command.engineer_id, proposal, "pool", rules_version=rules.version)
         case Assigned(booked=booked) if booked.engineer_id == command.engineer_id:
             return []
         case _:
             raise order.refusal(now)
 
 
+def must_be_suited(work: Work, engineer_id: str, unfit: tuple[Rule, ...]) -> None:
+    if "skill" in unfit:
+        raise Rejected("engineer.lacks-skill", skill=work.skill)
+    if unfit:
+        raise Rejected("engineer.not-suited", engineer_id=engineer_id, rules=", ".join(unfit))
+
+
 def assign_by_hand(states: States, command: AssignByHand) -> list[Event]:
-    """A person may overrule skill, shift, limit and drive, but not book hours twice."""
+    """A person may overrule every rule with a reason, but not book hours twice."""
     now: Order = states[order.stream(command.order_id)]
     match now:
         case Waiting(case=case):
-            offer = _wanted_hours(states, case, command)
-            return _assigned(states, case, command.engineer_id, offer, "person", note=command.reason)
+            rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
+            proposal, broke = _by_hand(states, case, command, rules)
+            return _assigned(
+                states,
+                case,
+                command.engineer_id,
+                proposal,
+                "person",
+                rules_version=rules.version,
+                note=command.reason,
+                broke_rules=broke,
+            )
         case Assigned(booked=booked) if booked.engineer_id == command.engineer_id:
             return []
         case _:
@@ -92,8 +137,10 @@ def reassign(states: States, command: ReassignOrder) -> list[Event]:
         case Assigned(booked=booked) if booked.engineer_id == command.engineer_id:
             return []
         case Assigned(case=case, booked=booked):
-            offer = _wanted_hours(states, case, command)
-            return [_reassigned(states, case, booked, offer, command), _hours_booked(case, command.engineer_id, offer)]
+            rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
+            proposal, broke = _by_hand(states, case, command, rules)
+            given = _reassigned(states, case, booked, proposal, command, broke)
+            return [given, _hours_booked(case, command.engineer_id, proposal)]
         case _:
             raise order.refusal(now)
 
@@ -102,10 +149,8 @@ def reassign(states: States, command: ReassignOrder) -> list[Event]:
 
 
 def _days_in_question(command: ByPerson) -> list[str]:
-    """Every date that some zone has within the horizon, or at the hour that is wanted."""
-    wanted = None if isinstance(command, TakeOrder) else command.starts_at
-    middle = (wanted or command.now).astimezone(UTC).date()
-    return [(middle + timedelta(days=n)).isoformat() for n in range(-1, 2 if wanted else HORIZON_DAYS + 1)]
+    starts_at = None if isinstance(command, TakeOrder) else command.starts_at
+    return days_in_question(command.now, starts_at, command.horizon_days)
 
 
 def _registered(states: States, engineer_id: str) -> Registered:
@@ -115,51 +160,34 @@ def _registered(states: States, engineer_id: str) -> Registered:
     return engineer
 
 
-def _offer_of(states: States, case: Case, engineer_id: str, day: str, now: datetime) -> Offer | None:
+def _person(states: States, case: Case, command: ByPerson) -> Person:
+    name = command.engineer_id
+    days = {day: states[engineer_day.stream(name, day)] for day in _days_in_question(command)}
+    return Person(name, _registered(states, name), days, name in case.declined)
+
+
+def _by_hand(
+    states: States, case: Case, command: AssignByHand | ReassignOrder, rules: DispatchRulesSet
+) -> tuple[Proposal, tuple[Rule, ...]]:
+    """The hours, and the rules that they break. Raises Rejected where there are some and no reason is given."""
+    work, person = Work.of(case.opened), _person(states, case, command)
+    proposal = wanted_hours(work, person, command.now, command.starts_at, rules)
+    broke = overruled(work, person, proposal, command.now)
+    if broke and not command.reason:
+        raise Rejected("assignment.needs-reason", engineer_id=command.engineer_id, rules=", ".join(broke))
+    return proposal, broke
+
+
+def _proposal_of(
+    states: States, case: Case, engineer_id: str, day: str, command: AssignOrder, rules: DispatchRulesSet
+) -> Proposal | tuple[Rule | Literal["unknown"], ...]:
     work, engineer = Work.of(case.opened), states[engineers.stream(engineer_id)]
     bookings: Day = states[engineer_day.stream(engineer_id, day)]
-    if not isinstance(engineer, Registered) or not can_do(work, engineer) or engineer_id in case.declined:
-        return None
-    if _holds(bookings, work.order_id):
-        return None
-    found = best_hours(work, engineer, {day: bookings}, now, within=(day,))
-    return found if isinstance(found, Offer) else None
-
-
-def _wanted_hours(states: States, case: Case, command: AssignByHand | ReassignOrder) -> Offer:
-    """The hours that a person wants, or the cheapest free ones. Raises Rejected when they are taken."""
-    if command.starts_at is None:
-        return _free_hours(states, case, command)
-    work, engineer = Work.of(case.opened), _registered(states, command.engineer_id)
-    starts_at = command.starts_at.astimezone(UTC)
-    ends_at = starts_at + work.duration
-    day = day_of(starts_at, engineer.zone)
-    if starts_at < command.now:
-        raise Rejected("hours.past", starts_at=starts_at.isoformat())
-    if day_of(ends_at - timedelta(microseconds=1), engineer.zone) != day:
-        raise Rejected("hours.cross-midnight", day=day)
-    bookings: Day = states[engineer_day.stream(command.engineer_id, day)]
-    for booking in bookings:
-        if (starts_at < booking.ends_at and booking.starts_at < ends_at) or booking.order_id == work.order_id:
-            raise Rejected("engineer.hours-taken", engineer_id=command.engineer_id, order_id=booking.order_id)
-    return hours_at(work, engineer, {day: bookings}, command.now, starts_at)
-
-
-def _free_hours(states: States, case: Case, command: ByPerson) -> Offer:
-    work, engineer = Work.of(case.opened), _registered(states, command.engineer_id)
-    days: dict[str, Day] = {
-        day: states[engineer_day.stream(command.engineer_id, day)] for day in _days_in_question(command)
-    }
-    ready = [day for day, bookings in days.items() if not _holds(bookings, work.order_id)]
-    found = best_hours(work, engineer, days, command.now, within=ready)
-    if isinstance(found, Offer):
-        return found
-    raise Rejected("engineer.not-free", engineer_id=command.engineer_id, rule=found)
-
-
-def _holds(bookings: Day, order_id: str) -> bool:
-    """Hours of an earlier assignment that are about to be given back: until then that day is closed to the order."""
-    return any(booking.order_id == order_id for booking in bookings)
+    if not isinstance(engineer, Registered):
+        return ("unknown",)
+    if holds(bookings, work.order_id):
+        return ("hours",)
+    return propose(work, engineer_id, engineer, {day: bookings}, command.now, case.declined, rules, (day,))
 
 
 # Events.
@@ -169,12 +197,11 @@ def _assigned(
     states: States,
     case: Case,
     engineer_id: str,
-    offer: Offer,
+    proposal: Proposal,
     chosen_by: Literal["rule", "person", "pool"],
-    *,
-    candidates: int = 1,
-    note: str = "",
+    **how: Any,
 ) -> list[Event]:
+    """`how` are fields of OrderAssigned that say how it came to this choice."""
     opened = case.opened
     assigned = OrderAssigned(
         order_id=opened.order_id,
@@ -182,24 +209,30 @@ def _assigned(
         engineer_id=engineer_id,
         crew=(engineer_id,),
         van_id=_registered(states, engineer_id).van_id,
-        starts_at=offer.starts_at,
-        ends_at=offer.ends_at,
-        day=offer.day,
-        travel_m=offer.travel_m,
+        starts_at=proposal.starts_at,
+        ends_at=proposal.ends_at,
+        day=proposal.day,
+        travel_m=proposal.travel_m,
         chosen_by=chosen_by,
-        reasons=offer.reasons,
-        candidates=candidates,
-        note=note,
+        reasons=proposal.reasons,
         customer_id=opened.customer_id,
         device_id=opened.device_id,
         device_model=opened.device_model,
         skill=opened.skill,
+        expense_fen=proposal.expense_fen,
+        expense_cost=proposal.expense_cost,
+        **{"candidates": 1, **how},
     )
-    return [assigned, _hours_booked(case, engineer_id, offer)]
+    return [assigned, _hours_booked(case, engineer_id, proposal)]
 
 
 def _reassigned(
-    states: States, case: Case, booked: EngineerDay, offer: Offer, command: ReassignOrder
+    states: States,
+    case: Case,
+    booked: EngineerDay,
+    proposal: Proposal,
+    command: ReassignOrder,
+    broke_rules: tuple[Rule, ...],
 ) -> OrderReassigned:
     opened = case.opened
     return OrderReassigned(
@@ -208,27 +241,28 @@ def _reassigned(
         from_engineer_id=booked.engineer_id,
         engineer_id=command.engineer_id,
         van_id=_registered(states, command.engineer_id).van_id,
-        starts_at=offer.starts_at,
-        ends_at=offer.ends_at,
-        day=offer.day,
-        travel_m=offer.travel_m,
+        starts_at=proposal.starts_at,
+        ends_at=proposal.ends_at,
+        day=proposal.day,
+        travel_m=proposal.travel_m,
         reason=command.reason,
         customer_id=opened.customer_id,
         device_id=opened.device_id,
         device_model=opened.device_model,
         skill=opened.skill,
         frees=booked,
+        broke_rules=broke_rules,
     )
 
 
-def _hours_booked(case: Case, engineer_id: str, offer: Offer) -> HoursBooked:
+def _hours_booked(case: Case, engineer_id: str, proposal: Proposal) -> HoursBooked:
     opened = case.opened
     return HoursBooked(
         engineer_id=engineer_id,
-        day=offer.day,
+        day=proposal.day,
         order_id=opened.order_id,
-        starts_at=offer.starts_at,
-        ends_at=offer.ends_at,
+        starts_at=proposal.starts_at,
+        ends_at=proposal.ends_at,
         lat_udeg=opened.lat_udeg,
         lon_udeg=opened.lon_udeg,
     )

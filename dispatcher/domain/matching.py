@@ -2,44 +2,52 @@
 Who should go: the rules that an engineer must keep to, and what it costs to send her.
 
 Pure and the same for both who ask: a policy ranks all engineers by the views, the decision chooses among the best few
-by the streams. Costs are points; 100 m of road cost one.
+by the streams. Costs are points, as the company's dispatch rules weigh them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from contracts.dispatcher import OrderOpened, Reason, Shift
+from contracts.dispatcher import DispatchRulesSet, OrderOpened, Reason, Shift, SkillLevel
 from contracts.intake import Urgency
-from dispatcher.domain.engineer import Registered
+from dispatcher.domain.dispatch_rules import DEFAULTS
+from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.travel import Place, travel_m, travel_time
-
-HORIZON_DAYS: Final = 7
-"""How far ahead hours are looked for: today and the days after, in the engineer's zone."""
-
-METRES_A_POINT: Final = 100
-
-POINTS_A_BOOKING: Final = 15
-"""For each order of that day already: 1.5 km further are worth one order less on the fuller of two days."""
-
-POINTS_AN_HOUR: Final[Mapping[Urgency, int]] = {"low": 10, "normal": 30, "high": 90, "critical": 270}
-"""For each hour until she can start: for a normal order an hour is worth 3 km, for a critical one 27 km."""
 
 STEP: Final = timedelta(minutes=5)
 """Visits begin at full five minutes."""
 
-Excluded = Literal["skill", "declined", "shift", "limit", "hours"]
+Rule = Literal[
+    "skill",
+    "skill-expired",
+    "level",
+    "certificate",
+    "certificate-expired",
+    "territory",
+    "declined",
+    "shift",
+    "absent",
+    "limit",
+    "hours",
+]
 """
-The rule that excludes an engineer: she lacks skill and model; she declined the order; no shift within the horizon is
-long enough; every such day is full; in every such day the hours between her other visits are too short, the drive
-before and after counted.
+What excludes an engineer: she lacks skill, model and brand; what she has of them is out of date; not well enough; she
+lacks a certificate; it is out of date; the place is not in her territory; she declined the order; no shift within the
+horizon is long enough; she is absent in every such shift; every such day is full; in every such day the hours between
+her other visits are too short, the drive before and after counted.
 """
+
+LEAST: Final = 1
+"""The level of a skill of which none was said."""
+
+FOR_EVER: Final = "9999-12-31"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -54,6 +62,19 @@ class Work:
     urgency: Urgency
     duration: timedelta
     place: Place
+    more_skills: tuple[str, ...] = ()
+    """What she must be able to do beside that, at any level."""
+    region: str = ""
+    level: int = 0
+    certificates: tuple[str, ...] = ()
+    wished: str = ""
+    """The engineer whom the customer would like to see."""
+
+    @cached_property
+    def known_as(self) -> tuple[str, ...]:
+        """The skill, the model and the brand: to know one of them is enough."""
+        brand = self.device_model.partition(" ")[0]
+        return tuple(dict.fromkeys([name for name in (self.skill, self.device_model, brand) if name]))
 
     @classmethod
     def of(cls, opened: OrderOpened) -> Work:
@@ -64,11 +85,16 @@ class Work:
             urgency=opened.urgency,
             duration=timedelta(seconds=opened.duration_s),
             place=Place(opened.lat_udeg, opened.lon_udeg),
+            more_skills=opened.more_skills,
+            region=opened.region,
+            level=opened.skill_level,
+            certificates=opened.certificates,
+            wished=opened.wished_engineer_id,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Proposal:
     """Hours of an engineer, and what they cost rule by rule."""
 
     day: str
@@ -77,13 +103,17 @@ class Offer:
     travel_m: int
     reasons: tuple[Reason, ...]
     cost: int
+    """Of the reasons and the expense together."""
+    expense_fen: int = 0
+    expense_cost: int = 0
 
 
 @dataclass(frozen=True)
 class Ranking:
-    offers: tuple[tuple[str, Offer], ...]
+    proposals: tuple[tuple[str, Proposal], ...]
     """Engineer and her best hours, the least cost first."""
-    excluded: Mapping[str, Excluded]
+    excluded: Mapping[str, tuple[Rule, ...]]
+    """Every rule about what she is that excludes her; of her hours, which are looked at last, the one that does."""
 
 
 def rank(
@@ -92,28 +122,103 @@ def rank(
     booked: Mapping[str, Mapping[str, Sequence[Booking]]],
     now: datetime,
     declined: Collection[str] = (),
+    rules: DispatchRulesSet = DEFAULTS,
 ) -> Ranking:
-    """All engineers: her best hours, or the rule that excludes her. `booked` is by engineer and day, by start."""
-    offers: list[tuple[str, Offer]] = []
-    excluded: dict[str, Excluded] = {}
+    """All engineers: her best hours, or the rules that exclude her. `booked` is by engineer and day, by start."""
+    proposals: list[tuple[str, Proposal]] = []
+    excluded: dict[str, tuple[Rule, ...]] = {}
     for engineer_id, engineer in engineers.items():
-        if not can_do(work, engineer):
-            excluded[engineer_id] = "skill"
-        elif engineer_id in declined:
-            excluded[engineer_id] = "declined"
+        found = propose(work, engineer_id, engineer, booked.get(engineer_id, {}), now, declined, rules)
+        if isinstance(found, Proposal):
+            proposals.append((engineer_id, found))
         else:
-            found = best_hours(work, engineer, booked.get(engineer_id, {}), now)
-            if isinstance(found, Offer):
-                offers.append((engineer_id, found))
-            else:
-                excluded[engineer_id] = found
-    offers.sort(key=lambda one: (one[1].cost, one[0]))
-    return Ranking(tuple(offers), excluded)
+            excluded[engineer_id] = found
+    proposals.sort(key=lambda one: (one[1].cost, one[0]))
+    return Ranking(tuple(proposals), excluded)
 
 
-def can_do(work: Work, engineer: Registered) -> bool:
-    """She has the skill, or knows the model."""
-    return not work.skill or work.skill in engineer.skills or work.device_model in engineer.skills
+def propose(
+    work: Work,
+    engineer_id: str,
+    engineer: Registered,
+    booked: Mapping[str, Sequence[Booking]],
+    now: datetime,
+    declined: Collection[str] = (),
+    rules: DispatchRulesSet = DEFAULTS,
+    within: Collection[str] | None = None,
+) -> Proposal | tuple[Rule, ...]:
+    """The cheapest hours of one engineer, or all rules that exclude her."""
+    unfit = lacks(work, engineer, _today(now, engineer.zone).isoformat())
+    if engineer_id in declined:
+        unfit += ("declined",)
+    if unfit:
+        return unfit
+    found = best_hours(work, engineer, booked, now, within, rules)
+    return with_wish(work, engineer_id, found, rules) if isinstance(found, Proposal) else (found,)
+
+
+def with_wish(work: Work, engineer_id: str, proposal: Proposal, rules: DispatchRulesSet) -> Proposal:
+    """Cheaper for her whom the customer wishes; nobody else becomes dearer by it."""
+    if not work.wished:
+        return proposal
+    points = -rules.points_for_wish if engineer_id == work.wished else 0
+    reason = Reason("wish", int(engineer_id == work.wished), points)
+    return replace(proposal, reasons=(*proposal.reasons, reason), cost=proposal.cost + points)
+
+
+# What she can do, and where.
+
+
+def lacks(work: Work, engineer: Registered, day: str) -> tuple[Rule, ...]:
+    """The rules about what she can do and where she serves that sending her on this day would break."""
+    rules: list[Rule] = []
+    if not _has_skill(work, engineer):
+        rules.append("skill")
+    elif work.skill and (engineer.levels or work.level > LEAST):
+        good = [one.level for one in _held(work, engineer) if day <= (one.until or FOR_EVER)]
+        if not good:
+            rules.append("skill-expired")
+        elif max(good) < work.level:
+            rules.append("level")
+    for name in work.more_skills:
+        if name not in engineer.skills:
+            rules.append("skill")
+        elif (_level(engineer, name).until or FOR_EVER) < day:
+            rules.append("skill-expired")
+    for name in work.certificates:
+        held_paper = next((one for one in engineer.certificates if one.name == name), None)
+        if held_paper is None:
+            rules.append("certificate")
+        elif (held_paper.until or FOR_EVER) < day:
+            rules.append("certificate-expired")
+    if engineer.territory and work.region not in engineer.territory:
+        rules.append("territory")
+    return tuple(dict.fromkeys(rules))
+
+
+def _has_skill(work: Work, engineer: Registered) -> bool:
+    return not work.skill or any(name in engineer.skills for name in work.known_as)
+
+
+def _held(work: Work, engineer: Registered) -> list[SkillLevel]:
+    return [_level(engineer, name) for name in work.known_as if name in engineer.skills]
+
+
+def _level(engineer: Registered, skill: str) -> SkillLevel:
+    return next((one for one in engineer.levels if one.skill == skill), SkillLevel(skill, LEAST))
+
+
+def _fit_until(work: Work, engineer: Registered) -> str:
+    """The last day, as an ISO date, on which nothing that the work needs of her is out of date."""
+    if not (engineer.levels or engineer.certificates):
+        return FOR_EVER
+    good = [one.until or FOR_EVER for one in _held(work, engineer) if one.level >= work.level]
+    others = [one.until or FOR_EVER for one in engineer.levels if one.skill in work.more_skills]
+    papers = [one.until or FOR_EVER for one in engineer.certificates if one.name in work.certificates]
+    return min(max(good, default=FOR_EVER), *others, *papers, FOR_EVER)
+
+
+# Her hours.
 
 
 def best_hours(
@@ -122,38 +227,83 @@ def best_hours(
     booked: Mapping[str, Sequence[Booking]],
     now: datetime,
     within: Collection[str] | None = None,
-) -> Offer | Excluded:
+    rules: DispatchRulesSet = DEFAULTS,
+) -> Proposal | Rule:
     """
-    The cheapest hours of one engineer, or why there are none. Her skills are not judged.
+    The cheapest hours of one engineer, or why there are none. Whether she can do the work is judged by `lacks`; here
+    only that what she can is not out of date by then.
 
     The hours lie in one shift, and before and after them there is time for the drive from and to her other visits of
     that day. The first drive of a day begins at her home. `within` narrows the days.
     """
-    why: Excluded = "shift"
+    why: Rule = "shift"
     best: _Slot | None = None
-    for day, windows in _horizon(engineer.zone, engineer.shifts, _today(now, engineer.zone)):
-        if within is not None and day not in within:
+    asked = _Asked(work, engineer, now, rules, _points_an_hour(rules, work.urgency))
+    today = _today(now, engineer.zone)
+    until = _fit_until(work, engineer)
+    if until < today.isoformat():
+        until = FOR_EVER  # What is out of date today, `lacks` has judged, and a person may overrule.
+    for day, windows in _horizon(engineer.zone, engineer.shifts, today, rules.horizon_days):
+        if (within is not None and day not in within) or day > until:
             continue
-        if not any(closes - max(opens, now) >= work.duration for opens, closes in windows):
+        if not _is_long_enough(work, windows, now):
             continue
+        if engineer.absences:
+            windows = _present(windows, engineer.absences)
+            if not _is_long_enough(work, windows, now):
+                why = "absent" if why == "shift" else why
+                continue
         bookings = booked.get(day, ())
         if len(bookings) >= engineer.daily_limit:
-            why = "limit" if why == "shift" else why
+            why = "limit" if why in ("shift", "absent") else why
             continue
         why = "hours"
-        best = _cheapest(work, engineer, day, windows, bookings, now, best)
-    return _offer(work, engineer, best, now) if best else why
+        best = _cheapest(asked, day, windows, bookings, best)
+    return _proposal(work, engineer, best, now, rules) if best else why
 
 
 def hours_at(
-    work: Work, engineer: Registered, booked: Mapping[str, Sequence[Booking]], now: datetime, starts_at: datetime
-) -> Offer:
-    """These very hours, as a person wants them: what they cost, whether or not she is free."""
+    work: Work,
+    engineer: Registered,
+    bookings: Sequence[Booking],
+    now: datetime,
+    starts_at: datetime,
+    rules: DispatchRulesSet = DEFAULTS,
+) -> Proposal:
+    """These very hours, as a person wants them: what they cost, whether or not she is free. `bookings` of that day."""
     day = day_of(starts_at, engineer.zone)
-    bookings = booked.get(day, ())
     before = [booking for booking in bookings if booking.starts_at < starts_at]
     metres = travel_m(before[-1].place if before else engineer.home, work.place)
-    return _offer(work, engineer, _Slot(0, day, starts_at, metres, len(bookings)), now)
+    return _proposal(work, engineer, _Slot(0, day, starts_at, metres, len(bookings)), now, rules)
+
+
+def broken(
+    work: Work,
+    engineer: Registered,
+    bookings: Sequence[Booking],
+    proposal: Proposal,
+    now: datetime,
+    has_declined: bool,
+) -> tuple[Rule, ...]:
+    """Every rule that these hours break; a person may overrule them. `bookings` are those of that day."""
+    rules: list[Rule] = [*lacks(work, engineer, proposal.day)]
+    if has_declined:
+        rules.append("declined")
+    starts_at, ends_at = proposal.starts_at, proposal.ends_at
+    [(_, windows)] = _horizon(engineer.zone, engineer.shifts, date.fromisoformat(proposal.day), 1)
+    if not any(opens <= starts_at and ends_at <= closes for opens, closes in windows):
+        rules.append("shift")
+    if any(away.starts_at < ends_at and starts_at < away.ends_at for away in engineer.absences):
+        rules.append("absent")
+    if len(bookings) >= engineer.daily_limit:
+        rules.append("limit")
+    before = [one for one in bookings if one.starts_at < starts_at]
+    after = [one for one in bookings if one.starts_at >= starts_at]
+    ready = max(before[-1].ends_at, now) if before else now
+    late = after and ends_at + travel_time(travel_m(work.place, after[0].place)) > after[0].starts_at
+    if late or ready + travel_time(proposal.travel_m) > starts_at:
+        rules.append("hours")
+    return tuple(rules)
 
 
 def day_of(at: datetime, zone: str) -> str:
@@ -161,6 +311,7 @@ def day_of(at: datetime, zone: str) -> str:
     return at.astimezone(ZoneInfo(zone)).date().isoformat()
 
 
+@lru_cache(maxsize=64)
 def _today(now: datetime, zone: str) -> date:
     return now.astimezone(ZoneInfo(zone)).date()
 
@@ -169,10 +320,10 @@ Windows = tuple[tuple[datetime, datetime], ...]
 
 
 @lru_cache(maxsize=4_096)
-def _horizon(zone: str, shifts: tuple[Shift, ...], first: date) -> tuple[tuple[str, Windows], ...]:
+def _horizon(zone: str, shifts: tuple[Shift, ...], first: date, count: int) -> tuple[tuple[str, Windows], ...]:
     """The shifts of each day of the horizon as instants. Cached: engineers share a few patterns, and a day is long."""
     days: list[tuple[str, Windows]] = []
-    for n in range(HORIZON_DAYS):
+    for n in range(count):
         day = first + timedelta(days=n)
         midnight = datetime.combine(day, time(), tzinfo=ZoneInfo(zone))
         # Adding to a time with a zone moves the clock on the wall, which is what a shift goes by.
@@ -190,6 +341,22 @@ def _horizon(zone: str, shifts: tuple[Shift, ...], first: date) -> tuple[tuple[s
     return tuple(days)
 
 
+def _is_long_enough(work: Work, windows: Windows, now: datetime) -> bool:
+    return any(closes - max(opens, now) >= work.duration for opens, closes in windows)
+
+
+def _present(windows: Windows, absences: Sequence[Absence]) -> Windows:
+    """What absences leave of the windows; both are by start."""
+    for away in absences:
+        windows = tuple(
+            (begin, end)
+            for opens, closes in windows
+            for begin, end in ((opens, min(closes, away.starts_at)), (max(opens, away.ends_at), closes))
+            if begin < end
+        )
+    return windows
+
+
 class _Slot(NamedTuple):
     cost: int
     day: str
@@ -198,27 +365,33 @@ class _Slot(NamedTuple):
     load: int
 
 
+class _Asked(NamedTuple):
+    """What is the same for each day of the horizon."""
+
+    work: Work
+    engineer: Registered
+    now: datetime
+    rules: DispatchRulesSet
+    hour_points: int
+
+
 def _cheapest(
-    work: Work,
-    engineer: Registered,
-    day: str,
-    windows: Windows,
-    bookings: Sequence[Booking],
-    now: datetime,
-    best: _Slot | None,
+    asked: _Asked, day: str, windows: Windows, bookings: Sequence[Booking], best: _Slot | None
 ) -> _Slot | None:
     """The cheapest hours between the bookings of a day, if they are cheaper than the best so far; else those."""
-    load, load_cost = len(bookings), len(bookings) * POINTS_A_BOOKING
+    work, engineer, now, rules, hour_points = asked
+    load, load_cost = len(bookings), len(bookings) * rules.points_a_booking
     free_from, place = now, engineer.home
     for after in (*bookings, None):
         if after is None or after.starts_at - free_from >= work.duration:
-            if best and load_cost + _wait_cost(work, max(free_from, windows[0][0]) - now) >= best.cost:
-                break  # The drive only adds to it, and the later hours of the day wait longer.
+            if best and load_cost + _wait_cost(hour_points, max(free_from, windows[0][0]) - now) >= best.cost:
+                break  # The drive and what she costs only add to it, and the later hours of the day wait longer.
             metres = travel_m(place, work.place)
             until = after.starts_at - travel_time(travel_m(work.place, after.place)) if after else None
             starts_at = _first_start(windows, free_from + travel_time(metres), until, work.duration)
             if starts_at:
-                cost = metres // METRES_A_POINT + load_cost + _wait_cost(work, starts_at - now)
+                cost = metres // rules.metres_a_point + load_cost + _wait_cost(hour_points, starts_at - now)
+                cost += _expense_fen(work, engineer, metres) // rules.fen_a_point
                 if best is None or cost < best.cost:
                     best = _Slot(cost, day, starts_at, metres, load)
         if after:
@@ -239,17 +412,46 @@ def _full_step(at: datetime) -> datetime:
     return at + (_EPOCH - at) % STEP
 
 
-def _wait_cost(work: Work, wait: timedelta) -> int:
-    return wait // timedelta(seconds=1) * POINTS_AN_HOUR[work.urgency] // 3_600
+def _points_an_hour(rules: DispatchRulesSet, urgency: Urgency) -> int:
+    match urgency:
+        case "low":
+            return rules.points_an_hour_low
+        case "normal":
+            return rules.points_an_hour_normal
+        case "high":
+            return rules.points_an_hour_high
+        case "critical":
+            return rules.points_an_hour_critical
 
 
-def _offer(work: Work, engineer: Registered, slot: _Slot, now: datetime) -> Offer:
+def _wait_cost(hour_points: int, wait: timedelta) -> int:
+    return wait // timedelta(seconds=1) * hour_points // 3_600
+
+
+def _expense_fen(work: Work, engineer: Registered, metres: int) -> int:
+    """What her time on site and the way to it cost us."""
+    if not (engineer.hour_fen or engineer.km_fen):
+        return 0
+    return work.duration // timedelta(seconds=1) * engineer.hour_fen // 3_600 + metres * engineer.km_fen // 1_000
+
+
+def _proposal(work: Work, engineer: Registered, slot: _Slot, now: datetime, rules: DispatchRulesSet) -> Proposal:
     wait = slot.starts_at - now
     reasons = (
-        Reason("skill", int(can_do(work, engineer)), 0),
-        Reason("distance", slot.metres, slot.metres // METRES_A_POINT),
-        Reason("load", slot.load, slot.load * POINTS_A_BOOKING),
-        Reason("shift", wait // timedelta(seconds=1), _wait_cost(work, wait)),
+        Reason("skill", int(_has_skill(work, engineer)), 0),
+        Reason("distance", slot.metres, slot.metres // rules.metres_a_point),
+        Reason("load", slot.load, slot.load * rules.points_a_booking),
+        Reason("shift", wait // timedelta(seconds=1), _wait_cost(_points_an_hour(rules, work.urgency), wait)),
     )
-    ends_at, cost = slot.starts_at + work.duration, sum(reason.cost for reason in reasons)
-    return Offer(slot.day, slot.starts_at, ends_at, slot.metres, reasons, cost)
+    expense_fen = _expense_fen(work, engineer, slot.metres)
+    expense_cost = expense_fen // rules.fen_a_point
+    return Proposal(
+        day=slot.day,
+        starts_at=slot.starts_at,
+        ends_at=slot.starts_at + work.duration,
+        travel_m=slot.metres,
+        reasons=reasons,
+        cost=sum(reason.cost for reason in reasons) + expense_cost,
+        expense_fen=expense_fen,
+        expense_cost=expense_cost,
+    )

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
 from contracts.dispatcher import (
     AssignmentOverdue,
     AssignmentRetried,
     EngineerDay,
+    OfferDeclined,
+    OfferLapsed,
     OrderAssigned,
     OrderCancelled,
     OrderDeclined,
     OrderFinished,
+    OrderOffered,
     OrderOpened,
     OrderPaused,
     OrderQueued,
@@ -36,8 +39,11 @@ from dispatcher.commands import (
     RetryAssignment,
     ReturnOrder,
     StartOrder,
+    TakeBackOrder,
     WithdrawOrder,
 )
+from dispatcher.domain import engineer as engineers
+from dispatcher.domain import engineer_day
 
 ASSIGN_WITHIN: Final = timedelta(minutes=30)
 """An order that nobody has by then is overdue; clock minutes."""
@@ -59,11 +65,23 @@ class Unopened:
 
 
 @dataclass(frozen=True)
+class Offering:
+    """Some engineers are asked whether they want it."""
+
+    engineer_ids: frozenset[str]
+    """Who may still take it."""
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Waiting:
     """It needs somebody."""
 
     case: Case
     attempts: int = 0
+    offers: int = 0
+    """How often it was offered since it began to wait."""
+    offering: Offering | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,8 @@ class Assigned:
 
     case: Case
     booked: EngineerDay
+    though_absent: bool = False
+    """A person gave it to her knowing that she is absent."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +125,9 @@ OrderEvent = (
     | OrderQueued
     | OrderTaken
     | OrderPaused
+    | OrderOffered
+    | OfferDeclined
+    | OfferLapsed
     | OrderAssigned
     | OrderReassigned
     | OrderStarted
@@ -200,12 +223,64 @@ def _decline(order: Order, command: DeclineOrder) -> list[Event]:
                 frees=booked,
             )
             return [declined]
+        case Waiting(case=case, offers=offers, offering=offering) if offering and (
+            command.engineer_id in offering.engineer_ids
+        ):
+            return _decline_offer(case, offering, offers, command)
         case Waiting(case=case) if command.engineer_id in case.declined:
             return []
         case Assigned():
             raise Rejected("order.not-yours", order_id=command.order_id)
         case _:
             raise refusal(order)
+
+
+def _decline_offer(case: Case, offering: Offering, offers: int, command: DeclineOrder) -> list[Event]:
+    declined = OfferDeclined(
+        order_id=command.order_id,
+        request_id=case.opened.request_id,
+        offer_no=offers,
+        engineer_id=command.engineer_id,
+        reason=command.reason,
+        left=len(offering.engineer_ids) - 1,
+    )
+    return [declined]
+
+
+def reads_of_absence(command: TakeBackOrder) -> tuple[str, ...]:
+    """The day first: an order may hold two days, while the old one is about to be given back; then both are asked."""
+    day = engineer_day.stream(command.engineer_id, command.day)
+    return day, stream(command.order_id), engineers.stream(command.engineer_id)
+
+
+def take_back(states: Mapping[str, Any], command: TakeBackOrder) -> list[Event]:
+    """
+    The order waits again for somebody, if she still has it for hours in which she is absent.
+
+    Once she has departed she knows best; and who gave it to her though she is absent knew it.
+    """
+    order: Order = states[stream(command.order_id)]
+    engineer: engineers.Engineer = states[engineers.stream(command.engineer_id)]
+    day: engineer_day.Day = states[engineer_day.stream(command.engineer_id, command.day)]
+    hers = EngineerDay(command.engineer_id, command.day)
+    match order:
+        case Assigned(case=case, booked=booked, though_absent=False) if booked == hers:
+            hours = [booking for booking in day if booking.order_id == command.order_id]
+            absences = engineer.absences if isinstance(engineer, engineers.Registered) else ()
+            away = [one for one in absences if one.absence_id == command.absence_id]
+            if not any(one.starts_at < it.ends_at and it.starts_at < one.ends_at for one in away for it in hours):
+                return []
+            declined = OrderDeclined(
+                order_id=command.order_id,
+                request_id=case.opened.request_id,
+                engineer_id=command.engineer_id,
+                reason="absent",
+                frees=booked,
+                cause="absence",
+            )
+            return [declined]
+        case _:
+            return []
 
 
 def _cancel(order: Order, command: CancelOrder) -> list[Event]:
@@ -332,19 +407,29 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             return Historic()
         case OrderOpened():
             return Waiting(Case(event))
+        case OrderOffered():
+            offering = Offering(frozenset(event.engineer_ids), event.offered_until)
+            return replace(_waiting(order), offers=event.offer_no, offering=offering)
+        case OfferDeclined():
+            return _without(_waiting(order), event.engineer_id)
+        case OfferLapsed():
+            return replace(_waiting(order), offering=None)
         case OrderAssigned() | OrderReassigned():
-            return Assigned(_case(order), EngineerDay(event.engineer_id, event.day))
+            though_absent = "absent" in event.broke_rules
+            return Assigned(_case(order), EngineerDay(event.engineer_id, event.day), though_absent)
         case OrderStarted():
             return UnderWay(_case(order), _booked(order))
         case WithdrawalNoted():
             return UnderWay(_case(order), _booked(order), withdrawn=True)
+        case OrderDeclined(cause="absence"):
+            return Waiting(_case(order))
         case OrderDeclined():
             case = _case(order)
             return Waiting(replace(case, declined=case.declined | {event.engineer_id}))
         case OrderReturned():
             return Waiting(_case(order))
         case AssignmentRetried():
-            return Waiting(_case(order), event.attempt)
+            return replace(_waiting(order), attempts=event.attempt)
         case AssignmentOverdue():
             return replace(order, case=replace(order.case, overdue=True)) if isinstance(order, Waiting) else order
         case OrderCancelled():
@@ -360,6 +445,19 @@ def evolve(order: Order, event: OrderEvent) -> Order:
 def _case(order: Order) -> Case:
     assert isinstance(order, Waiting | Assigned | UnderWay), order
     return order.case
+
+
+def _waiting(order: Order) -> Waiting:
+    assert isinstance(order, Waiting), order
+    return order
+
+
+def _without(order: Waiting, engineer_id: str) -> Waiting:
+    """The same, after this engineer declined the offer."""
+    assert order.offering is not None, order
+    left = order.offering.engineer_ids - {engineer_id}
+    case = replace(order.case, declined=order.case.declined | {engineer_id})
+    return replace(order, case=case, offering=replace(order.offering, engineer_ids=left) if left else None)
 
 
 def _booked(order: Order) -> EngineerDay:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,10 +12,13 @@ from sqlalchemy import bindparam, select
 from contracts.dispatcher import (
     AssignmentOverdue,
     AssignmentRetried,
+    OfferDeclined,
+    OfferLapsed,
     OrderAssigned,
     OrderCancelled,
     OrderDeclined,
     OrderFinished,
+    OrderOffered,
     OrderOpened,
     OrderReassigned,
     OrderReturned,
@@ -43,7 +46,16 @@ _NOBODY: Mapping[str, Value] = {
     "candidates": 0,
     "reasons": "[]",
     "note": "",
+    "broke_rules": "[]",
+    "passed_over": "[]",
+    "excluded": "[]",
+    "rules_version": 0,
+    "expense_fen": 0,
+    "expense_cost": 0,
+    "offered_until": None,
+    "offered_to": "[]",
 }
+"""What a new assignment or a new wait begins with."""
 
 
 def apply(rows: Rows, event: OrderEvent, envelope: Envelope) -> None:
@@ -58,9 +70,13 @@ def _changes(rows: Rows, event: OrderEvent, envelope: Envelope) -> Mapping[str, 
         case OrderOpened():
             due = event.assign_due_at
             facts = {name: getattr(event, name) for name in _OPENED}
-            return {**facts, "opened_at": at, "waiting_since": at, "assign_due_at": due and micros(due)}
+            needs = {"more_skills": _text(event.more_skills), "certificates": _text(event.certificates)}
+            return {**facts, **needs, "opened_at": at, "waiting_since": at, "assign_due_at": due and micros(due)}
+        case OrderOffered() | OfferDeclined() | OfferLapsed():
+            return _offered(rows.get(event.order_id) or {}, event)
         case OrderAssigned():
             return {
+                **_NOBODY,
                 "state": "assigned",
                 "waiting_since": None,
                 **{name: getattr(event, name) for name in _BOOKED},
@@ -68,8 +84,14 @@ def _changes(rows: Rows, event: OrderEvent, envelope: Envelope) -> Mapping[str, 
                 "ends_at": micros(event.ends_at),
                 "chosen_by": event.chosen_by,
                 "candidates": event.candidates,
-                "reasons": msgspec.json.encode(event.reasons).decode(),
+                "reasons": _text(event.reasons),
                 "note": event.note,
+                "broke_rules": _text(event.broke_rules),
+                "passed_over": _text(event.passed_over),
+                "excluded": _text(event.excluded),
+                "rules_version": event.rules_version,
+                "expense_fen": event.expense_fen,
+                "expense_cost": event.expense_cost,
             }
         case OrderReassigned():
             return {
@@ -79,16 +101,16 @@ def _changes(rows: Rows, event: OrderEvent, envelope: Envelope) -> Mapping[str, 
                 "ends_at": micros(event.ends_at),
                 "chosen_by": "person",
                 "note": event.reason,
+                "broke_rules": _text(event.broke_rules),
             }
         case OrderStarted():
             return {"state": "under-way"}
+        case OrderDeclined(cause="absence") | OrderReturned():
+            return {**_NOBODY, "state": "waiting", "waiting_since": at, "offered_before": "[]"}
         case OrderDeclined():
-            row = rows.get(event.order_id)
-            declined = [*_texts(row["declined_by"] if row else "[]"), event.engineer_id]
-            text = msgspec.json.encode(declined).decode()
-            return {**_NOBODY, "state": "waiting", "waiting_since": at, "declined_by": text}
-        case OrderReturned():
-            return {**_NOBODY, "state": "waiting", "waiting_since": at}
+            declined = _and(rows.get(event.order_id) or {}, "declined_by", event.engineer_id)
+            waits: Mapping[str, Value] = {"state": "waiting", "waiting_since": at, "offered_before": "[]"}
+            return {**_NOBODY, **waits, "declined_by": declined}
         case WithdrawalNoted():
             return {"withdrawn": True}
         case AssignmentOverdue():
@@ -96,9 +118,32 @@ def _changes(rows: Rows, event: OrderEvent, envelope: Envelope) -> Mapping[str, 
         case OrderCancelled():
             return {**_NOBODY, "state": "cancelled", "waiting_since": None, "note": event.note or event.reason}
         case OrderFinished():
-            return {"state": "finished", "waiting_since": None, "engineer_id": event.engineer_id}
+            over = {"waiting_since": None, "offered_until": None, "offered_to": "[]"}
+            return {**over, "state": "finished", "engineer_id": event.engineer_id}
         case _:
             return {}
+
+
+def _offered(row: Mapping[str, Any], event: OrderOffered | OfferDeclined | OfferLapsed) -> Mapping[str, Value]:
+    match event:
+        case OrderOffered():
+            before = _and(row, "offered_before", *event.engineer_ids)
+            until, asked = micros(event.offered_until), _text(event.engineer_ids)
+            return {"offered_until": until, "offered_to": asked, "offered_before": before}
+        case OfferDeclined():
+            left = [one for one in _texts(row.get("offered_to", "[]")) if one != event.engineer_id]
+            declined = {"declined_by": _and(row, "declined_by", event.engineer_id), "offered_to": _text(left)}
+            return declined if left else declined | {"offered_until": None}
+        case OfferLapsed():
+            return {"offered_until": None, "offered_to": "[]"}
+
+
+def _and(row: Mapping[str, Any], column: str, *names: str) -> str:
+    return _text([*_texts(row.get(column, "[]")), *names])
+
+
+def _text(values: Sequence[Any]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 _OPENED = (
@@ -113,12 +158,14 @@ _OPENED = (
     "region",
     "lat_udeg",
     "lon_udeg",
+    "skill_level",
+    "wished_engineer_id",
 )
 _BOOKED = ("engineer_id", "van_id", "day", "travel_m")
 
 BOARD = View(
     name="dispatch_board",
-    version=1,
+    version=2,
     key={"order_id": str},
     columns={
         "version": 0,
@@ -140,12 +187,21 @@ BOARD = View(
         "overdue": False,
         "withdrawn": False,
         "declined_by": "[]",
+        "offered_before": "[]",
+        "more_skills": "[]",
+        "skill_level": 0,
+        "certificates": "[]",
+        "wished_engineer_id": "",
         **_NOBODY,
         "starts_at": (int, None),
         "ends_at": (int, None),
+        "offered_until": (int, None),
     },
     reads=(
         OrderOpened,
+        OrderOffered,
+        OfferDeclined,
+        OfferLapsed,
         OrderAssigned,
         OrderReassigned,
         OrderStarted,
@@ -177,11 +233,26 @@ def work_of(row: Mapping[str, Any]) -> Work:
         urgency=row["urgency"],
         duration=timedelta(seconds=row["duration_s"]),
         place=Place(row["lat_udeg"], row["lon_udeg"]),
+        more_skills=tuple(_texts(row["more_skills"])),
+        region=row["region"],
+        level=row["skill_level"],
+        certificates=tuple(_texts(row["certificates"])),
+        wished=row["wished_engineer_id"],
     )
 
 
 def declined_by(row: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(_texts(row["declined_by"]))
+
+
+def offered_to(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Who may take it now."""
+    return tuple(_texts(row["offered_to"]))
+
+
+def offered_before(row: Mapping[str, Any]) -> frozenset[str]:
+    """To whom it was offered since it began to wait."""
+    return frozenset(_texts(row["offered_before"]))
 
 
 def _texts(json: str) -> list[str]:

@@ -18,7 +18,6 @@ from sqlalchemy import Select, bindparam, select
 from contracts.dispatcher import HoursBooked, HoursFreed
 from contracts.envelope import Envelope
 from dispatcher.domain.engineer_day import Booking
-from dispatcher.domain.matching import HORIZON_DAYS
 from dispatcher.domain.travel import Place
 from services.chassis.clock import at_micros, micros
 from services.chassis.views import Rows, View
@@ -63,12 +62,15 @@ ENGINEER_DAYS = View(
 )
 
 
-def horizon(now: datetime) -> dict[str, str]:
-    """The `first` and the `last` day within the horizon of any zone."""
-    return {
-        name: (now + timedelta(days=n)).date().isoformat()
-        for name, n in {"first": -1, "last": HORIZON_DAYS + 1}.items()
-    }
+def horizon(now: datetime, days: int) -> dict[str, str]:
+    """The `first` and the `last` day within a horizon of so many days in any zone."""
+    return {name: (now + timedelta(days=n)).date().isoformat() for name, n in {"first": -1, "last": days + 1}.items()}
+
+
+def days_of(starts_at: datetime, ends_at: datetime) -> dict[str, str]:
+    """The `first` and the `last` day that lie between these instants in any zone."""
+    times = {"first": starts_at - timedelta(days=1), "last": ends_at + timedelta(days=1)}
+    return {name: at.date().isoformat() for name, at in times.items()}
 
 
 def booked_between(first: Any, last: Any) -> Select[Any]:

@@ -9,32 +9,79 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import bindparam, select
 
-from contracts.dispatcher import EngineerRegistered, Shift
+from contracts.dispatcher import (
+    AbsenceCalledOff,
+    Certificate,
+    EngineerAbsent,
+    EngineerRegistered,
+    Shift,
+    SkillLevel,
+)
 from contracts.envelope import Envelope
-from dispatcher.domain.engineer import Registered
+from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.travel import Place
-from services.chassis.views import Rows, View
+from services.chassis.clock import at_micros, micros
+from services.chassis.views import Rows, Value, View
 
 
-def apply(rows: Rows, event: EngineerRegistered, envelope: Envelope) -> None:
-    rows.put(
-        event.engineer_id,
-        version=envelope.version,
-        name=event.name,
-        skills=msgspec.json.encode(event.skills).decode(),
-        region=event.region,
-        home_lat_udeg=event.home_lat_udeg,
-        home_lon_udeg=event.home_lon_udeg,
-        zone=event.zone,
-        shifts=msgspec.json.encode(event.shifts).decode(),
-        van_id=event.van_id,
-        daily_limit=event.daily_limit,
-    )
+class _Away(msgspec.Struct, array_like=True, order=True):
+    """An absence as it is stored; instants in microseconds UTC."""
+
+    starts_at: int
+    ends_at: int
+    absence_id: str
+    reason: str
+    """Sealed."""
+    called_off: bool = False
+
+
+_away = msgspec.json.Decoder(list[_Away])
+
+
+def apply(rows: Rows, event: EngineerRegistered | EngineerAbsent | AbsenceCalledOff, envelope: Envelope) -> None:
+    if isinstance(event, EngineerRegistered):
+        rows.put(event.engineer_id, version=envelope.version, **_facts(event))
+        return
+    row = rows.get(event.engineer_id)
+    absences = _away.decode(row["absences"]) if row else []
+    match event:
+        case EngineerAbsent():
+            times = micros(event.starts_at), micros(event.ends_at)
+            absences.append(_Away(*times, event.absence_id, event.reason))
+        case AbsenceCalledOff():
+            for one in absences:
+                one.called_off = one.called_off or one.absence_id == event.absence_id
+    text = msgspec.json.encode(sorted(absences)).decode()
+    rows.put(event.engineer_id, version=envelope.version, absences=text)
+
+
+def _facts(event: EngineerRegistered) -> dict[str, Value]:
+    return {
+        "name": event.name,
+        "skills": _text(event.skills),
+        "region": event.region,
+        "home_lat_udeg": event.home_lat_udeg,
+        "home_lon_udeg": event.home_lon_udeg,
+        "zone": event.zone,
+        "shifts": _text(event.shifts),
+        "van_id": event.van_id,
+        "daily_limit": event.daily_limit,
+        "skill_levels": _text(event.skill_levels),
+        "certificates": _text(event.certificates),
+        "certificate_numbers": event.certificate_numbers,
+        "territory": _text(event.territory),
+        "hour_fen": event.hour_fen,
+        "km_fen": event.km_fen,
+    }
+
+
+def _text(values: tuple[Any, ...]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 ENGINEERS = View(
     name="engineers",
-    version=1,
+    version=2,
     key={"engineer_id": str},
     columns={
         "version": 0,
@@ -47,8 +94,15 @@ ENGINEERS = View(
         "shifts": "[]",
         "van_id": "",
         "daily_limit": 0,
+        "skill_levels": "[]",
+        "certificates": "[]",
+        "certificate_numbers": "",
+        "territory": "[]",
+        "hour_fen": 0,
+        "km_fen": 0,
+        "absences": "[]",
     },
-    reads=(EngineerRegistered,),
+    reads=(EngineerRegistered, EngineerAbsent, AbsenceCalledOff),
     apply=apply,
 )
 
@@ -62,6 +116,12 @@ _NEEDED = (
     "shifts",
     "van_id",
     "daily_limit",
+    "skill_levels",
+    "certificates",
+    "territory",
+    "hour_fen",
+    "km_fen",
+    "absences",
 )
 
 ENGINEERS_TO_MATCH: Final = select(*[ENGINEERS.table.c[name] for name in _NEEDED])
@@ -74,12 +134,18 @@ def registered(rows: Iterable[Mapping[str, Any]]) -> dict[str, Registered]:
     """What matching must know of them, by id."""
     return {
         row["engineer_id"]: Registered(
-            skills=skills_of(row["skills"]),
+            skills=names_of(row["skills"]),
             home=Place(row["home_lat_udeg"], row["home_lon_udeg"]),
             zone=row["zone"],
             shifts=shifts_of(row["shifts"]),
             van_id=row["van_id"],
             daily_limit=row["daily_limit"],
+            levels=levels_of(row["skill_levels"]),
+            certificates=certificates_of(row["certificates"]),
+            territory=names_of(row["territory"]),
+            hour_fen=row["hour_fen"],
+            km_fen=row["km_fen"],
+            absences=absences_of(row["absences"]),
         )
         for row in rows
     }
@@ -89,10 +155,36 @@ def registered(rows: Iterable[Mapping[str, Any]]) -> dict[str, Registered]:
 
 
 @lru_cache(maxsize=4_096)
-def skills_of(json: str) -> frozenset[str]:
+def names_of(json: str) -> frozenset[str]:
     return msgspec.json.decode(json, type=frozenset[str])
 
 
 @lru_cache(maxsize=4_096)
 def shifts_of(json: str) -> tuple[Shift, ...]:
     return msgspec.json.decode(json, type=tuple[Shift, ...])
+
+
+@lru_cache(maxsize=4_096)
+def levels_of(json: str) -> tuple[SkillLevel, ...]:
+    return msgspec.json.decode(json, type=tuple[SkillLevel, ...])
+
+
+@lru_cache(maxsize=4_096)
+def certificates_of(json: str) -> tuple[Certificate, ...]:
+    return msgspec.json.decode(json, type=tuple[Certificate, ...])
+
+
+@lru_cache(maxsize=4_096)
+def absences_of(json: str) -> tuple[Absence, ...]:
+    return tuple(
+        [
+            Absence(at_micros(one.starts_at), at_micros(one.ends_at), one.absence_id)
+            for one in _away.decode(json)
+            if not one.called_off
+        ]
+    )
+
+
+def reasons_of(json: str) -> dict[str, str]:
+    """Why she is or was to be away, sealed, by absence, also of those that were called off."""
+    return {one.absence_id: one.reason for one in _away.decode(json)}

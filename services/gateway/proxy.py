@@ -35,6 +35,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "plans": "dispatcher",
     "calendars": "dispatcher",
     "slas": "dispatcher",
+    "dispatch-rules": "dispatcher",
     "visits": "fieldwork",
     "price-lists": "fieldwork",
     "service-codes": "fieldwork",

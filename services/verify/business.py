@@ -18,10 +18,13 @@ from contracts.dispatcher import (
     AssignmentOverdue,
     HoursBooked,
     HoursFreed,
+    OfferDeclined,
+    OfferLapsed,
     OrderAssigned,
     OrderCancelled,
     OrderDeclined,
     OrderFinished,
+    OrderOffered,
     OrderOpened,
     OrderReassigned,
     OrderReturned,
@@ -63,6 +66,9 @@ from services.verify.findings import Findings
 OVERDUE: Final = "assignment-overdue"
 AGAIN: Final = "assign-again"
 """The dispatcher's timers. Whatever waits for an engineer has the second one, and the first one until it was missed."""
+
+OFFER: Final = "offer-lapses"
+"""The timer of what is on offer."""
 
 ASSIGN_WITHIN: Final = timedelta(minutes=30)
 """The dispatcher's deadline for an order that waits again."""
@@ -149,6 +155,10 @@ class _Live:
     """Where it began to wait."""
     deadlines: tuple[datetime, ...]
     overdue: bool = False
+    offered_until: datetime | None = None
+    """While it is on offer."""
+    offered: int = 0
+    """Where it was last offered."""
 
 
 _HISTORY, _CANCELLED, _FINISHED = "history", "cancelled", "finished"
@@ -168,10 +178,13 @@ class Orders:
             AssignmentOverdue,
             HoursBooked,
             HoursFreed,
+            OfferDeclined,
+            OfferLapsed,
             OrderAssigned,
             OrderCancelled,
             OrderDeclined,
             OrderFinished,
+            OrderOffered,
             OrderOpened,
             OrderReassigned,
             OrderReturned,
@@ -202,9 +215,14 @@ class Orders:
 
     def _follow(self, position: int, event: Any, envelope: Envelope, order: _Live) -> _Live | str:
         match event:
+            case OrderOffered() | OfferDeclined() | OfferLapsed():
+                self._check_offer(position, event, envelope, order)
             case OrderAssigned():
                 self._had_by("", order, position, event)
-                order.engineer = event.engineer_id
+                if order.offered_until and event.chosen_by == "rule":
+                    what = f"order {event.order_id} is assigned by rule while it is on offer"
+                    self.findings.add("I2", position, what)
+                order.engineer, order.offered_until = event.engineer_id, None
             case OrderReassigned():
                 self._had_by(event.from_engineer_id, order, position, event)
                 order.engineer = event.engineer_id
@@ -242,6 +260,26 @@ class Orders:
         if wrong:
             self.findings.add("I7", position, f"order {event.order_id} is overdue {', '.join(wrong)}")
 
+    def _check_offer(
+        self, position: int, event: OrderOffered | OfferDeclined | OfferLapsed, envelope: Envelope, order: _Live
+    ) -> None:
+        wrong = [f"while {order.engineer} has it"] if order.engineer else []
+        offered = isinstance(event, OrderOffered)
+        if offered == bool(order.offered_until):
+            wrong.append("while it is on offer" if offered else "and is not on offer")
+        match event:
+            case OrderOffered():
+                order.offered_until, order.offered = event.offered_until, position
+            case OfferDeclined():
+                order.offered_until = order.offered_until if event.left else None
+            case OfferLapsed():
+                if order.offered_until and envelope.time < order.offered_until:
+                    wrong.append("before it is due")
+                order.offered_until = None
+        if wrong:
+            what = f"{type(event).__name__} of order {event.order_id} {', '.join(wrong)}"
+            self.findings.add("I2", position, what)
+
     def _check_hours(self, position: int, event: HoursBooked | HoursFreed, tenant: str) -> None:
         booked = self._hours[tenant, event.engineer_id, event.day]
         if isinstance(event, HoursFreed):
@@ -259,7 +297,7 @@ class Orders:
     def stuck(self, armed: Collection[TimerKey], upto: int) -> None:
         """I1 at the end of the log: what waits since `upto` or before must have its deadlines among those armed."""
         watched: Mapping[str, set[tuple[str, str]]] = {
-            name: {(key.tenant, key.key) for key in armed if key.name == name} for name in (OVERDUE, AGAIN)
+            name: {(key.tenant, key.key) for key in armed if key.name == name} for name in (OVERDUE, AGAIN, OFFER)
         }
         for name, order in self._order.items():
             if isinstance(order, str) or order.engineer or order.since > upto:
@@ -268,6 +306,8 @@ class Orders:
                 self.findings.add("I1", order.since, f"order {name[1]} waits from here and no deadline watches it")
             if name not in watched[AGAIN]:
                 self.findings.add("I1", order.since, f"order {name[1]} waits from here and nobody will look again")
+            if order.offered_until and order.offered <= upto and name not in watched[OFFER]:
+                self.findings.add("I1", order.offered, f"order {name[1]} is offered here and no deadline ends it")
 
 
 # I3 over inventory's log.

@@ -155,7 +155,7 @@ def test_by_hand_without_a_start_gives_her_best_free_hours():
 
 def test_the_drive_is_counted_from_the_visit_before():
     far = booked(order_id="o-9", starts_at=at(18), ends_at=at(19), lat_udeg=39_990_000)
-    event = who_got_it(given(registered(), far, opened()).when(by_hand(starts_at=at(20))))
+    event = who_got_it(given(registered(), far, opened()).when(by_hand(starts_at=at(20), reason="x")))
     assert event.travel_m == 13_010
 
 
@@ -186,7 +186,7 @@ def test_a_person_cannot_overrule_that_hours_exist_once(starts_at, code):
 @pytest.mark.parametrize("starts_at", [at(17), at(20), at(23)])
 def test_hours_that_only_touch_others_are_free(starts_at):
     other = booked(order_id="o-9", starts_at=at(18), ends_at=at(20))
-    who_got_it(given(registered(), other, opened()).when(by_hand(starts_at=starts_at)))
+    who_got_it(given(registered(), other, opened()).when(by_hand(starts_at=starts_at, reason="she will hurry")))
 
 
 def test_an_engineer_who_is_not_free_or_not_known_is_not_given_anything():

@@ -21,8 +21,12 @@ from dispatcher.commands import (
     DeclineOrder,
     FinishOrder,
     FreeHours,
+    LapseOffer,
+    OfferOrder,
+    ReportAbsence,
     ReturnOrder,
     StartOrder,
+    TakeBackOrder,
     WithdrawOrder,
 )
 from dispatcher.domain.order import Assigned, UnderWay, Waiting
@@ -100,7 +104,7 @@ class Booking(RuleBasedStateMachine):
 
     @rule(order=orders, engineer=engineers, starts_at=starts)
     def a_dispatcher_assigns(self, order, engineer, starts_at):
-        self.ask(by_hand(engineer, order_id=order, starts_at=starts_at, now=self.now))
+        self.ask(by_hand(engineer, order_id=order, starts_at=starts_at, reason="so decided", now=self.now))
 
     @rule(order=orders, engineer=engineers, starts_at=starts)
     def a_dispatcher_reassigns(self, order, engineer, starts_at):
@@ -109,6 +113,28 @@ class Booking(RuleBasedStateMachine):
     @rule(order=orders, engineer=engineers)
     def an_engineer_takes(self, order, engineer):
         self.ask(take(engineer, order_id=order, now=self.now))
+
+    @rule(order=orders, to=st.lists(engineers, min_size=1, max_size=2), by=st.sampled_from(["rule", "person"]))
+    def it_is_offered(self, order, to, by):
+        self.ask(OfferOrder(order_id=order, engineer_ids=tuple(to), offered_by=by, now=self.now))
+
+    @rule(order=orders)
+    def the_offer_lapses(self, order):
+        state = self.states[f"order/{order}"]
+        if isinstance(state, Waiting) and state.offering:
+            self.ask(LapseOffer(order_id=order, due_at=state.offering.until))
+
+    @rule(engineer=engineers, starts_in=st.integers(0, 30), hours=st.integers(1, 30))
+    def an_engineer_is_absent(self, engineer, starts_in, hours):
+        """And the policy asks for what she has, a moment later."""
+        self.count += 1
+        starts_at = self.now + timedelta(hours=starts_in)
+        until = {"starts_at": starts_at, "ends_at": starts_at + timedelta(hours=hours), "now": self.now}
+        self.ask(ReportAbsence(engineer_id=engineer, absence_id=f"a-{self.count}", **until))
+        for who, date, day in [*self.days()]:
+            for booking in day:
+                ids = {"order_id": booking.order_id, "engineer_id": who, "day": date}
+                self.ask(TakeBackOrder(**ids, absence_id=f"a-{self.count}"))
 
     @rule(order=orders, engineer=st.none() | engineers, how=st.sampled_from(sorted(WAYS_ON)))
     def it_goes_on(self, order, engineer, how):

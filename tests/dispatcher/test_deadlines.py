@@ -6,7 +6,7 @@ import pytest
 
 from contracts.dispatcher import AssignmentOverdue, AssignmentRetried, OrderCancelled, OrderFinished
 from dispatcher.commands import RecordOverdue, RetryAssignment
-from dispatcher.deadlines import AGAIN, ON_TIMER, OVERDUE
+from dispatcher.deadlines import AGAIN, OFFER, ON_TIMER, OVERDUE
 from dispatcher.service import RULES, service
 from services.chassis.clock import micros
 from services.chassis.journal.rules import Arm
@@ -43,7 +43,9 @@ def test_an_order_that_waits_again_has_half_an_hour_anew(event):
     ],
 )
 def test_what_settles_an_order_forgets_its_deadlines(event):
-    assert arms(event)[0] == [Arm(OVERDUE, "o-1", None), Arm(AGAIN, "o-1", None)]
+    by_rule = event == assigned()
+    offer = [] if by_rule else [Arm(OFFER, "o-1", None)]
+    assert arms(event)[0] == [Arm(OVERDUE, "o-1", None), Arm(AGAIN, "o-1", None), *offer]
 
 
 @pytest.mark.parametrize(("attempt", "minutes"), [(1, 2), (2, 4), (5, 32), (6, 60), (400, 60)])

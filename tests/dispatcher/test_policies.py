@@ -19,8 +19,17 @@ from contracts.intake import (
     Work,
 )
 from contracts.problems import NotYet
-from dispatcher.commands import AssignOrder, Candidate, FinishOrder, FreeHours, ReturnOrder, StartOrder, WithdrawOrder
-from dispatcher.domain.matching import HORIZON_DAYS
+from dispatcher.commands import (
+    AssignOrder,
+    Candidate,
+    FinishOrder,
+    FreeHours,
+    OpenOrder,
+    ReturnOrder,
+    StartOrder,
+    WithdrawOrder,
+)
+from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.policies import CANDIDATES, POLICIES, RETRIED, order_of, when_order_waits
 from dispatcher.service import RULES, service
 from tests.dispatcher.examples import (
@@ -118,7 +127,7 @@ def test_a_merger_and_a_solution_from_the_desk_end_the_order_of_their_round():
 
 def test_what_goes_on_has_an_order_of_the_new_round():
     asked = open_order(order_id=order_of("r-1", 2))
-    work = Work(**{name: getattr(asked, name) for name in Work.__struct_fields__ if name != "needs_visit"})
+    work = Work(**{name: getattr(asked, name) for name in Work.__struct_fields__ if name in OpenOrder.model_fields})
     ids = {"request_id": "r-1", "customer_id": asked.customer_id, "round_no": 2}
     assert reactions(RequestReopened(**ids, work=work)) == {"follow-request": [asked]}
     assert reactions(RequestUnmerged(**ids, into_id="r-0", work=work)) == {"follow-request": [asked]}
@@ -145,7 +154,9 @@ def test_an_opened_order_goes_to_the_best_candidates_the_best_first():
     staff = [registered(f"e-{n:02}", home_lat_udeg=39_900_000 + 1_000 * n) for n in range(CANDIDATES + 3)]
     lacks = registered("e-99", skills=("heating",))
     best = [f"e-{n:02}" for n in range(CANDIDATES)]
-    assert reactions(opened(), *staff, lacks) == {"find-engineer": [assign(*best, compared=CANDIDATES + 4)]}
+    assert reactions(opened(), *staff, lacks) == {
+        "find-engineer": [assign(*best, compared=CANDIDATES + 4, excluded=(("skill", 1),))]
+    }
 
 
 def test_with_nobody_to_ask_the_order_waits():
@@ -170,7 +181,9 @@ def test_an_order_that_is_not_on_the_board_yet_is_waited_for():
 
 def test_a_declined_order_gives_its_hours_back_and_goes_to_another():
     before = [registered(), registered("e-2"), opened(), assigned(), booked()]
-    assert reactions(declined(), *before) == {"find-engineer": [FREE, assign("e-2", compared=2)]}
+    assert reactions(declined(), *before) == {
+        "find-engineer": [FREE, assign("e-2", compared=2, excluded=(("declined", 1),))]
+    }
 
 
 def test_an_order_that_came_back_may_go_to_the_same_engineer_in_the_same_hours():
@@ -217,7 +230,10 @@ def test_an_engineer_is_offered_no_more_than_she_could_look_at():
 
 
 def test_an_engineer_who_has_no_time_is_offered_nothing():
-    full = [booked(day=(NOW + timedelta(days=n)).date().isoformat(), order_id=f"o-{n}") for n in range(HORIZON_DAYS)]
+    full = [
+        booked(day=(NOW + timedelta(days=n)).date().isoformat(), order_id=f"o-{n}")
+        for n in range(DEFAULTS.horizon_days)
+    ]
     before = [waiting(1), registered(daily_limit=1), *full]
     assert reactions(freed(order_id="o-77"), *before) == {"offer-free-hours": []}
 

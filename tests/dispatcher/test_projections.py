@@ -1,25 +1,36 @@
 """The views: what they show, and that they show the same whatever arrives first."""
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
+import msgspec
 import pytest
 
 from contracts.dispatcher import (
+    AbsenceCalledOff,
     AssignmentOverdue,
     AssignmentRetried,
+    Certificate,
+    DispatchRulesSet,
+    EngineerAbsent,
     EngineerDay,
+    OfferDeclined,
+    OfferLapsed,
     OrderCancelled,
     OrderFinished,
+    OrderOffered,
     OrderReassigned,
     Reason,
+    SkillLevel,
     WithdrawalNoted,
 )
-from dispatcher.domain.engineer import Registered
+from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.matching import Work
 from dispatcher.domain.travel import Place
-from dispatcher.projections.board import BOARD, declined_by, work_of
+from dispatcher.projections.board import BOARD, declined_by, offered_before, offered_to, work_of
+from dispatcher.projections.dispatch_rules import DISPATCH_RULES, rules_of
 from dispatcher.projections.engineer_days import ENGINEER_DAYS, bookings
 from dispatcher.projections.engineers import ENGINEERS
 from dispatcher.projections.engineers import registered as known
@@ -38,6 +49,18 @@ from tests.dispatcher.examples import (
 )
 from tests.fold import FIRST, assert_same_rows_shuffled, rows_after
 from tests.given import NOW
+
+OFFERED = OrderOffered(
+    order_id="o-1",
+    request_id="r-1",
+    offer_no=1,
+    engineer_ids=("e-1", "e-2"),
+    offered_until=at(18),
+    offered_by="rule",
+)
+SAID_NO = OfferDeclined(order_id="o-1", request_id="r-1", offer_no=1, engineer_id="e-2", reason="far", left=1)
+LAPSED = OfferLapsed(order_id="o-1", request_id="r-1", offer_no=1, engineer_ids=("e-1",))
+ABSENT = EngineerAbsent(engineer_id="e-1", absence_id="a-1", starts_at=at(17), ends_at=at(19), reason="fever")
 
 OVERDUE = AssignmentOverdue(order_id="o-1", request_id="r-1", due_at=NOW)
 DONE = OrderFinished(order_id="o-1", request_id="r-1", engineer_id="e-1")
@@ -115,6 +138,66 @@ def test_the_board_follows_the_order(events, column, value):
     assert row_after(opened(), *events)[column] == value
 
 
+@pytest.mark.parametrize(
+    ("events", "to", "until"),
+    [
+        ((OFFERED,), ("e-1", "e-2"), micros(at(18))),
+        ((OFFERED, SAID_NO), ("e-1",), micros(at(18))),
+        ((OFFERED, SAID_NO, LAPSED), (), None),
+        (
+            (OFFERED, msgspec.structs.replace(SAID_NO, left=0), msgspec.structs.replace(SAID_NO, engineer_id="e-1")),
+            (),
+            None,
+        ),
+        ((OFFERED, assigned(chosen_by="pool")), (), None),
+        ((OFFERED, GONE), (), None),
+        ((OFFERED, DONE), (), None),
+    ],
+)
+def test_an_offer_is_shown_with_those_who_may_still_take_it(events, to, until):
+    row = row_after(opened(), *events)
+    assert (offered_to(row), row["offered_until"]) == (to, until)
+    assert offered_before(row) == {"e-1", "e-2"}
+    assert declined_by(row) >= ({"e-2"} if SAID_NO in events else set())
+
+
+def test_whom_it_was_offered_to_is_forgotten_when_it_comes_back_but_not_who_declined():
+    row = row_after(opened(), OFFERED, SAID_NO, assigned(chosen_by="pool"), returned())
+    assert (offered_before(row), declined_by(row)) == (frozenset(), {"e-2"})
+
+
+def test_who_is_absent_has_declined_nothing():
+    row = row_after(opened(), assigned(), declined(cause="absence", reason="absent"))
+    assert (row["state"], declined_by(row)) == ("waiting", frozenset())
+
+
+def test_an_order_that_needs_much_is_matched_as_it_was_opened():
+    needs = {"more_skills": ("ladder",), "skill_level": 3, "certificates": ("电工证",), "wished_engineer_id": "e-9"}
+    row = row_after(opened(**needs))
+    assert work_of(row | {"order_id": "o-1"}) == Work.of(opened(**needs))
+
+
+def test_an_engineer_is_shown_with_all_that_matching_needs_and_her_absences():
+    facts = {
+        "skill_levels": (SkillLevel("cooling", 3, "2027-01-01"),),
+        "certificates": (Certificate("电工证"),),
+        "territory": ("朝阳区", "海淀区"),
+        "hour_fen": 8_000,
+        "km_fen": 200,
+    }
+    later = EngineerAbsent(engineer_id="e-1", absence_id="a-2", starts_at=at(9), ends_at=at(10))
+    gone = AbsenceCalledOff(engineer_id="e-1", absence_id="a-2")
+    rows = rows_after(ENGINEERS, [registered(), ABSENT, later, registered(**facts), gone])
+    away = replace(Registered.by(registered(**facts)), absences=(Absence(at(17), at(19), "a-1"),))
+    assert known([rows[("e-1",)] | {"engineer_id": "e-1"}]) == {"e-1": away}
+    assert rows[("e-1",)]["version"] == 5
+
+
+def test_every_version_of_the_rules_is_shown():
+    rules = [DispatchRulesSet(version=n, effective_from=at(n), offer_to=n) for n in (1, 2)]
+    assert [rules_of(row["rules"]) for row in rows_after(DISPATCH_RULES, rules).values()] == rules
+
+
 def test_history_is_not_on_the_board():
     imported = {"origin": "import"}
     assert rows_after(BOARD, [(opened(assign_due_at=None), imported), (DONE, imported)]) == {}
@@ -153,12 +236,15 @@ def _booking(event):
 @pytest.mark.parametrize("view", [BOARD, ENGINEERS, ENGINEER_DAYS], ids=lambda view: view.name)
 def test_the_rows_do_not_depend_on_the_order_in_which_keys_arrive(view):
     rng = Random(3)
-    events = [registered(f"e-{n}") for n in range(3)]
+    events = [registered(f"e-{n}") for n in range(3)] + [ABSENT]
     for n in range(12):
         order = {"order_id": f"o-{n}", "request_id": f"r-{n}"}
         who = f"e-{n % 3}"
         story = [
             opened(**order),
+            msgspec.structs.replace(OFFERED, **order),
+            msgspec.structs.replace(SAID_NO, **order),
+            msgspec.structs.replace(LAPSED, **order),
             AssignmentOverdue(**order, due_at=NOW),
             assigned(who, **order),
             booked(who, order_id=order["order_id"]),

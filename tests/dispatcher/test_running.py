@@ -174,7 +174,7 @@ def test_a_declined_order_goes_to_another_and_its_hours_come_back(told):
         candidates = await desk.get("/v1/orders/o-1/candidates")
         assert (candidates["candidates"], candidates["excluded"]) == (
             [],
-            [{"engineer_id": "e-1", "rule": "declined"}],
+            [{"engineer_id": "e-1", "rule": "declined", "rules": ["declined"]}],
         )
         await desk.register("e-2")
         await desk.quiet()
@@ -252,7 +252,9 @@ def test_a_dispatcher_assigns_reassigns_and_cancels_by_hand(told):
             "POST", f"{path}/assign", engineer_id="e-1", headers={"If-Match": '"9"'}, reason="knows the house"
         )
         assert (stale.status_code, stale.json()["code"]) == (412, "stream.stale")
-        done = await desk.call("POST", f"{path}/assign", engineer_id="e-1", starts_at=NOW.isoformat())
+        done = await desk.call(
+            "POST", f"{path}/assign", engineer_id="e-1", starts_at=NOW.isoformat(), reason="knows the house"
+        )
         assert (done.status_code, done.json()["version"]) == (200, 2)
         again = await desk.call("POST", f"{path}/assign", engineer_id="e-2")
         assert (again.status_code, again.json()["code"]) == (409, "order.already-assigned")

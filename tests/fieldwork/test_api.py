@@ -36,8 +36,7 @@ def assigned(**changes):
 
 def reassigned(**changes):
     facts = {name: getattr(assigned(), name) for name in assigned().__struct_fields__}
-    for name in ("crew", "chosen_by", "reasons", "candidates", "note"):
-        facts.pop(name, None)
+    facts = {name: value for name, value in facts.items() if name in OrderReassigned.__struct_fields__}
     return OrderReassigned(**facts | {"from_engineer_id": "e-1", "engineer_id": "e-2", "reason": "ill"} | changes)
 
 

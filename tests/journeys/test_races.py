@@ -11,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import count
 from random import Random
 from types import SimpleNamespace
@@ -20,7 +21,19 @@ import pytest
 from sqlalchemy import select
 
 from contracts.problems import Rejected
-from dispatcher.commands import CancelOrder, DeclineOrder, ReassignOrder, RegisterEngineer, ShiftHours
+from dispatcher.commands import (
+    CancelOrder,
+    DeclineOrder,
+    FirstOffered,
+    LapseOffer,
+    OfferOrder,
+    ReassignOrder,
+    RegisterEngineer,
+    ReportAbsence,
+    SetDispatchRules,
+    ShiftHours,
+    TakeOrder,
+)
 from dispatcher.policies import order_of
 from dispatcher.projections.board import BOARD
 from dispatcher.projections.engineer_days import ENGINEER_DAYS
@@ -130,17 +143,20 @@ class World:
             await self.engineer(tenant, number)
         await self.quiet()
         for number in range(1, orders + 1):
-            said = SubmitRequest(
-                request_id=f"{tenant}-r{number}",
-                request_type="repair",
-                customer_id="c-1",
-                device_id="d-1",
-                description="?",
-                day="2026-11-24",
-            )
-            await self.ask("intake", tenant, said)
+            await self.submit(tenant, number)
         await self.quiet()
         return tenant
+
+    async def submit(self, tenant, number):
+        said = SubmitRequest(
+            request_id=f"{tenant}-r{number}",
+            request_type="repair",
+            customer_id="c-1",
+            device_id="d-1",
+            description="?",
+            day="2026-11-24",
+        )
+        await self.ask("intake", tenant, said)
 
     async def engineer(self, tenant, number):
         van = f"van-{number}"
@@ -431,6 +447,99 @@ def test_what_was_set_aside_for_who_declines_is_free_while_nobody_has_the_order(
         return stand
 
     assert system.tell(story) == Stand("received", "waiting", (("e-1", "cancelled"),), "", ())
+
+
+async def offered(world):
+    """A company of four whose first order is offered to two of them: its tenant, and the order as the board has it."""
+    tenant = await world.company(engineers=4, orders=0)
+    now = world.host.running["dispatcher"].now()
+    await world.ask("dispatcher", tenant, SetDispatchRules(offered_first=(FirstOffered(),), offer_to=2, now=now))
+    await world.submit(tenant, 1)
+    await world.quiet()
+    [order] = await world.rows("dispatcher", BOARD, tenant)
+    assert msgspec.json.decode(order["offered_to"]) == ["e-1", "e-2"]
+    return tenant, order
+
+
+async def refusals(world, tenant, commands):
+    """They are all asked at once: the code of the refusal of each, or none."""
+
+    async def one(command):
+        try:
+            await world.ask("dispatcher", tenant, command)
+        except Rejected as no:
+            return no.code
+        return ""
+
+    return await asyncio.gather(*[one(command) for command in commands])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_all_who_take_an_offered_order_one_has_it_and_one_visit_is_planned(system, seed):
+    async def story(world):
+        tenant, order = await offered(world)
+        now = world.host.running["dispatcher"].now()
+        takers = [f"e-{n}" for n in range(1, 5)] * 2
+        Random(seed).shuffle(takers)
+        taken = [TakeOrder(order_id=order["order_id"], engineer_id=one, now=now) for one in takers]
+        codes = await refusals(world, tenant, taken)
+        await world.quiet()
+        [stand] = (await world.stand(tenant)).values()
+        won = {taker for taker, code in zip(takers, codes, strict=True) if not code}
+        return stand, list(stand.wrong()), won, set(codes)
+
+    stand, wrong, won, codes = system.tell(story)
+    [winner] = won
+    assert winner in ("e-1", "e-2")
+    assert codes <= {"", "order.already-assigned", "order.offered-to-others"}
+    assert wrong == []
+    assert stand == Stand("received", f"assigned {winner}", ((winner, "planned"),), winner, (winner,))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_offer_that_lapses_while_it_is_taken_ends_with_one_engineer_or_waits(system, seed):
+    """Nobody would be given it by rule, since all declined; then a person offers it anew, and its time is just over."""
+
+    async def story(world):
+        tenant, order = await offered(world)
+        order_id, now = order["order_id"], world.host.running["dispatcher"].now()
+        for n in range(1, 5):
+            declined = DeclineOrder(order_id=order_id, engineer_id=f"e-{n}", reason="far")
+            await world.ask("dispatcher", tenant, declined)
+            await world.quiet()
+        facts = {"order_id": order_id, "engineer_ids": ("e-1", "e-2"), "offered_by": "person", "minutes": 5}
+        over = OfferOrder(**facts, now=now - timedelta(minutes=5))
+        asked = [LapseOffer(order_id=order_id, due_at=now)]
+        asked += [TakeOrder(order_id=order_id, engineer_id=f"e-{n}", now=now) for n in range(1, 5)]
+        Random(seed).shuffle(asked)
+        codes = (await refusals(world, tenant, [over, *asked]))[1:]
+        await world.quiet()
+        [stand] = (await world.stand(tenant)).values()
+        [after] = await world.rows("dispatcher", BOARD, tenant)
+        took = [one for one, code in zip(asked, codes, strict=True) if isinstance(one, TakeOrder) and not code]
+        return stand, list(stand.wrong()), took, msgspec.json.decode(after["offered_to"])
+
+    stand, wrong, took, offered_to = system.tell(story)
+    assert wrong == []
+    assert len(took) <= 1
+    assert (stand.order, offered_to) == (f"assigned {took[0].engineer_id}" if took else "waiting", [])
+
+
+def test_who_is_absent_is_called_off_and_the_next_one_goes_with_the_parts(system):
+    async def story(world):
+        tenant = await world.company()
+        await world.engineer(tenant, 2)
+        await world.quiet()
+        now = world.host.running["dispatcher"].now()
+        away = {"starts_at": now, "ends_at": now + timedelta(days=30), "reason": "fever", "now": now}
+        await world.ask("dispatcher", tenant, ReportAbsence(engineer_id="e-1", absence_id="a-1", **away))
+        await world.quiet()
+        [stand] = (await world.stand(tenant)).values()
+        return stand, list(stand.wrong())
+
+    stand, wrong = system.tell(story)
+    assert wrong == []
+    assert stand == Stand("received", "assigned e-2", (("e-1", "cancelled"), ("e-2", "planned")), "e-2", ("e-2",))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -247,7 +247,15 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked("POST", f"{waiting}/decline", "engineer", other, "4", json={"reason": "too far"})
     await asked("POST", f"{waiting}/take", "engineer", other, "5")
     await asked("POST", f"{waiting}/decline", "engineer", other, "5a", json={"reason": "too far after all"})
-    await asked("POST", f"{waiting}/assign", "dispatcher", "", "5b", json={"engineer_id": engineer})
+    offer = {"engineer_ids": [other], "minutes": 60, "note": "after all?"}
+    await asked("POST", f"{waiting}/offer", "dispatcher", "", "5b", json=offer)
+    given = {"engineer_id": engineer, "reason": "she knows the house"}
+    await asked("POST", f"{waiting}/assign", "dispatcher", "", "5b2", json=given)
+    away = f"/v1/engineers/{engineer}/absences"
+    times = {"absence_id": "away-2", "starts_at": "2092-01-01T00:00:00Z", "ends_at": "2092-02-01T00:00:00Z"}
+    await asked("POST", away, "dispatcher", "", "5b3", json=times)
+    await asked("POST", f"{away}/away-2/call-off", "dispatcher", "", "5b4")
+    await asked("POST", "/v1/dispatch-rules", "manager", "", "5b5", json={"offer_minutes": 5})
     await asked("POST", f"/v1/reservations/{story['assigned_id']}/pick-up", "operator", "", "5c")
     await asked("POST", f"{assigned}/reassign", "dispatcher", "", "6", json={"engineer_id": other, "reason": "nearer"})
     await asked("POST", f"{assigned}/cancel", "dispatcher", "", "7", json={"note": "not needed"})
@@ -418,7 +426,10 @@ def test_the_version_that_was_read_is_the_one_to_demand(world: World):
 def test_who_loses_a_race_is_told_409(world: World):
     async def told() -> Counter[tuple[int, str]]:
         path = f"/v1/orders/{world.demo.stories['two'].waiting_id}/assign"
-        asked = [world.call("POST", path, "dispatcher", json={"engineer_id": one}) for one in ("one", "two") * 10]
+        asked = [
+            world.call("POST", path, "dispatcher", json={"engineer_id": one, "reason": "?"})
+            for one in ("one", "two") * 10
+        ]
         answers = await asyncio.gather(*asked)
         recorded = sum(len(one.json().get("events", ())) > 0 for one in answers)
         assert recorded == 1, "one of them, and only one, has it"

@@ -73,6 +73,7 @@ async def _upset(people, firm):
         page = await people.until(path, "dispatcher", lambda page: page["items"])
         return answer["id"], who, page["items"][0]
 
+    await people.call("POST", "/v1/dispatch-rules", "manager", "", "upset-r", json={"offer_minutes": 5})
     request_id, who, _ = await submitted(1)
     shop = {"name": "店", "region": "海淀区", "lat_udeg": 39_959_000, "lon_udeg": 116_298_000}
     await people.call("POST", f"/v1/customers/{who}/sites", "agent", "", "upset-s", json=shop)

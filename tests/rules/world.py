@@ -65,6 +65,8 @@ class Story(NamedTuple):
     """The visit for a fifth one, which is still to come."""
     transfer_id: str
     """Pieces that are on their way to the van of the engineer `one`."""
+    absence_id: str = ""
+    """The engineer is away for a time that is far ahead."""
     alert_id: str = ""
     """An alert about the engineer of the customer's own name; it is raised by `alerted`."""
     inspection_id: str = ""
@@ -371,6 +373,9 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     lost = {"lines": [{"part_id": f"P-{skill}", "quantity": 1, "condition": "defective"}]}
     issue = {"document_id": f"I-{name}", "kind": "issue", "place_id": "WH", **lost}
     await people.call("POST", "/v1/stock/movements", "operator", key=f"{key}issue", json=issue)
+    away = {"starts_at": "2090-01-01T00:00:00Z", "ends_at": "2090-02-01T00:00:00Z", "reason": "training"}
+    absences = f"/v1/engineers/{engineer}/absences"
+    absence = await people.call("POST", absences, "engineer", engineer, f"{key}away", json=away)
     return Story(
         customer_id=customer,
         device_id=device,
@@ -389,6 +394,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         transfer_id=transfer["id"],
         inspection_id=queue["items"][0]["inspection_id"],
         complaint_id=complaint["id"],
+        absence_id=absence["id"],
     )
 
 

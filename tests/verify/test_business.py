@@ -10,8 +10,11 @@ import pytest
 
 from contracts.dispatcher import (
     AssignmentOverdue,
+    OfferDeclined,
+    OfferLapsed,
     OrderCancelled,
     OrderFinished,
+    OrderOffered,
     OrderReassigned,
 )
 from contracts.intake import RequestClosed, RequestIncomplete, RequestReceived, RequestWithdrawn
@@ -149,6 +152,22 @@ def finished(outcome="completed"):
     return OrderFinished(order_id="o-1", request_id="r-1", engineer_id="e-1", outcome=outcome)
 
 
+def offered():
+    facts = {"order_id": "o-1", "request_id": "r-1", "offer_no": 1, "offered_by": "rule"}
+    return OrderOffered(**facts, engineer_ids=("e-1", "e-2"), offered_until=NOW + timedelta(minutes=10))
+
+
+def said_no(left=1):
+    facts = {"order_id": "o-1", "request_id": "r-1", "offer_no": 1, "engineer_id": "e-1", "reason": "far"}
+    return OfferDeclined(**facts, left=left)
+
+
+def lapsed(**said):
+    event = OfferLapsed(order_id="o-1", request_id="r-1", offer_no=1, engineer_ids=("e-2",))
+    return event, {"time": NOW + timedelta(minutes=10)} | said
+
+
+TAKEN = assigned(chosen_by="pool")
 DUE = NOW + timedelta(minutes=30)
 LATER = {"time": DUE}
 
@@ -166,6 +185,8 @@ def overdue(due_at=DUE, **said):
         (opened(), cancelled(), finished("completed_after_cancellation")),
         (opened(), finished()),
         (opened(), overdue(), assigned(), declined(), assigned()),
+        (opened(), offered(), said_no(), lapsed(), offered(), TAKEN, finished()),
+        (opened(), offered(), said_no(), said_no(left=0), assigned()),
         (opened(assign_due_at=None), assigned(), assigned(), finished(), finished()),
         ((opened(), {"origin": "live"}), (opened(), {"tenant": "t-2"})),
     ],
@@ -182,6 +203,12 @@ def test_an_order_that_one_engineer_has_until_it_ends_once_is_right(story):
         ("I2", (opened(), reassigned())),
         ("I2", (opened(), assigned(), declined(engineer_id="e-2"))),
         ("I2", (opened(), returned())),
+        ("I2", (opened(), offered(), assigned())),
+        ("I2", (opened(), offered(), offered())),
+        ("I2", (opened(), assigned(), offered())),
+        ("I2", (opened(), lapsed())),
+        ("I2", (opened(), offered(), TAKEN, said_no())),
+        ("I2", (opened(), offered(), lapsed(time=NOW))),
         ("I1", (assigned(),)),
         ("I1", (opened(), opened())),
         ("I1", (opened(), cancelled(), cancelled())),
@@ -241,6 +268,8 @@ def test_what_waits_and_is_watched_is_not_stuck():
         ((opened(), cancelled()), set()),
         ((opened(assign_due_at=None),), set()),
         ((opened(), assigned(), declined()), BOTH),
+        ((opened(), offered()), BOTH | timers(business.OFFER)),
+        ((opened(), offered(), said_no(left=0)), BOTH),
     ]:
         orders = judged(Orders, *story)
         orders.stuck(armed, len(story))
@@ -262,6 +291,12 @@ def test_what_waits_without_a_deadline_is_found_where_it_began_to_wait(story, ar
     assert found(orders) == [("I1", 1)]
 
 
+def test_what_is_on_offer_without_a_deadline_is_found_where_it_was_offered():
+    orders = judged(Orders, opened(), offered())
+    orders.stuck(BOTH, 2)
+    assert found(orders) == [("I1", 2)]
+
+
 def test_what_began_to_wait_after_the_timers_were_looked_at_is_not_stuck():
     orders = judged(Orders, opened(), assigned(), declined())
     orders.stuck(set(), 2)
@@ -270,6 +305,7 @@ def test_what_began_to_wait_after_the_timers_were_looked_at_is_not_stuck():
 
 def test_the_timers_and_the_time_are_the_dispatchers():
     assert (business.OVERDUE, business.AGAIN) == (deadlines.OVERDUE, deadlines.AGAIN)
+    assert business.OFFER == deadlines.OFFER
     assert business.ASSIGN_WITHIN == ASSIGN_WITHIN
     # The marks of SLA clocks are not judged by `fieldloop verify` yet.
     of_clocks = {deadlines.ClocksStarted, deadlines.ClocksMoved, deadlines.SlaRestated, deadlines.SlaWarned}
