@@ -17,6 +17,8 @@ RequestKind = Literal[
 ]
 FieldKind = Literal["text", "integer", "choice", "choices", "yes_no", "date", "phone"]
 SerialCheck = Literal["none", "luhn"]
+CheckDigit = Literal["none", "luhn", "mod11", "mod97", "imei", "ean"]
+"""How the last characters of a serial number follow from the others: `intake/domain/serial.py` has each."""
 
 DAY_S = 24 * 3_600
 
@@ -27,6 +29,13 @@ class Choice(msgspec.Struct, frozen=True):
     value: str
     label: str
     label_zh: str = ""
+
+
+class AskedIf(msgspec.Struct, frozen=True):
+    """A field is asked only where another one, which stands before it, was answered with one of these."""
+
+    field: str
+    values: tuple[str | bool | int, ...]
 
 
 class FormField(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +59,10 @@ class FormField(msgspec.Struct, frozen=True, kw_only=True):
     """For `integer` the smallest value; for `text` the fewest characters."""
     most: int | None = None
     """For `integer` the greatest value; for `text` the most characters."""
+    asked_if: AskedIf | None = None
+    """None: it is always asked. Where it is not asked it must not be answered."""
+    says_fault: bool = False
+    """For one `choice` of a form: its value is the fault class of a request whose device's model names none."""
 
 
 class UrgencyRule(msgspec.Struct, frozen=True):
@@ -67,6 +80,21 @@ class UsualPart(msgspec.Struct, frozen=True):
     quantity: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of the fault tree of a device model: what may be wrong with it, and what mending it takes."""
+
+    code: str
+    label: str
+    label_zh: str = ""
+    parent: str = ""
+    """The code of the wider fault that it is a kind of; empty at the top. What is not said here is said there."""
+    skills: tuple[str, ...] = ()
+    """Beside what the device needs anyway."""
+    duration_s: NonNegative = 0
+    """Expected time on site, seconds; 0 leaves it to the wider fault, in the end to the type."""
+    parts: tuple[UsualPart, ...] = ()
+
+
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What an order for the request is opened with; each as in RequestReceived."""
 
@@ -80,6 +108,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     lat_udeg: int
     lon_udeg: int
     needs_visit: bool = True
+    more_skills: tuple[str, ...] = ()
+    skill_level: NonNegative = 0
+    certificates: tuple[str, ...] = ()
+    wished_engineer_id: str = ""
+    usual_parts: tuple[UsualPart, ...] = ()
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -101,6 +134,14 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     device_model: str = ""
     skill: str
     """What an engineer must be able to do."""
+    more_skills: tuple[str, ...] = ()
+    """What she must be able to do beside that: of the type, and of the fault."""
+    skill_level: NonNegative = 0
+    """How well she must be able to do it; 0 for any."""
+    certificates: tuple[str, ...] = ()
+    """What she must be certified for."""
+    wished_engineer_id: str = ""
+    """Whom the customer wishes for, among those who can; empty for whoever suits best."""
     urgency: Urgency = "normal"
     """What the type's matrix makes of the two that follow; it decides who waits."""
     stated_urgency: Literal["", "low", "normal", "high", "critical"] = ""
@@ -138,6 +179,12 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     The channel's own name of the message that this came of, `wechat/8f3…`: it is taken once. Only the first event of a
     request has it.
     """
+    message_digest: Annotated[str, Personal("customer_id")] = ""
+    """SHA-256 of what the message said, by which its repeat is told from another message under its name."""
+    fault_class: str = ""
+    """A code of the fault tree of the device's model, or what the form says; empty where nobody knows."""
+    model_version: NonNegative = 0
+    """The version of the device's model, with its fault tree, that it keeps; 0 where none is defined."""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -171,7 +218,11 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     address: Annotated[str, Personal("customer_id")] = ""
     site_id: str = ""
     message_id: str = ""
-    """As in RequestReceived."""
+    """As in RequestReceived, like those that follow."""
+    message_digest: Annotated[str, Personal("customer_id")] = ""
+    fault_class: str = ""
+    model_version: NonNegative = 0
+    wished_engineer_id: str = ""
     remind_after_s: Positive = DAY_S
     """The customer is reminded when nothing was heard for so long, and once more after as long again."""
     expire_after_s: Positive = 7 * DAY_S
@@ -205,10 +256,13 @@ class RequestExpired(Event, frozen=True, kw_only=True):
     customer_id: str
 
 
-@belongs_to("request", of="request_id", key="request_id")
+@belongs_to("request", of="request_id", key="request_id", joins=("request_id", "customer_id"))
 class RequestSupplemented(Event, frozen=True, kw_only=True):
     """
     Somebody gave what was missing, or corrected what was there. RequestReceived follows when it is complete now.
+
+    What was written before anybody knew whose request it is lies under a key of the request's own; from now on that key
+    is destroyed with the customer's.
 
     Read by: reporting.
     """
@@ -336,6 +390,15 @@ class CustomerRegistered(Event, frozen=True, kw_only=True):
     lat_udeg: int
     """Rounded to a thousandth of a degree, in millionths, WGS-84."""
     lon_udeg: int
+    email: Annotated[str, Personal("customer_id")] = ""
+    phone_index: str = ""
+    """A keyed hash of the phone number (services/gateway/persons.py), equal for equal numbers."""
+    email_index: str = ""
+    """The same of the e-mail address."""
+    source: str = ""
+    """The system that this came from, such as a CRM; empty for what was registered here."""
+    source_version: NonNegative = 0
+    """How that system counts the changes of this customer; an older one is not taken any more."""
 
 
 @belongs_to("customer", of="customer_id")
@@ -350,6 +413,12 @@ class CustomerUpdated(Event, frozen=True, kw_only=True):
     region: str
     lat_udeg: int
     lon_udeg: int
+    email: Annotated[str, Personal("customer_id")] = ""
+    phone_index: str = ""
+    email_index: str = ""
+    source: str = ""
+    source_version: NonNegative = 0
+    """Each as in CustomerRegistered."""
 
 
 @belongs_to("site", of="site_id")
@@ -380,6 +449,23 @@ class DeviceRegistered(Event, frozen=True, kw_only=True):
     serial: str
     skill: str
     """What an engineer must be able to do to work on this model."""
+    site_id: str = ""
+    """The customer's site where it stands; empty for the customer's own place."""
+
+
+@belongs_to("device-model", of="model")
+class DeviceModelDefined(Event, frozen=True, kw_only=True):
+    """One version of what is known of a model of devices: how its serial numbers are made, and its fault tree."""
+
+    model: str
+    model_version: Positive
+    name: str
+    name_zh: str = ""
+    serial_pattern: str = ""
+    """What its serial numbers must match as a whole; a regular expression without groups; empty for any."""
+    serial_check: CheckDigit = "none"
+    faults: tuple[Fault, ...] = ()
+    """A wider fault stands before what it is divided into."""
 
 
 @belongs_to("request-type", of="type_id")
@@ -392,6 +478,11 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     needs_device: bool = True
     skill: str = ""
     """For types without a device; else the device's model decides."""
+    more_skills: tuple[str, ...] = ()
+    """Beside `skill` or that of the device's model."""
+    skill_level: NonNegative = 0
+    certificates: tuple[str, ...] = ()
+    """These two as in RequestReceived."""
     duration_s: Positive = 3_600
     min_description: NonNegative = 0
     """The fewest characters of a description that say something."""
@@ -409,7 +500,7 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     serial_pattern: str = ""
     """What the serial number of a device must match as a whole; a regular expression without groups; empty for any."""
     serial_check: SerialCheck = "none"
-    """`luhn`: its last digit is a check digit by ISO/IEC 7812-1 annex B, as in an IMEI."""
+    """For devices whose model has no rule of its own."""
     remind_after_s: Positive = DAY_S
     """How long an incomplete request waits until its customer is reminded, seconds."""
     expire_after_s: Positive = 7 * DAY_S

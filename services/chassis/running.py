@@ -50,6 +50,9 @@ class Keys(attempt.Keys, Protocol):
     async def ready(self, tenant: str, sealed: Sequence[str]) -> None:
         """Fetch the keys of these sealed texts, so that `open` need not wait."""
 
+    async def index(self, tenant: str, text: str) -> str:
+        """A keyed hash of the text, equal for equal texts of one tenant: for looking up what is kept sealed."""
+
 
 class Running:
     """One service in this process; the `Api` of its routes and the `Facts` of its policies."""
@@ -117,6 +120,9 @@ class Running:
 
     async def ready(self, tenant: str, sealed: Sequence[str]) -> None:
         await self.keys.ready(tenant, sealed)
+
+    async def index(self, tenant: str, text: str) -> str:
+        return await self.keys.index(tenant, text)
 
     async def seal(self, tenant: str, person: str, content: bytes) -> bytes:
         """Bytes, such as a photo, under the person's key."""

@@ -214,6 +214,11 @@ class Call:
         self._needs_tenant()
         return self._api.open(self.tenant, sealed) if sealed else ""
 
+    async def index(self, text: str) -> str:
+        """A keyed hash of a personal text, equal for equal texts: what is kept sealed is looked up by it."""
+        self._needs_tenant()
+        return await self._api.index(self.tenant, text)
+
     async def _make_ready(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Where keys are kept by another process, fetch those of the sealed texts in these rows at once."""
         ready = getattr(self._api, "ready", None)
