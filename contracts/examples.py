@@ -158,7 +158,9 @@ _ALL: Final[tuple[Event, ...]] = (
     ),
     intake.RequestReminded(**_OF_REQUEST, customer_id=CUSTOMER, time_no=1, remind_after_s=86_400),
     intake.RequestExpired(**_OF_REQUEST, customer_id=CUSTOMER),
-    intake.RequestSupplemented(**_OF_REQUEST, customer_id=CUSTOMER, fields=("device_id", "description")),
+    intake.RequestSupplemented(
+        **_OF_REQUEST, customer_id=CUSTOMER, fields=("device_id", "description"), message_id="email/<m2@example.cn>"
+    ),
     intake.RequestWithdrawn(**_OF_REQUEST, customer_id=CUSTOMER, reason="已经自己修好", round_no=1),
     intake.RequestMerged(
         **_OF_REQUEST, customer_id=CUSTOMER, into_id="01933f1c-8a00-7000-8000-00000000a000", round_no=1

@@ -270,6 +270,8 @@ class RequestSupplemented(Event, frozen=True, kw_only=True):
     request_id: str
     customer_id: str
     fields: tuple[str, ...]
+    message_id: str = ""
+    """The channel's own name of the message that it came of, as in RequestReceived; empty for what is no message."""
 
 
 @belongs_to("request", of="request_id", key="request_id")

@@ -20,7 +20,7 @@ from contracts.problems import Rejected
 from intake import channel_api, register_api
 from intake.adapters.packs import packs
 from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
-from intake.channel_api import device_facts, indexes, take
+from intake.channel_api import answers_of, indexes, supplemented, take
 from intake.commands import (
     UDEG,
     DefineRequestType,
@@ -35,7 +35,6 @@ from intake.commands import (
     RegisterSite,
     ReopenRequest,
     ResolveRemotely,
-    SupplementRequest,
     UnmergeRequest,
     WithdrawRequest,
 )
@@ -403,15 +402,9 @@ def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
         facts["customer_id"] = ""
     text = call.open(row["description"])
     lines = {name: row[name].split("\n") if row[name] else [] for name in ("missing", "missing_zh")}
-    opened = {"description": text, "answers": _answers(row, call)}
+    opened = {"description": text, "answers": answers_of(row, call)}
     opened |= {name: call.open(row[name]) for name in ("contact_phone", "address", "action")}
     return RequestView(**facts | times | lines | opened)
-
-
-def _answers(row: Mapping[str, Any], call: Call) -> dict[str, Any]:
-    """Of a forgotten person, none."""
-    found: dict[str, Any] = json.loads(call.open(row["answers"]) or "{}")
-    return found
 
 
 def _progress(row: Mapping[str, Any]) -> Progress:
@@ -525,16 +518,8 @@ def _requests(api: Api) -> APIRouter:
     @router.post("/{request_id}/supplement", summary="Give what was missing")
     async def supplement(request_id: str, body: Supplement, call: Call = command("customer", "agent")) -> Accepted:
         row = await own(request_id, call)
-        known: dict[str, Any] = {
-            f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id", "site_id")
-        }
-        known |= {"known_description": call.open(row["description"]), "known_answers": _answers(row, call)}
-        known |= {f"known_{name}": call.open(row[name]) for name in ("contact_phone", "address")}
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
-        about = await device_facts(call, body.serial, body.device_id)
-        facts["device_id"] = about["device_id"]
-        facts |= about if about["device_id"] else await device_facts(call, "", row["device_id"]) | {"device_id": ""}
-        asked = SupplementRequest(request_id=request_id, **facts, **known)
+        asked = await supplemented(call, row, facts)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
     @router.post("/{request_id}/withdraw", summary="The customer does not want it any more")
@@ -628,14 +613,14 @@ async def _imported(call: Call, kind: type[Row], register: Callable[[Row, str], 
         try:
             said = kind(**row.cells)
         except ValidationError as error:
-            return "; ".join([f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()])
+            return call.fields_said([dict(one) for one in error.errors()])
         content = hashlib.sha256(said.model_dump_json().encode()).hexdigest()
         async with gate:
             try:
                 await register(said, f"{kind.__name__}/{content}")
             except Rejected as no:
-                facts = ", ".join([f"{name} {value}" for name, value in no.facts.items()])
-                return f"{no.code}: {facts}"
+                told = call.said(no.code, no.facts)
+                return f"{no.code}: {' '.join([told['title'], told['detail'], told['remedy']]).strip()}"
         return ""
 
     answers = await asyncio.gather(*[one(row) for row in rows])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,10 +13,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from contracts.intake import NumberGiven
+from contracts.intake import NumberGiven, RequestSupplemented
 from contracts.problems import Rejected
-from intake.adapters.mail import Letter, NoMail, letter_of
-from intake.commands import SubmitRequest
+from intake.adapters.mail import MOST_TEXT, Letter, NoMail, letter_of
+from intake.commands import SubmitRequest, SupplementRequest
 from intake.domain.form import REGION
 from intake.projections.registers import CUSTOMERS, DEVICES, SITES
 from intake.projections.requests import REQUESTS
@@ -60,32 +62,62 @@ async def take(call: Call, request_id: str, facts: Mapping[str, Any], said: str)
 
     `facts` are those of SubmitRequest; `said` is all that the message says, for telling the two apart.
     """
-    # Whoever is not staff names messages of their own, so that nobody takes the name of another's.
-    names = [call.channel, call.person_id, facts["message_id"]]
-    named = bool(facts["message_id"])
-    digest = hashlib.sha256(said.encode()).hexdigest() if named else ""
+    name = message_name(call, facts["message_id"])
+    digest = hashlib.sha256(said.encode()).hexdigest() if name else ""
     about = await device_facts(call, facts["serial"], facts["device_id"])
-    message = {"message_id": "/".join([name for name in names if name]) if named else "", "message_digest": digest}
+    message = {"message_id": name, "message_digest": digest}
     day = call.now.astimezone(TENANT_ZONE).date().isoformat()
     try:
         answer = await call.ask(SubmitRequest(request_id=request_id, day=day, **{**facts, **about, **message}))
     except Rejected as no:
-        if no.code != "channel-message.taken":
-            raise
-        return await _first_answer(str(no.facts["owner"]), digest, call)
+        return await _first_answer(no, name, digest, call)
     return Accepted.of(answer, id=request_id)
 
 
-async def _first_answer(request_id: str, digest: str, call: Call) -> Accepted:
+def message_name(call: Call, message_id: str) -> str:
+    """
+    The name under which a message is taken once: the channel's and, of whoever is not staff, their own.
+
+    So nobody takes the name of another's message. Empty for what has no name.
+    """
+    return "/".join([one for one in (call.channel, call.person_id, message_id) if one]) if message_id else ""
+
+
+async def _first_answer(no: Rejected, name: str, digest: str, call: Call) -> Accepted:
     """The answer that the first of a repeated message was given. What is another person's stays hidden."""
+    if no.code != "channel-message.taken":
+        raise no
+    request_id = str(no.facts["owner"])
     row = await call.one(select(REQUESTS.table).where(REQUESTS.table.c.request_id == request_id))
     if row is None or not (call.role != "customer" or call.owns(row["customer_id"])):
         raise Rejected("channel-message.taken")
+    if row["message_id"] != name:  # It supplemented a request that another one made.
+        supplemented = (RequestSupplemented.__name__,)
+        return Accepted(id=request_id, position=row["first_position"], version=row["version"], events=supplemented)
     # Of a forgotten person, and of messages from before there were digests, nothing is left to compare.
     if call.open(row["message_digest"]) not in ("", digest):
         raise Rejected("channel-message.other-content", request_id=request_id, number=row["number"])
     events = (NumberGiven.__name__, row["first_event"])
     return Accepted(id=request_id, position=row["first_position"], version=1, events=events)
+
+
+def answers_of(row: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """What was answered to the form; of a forgotten person, nothing."""
+    found: dict[str, Any] = json.loads(call.open(row["answers"]) or "{}")
+    return found
+
+
+async def supplemented(call: Call, row: Mapping[str, Any], facts: Mapping[str, Any]) -> SupplementRequest:
+    """The supplement of a request of the view, with what was known of it before. `facts` are the new ones."""
+    known: dict[str, Any] = {
+        f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id", "site_id")
+    }
+    known |= {"known_description": call.open(row["description"]), "known_answers": answers_of(row, call)}
+    known |= {f"known_{name}": call.open(row[name]) for name in ("contact_phone", "address")}
+    about = await device_facts(call, facts.get("serial", ""), facts.get("device_id", ""))
+    named = {"device_id": about["device_id"]}
+    stands = about if about["device_id"] else await device_facts(call, "", row["device_id"])
+    return SupplementRequest(request_id=row["request_id"], **{**facts, **stands, **named, **known})
 
 
 NOTHING: Final[Mapping[str, Any]] = {"serial": "", "device_id": "", "message_id": ""}
@@ -148,9 +180,18 @@ def _channels(api: Api) -> APIRouter:
             raise Problem("mail.unreadable", why=str(error)) from None
         if letter.automatic:
             return MailTaken(taken=False, why=letter.automatic, request=None)
-        request_id = call.new_id()
+        request_id, sender = call.new_id(), await _sender(letter, call)
+        if sender and (row := await _answered(letter, sender, call)):
+            text = f"{call.open(row['description'])}\n\n{letter.text}"[-MOST_TEXT:]
+            facts = {"description": text, "message_id": message_name(call, letter.message_id)}
+            try:
+                answer = await call.ask(await supplemented(call, row, facts))
+                made = Accepted.of(answer, id=row["request_id"])
+            except Rejected as no:
+                made = await _first_answer(no, facts["message_id"], letter.digest, call)
+            return MailTaken(taken=True, why="", request=made)
         facts = {
-            "customer_id": await _sender(letter, call) or request_id,
+            "customer_id": sender or request_id,
             "request_type": request_type,
             "description": letter.text,
             "message_id": letter.message_id,
@@ -171,6 +212,16 @@ async def _sender(letter: Letter, call: Call) -> str:
         told = await indexes(call, phones.pop(), "")
         found = await call.fetch(select(table.c.customer_id).where(table.c.phone_index == told["phone_index"]).limit(2))
     return str(found[0]["customer_id"]) if len(found) == 1 else ""
+
+
+async def _answered(letter: Letter, sender: str, call: Call) -> Mapping[str, Any] | None:
+    """The request of the sender's that the letter names by its number, while something is missing from it."""
+    number = re.search(r"\bR-\d{6}-\d{4,8}\b", letter.text)
+    if number is None:
+        return None
+    table = REQUESTS.table
+    hers = (table.c.number == number.group()) & (table.c.customer_id == sender)
+    return await call.one(select(table).where(hers, table.c.state == "incomplete"))
 
 
 def _rounds(api: Api) -> APIRouter:

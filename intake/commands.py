@@ -79,6 +79,8 @@ class SupplementRequest(Command):
     device_model: str = ""
     device_site_id: str = ""
     """Of the device that is named now, or else that was before."""
+    message_id: str = Field("", max_length=200)
+    """As in SubmitRequest."""
     known_request_type: str = ""
     known_customer_id: str = ""
     known_device_id: str = ""

@@ -89,6 +89,7 @@ class Synced(BaseModel):
 
 
 class ModelDefinition(Body):
+    model: str = Field(min_length=1, max_length=100, pattern=ADDRESSABLE)
     name: str = Field(min_length=1, max_length=200)
     name_zh: str = Field("", max_length=200)
     serial_pattern: str = Field("", max_length=100, description="What its serial numbers must match as a whole.")
@@ -99,8 +100,7 @@ class ModelDefinition(Body):
 
 
 class ModelView(ModelDefinition):
-    model: str
-    model_version: int
+    version: int
 
 
 Model = Annotated[str, Path(max_length=100)]
@@ -159,10 +159,10 @@ def _models(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/device-models", tags=["devices"])
     table = DEVICE_MODELS.table
 
-    @router.put("/{model}", summary="Define a model of devices, or its next version: serial numbers and fault tree")
-    async def define(model: Model, body: ModelDefinition, call: Call = command("manager", "operator")) -> Accepted:
-        asked = DefineDeviceModel(model=model, **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=model_stream(model)), id=model)
+    @router.post("", summary="Define a model of devices, or its next version: serial numbers and fault tree")
+    async def define(body: ModelDefinition, call: Call = command("manager", "operator")) -> Accepted:
+        asked = DefineDeviceModel(**body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=model_stream(body.model)), id=body.model)
 
     @router.get("", summary="The models of devices")
     async def some(
@@ -183,5 +183,6 @@ def _models(api: Api) -> APIRouter:
 
 
 def _model_view(row: Mapping[str, Any]) -> ModelView:
-    plain = {name: row[name] for name in ModelView.model_fields if name != "faults"}
-    return ModelView(**plain, faults=json.loads(row["faults"]))
+    told = ("model", "name", "name_zh", "serial_pattern", "serial_check")
+    plain = {name: row[name] for name in told}
+    return ModelView(**plain, version=row["model_version"], faults=json.loads(row["faults"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.intake import DeviceRegistered, RequestIncomplete, RequestReceived
+from contracts.intake import DeviceRegistered, RequestIncomplete, RequestReceived, RequestSupplemented
 from intake.api import routes
 from intake.commands import (
     CancelRequest,
@@ -50,7 +50,12 @@ RULES = Rules(
             request.submit,
             claims=lambda c: (("channel-message", c.message_id),) if c.message_id else (),
         ),
-        Handler(SupplementRequest, request.supplement_reads, request.supplement),
+        Handler(
+            SupplementRequest,
+            request.supplement_reads,
+            request.supplement,
+            claims=lambda c: (("channel-message", c.message_id),) if c.message_id else (),
+        ),
         on_stream(RemindRequest, lambda c: request.request_stream(c.request_id), request.remind),
         on_stream(ExpireRequest, lambda c: request.request_stream(c.request_id), request.expire),
         Handler(MergeRequest, request.merge_reads, request.merge),
@@ -80,6 +85,7 @@ RULES = Rules(
         DeviceRegistered: register.serial_of,
         RequestReceived: request.message_of,
         RequestIncomplete: request.message_of,
+        RequestSupplemented: request.message_of,
     },
     timers=TIMERS,
 )

@@ -215,7 +215,10 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 type_version=0 if "request_type" in changed else known.type_version,
             )
             told = RequestSupplemented(
-                request_id=command.request_id, customer_id=given.customer_id, fields=tuple(changed)
+                request_id=command.request_id,
+                customer_id=given.customer_id,
+                fields=tuple(changed),
+                message_id=command.message_id,
             )
             return [told, check(states, given)]
         case Absent():
@@ -251,8 +254,8 @@ def expire(request: Request, command: ExpireRequest) -> list[Event]:
             return []  # It is complete by now, or has ended.
 
 
-def message_of(event: RequestReceived | RequestIncomplete) -> list[Claim]:
-    """A channel's message makes one request, however often the channel brings it."""
+def message_of(event: RequestReceived | RequestIncomplete | RequestSupplemented) -> list[Claim]:
+    """A channel's message makes or supplements one request, however often the channel brings it."""
     return [Claim("channel-message", event.message_id, event.request_id)] if event.message_id else []
 
 

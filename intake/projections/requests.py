@@ -76,6 +76,7 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 fault_class=event.fault_class,
                 model_version=event.model_version,
                 wished_engineer_id=event.wished_engineer_id,
+                message_id=known["message_id"] if known and known["first_event"] else event.message_id,
                 message_digest=known["message_digest"] if known and known["first_event"] else event.message_digest,
                 first_event=known["first_event"] if known and known["first_event"] else envelope.type,
                 first_position=known["first_position"] if known and known["first_event"] else int(envelope.position),
@@ -202,6 +203,7 @@ REQUESTS = View(
         "fault_class": "",
         "model_version": 0,
         "wished_engineer_id": "",
+        "message_id": "",
         "message_digest": "",
         # An engineer is on the way, or at work.
         "under_way": False,
@@ -252,6 +254,7 @@ REQUESTS = View(
         ("device_id", "submitted_at"),
         ("state", "submitted_at"),
         ("channel", "submitted_at"),
+        ("number",),
         ("submitted_at",),
     ),
 )

@@ -159,6 +159,43 @@ def test_an_address_of_two_customers_is_nobodys(tmp_path):
     run(tmp_path, story)
 
 
+def test_a_reply_with_the_number_gives_what_was_missing_once(tmp_path):
+    async def story(it):
+        await known_by(it)
+        first = (await post(it, mail("厨房"), "/v1/channels/email?request_type=talk")).json()["request"]
+        waiting = await request(it, first["id"])
+        assert (waiting["state"], waiting["missing"]) == ("incomplete", ["description: at least 20 characters"])
+        reply = mail("冰箱冷藏室漏水，压缩机一直响，请今天来修").replace(b"<m1@", b"<m2@")
+        reply = reply.replace(b"Subject: ", f"Subject: Re: {waiting['number']} ".encode())
+        answered = (await post(it, reply)).json()
+        assert answered["request"]["id"] == first["id"]
+        told = await request(it, first["id"])
+        assert told["state"] == "received" and "厨房" in told["description"] and "压缩机" in told["description"]
+        before = await it.own_events()
+        assert (await post(it, reply)).json()["request"]["id"] == first["id"]
+        assert await it.own_events() == before
+
+    async def with_type(it):
+        kind = {"name": "Talk", "kind": "enquiry", "needs_device": False, "needs_visit": False, "min_description": 20}
+        await it.call("m", "manager", "POST", "/v1/request-types/talk", json=kind)
+        await story(it)
+
+    run(tmp_path, with_type)
+
+
+def test_a_strangers_mail_with_the_number_of_anothers_request_changes_nothing_of_it(tmp_path):
+    async def story(it):
+        await known_by(it)
+        first = (await post(it, mail())).json()["request"]
+        waiting = await request(it, first["id"])
+        foreign = mail(f"{waiting['number']} 取消").replace(b"Li@Example.cn", b"x@example.cn").replace(b"<m1@", b"<m3@")
+        made = (await post(it, foreign)).json()["request"]
+        assert made["id"] != first["id"]
+        assert await request(it, first["id"]) == waiting
+
+    run(tmp_path, story)
+
+
 def test_the_desk_finds_who_is_calling(tmp_path):
     async def story(it):
         await known_by(it)

@@ -251,12 +251,12 @@ def test_what_the_form_says_is_the_fault_where_the_model_has_no_tree():
 def test_a_model_is_defined_and_its_fault_is_in_the_request_and_among_the_duplicates(tmp_path):
     async def story(it):
         await founded(it)
-        body = {"name": "Fridge", "faults": [one.model_dump() for one in FAULTS]}
-        made = await it.call("m", "manager", "PUT", "/v1/device-models/BCD-520", json=body)
+        body = {"model": "BCD-520", "name": "Fridge", "faults": [one.model_dump() for one in FAULTS]}
+        made = await it.call("m", "manager", "POST", "/v1/device-models", json=body)
         assert made.json()["events"] == ["DeviceModelDefined"]
         shown = (await it.call("c-1", "customer", "GET", "/v1/device-models/BCD-520")).json()
-        back = {name: shown[name] for name in shown.keys() - {"model", "model_version"}}
-        assert (await it.call("m", "manager", "PUT", "/v1/device-models/BCD-520", json=back)).json()["events"] == []
+        back = {name: shown[name] for name in shown.keys() - {"version"}}
+        assert (await it.call("m", "manager", "POST", "/v1/device-models", json=back)).json()["events"] == []
         first = await submit(it, fault="leak", wished_engineer_id="e-7")
         told = await request(it, first["id"])
         assert (told["fault_class"], told["model_version"], told["wished_engineer_id"]) == ("leak", 1, "e-7")

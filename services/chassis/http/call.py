@@ -15,7 +15,7 @@ from starlette.requests import Request
 from services.chassis.auth import CHANNELS, ONLY_THEIR_OWN, ROLES, Link, Principal, Tokens, Unauthenticated
 from services.chassis.http.body import version_of
 from services.chassis.http.paging import MOST, Order, Page
-from services.chassis.http.problems import Facts, Problem, absent, language, said
+from services.chassis.http.problems import Facts, Problem, absent, fields_said, language, said
 from services.chassis.http.scope import within
 from services.chassis.ids import derived_id
 from services.chassis.journal.work import Answer, Ask
@@ -101,6 +101,10 @@ class Call:
     def said(self, code: str, facts: Facts) -> dict[str, Any]:
         """A problem in the caller's language, for one item of a batch whose others may have gone well."""
         return said(code, facts, language(self._request.headers.get("accept-language", "")))
+
+    def fields_said(self, errors: Sequence[Mapping[str, Any]]) -> str:
+        """What pydantic found wrong with one item of many, in the caller's language."""
+        return fields_said(errors, language(self._request.headers.get("accept-language", "")))
 
     def new_id(self) -> str:
         """An id for what this call makes: with an Idempotency-Key, a repeat of the call gives the same ids."""
