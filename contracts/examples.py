@@ -122,6 +122,7 @@ _ALL: Final[tuple[Event, ...]] = (
         address="吉林省长春市朝阳区人民大街 1 号",
         site_id="SITE-1",
         division="220104",
+        located=True,
         warranty_s=2_592_000,
         message_id="wechat/8f3c1",
         more_skills=("refrigerant",),

@@ -172,6 +172,8 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     """The customer's site where service is wanted; empty for the customer's own place."""
     division: str = ""
     """The administrative division of `address`: six digits of GB/T 2260; empty where no address was written."""
+    located: bool = False
+    """The place is that of `address`, as a map has it; else that of the site or the customer as registered."""
     warranty_s: NonNegative = 30 * DAY_S
     """So long after the work was done it is reopened if the fault is back."""
     message_id: str = ""

@@ -8,7 +8,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 from fastapi import APIRouter, Path, Query
@@ -18,9 +18,10 @@ from sqlalchemy import or_, select
 from contracts.intake import DAY_S, FormField, Impact, RequestKind, SerialCheck, Urgency
 from contracts.problems import Rejected
 from intake import channel_api, register_api
+from intake.adapters.geocoder import AsSet, Geocoder
 from intake.adapters.packs import packs
 from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
-from intake.channel_api import answers_of, indexes, supplemented, take
+from intake.channel_api import IntakeApi, answers_of, indexes, supplemented, take
 from intake.commands import (
     UDEG,
     DefineRequestType,
@@ -415,9 +416,9 @@ def _progress(row: Mapping[str, Any]) -> Progress:
 
 
 def routes(api: Api) -> APIRouter:
-    router = APIRouter()
-    router.include_router(channel_api.routes(api))
-    router.include_router(_requests(api))
+    router, map_ = APIRouter(), AsSet(lambda: cast("IntakeApi", api).outside)
+    router.include_router(channel_api.routes(api, map_))
+    router.include_router(_requests(api, map_))
     router.include_router(register_api.routes(api))
     router.include_router(_customers(api))
     router.include_router(_devices(api))
@@ -425,7 +426,7 @@ def routes(api: Api) -> APIRouter:
     return router
 
 
-def _requests(api: Api) -> APIRouter:
+def _requests(api: Api, map_: Geocoder) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/requests", tags=["requests"])
     table = REQUESTS.table
 
@@ -443,7 +444,7 @@ def _requests(api: Api) -> APIRouter:
         facts = body.model_dump() | {"customer_id": asked_for}
         if call.role == "customer":
             facts["impact"] = "medium"
-        return await take(call, request_id, facts, body.model_dump_json(exclude={"message_id"}))
+        return await take(call, map_, request_id, facts, body.model_dump_json(exclude={"message_id"}))
 
     @router.get("", summary="Requests, the newest first")
     async def some(
@@ -519,7 +520,7 @@ def _requests(api: Api) -> APIRouter:
     async def supplement(request_id: str, body: Supplement, call: Call = command("customer", "agent")) -> Accepted:
         row = await own(request_id, call)
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
-        asked = await supplemented(call, row, facts)
+        asked = await supplemented(call, map_, row, facts)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
     @router.post("/{request_id}/withdraw", summary="The customer does not want it any more")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import phonenumbers
 from fastapi import APIRouter, Query
@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from contracts.intake import NumberGiven, RequestSupplemented
 from contracts.problems import Rejected
+from intake.adapters.geocoder import Geocoder
 from intake.adapters.mail import MOST_TEXT, Letter, NoMail, letter_of
 from intake.commands import SubmitRequest, SupplementRequest
 from intake.domain.form import REGION
@@ -56,7 +57,7 @@ async def device_facts(call: Call, serial: str, device_id: str) -> dict[str, str
     return {"device_id": row["device_id"], "device_model": row["model"], "device_site_id": row["site_id"]}
 
 
-async def take(call: Call, request_id: str, facts: Mapping[str, Any], said: str) -> Accepted:
+async def take(call: Call, map_: Geocoder, request_id: str, facts: Mapping[str, Any], said: str) -> Accepted:
     """
     Submit what a message says, once: its repeat gets the first answer, and another text under its name is refused.
 
@@ -64,7 +65,7 @@ async def take(call: Call, request_id: str, facts: Mapping[str, Any], said: str)
     """
     name = message_name(call, facts["message_id"])
     digest = hashlib.sha256(said.encode()).hexdigest() if name else ""
-    about = await device_facts(call, facts["serial"], facts["device_id"])
+    about = await device_facts(call, facts["serial"], facts["device_id"]) | await located(map_, facts["address"])
     message = {"message_id": name, "message_digest": digest}
     day = call.now.astimezone(TENANT_ZONE).date().isoformat()
     try:
@@ -107,7 +108,14 @@ def answers_of(row: Mapping[str, Any], call: Call) -> dict[str, Any]:
     return found
 
 
-async def supplemented(call: Call, row: Mapping[str, Any], facts: Mapping[str, Any]) -> SupplementRequest:
+async def located(map_: Geocoder, address: str) -> dict[str, Any]:
+    """Where the map has an address."""
+    return {"spots": tuple(await map_.locate(address))} if address else {}
+
+
+async def supplemented(
+    call: Call, map_: Geocoder, row: Mapping[str, Any], facts: Mapping[str, Any]
+) -> SupplementRequest:
     """The supplement of a request of the view, with what was known of it before. `facts` are the new ones."""
     known: dict[str, Any] = {
         f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id", "site_id")
@@ -117,10 +125,11 @@ async def supplemented(call: Call, row: Mapping[str, Any], facts: Mapping[str, A
     about = await device_facts(call, facts.get("serial", ""), facts.get("device_id", ""))
     named = {"device_id": about["device_id"]}
     stands = about if about["device_id"] else await device_facts(call, "", row["device_id"])
-    return SupplementRequest(request_id=row["request_id"], **{**facts, **stands, **named, **known})
+    spots = await located(map_, facts.get("address") or known["known_address"])
+    return SupplementRequest(request_id=row["request_id"], **{**facts, **stands, **named, **known, **spots})
 
 
-NOTHING: Final[Mapping[str, Any]] = {"serial": "", "device_id": "", "message_id": ""}
+NOTHING: Final[Mapping[str, Any]] = {"serial": "", "device_id": "", "message_id": "", "address": ""}
 
 MAIL: Mapping[str, Any] = {
     "requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}
@@ -154,14 +163,20 @@ class OfRound(BaseModel):
     request: Accepted
 
 
-def routes(api: Api) -> APIRouter:
+class IntakeApi(Api, Protocol):
+    """What the routes of intake are given."""
+
+    outside: Mapping[str, str]
+
+
+def routes(api: Api, map_: Geocoder) -> APIRouter:
     router = APIRouter()
-    router.include_router(_channels(api))
-    router.include_router(_rounds(api))
+    router.include_router(_channels(api, map_))
+    router.include_router(_rounds(api, map_))
     return router
 
 
-def _channels(api: Api) -> APIRouter:
+def _channels(api: Api, map_: Geocoder) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/channels", tags=["channels"])
 
     @router.post(
@@ -185,7 +200,7 @@ def _channels(api: Api) -> APIRouter:
             text = f"{call.open(row['description'])}\n\n{letter.text}"[-MOST_TEXT:]
             facts = {"description": text, "message_id": message_name(call, letter.message_id)}
             try:
-                answer = await call.ask(await supplemented(call, row, facts))
+                answer = await call.ask(await supplemented(call, map_, row, facts))
                 made = Accepted.of(answer, id=row["request_id"])
             except Rejected as no:
                 made = await _first_answer(no, facts["message_id"], letter.digest, call)
@@ -196,7 +211,7 @@ def _channels(api: Api) -> APIRouter:
             "description": letter.text,
             "message_id": letter.message_id,
         }
-        made = await take(call, request_id, {**NOTHING, **facts}, letter.digest)
+        made = await take(call, map_, request_id, {**NOTHING, **facts}, letter.digest)
         return MailTaken(taken=True, why="", request=made)
 
     return router
@@ -224,7 +239,7 @@ async def _answered(letter: Letter, sender: str, call: Call) -> Mapping[str, Any
     return await call.one(select(table).where(hers, table.c.state == "incomplete"))
 
 
-def _rounds(api: Api) -> APIRouter:
+def _rounds(api: Api, map_: Geocoder) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/requests", tags=["requests"])
 
     @router.post("/rounds", summary="Submit one request for each device or site of a customer")
@@ -240,7 +255,9 @@ def _rounds(api: Api) -> APIRouter:
                 "site_id": site_id,
                 "message_id": f"{body.round_id}/{about}",
             }
-            request = await take(call, call.new_id(), {**NOTHING, **facts}, body.model_dump_json(exclude={"site_ids"}))
+            request = await take(
+                call, map_, call.new_id(), {**NOTHING, **facts}, body.model_dump_json(exclude={"site_ids"})
+            )
             made.append(OfRound(device_id=device_id, site_id=site_id, request=request))
         return made
 

@@ -56,6 +56,8 @@ class SubmitRequest(Command):
     device_model: str = ""
     device_site_id: str = ""
     """Of the device as the register knows it: these are streams that the decision reads."""
+    spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
+    """Where a map has the address: latitude and longitude in millionths of a degree, the likeliest first."""
     day: str
     """Today in the tenant's zone, for the number."""
 
@@ -79,6 +81,8 @@ class SupplementRequest(Command):
     device_model: str = ""
     device_site_id: str = ""
     """Of the device that is named now, or else that was before."""
+    spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
+    """As in SubmitRequest, of the address that is given now, or else that was before."""
     message_id: str = Field("", max_length=200)
     """As in SubmitRequest."""
     known_request_type: str = ""

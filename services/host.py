@@ -130,7 +130,16 @@ class Host:
             views = await SqliteViews.open(folder / "views.db", service.views)
         self._stack.push_async_callback(journal.close)
         self._stack.push_async_callback(views.close)
-        running = Running(service, journal, views, folder, keys=self._keys, clock=self._clock, new_id=self._new_id)
+        running = Running(
+            service,
+            journal,
+            views,
+            folder,
+            keys=self._keys,
+            clock=self._clock,
+            new_id=self._new_id,
+            outside={"geocoder": self.settings.geocoder},
+        )
         running.on_commit(lambda position: self._tell_feeds(service.name, position))
         self.running[service.name] = running
 

@@ -39,6 +39,12 @@ class Settings:
     replicas: str = ""
     """FIELDLOOP_REPLICAS: where a gateway finds the services, `intake=URL,URL;dispatcher=URL;…`."""
 
+    geocoder: str = ""
+    """
+    FIELDLOOP_GEOCODER: the search of a Nominatim, `https://maps.example.cn/search`, which locates addresses; without
+    it a request lies where its customer or site is registered.
+    """
+
     url: str = ""
     """FIELDLOOP_URL: the gateway of a running system, for commands that ask it instead of running the services."""
 
@@ -69,6 +75,10 @@ class Settings:
             raise BadSetting(f"FIELDLOOP_PORT is {self.port}: give a port, 1 to 65535, or 0 for any that is free")
         if self.replication < 1:
             raise BadSetting(f"FIELDLOOP_REPLICATION is {self.replication}: give 1 or more")
+        if self.geocoder and not self.geocoder.startswith(("http://", "https://")):
+            raise BadSetting(
+                f"FIELDLOOP_GEOCODER is {self.geocoder!r}: give an address, as https://maps.example.cn/search"
+            )
         for name, url in {"FIELDLOOP_URL": self.url, "FIELDLOOP_GATEWAY": self.gateway}.items():
             if url and not url.startswith(("http://", "https://")):
                 raise BadSetting(f"{name} is {url!r}: give the address of a gateway, as http://127.0.0.1:8080")

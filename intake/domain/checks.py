@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from contracts.intake import (
     DAY_S,
@@ -24,6 +24,7 @@ from intake.domain.register import (
     Site,
     customer_stream,
     device_stream,
+    rounded,
     site_stream,
     type_stream,
     version_of,
@@ -57,6 +58,8 @@ class Given:
     device_model: str = ""
     device_site_id: str = ""
     """As the register's view had them: whose streams were read."""
+    spots: tuple[tuple[int, int], ...] = ()
+    """Where a map has the address."""
     type_version: int = 0
     """The version of its type that it keeps; 0 takes the newest."""
     model_version: int = 0
@@ -101,6 +104,10 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
         missing.append(Lack("fault", *words))
     division, lack = _where(given.address, place)
     missing += [lack] if lack else []
+    spot = given.spots[0] if given.address and given.spots else None
+    if spot and not lack and _apart(given.spots):
+        words = "the map has it in places far from each other: write it in full", "地图上有多处相距较远的匹配，请写完整"
+        missing.append(Lack("address", *words))
     if kind and len(given.description.strip()) < kind.min_description:
         least = kind.min_description
         missing.append(Lack("description", f"at least {least} characters", f"描述至少 {least} 个字符"))
@@ -153,8 +160,9 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
         impact=given.impact,
         duration_s=takes.duration_s or kind.duration_s,
         region=place.region,
-        lat_udeg=place.lat_udeg,
-        lon_udeg=place.lon_udeg,
+        lat_udeg=rounded(spot[0]) if spot else place.lat_udeg,
+        lon_udeg=rounded(spot[1]) if spot else place.lon_udeg,
+        located=spot is not None,
         description=given.description,
         kind=kind.kind,
         needs_visit=kind.needs_visit,
@@ -212,6 +220,14 @@ def _where(address: str, place: Customer | Site | None) -> tuple[str, Lack | Non
         )
         return "", Lack("address", *words)
     return division.code, None
+
+
+ONE_PLACE_UDEG: Final = 10_000
+"""What a map has of one address lies no farther apart than this, some 1 km: the segments of one street."""
+
+
+def _apart(spots: Sequence[tuple[int, int]]) -> bool:
+    return any(max(axis) - min(axis) > ONE_PLACE_UDEG for axis in zip(*spots, strict=True))
 
 
 def _line(field: str, words: str) -> str:

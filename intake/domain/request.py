@@ -211,6 +211,7 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 wished_engineer_id=command.wished_engineer_id or known.wished_engineer_id,
                 device_model=command.device_model,
                 device_site_id=command.device_site_id,
+                spots=command.spots,
                 model_version=0 if "device_id" in changed else known.model_version,
                 type_version=0 if "request_type" in changed else known.type_version,
             )

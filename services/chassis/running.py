@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -67,6 +68,7 @@ class Running:
         keys: Keys,
         clock: Clock,
         new_id: Ids,
+        outside: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.service, self.name = service, service.name
         self.folder = folder
@@ -74,6 +76,8 @@ class Running:
         self.journal, self.views = journal, views
         """The journal to read from, and the views."""
         self.keys, self._clock, self.new_id = keys, clock, new_id
+        self.outside = outside
+        """Addresses of what lies outside, by name, as the operator has set them."""
         self._incarnation = 1
         self._committed: list[Callable[[int], None]] = []
         self._grown: asyncio.Future[None] | None = None
