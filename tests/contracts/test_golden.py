@@ -28,13 +28,21 @@ def test_there_is_a_release():
     assert RELEASES
 
 
+def as_then(now, then):
+    """Without the fields that came later, also within what an event holds: those may be added."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return {name: as_then(now.get(name), value) for name, value in then.items()}
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [as_then(*pair) for pair in zip(now, then, strict=True)]
+    return now
+
+
 @pytest.mark.parametrize("release", RELEASES)
 class TestARelease:
     def test_its_facts_are_found_in_its_records(self, release):
         read = [golden.expected(record) for record in records(release)]
         for then, now in zip(loaded(release, "expected"), read, strict=True):
-            fields = {name: now["fields"].get(name) for name in then["fields"]}
-            assert {**now, "fields": fields} == then, f"{then['type']} of {release} reads otherwise today"
+            assert as_then(now, then) == then, f"{then['type']} of {release} reads otherwise today"
 
     def test_nothing_of_its_envelopes_is_lost(self, release):
         for record in records(release):
