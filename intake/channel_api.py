@@ -189,6 +189,7 @@ def _channels(api: Api, map_: Geocoder) -> APIRouter:
         call: Call = command("agent", "operator"),
         request_type: str = Query("", max_length=100, description="What this mailbox is for; empty if for anything."),
     ) -> MailTaken:
+        call.came_by("email")
         try:
             letter = letter_of(await call.body())
         except NoMail as error:

@@ -93,7 +93,7 @@ def run(folder, story):
 
 
 async def post(it, content, path="/v1/channels/email?request_type=repair"):
-    headers = {"Content-Type": "message/rfc822", "Fieldloop-Channel": "email"}
+    headers = {"Content-Type": "message/rfc822", "Fieldloop-Channel": "web"}
     return await it.call("relay", "operator", "POST", path, content=content, headers=headers)
 
 

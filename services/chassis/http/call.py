@@ -43,6 +43,7 @@ class Call:
         self._principal = principal
         self._asked = 0
         self._made: list[str] = []
+        self._came_by = ""
         self._now: datetime | None = None
         self._hash = b""
         self._key: str | None = None
@@ -61,12 +62,18 @@ class Call:
 
         For staff the header goes first: an agent records what came over the hotline with the token of the desk.
         """
+        if self._came_by:
+            return self._came_by
         mine, said = self._principal.channel, self._request.headers.get(CHANNEL, "")
         if said and said not in CHANNELS:
             raise Problem("channel.unknown", channel=said, known=list(CHANNELS))
         if mine and (not said or self.role in ONLY_THEIR_OWN):
             return mine
         return said or "api"
+
+    def came_by(self, channel: str) -> None:
+        """For a route that is one channel's own, whatever client brings what came by it."""
+        self._came_by = channel
 
     @property
     def now(self) -> datetime:
