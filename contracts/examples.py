@@ -226,7 +226,14 @@ _ALL: Final[tuple[Event, ...]] = (
         lon_udeg=125_289_000,
     ),
     intake.DeviceRegistered(
-        device_id=DEVICE, customer_id=CUSTOMER, model=MODEL, serial="SN-520-0001", skill="cooling", site_id="SITE-1"
+        device_id=DEVICE,
+        customer_id=CUSTOMER,
+        model=MODEL,
+        serial="SN-520-0001",
+        skill="cooling",
+        site_id="SITE-1",
+        source="crm",
+        source_version=3,
     ),
     intake.DeviceModelDefined(
         model=MODEL,

@@ -455,6 +455,9 @@ class DeviceRegistered(Event, frozen=True, kw_only=True):
     """What an engineer must be able to do to work on this model."""
     site_id: str = ""
     """The customer's site where it stands; empty for the customer's own place."""
+    source: str = ""
+    source_version: NonNegative = 0
+    """As in CustomerRegistered."""
 
 
 @belongs_to("device-model", of="model")

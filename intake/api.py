@@ -46,7 +46,7 @@ from intake.domain.register import customer_stream, device_stream, site_stream, 
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
-from intake.register_api import ADDRESSABLE, STAFF, CustomerView, NewCustomer, customer_view
+from intake.register_api import ADDRESSABLE, STAFF, CustomerView, NewCustomer, NewDevice, customer_view
 from services.chassis.clock import at_micros, micros
 from services.chassis.http import (
     Accepted,
@@ -234,15 +234,6 @@ class SiteView(Body):
     region: str
     lat_udeg: int
     lon_udeg: int
-
-
-class NewDevice(Body):
-    device_id: str = Field("", max_length=100, pattern=ADDRESSABLE)
-    customer_id: str = Field(max_length=100)
-    model: str = Field(min_length=1, max_length=100)
-    serial: str = Field(min_length=1, max_length=100)
-    skill: str = Field(min_length=1, max_length=100)
-    site_id: str = Field("", max_length=100, description="The customer's site where it stands.")
 
 
 class SheetCustomer(NewCustomer):

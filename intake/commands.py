@@ -203,6 +203,9 @@ class RegisterDevice(Command):
     serial: str = Field(min_length=1, max_length=100)
     skill: str = Field(min_length=1, max_length=100)
     site_id: str = Field("", max_length=100)
+    source: str = Field("", max_length=40)
+    source_version: int = Field(0, ge=0)
+    """As of a customer."""
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from contracts.intake import CheckDigit, CustomerKind
 from contracts.problems import Rejected
 from intake.channel_api import indexes
-from intake.commands import UDEG, DefineDeviceModel, FaultOf, RegisterCustomer
+from intake.commands import UDEG, DefineDeviceModel, FaultOf, RegisterCustomer, RegisterDevice
 from intake.domain.models import model_stream
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS
 from services.chassis.http import Accepted, Body, Call, Limit, Page, Problem, ServiceRouter, absent, command, query
@@ -72,17 +72,36 @@ class SyncedCustomer(NewCustomer):
     )
 
 
+class NewDevice(Body):
+    device_id: str = Field("", max_length=100, pattern=ADDRESSABLE)
+    customer_id: str = Field(max_length=100)
+    model: str = Field(min_length=1, max_length=100)
+    serial: str = Field(min_length=1, max_length=100)
+    skill: str = Field(min_length=1, max_length=100)
+    site_id: str = Field("", max_length=100, description="The customer's site where it stands.")
+
+
+class SyncedDevice(NewDevice):
+    """A device as another system has it now."""
+
+    device_id: str = Field(min_length=1, max_length=100, pattern=ADDRESSABLE)
+    source_version: int = Field(ge=1, le=2**53, description="As of a customer.")
+
+
 class Sync(Body):
-    """What another system knows of customers. It may be sent again, and in any order: the newest version stays."""
+    """What another system knows. It may be sent again, and in any order: the newest version stays."""
 
     source: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$", examples=["salesforce"])
-    customers: list[SyncedCustomer] = Field(min_length=1, max_length=500)
+    customers: list[SyncedCustomer] = Field([], max_length=500)
+    devices: list[SyncedDevice] = Field([], max_length=500, description="They come after the customers.")
 
 
 class Synced(BaseModel):
     """What became of one of them; `problem` is a whole problem document where it was refused."""
 
-    customer_id: str
+    kind: str
+    """`customer` or `device`."""
+    id: str
     outcome: str
     """`recorded`; `unchanged`: this version is known; `stale`: a newer one is; `refused`."""
     problem: dict[str, Any] | None = None
@@ -135,24 +154,31 @@ def _customers(api: Api) -> APIRouter:
         page = await call.page(rows, order_by=[table.c.customer_id], cursor=cursor, limit=limit)
         return page.map(lambda row: customer_view(row, call))
 
-    @router.post("/sync", summary="Take over what a CRM knows of customers; what is older than what is known stays out")
+    @router.post("/sync", summary="Take over what a CRM knows; what is older than what is known stays out")
     async def sync(body: Sync, call: Call = command("operator", "partner")) -> list[Synced]:
-        async def one(said: SyncedCustomer) -> Synced:
-            facts = said.model_dump() | await indexes(call, said.phone, said.email)
-            asked = RegisterCustomer(**facts, source=body.source)
-            name = f"sync/{body.source}/{said.customer_id}/{said.source_version}"
+        async def one(kind: str, id: str, said: SyncedCustomer | SyncedDevice) -> Synced:
+            name = f"sync/{kind}/{body.source}/{id}/{said.source_version}"
             try:
-                answer = await call.ask(asked, item=(name, said))
+                answer = await call.ask(await _as_command(said, body.source, call), item=(name, said))
             except (Rejected, Problem) as no:
-                outcome = "stale" if no.code == "customer.stale" else "refused"
-                return Synced(customer_id=said.customer_id, outcome=outcome, problem=call.said(no.code, no.facts))
+                outcome = "stale" if no.code.endswith(".stale") else "refused"
+                return Synced(kind=kind, id=id, outcome=outcome, problem=call.said(no.code, no.facts))
             recorded = answer.events and not answer.repeated
-            return Synced(customer_id=said.customer_id, outcome="recorded" if recorded else "unchanged")
+            return Synced(kind=kind, id=id, outcome="recorded" if recorded else "unchanged")
 
-        # One after the other: two versions of one customer may be in one call.
-        return [await one(said) for said in body.customers]
+        # One after the other: two versions of one customer may be in one call, and a device follows its customer.
+        customers = [await one("customer", said.customer_id, said) for said in body.customers]
+        return customers + [await one("device", said.device_id, said) for said in body.devices]
 
     return router
+
+
+async def _as_command(
+    said: SyncedCustomer | SyncedDevice, source: str, call: Call
+) -> RegisterCustomer | RegisterDevice:
+    if isinstance(said, SyncedDevice):
+        return RegisterDevice(**said.model_dump(), source=source)
+    return RegisterCustomer(**said.model_dump() | await indexes(call, said.phone, said.email), source=source)
 
 
 def _models(api: Api) -> APIRouter:

@@ -19,6 +19,16 @@ def rounded(udeg: int) -> int:
     return round(udeg / 1_000) * 1_000
 
 
+Counted = tuple[tuple[str, int], ...]
+"""How far each system that keeps something up has counted its changes."""
+
+
+def counted_by(counted: Counted, event: CustomerEvent | DeviceRegistered) -> Counted:
+    if not event.source:
+        return counted
+    return tuple(sorted((dict(counted) | {event.source: event.source_version}).items()))
+
+
 @dataclass(frozen=True)
 class Customer:
     """A customer as intake needs her: where service is wanted. None of it is personal."""
@@ -26,8 +36,7 @@ class Customer:
     region: str
     lat_udeg: int
     lon_udeg: int
-    counted: tuple[tuple[str, int], ...] = ()
-    """How far each system that keeps the customer up has counted."""
+    counted: Counted = ()
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class Device:
     serial: str
     skill: str
     site_id: str = ""
+    counted: Counted = ()
 
 
 @dataclass(frozen=True)
@@ -83,10 +93,8 @@ def register_customer(customer: Customer | None, command: RegisterCustomer) -> l
 
 
 def evolve_customer(customer: Customer | None, event: CustomerEvent) -> Customer:
-    counted = dict(customer.counted) if customer else {}
-    if event.source:
-        counted[event.source] = event.source_version
-    return Customer(event.region, event.lat_udeg, event.lon_udeg, tuple(sorted(counted.items())))
+    counted = counted_by(customer.counted if customer else (), event)
+    return Customer(event.region, event.lat_udeg, event.lon_udeg, counted)
 
 
 def site_stream(site_id: str) -> str:
@@ -124,7 +132,16 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
     if command.site_id and (site is None or site.customer_id != command.customer_id):
         raise Rejected("site.not-this-customers", site_id=command.site_id, customer_id=command.customer_id)
     event = DeviceRegistered(**command.model_dump())
-    if known == evolve_device(None, event):
+    counted = dict(known.counted).get(command.source, 0) if known else 0
+    if command.source and command.source_version < counted:
+        raise Rejected(
+            "device.stale",
+            device_id=command.device_id,
+            source=command.source,
+            version=command.source_version,
+            known=counted,
+        )
+    if known is not None and known == evolve_device(known, event):
         return []
     if known is not None and known.serial != command.serial:
         raise Rejected("device.serial-changed", device_id=command.device_id, serial=known.serial)
@@ -134,8 +151,9 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
     return [event]
 
 
-def evolve_device(_: Device | None, event: DeviceRegistered) -> Device:
-    return Device(event.customer_id, event.model, event.serial, event.skill, event.site_id)
+def evolve_device(device: Device | None, event: DeviceRegistered) -> Device:
+    counted = counted_by(device.counted if device else (), event)
+    return Device(event.customer_id, event.model, event.serial, event.skill, event.site_id, counted)
 
 
 def serial_of(event: DeviceRegistered) -> list[Claim]:

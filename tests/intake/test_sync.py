@@ -24,8 +24,8 @@ def as_of(version, customer_id="crm-1", **changes):
     return {"customer_id": customer_id, "source_version": version, **SENT, "name": f"v{version}", **changes}
 
 
-async def sync(it, *customers, source="crm", language="en"):
-    body, headers = {"source": source, "customers": customers}, {"Accept-Language": language}
+async def sync(it, *customers, devices=(), source="crm", language="en"):
+    body, headers = {"source": source, "customers": customers, "devices": devices}, {"Accept-Language": language}
     answer = await it.call("o", "operator", "POST", "/v1/customers/sync", json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -93,6 +93,28 @@ def test_each_system_counts_for_itself_and_a_customer_of_ours_can_be_taken_over(
             ("CustomerUpdated", "crm", 9),
             ("CustomerUpdated", "shop", 1),
         ]
+
+    run(tmp_path, story)
+
+
+def test_a_device_follows_its_customer_and_an_older_version_of_it_stays_out(tmp_path):
+    async def story(it):
+        def washer(version, **changes):
+            facts = {"device_id": "w-1", "customer_id": "crm-1", "model": "XQG", "serial": "W1", "skill": "laundry"}
+            return {**facts, "source_version": version, **changes}
+
+        told = await sync(it, as_of(1), devices=[washer(2), washer(1, model="old"), washer(2)])
+        outcomes = [(one["kind"], one["id"], one["outcome"]) for one in told]
+        assert outcomes == [
+            ("customer", "crm-1", "recorded"),
+            ("device", "w-1", "recorded"),
+            ("device", "w-1", "stale"),
+            ("device", "w-1", "unchanged"),
+        ]
+        assert told[2]["problem"]["code"] == "device.stale"
+        assert (await it.call("a", "agent", "GET", "/v1/devices/w-1")).json()["model"] == "XQG"
+        [nobodys] = await sync(it, devices=[washer(1, device_id="w-2", serial="W2", customer_id="nobody")])
+        assert (nobodys["outcome"], nobodys["problem"]["code"]) == ("refused", "customer.unknown")
 
     run(tmp_path, story)
 
