@@ -147,7 +147,8 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
         raise Rejected("device.serial-changed", device_id=command.device_id, serial=known.serial)
     model = model_of(states[model_stream(command.model)], 0)
     if model and (lack := serial_lack(command.serial, model.serial_pattern, model.serial_check)):
-        raise Rejected("device.serial-wrong", device_id=command.device_id, model=command.model, why=lack.en)
+        about = command.device_id
+        raise Rejected("device.serial-wrong", device_id=about, model=command.model, why=lack.en, why_zh=lack.zh)
     return [event]
 
 

@@ -177,3 +177,15 @@ def test_what_an_engineer_is_under_way_for_is_not_merged_but_another_is_merged_i
         assert merged.json()["events"] == ["RequestMerged"]
 
     run(tmp_path, story)
+
+
+def test_whoever_withdraws_what_was_merged_has_a_request_of_her_own_that_ended(tmp_path):
+    async def story(it):
+        stays, second = await submit(it), await submit(it)
+        path = f"/v1/requests/{second['id']}"
+        await it.call("a", "agent", "POST", f"{path}/merge", json={"into_id": stays["id"]})
+        await it.call("c-1", "customer", "POST", f"{path}/withdraw", json={})
+        told = await request(it, second["id"])
+        assert (told["state"], told["merged_into"]) == ("withdrawn", "")
+
+    run(tmp_path, story)
