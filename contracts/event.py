@@ -39,6 +39,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     KEY: ClassVar[str | None]
     PUBLIC: ClassVar[bool]
     PERSONAL: ClassVar[tuple[tuple[str, str], ...]]
+    JOINS: ClassVar[tuple[str, str] | None]
     AT: ClassVar[str]
 
     def stream(self) -> str:
@@ -66,24 +67,40 @@ class belongs_to:
 
     Its stream is `order/<order_id>`, its partition key `<request_id>`; without `key` the stream is the key.
     `at` names the field that says when it happened. `public=False` keeps the event inside its service.
+    `joins=("request_id", "customer_id")`: what was sealed under the key of the former, while nobody knew who it was
+    about, is about the latter, and is forgotten with her.
     Raises TypeError for a name that is taken or a field that is
     not there, so that a wrong contract fails when it is imported.
     """
 
     def __init__(
-        self, stream: str, *, of: str | tuple[str, ...], key: str | None = None, public: bool = True, at: str = ""
+        self,
+        stream: str,
+        *,
+        of: str | tuple[str, ...],
+        key: str | None = None,
+        public: bool = True,
+        at: str = "",
+        joins: tuple[str, str] | None = None,
     ) -> None:
         self.home = stream, (of,) if isinstance(of, str) else of, key, public, at
+        self.joins = joins
 
     def __call__(self, cls: type[E]) -> type[E]:
         cls.STREAM, cls.OF, cls.KEY, cls.PUBLIC, cls.AT = self.home
+        cls.JOINS = self.joins
         cls.PERSONAL = tuple(
             (name, mark.person)
             for name, hint in get_type_hints(cls, include_extras=True).items()
             for mark in getattr(hint, "__metadata__", ())
             if isinstance(mark, Personal)
         )
-        named = {*cls.OF, *[name for name in (cls.KEY, cls.AT) if name], *(person for _, person in cls.PERSONAL)}
+        named = {
+            *cls.OF,
+            *(cls.JOINS or ()),
+            *[name for name in (cls.KEY, cls.AT) if name],
+            *(person for _, person in cls.PERSONAL),
+        }
         if unknown := named - set(cls.__struct_fields__):
             raise TypeError(f"{cls.__name__} names fields that it does not have: {', '.join(sorted(unknown))}")
         if cls.__name__ in REGISTRY:

@@ -17,6 +17,8 @@ RequestKind = Literal[
 ]
 FieldKind = Literal["text", "integer", "choice", "choices", "yes_no", "date", "phone"]
 SerialCheck = Literal["none", "luhn"]
+CheckDigit = Literal["none", "luhn", "mod11", "mod97", "imei", "ean"]
+"""How the last characters of a serial number follow from the others: `intake/domain/serial.py` has each."""
 
 DAY_S = 24 * 3_600
 
@@ -27,6 +29,13 @@ class Choice(msgspec.Struct, frozen=True):
     value: str
     label: str
     label_zh: str = ""
+
+
+class AskedIf(msgspec.Struct, frozen=True):
+    """A field is asked only where another one, which stands before it, was answered with one of these."""
+
+    field: str
+    values: tuple[str | bool | int, ...]
 
 
 class FormField(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +59,10 @@ class FormField(msgspec.Struct, frozen=True, kw_only=True):
     """For `integer` the smallest value; for `text` the fewest characters."""
     most: int | None = None
     """For `integer` the greatest value; for `text` the most characters."""
+    asked_if: AskedIf | None = None
+    """None: it is always asked. Where it is not asked it must not be answered."""
+    says_fault: bool = False
+    """For one `choice` of a form: its value is the fault class of a request whose device's model names none."""
 
 
 class UrgencyRule(msgspec.Struct, frozen=True):
@@ -65,6 +78,21 @@ class UsualPart(msgspec.Struct, frozen=True):
 
     part_id: str
     quantity: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of the fault tree of a device model: what may be wrong with it, and what mending it takes."""
+
+    code: str
+    label: str
+    label_zh: str = ""
+    parent: str = ""
+    """The code of the wider fault that it is a kind of; empty at the top. What is not said here is said there."""
+    skills: tuple[str, ...] = ()
+    """Beside what the device needs anyway."""
+    duration_s: NonNegative = 0
+    """Expected time on site, seconds; 0 leaves it to the wider fault, in the end to the type."""
+    parts: tuple[UsualPart, ...] = ()
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +172,8 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     """The customer's site where service is wanted; empty for the customer's own place."""
     division: str = ""
     """The administrative division of `address`: six digits of GB/T 2260; empty where no address was written."""
+    located: bool = False
+    """The place is that of `address`, as a map has it; else that of the site or the customer as registered."""
     warranty_s: NonNegative = 30 * DAY_S
     """So long after the work was done it is reopened if the fault is back."""
     message_id: str = ""
@@ -151,6 +181,12 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     The channel's own name of the message that this came of, `wechat/8f3…`: it is taken once. Only the first event of a
     request has it.
     """
+    message_digest: Annotated[str, Personal("customer_id")] = ""
+    """SHA-256 of what the message said, by which its repeat is told from another message under its name."""
+    fault_class: str = ""
+    """A code of the fault tree of the device's model, or what the form says; empty where nobody knows."""
+    model_version: NonNegative = 0
+    """The version of the device's model, with its fault tree, that it keeps; 0 where none is defined."""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -184,7 +220,11 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     address: Annotated[str, Personal("customer_id")] = ""
     site_id: str = ""
     message_id: str = ""
-    """As in RequestReceived."""
+    """As in RequestReceived, like those that follow."""
+    message_digest: Annotated[str, Personal("customer_id")] = ""
+    fault_class: str = ""
+    model_version: NonNegative = 0
+    wished_engineer_id: str = ""
     remind_after_s: Positive = DAY_S
     """The customer is reminded when nothing was heard for so long, and once more after as long again."""
     expire_after_s: Positive = 7 * DAY_S
@@ -218,10 +258,13 @@ class RequestExpired(Event, frozen=True, kw_only=True):
     customer_id: str
 
 
-@belongs_to("request", of="request_id", key="request_id")
+@belongs_to("request", of="request_id", key="request_id", joins=("request_id", "customer_id"))
 class RequestSupplemented(Event, frozen=True, kw_only=True):
     """
     Somebody gave what was missing, or corrected what was there. RequestReceived follows when it is complete now.
+
+    What was written before anybody knew whose request it is lies under a key of the request's own; from now on that key
+    is destroyed with the customer's.
 
     Read by: reporting.
     """
@@ -229,6 +272,8 @@ class RequestSupplemented(Event, frozen=True, kw_only=True):
     request_id: str
     customer_id: str
     fields: tuple[str, ...]
+    message_id: str = ""
+    """The channel's own name of the message that it came of, as in RequestReceived; empty for what is no message."""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -349,6 +394,15 @@ class CustomerRegistered(Event, frozen=True, kw_only=True):
     lat_udeg: int
     """Rounded to a thousandth of a degree, in millionths, WGS-84."""
     lon_udeg: int
+    email: Annotated[str, Personal("customer_id")] = ""
+    phone_index: str = ""
+    """A keyed hash of the phone number (services/gateway/persons.py), equal for equal numbers."""
+    email_index: str = ""
+    """The same of the e-mail address."""
+    source: str = ""
+    """The system that this came from, such as a CRM; empty for what was registered here."""
+    source_version: NonNegative = 0
+    """How that system counts the changes of this customer; an older one is not taken any more."""
 
 
 @belongs_to("customer", of="customer_id")
@@ -363,6 +417,12 @@ class CustomerUpdated(Event, frozen=True, kw_only=True):
     region: str
     lat_udeg: int
     lon_udeg: int
+    email: Annotated[str, Personal("customer_id")] = ""
+    phone_index: str = ""
+    email_index: str = ""
+    source: str = ""
+    source_version: NonNegative = 0
+    """Each as in CustomerRegistered."""
 
 
 @belongs_to("site", of="site_id")
@@ -393,6 +453,26 @@ class DeviceRegistered(Event, frozen=True, kw_only=True):
     serial: str
     skill: str
     """What an engineer must be able to do to work on this model."""
+    site_id: str = ""
+    """The customer's site where it stands; empty for the customer's own place."""
+    source: str = ""
+    source_version: NonNegative = 0
+    """As in CustomerRegistered."""
+
+
+@belongs_to("device-model", of="model")
+class DeviceModelDefined(Event, frozen=True, kw_only=True):
+    """One version of what is known of a model of devices: how its serial numbers are made, and its fault tree."""
+
+    model: str
+    model_version: Positive
+    name: str
+    name_zh: str = ""
+    serial_pattern: str = ""
+    """What its serial numbers must match as a whole; a regular expression without groups; empty for any."""
+    serial_check: CheckDigit = "none"
+    faults: tuple[Fault, ...] = ()
+    """A wider fault stands before what it is divided into."""
 
 
 @belongs_to("request-type", of="type_id")
@@ -405,6 +485,11 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     needs_device: bool = True
     skill: str = ""
     """For types without a device; else the device's model decides."""
+    more_skills: tuple[str, ...] = ()
+    """Beside `skill` or that of the device's model."""
+    skill_level: NonNegative = 0
+    certificates: tuple[str, ...] = ()
+    """These two as in RequestReceived."""
     duration_s: Positive = 3_600
     min_description: NonNegative = 0
     """The fewest characters of a description that say something."""
@@ -422,7 +507,7 @@ class RequestTypeDefined(Event, frozen=True, kw_only=True):
     serial_pattern: str = ""
     """What the serial number of a device must match as a whole; a regular expression without groups; empty for any."""
     serial_check: SerialCheck = "none"
-    """`luhn`: its last digit is a check digit by ISO/IEC 7812-1 annex B, as in an IMEI."""
+    """For devices whose model has no rule of its own."""
     remind_after_s: Positive = DAY_S
     """How long an incomplete request waits until its customer is reminded, seconds."""
     expire_after_s: Positive = 7 * DAY_S

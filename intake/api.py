@@ -8,23 +8,27 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from sqlalchemy import or_, select
 
-from contracts.intake import DAY_S, CustomerKind, FormField, Impact, NumberGiven, RequestKind, SerialCheck, Urgency
+from contracts.intake import DAY_S, FormField, Impact, RequestKind, SerialCheck, Urgency
 from contracts.problems import Rejected
+from intake import channel_api, register_api
+from intake.adapters.geocoder import AsSet, Geocoder
 from intake.adapters.packs import packs
 from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
+from intake.channel_api import IntakeApi, answers_of, indexes, supplemented, take
 from intake.commands import (
     UDEG,
     DefineRequestType,
     LoadPack,
     MatrixCell,
     MergeRequest,
+    Name,
     PartUsed,
     Question,
     RegisterCustomer,
@@ -32,19 +36,18 @@ from intake.commands import (
     RegisterSite,
     ReopenRequest,
     ResolveRemotely,
-    SubmitRequest,
-    SupplementRequest,
     UnmergeRequest,
     WithdrawRequest,
 )
+from intake.domain.checks import answers_text
 from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
 from intake.domain.form import schema_of
 from intake.domain.register import customer_stream, device_stream, site_stream, type_stream
-from intake.domain.request import answers_text
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
-from services.chassis.clock import TENANT_ZONE, at_micros, micros
+from intake.register_api import ADDRESSABLE, STAFF, CustomerView, NewCustomer, NewDevice, customer_view
+from services.chassis.clock import at_micros, micros
 from services.chassis.http import (
     Accepted,
     Body,
@@ -59,11 +62,6 @@ from services.chassis.http import (
 )
 from services.chassis.service import Api
 
-ADDRESSABLE = r"^[^/\x00-\x1f]*$"
-"""An id with a slash in it would have no address of its own."""
-
-STAFF = ("agent", "dispatcher", "manager", "auditor")
-
 
 def _short(answers: dict[str, Any]) -> dict[str, Any]:
     if len(answers_text(answers)) > MOST_ANSWERED:
@@ -76,6 +74,9 @@ MOST_ANSWERED = 20_000
 
 Answer = str | bool | int | list[str]
 Answers = Annotated[dict[str, Answer], AfterValidator(_short)]
+
+
+Channel = Literal["web", "app", "wechat", "hotline", "email", "partner", "api"]
 
 
 class NewRequest(Body):
@@ -92,6 +93,8 @@ class NewRequest(Body):
     contact_phone: str = Field("", max_length=40, description="Whom to call on site, if not the customer.")
     site_id: str = Field("", max_length=100, description="Another place of the customer's, where service is wanted.")
     address: str = Field("", max_length=400, description="As people write it, with province, city and district.")
+    fault: str = Field("", max_length=60, description="A code of the fault tree of the device's model.")
+    wished_engineer_id: str = Field("", max_length=100, description="Whom the customer wishes for, if she can do it.")
     message_id: str = Field(
         "", max_length=150, description="The channel's own name of the message; its repeat gets the first answer."
     )
@@ -109,6 +112,8 @@ class Supplement(Body):
     contact_phone: str = Field("", max_length=40)
     address: str = Field("", max_length=400)
     site_id: str = Field("", max_length=100)
+    fault: str = Field("", max_length=60)
+    wished_engineer_id: str = Field("", max_length=100)
 
 
 class Withdrawal(Body):
@@ -136,6 +141,7 @@ class Candidate(BaseModel):
     customer_id: str
     device_id: str
     request_type: str
+    fault_class: str
     submitted_at: datetime
     score: int
     """Of 100."""
@@ -174,6 +180,10 @@ class RequestView(Body):
     """`field: what is wrong with it`."""
     missing_zh: list[str]
     channel: str
+    fault_class: str
+    """A code of the fault tree of the device's model, or what the form says."""
+    model_version: int
+    wished_engineer_id: str
     outcome: str
     action: str
     """What an agent did who solved it from the desk."""
@@ -206,31 +216,6 @@ class Progress(Body):
     steps: dict[str, datetime]
 
 
-class NewCustomer(Body):
-    customer_id: str = Field(
-        "", max_length=100, pattern=ADDRESSABLE, description="The number in your CRM; without one we make one."
-    )
-    name: str = Field(min_length=1, max_length=200)
-    phone: str = Field(min_length=5, max_length=40)
-    street: str = Field("", max_length=400)
-    kind: CustomerKind = "person"
-    region: str = Field(min_length=1, max_length=100)
-    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG, description="Millionths of a degree, WGS-84")
-    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
-
-
-class CustomerView(Body):
-    customer_id: str
-    version: int
-    name: str
-    phone: str
-    street: str
-    kind: str
-    region: str
-    lat_udeg: int
-    lon_udeg: int
-
-
 class NewSite(Body):
     site_id: str = Field("", max_length=100, pattern=ADDRESSABLE)
     name: str = Field(min_length=1, max_length=200)
@@ -249,14 +234,6 @@ class SiteView(Body):
     region: str
     lat_udeg: int
     lon_udeg: int
-
-
-class NewDevice(Body):
-    device_id: str = Field("", max_length=100, pattern=ADDRESSABLE)
-    customer_id: str = Field(max_length=100)
-    model: str = Field(min_length=1, max_length=100)
-    serial: str = Field(min_length=1, max_length=100)
-    skill: str = Field(min_length=1, max_length=100)
 
 
 class SheetCustomer(NewCustomer):
@@ -278,6 +255,7 @@ class DeviceView(Body):
     model: str
     serial: str
     skill: str
+    site_id: str
 
 
 class PartInside(BaseModel):
@@ -287,6 +265,17 @@ class PartInside(BaseModel):
     place_id: str
     """Where it was taken from."""
     quantity: int
+    serials: list[str] = []
+    """Of the pieces, where they have any and were read."""
+    old_returned: int = 0
+    """Old pieces that came out of the device."""
+
+
+class PhotoOf(BaseModel):
+    """A picture that the engineer took; `/v1/visits/<visit_id>/photos/<photo_id>` has it."""
+
+    photo_id: str
+    moment: str
 
 
 class VisitRecord(BaseModel):
@@ -302,6 +291,7 @@ class VisitRecord(BaseModel):
     record: str
     """What was found and done, in the engineer's words."""
     parts: list[PartInside]
+    photos: list[PhotoOf]
     rating: int | None
 
 
@@ -316,6 +306,7 @@ class ServedRequest(BaseModel):
     outcome: str
     submitted_at: datetime
     reopenings: int
+    fault_class: str
     visits: list[VisitRecord]
 
 
@@ -324,6 +315,8 @@ class DeviceLife(BaseModel):
 
     device: DeviceView
     requests: list[ServedRequest]
+    last_engineer_id: str
+    """Who came last; empty where nobody has come yet."""
     visits_completed: int
     parts: dict[str, int]
     """Pieces that went in, by part."""
@@ -339,6 +332,9 @@ class TypeDefinition(Body):
     name: str = Field(min_length=1, max_length=200)
     needs_device: bool = True
     skill: str = Field("", max_length=100)
+    more_skills: list[Name] = Field([], max_length=20, description="Beside that, or beside what the device needs.")
+    skill_level: int = Field(0, ge=0, le=100)
+    certificates: list[Name] = Field([], max_length=20)
     duration_s: int = Field(3_600, ge=60, le=7 * 24 * 3_600)
     min_description: int = Field(0, ge=0, le=500)
     name_zh: str = Field("", max_length=200)
@@ -352,6 +348,9 @@ class TypeDefinition(Body):
     serial_check: SerialCheck = "none"
     remind_after_s: int = Field(DAY_S, ge=60, le=30 * DAY_S, description="An incomplete request is reminded, twice.")
     expire_after_s: int = Field(7 * DAY_S, ge=60, le=90 * DAY_S, description="An incomplete request is given up.")
+    warranty_s: int = Field(
+        30 * DAY_S, ge=0, le=3_660 * DAY_S, description="So long it is reopened if the fault is back."
+    )
 
 
 class TypeView(TypeDefinition):
@@ -374,8 +373,11 @@ class PackView(Body):
     types: list[str]
 
 
+STORED_AS_TEXT = ("form", "urgency_matrix", "usual_parts", "more_skills", "certificates")
+
+
 def _type_view(row: Mapping[str, Any]) -> TypeView:
-    several = {name: json.loads(row[name]) for name in ("form", "urgency_matrix", "usual_parts")}
+    several = {name: json.loads(row[name]) for name in STORED_AS_TEXT}
     schema = schema_of(msgspec.json.decode(row["form"], type=tuple[FormField, ...]))
     plain = {name: row[name] for name in TypeView.model_fields if name not in {*several, "answers_schema"}}
     return TypeView(**plain, **several, answers_schema=dict(schema))
@@ -392,15 +394,9 @@ def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
         facts["customer_id"] = ""
     text = call.open(row["description"])
     lines = {name: row[name].split("\n") if row[name] else [] for name in ("missing", "missing_zh")}
-    opened = {"description": text, "answers": _answers(row, call)}
+    opened = {"description": text, "answers": answers_of(row, call)}
     opened |= {name: call.open(row[name]) for name in ("contact_phone", "address", "action")}
     return RequestView(**facts | times | lines | opened)
-
-
-def _answers(row: Mapping[str, Any], call: Call) -> dict[str, Any]:
-    """Of a forgotten person, none."""
-    found: dict[str, Any] = json.loads(call.open(row["answers"]) or "{}")
-    return found
 
 
 def _progress(row: Mapping[str, Any]) -> Progress:
@@ -411,15 +407,17 @@ def _progress(row: Mapping[str, Any]) -> Progress:
 
 
 def routes(api: Api) -> APIRouter:
-    router = APIRouter()
-    router.include_router(_requests(api))
+    router, map_ = APIRouter(), AsSet(lambda: cast("IntakeApi", api).outside)
+    router.include_router(channel_api.routes(api, map_))
+    router.include_router(_requests(api, map_))
+    router.include_router(register_api.routes(api))
     router.include_router(_customers(api))
     router.include_router(_devices(api))
     router.include_router(_request_types(api))
     return router
 
 
-def _requests(api: Api) -> APIRouter:
+def _requests(api: Api, map_: Geocoder) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/requests", tags=["requests"])
     table = REQUESTS.table
 
@@ -429,46 +427,22 @@ def _requests(api: Api) -> APIRouter:
             raise absent("request", request_id)
         return row
 
-    async def device_of(serial: str, device_id: str, call: Call) -> str:
-        """The device that the register knows by a serial number, where no other is named."""
-        if not serial or device_id:
-            return device_id
-        row = await call.one(select(DEVICES.table).where(DEVICES.table.c.serial == serial))
-        return row["device_id"] if row else ""
-
     @router.post("", status_code=201, summary="Submit a request")
     async def submit(body: NewRequest, call: Call = command("customer", "agent", "partner")) -> Accepted:
         request_id = call.new_id()
         # Until somebody says who asks, what was written of them is sealed under a key of this request's own.
         asked_for = call.person_id if call.role == "customer" else body.customer_id or request_id
-        day = call.now.astimezone(TENANT_ZONE).date().isoformat()
         facts = body.model_dump() | {"customer_id": asked_for}
         if call.role == "customer":
             facts["impact"] = "medium"
-        facts["device_id"] = await device_of(body.serial, body.device_id, call)
-        # Whoever is not staff names messages of their own, so that nobody takes the name of another's.
-        names = [call.channel, call.person_id, body.message_id]
-        facts["message_id"] = "/".join([name for name in names if name]) if body.message_id else ""
-        try:
-            answer = await call.ask(SubmitRequest(request_id=request_id, day=day, **facts))
-        except Rejected as no:
-            if no.code != "channel-message.taken":
-                raise
-            return await first_answer(str(no.facts["owner"]), call)
-        return Accepted.of(answer, id=request_id)
-
-    async def first_answer(request_id: str, call: Call) -> Accepted:
-        """The answer that the first of a repeated message was given. What is another person's stays hidden."""
-        row = await call.one(select(table).where(table.c.request_id == request_id))
-        if row is None or not (call.role != "customer" or call.owns(row["customer_id"])):
-            raise Rejected("channel-message.taken")
-        events = (NumberGiven.__name__, row["first_event"])
-        return Accepted(id=request_id, position=row["first_position"], version=1, events=events)
+        return await take(call, map_, request_id, facts, body.model_dump_json(exclude={"message_id"}))
 
     @router.get("", summary="Requests, the newest first")
     async def some(
         call: Call = query("customer", *STAFF),
         state: str | None = None,
+        channel: Channel | None = None,
+        kind: RequestKind | None = None,
         customer_id: str | None = None,
         cursor: str | None = None,
         limit: Limit = 50,
@@ -476,6 +450,10 @@ def _requests(api: Api) -> APIRouter:
         rows = select(table).where(table.c.number != "")
         if state:
             rows = rows.where(table.c.state == state)
+        if channel:
+            rows = rows.where(table.c.channel == channel)
+        if kind:
+            rows = rows.where(table.c.kind == kind)
         if call.role == "customer" or customer_id:
             rows = rows.where(table.c.customer_id == (call.person_id if call.role == "customer" else customer_id))
         order = [table.c.submitted_at.desc(), table.c.request_id]
@@ -488,6 +466,7 @@ def _requests(api: Api) -> APIRouter:
         customer_id: str = "",
         device_id: str = "",
         request_type: str = "",
+        fault: str = "",
         window_h: Annotated[int, Query(ge=1, le=24 * 90)] = WINDOW // timedelta(hours=1),
         least: Annotated[int, Query(ge=1, le=100)] = LIKELY,
     ) -> list[Candidate]:
@@ -497,6 +476,7 @@ def _requests(api: Api) -> APIRouter:
             device_id,
             who,
             request_type,
+            fault,
             place["lat_udeg"] if place else None,
             place["lon_udeg"] if place else None,
         )
@@ -530,14 +510,8 @@ def _requests(api: Api) -> APIRouter:
     @router.post("/{request_id}/supplement", summary="Give what was missing")
     async def supplement(request_id: str, body: Supplement, call: Call = command("customer", "agent")) -> Accepted:
         row = await own(request_id, call)
-        known: dict[str, Any] = {
-            f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id", "site_id")
-        }
-        known |= {"known_description": call.open(row["description"]), "known_answers": _answers(row, call)}
-        known |= {f"known_{name}": call.open(row[name]) for name in ("contact_phone", "address")}
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
-        facts["device_id"] = await device_of(body.serial, body.device_id, call)
-        asked = SupplementRequest(request_id=request_id, **facts, **known)
+        asked = await supplemented(call, map_, row, facts)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
     @router.post("/{request_id}/withdraw", summary="The customer does not want it any more")
@@ -548,14 +522,14 @@ def _requests(api: Api) -> APIRouter:
 
     @router.post("/{request_id}/merge", summary="Let another request stand for this one")
     async def merge(request_id: str, body: Merging, call: Call = command("agent", "dispatcher")) -> Accepted:
-        await own(request_id, call)
-        asked = MergeRequest(request_id=request_id, into_id=body.into_id)
+        row = await own(request_id, call)
+        asked = MergeRequest(request_id=request_id, into_id=body.into_id, under_way=row["under_way"])
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
     @router.post("/{request_id}/unmerge", summary="It was another thing after all")
     async def unmerge(request_id: str, call: Call = command("agent", "dispatcher")) -> Accepted:
-        await own(request_id, call)
-        asked = UnmergeRequest(request_id=request_id)
+        row = await own(request_id, call)
+        asked = UnmergeRequest(request_id=request_id, under_way=row["under_way"])
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
     @router.post("/{request_id}/reopen", summary="The fault is back: go on with it, within the warranty of the work")
@@ -574,9 +548,10 @@ def _requests(api: Api) -> APIRouter:
 
 
 def _candidate(row: Mapping[str, Any], asked: Asked) -> Candidate:
-    other = Asked(row["device_id"], row["customer_id"], row["request_type"], row["lat_udeg"], row["lon_udeg"])
+    told = ("device_id", "customer_id", "request_type", "fault_class", "lat_udeg", "lon_udeg")
+    other = Asked(**{name: row[name] for name in told})
     because = shared(asked, other)
-    names = ("request_id", "number", "state", "customer_id", "device_id", "request_type")
+    names = ("request_id", "number", "state", "customer_id", "device_id", "request_type", "fault_class")
     return Candidate(
         **{name: row[name] for name in names},
         submitted_at=at_micros(row["submitted_at"]),
@@ -630,14 +605,14 @@ async def _imported(call: Call, kind: type[Row], register: Callable[[Row, str], 
         try:
             said = kind(**row.cells)
         except ValidationError as error:
-            return "; ".join([f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()])
+            return call.fields_said([dict(one) for one in error.errors()])
         content = hashlib.sha256(said.model_dump_json().encode()).hexdigest()
         async with gate:
             try:
                 await register(said, f"{kind.__name__}/{content}")
             except Rejected as no:
-                facts = ", ".join([f"{name} {value}" for name, value in no.facts.items()])
-                return f"{no.code}: {facts}"
+                told = call.said(no.code, no.facts)
+                return f"{no.code}: {' '.join([told['title'], told['detail'], told['remedy']]).strip()}"
         return ""
 
     answers = await asyncio.gather(*[one(row) for row in rows])
@@ -656,7 +631,8 @@ def _customers(api: Api) -> APIRouter:
     @router.post("", status_code=201, summary="Register a customer, or say what is known now")
     async def register(body: NewCustomer, call: Call = command("agent", "operator", "partner")) -> Accepted:
         customer_id = body.customer_id or call.new_id()
-        asked = RegisterCustomer(**body.model_dump() | {"customer_id": customer_id})
+        facts = body.model_dump() | await indexes(call, body.phone, body.email)
+        asked = RegisterCustomer(**facts | {"customer_id": customer_id})
         answer = await call.ask(asked, versioned=customer_stream(customer_id))
         return Accepted.of(answer, id=customer_id)
 
@@ -667,7 +643,8 @@ def _customers(api: Api) -> APIRouter:
     )
     async def bring(call: Call = command("agent", "operator")) -> Imported:
         async def one(said: SheetCustomer, key: str) -> None:
-            await call.ask(RegisterCustomer(**said.model_dump()), item=(key, said))
+            facts = said.model_dump() | await indexes(call, said.phone, said.email)
+            await call.ask(RegisterCustomer(**facts), item=(key, said))
 
         return await _imported(call, SheetCustomer, one)
 
@@ -677,8 +654,7 @@ def _customers(api: Api) -> APIRouter:
         if row is None or not call.owns(customer_id):
             raise absent("customer", customer_id)
         call.etag(row["version"])
-        opened = {name: call.open(row[name]) for name in ("name", "phone", "street")}
-        return CustomerView(**{name: row[name] for name in CustomerView.model_fields} | opened)
+        return customer_view(row, call)
 
     async def own(customer_id: str, call: Call) -> None:
         row = await call.one(select(table).where(table.c.customer_id == customer_id))
@@ -796,9 +772,10 @@ def _life(
             "record": call.open(one["record"]),
             "ended_at": at_micros(one["ended_at"]),
             "parts": used,
+            "photos": [PhotoOf(**photo) for photo in json.loads(one["photos"])],
         }
         visits[one["request_id"]].append(VisitRecord(**plain, **opened))
-    names = ("request_id", "number", "request_type", "kind", "state", "outcome", "reopenings")
+    names = ("request_id", "number", "request_type", "kind", "state", "outcome", "reopenings", "fault_class")
     return DeviceLife(
         device=DeviceView(**{name: device[name] for name in DeviceView.model_fields}),
         requests=[
@@ -809,6 +786,7 @@ def _life(
             )
             for one in requests
         ],
+        last_engineer_id=records[-1]["engineer_id"] if records else "",
         visits_completed=sum(1 for one in records if one["ended"] == "completed"),
         parts=dict(sorted(parts.items())),
     )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.intake import (
     DAY_S,
+    AskedIf,
+    CheckDigit,
     Choice,
     CustomerKind,
+    Fault,
     FieldKind,
     FormField,
     Impact,
@@ -45,6 +48,16 @@ class SubmitRequest(Command):
     site_id: str = Field("", max_length=100)
     message_id: str = Field("", max_length=200)
     """`channel/name`: the channel's own name of the message. It is taken once."""
+    message_digest: str = ""
+    """SHA-256 of what the message said."""
+    fault: str = Field("", max_length=60)
+    """A code of the fault tree of the device's model."""
+    wished_engineer_id: str = Field("", max_length=100)
+    device_model: str = ""
+    device_site_id: str = ""
+    """Of the device as the register knows it: these are streams that the decision reads."""
+    spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
+    """Where a map has the address: latitude and longitude in millionths of a degree, the likeliest first."""
     day: str
     """Today in the tenant's zone, for the number."""
 
@@ -63,6 +76,15 @@ class SupplementRequest(Command):
     contact_phone: str = Field("", max_length=40)
     address: str = Field("", max_length=400)
     site_id: str = Field("", max_length=100)
+    fault: str = Field("", max_length=60)
+    wished_engineer_id: str = Field("", max_length=100)
+    device_model: str = ""
+    device_site_id: str = ""
+    """Of the device that is named now, or else that was before."""
+    spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
+    """As in SubmitRequest, of the address that is given now, or else that was before."""
+    message_id: str = Field("", max_length=200)
+    """As in SubmitRequest."""
     known_request_type: str = ""
     known_customer_id: str = ""
     known_device_id: str = ""
@@ -99,12 +121,16 @@ class MergeRequest(Command):
 
     request_id: str
     into_id: str
+    under_way: bool = False
+    """An engineer is on the way, or at work, for it."""
 
 
 class UnmergeRequest(Command):
     """It was another thing after all."""
 
     request_id: str
+    under_way: bool = False
+    """An engineer is still on the way, or at work, for the order that it had."""
 
 
 class ReopenRequest(Command):
@@ -147,6 +173,13 @@ class RegisterCustomer(Command):
     region: str = Field(min_length=1, max_length=100)
     lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
     lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+    email: str = Field("", max_length=254)
+    phone_index: str = ""
+    email_index: str = ""
+    """Keyed hashes of the two, by which a caller is found."""
+    source: str = Field("", max_length=40)
+    source_version: int = Field(0, ge=0)
+    """Where it is kept up elsewhere, and how far that system has counted."""
 
 
 class RegisterSite(Command):
@@ -169,6 +202,14 @@ class RegisterDevice(Command):
     model: str = Field(min_length=1, max_length=100)
     serial: str = Field(min_length=1, max_length=100)
     skill: str = Field(min_length=1, max_length=100)
+    site_id: str = Field("", max_length=100)
+    source: str = Field("", max_length=40)
+    source_version: int = Field(0, ge=0)
+    """As of a customer."""
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+"""Of a skill or a certificate."""
 
 
 class Part(BaseModel):
@@ -183,6 +224,16 @@ class ChoiceOf(Part):
     label_zh: str = Field("", max_length=200)
 
 
+class AskedWhen(Part):
+    """A field is asked only where another one was answered with one of these."""
+
+    field: str = Field(max_length=60)
+    values: tuple[str | bool | int, ...] = Field(max_length=100)
+
+    def of(self) -> AskedIf:
+        return AskedIf(self.field, self.values)
+
+
 class Question(Part):
     """A field of a form."""
 
@@ -195,10 +246,12 @@ class Question(Part):
     pattern: str = Field("", max_length=100)
     least: int | None = Field(None, ge=-(2**53), le=2**53)
     most: int | None = Field(None, ge=-(2**53), le=2**53)
+    asked_if: AskedWhen | None = None
+    says_fault: bool = False
 
     def of(self) -> FormField:
         choices = tuple([Choice(one.value, one.label, one.label_zh) for one in self.choices])
-        return FormField(**dict(self) | {"choices": choices})
+        return FormField(**dict(self) | {"choices": choices, "asked_if": self.asked_if and self.asked_if.of()})
 
 
 class MatrixCell(Part):
@@ -222,6 +275,32 @@ class PartUsed(Part):
         return UsualPart(self.part_id, self.quantity)
 
 
+class FaultOf(Part):
+    """A node of a fault tree."""
+
+    code: str = Field(min_length=1, max_length=60)
+    label: str = Field(min_length=1, max_length=200)
+    label_zh: str = Field("", max_length=200)
+    parent: str = Field("", max_length=60)
+    skills: tuple[Name, ...] = Field((), max_length=20)
+    duration_s: int = Field(0, ge=0, le=7 * 24 * 3_600)
+    parts: tuple[PartUsed, ...] = Field((), max_length=50)
+
+    def of(self) -> Fault:
+        return Fault(**dict(self) | {"parts": tuple([part.of() for part in self.parts])})
+
+
+class DefineDeviceModel(Command):
+    """The next version of a model of devices. Requests that run keep theirs."""
+
+    model: str = Field(min_length=1, max_length=100)
+    name: str = Field(min_length=1, max_length=200)
+    name_zh: str = Field("", max_length=200)
+    serial_pattern: str = Field("", max_length=100)
+    serial_check: CheckDigit = "none"
+    faults: tuple[FaultOf, ...] = Field((), max_length=200)
+
+
 class DefineRequestType(Command):
     """The next version of a kind of request. Requests that run keep theirs."""
 
@@ -229,6 +308,9 @@ class DefineRequestType(Command):
     name: str = Field(min_length=1, max_length=200)
     needs_device: bool = True
     skill: str = ""
+    more_skills: tuple[Name, ...] = Field((), max_length=20)
+    skill_level: int = Field(0, ge=0, le=100)
+    certificates: tuple[Name, ...] = Field((), max_length=20)
     duration_s: int = Field(3_600, ge=60, le=7 * 24 * 3_600)
     min_description: int = Field(0, ge=0, le=500)
     name_zh: str = Field("", max_length=200)

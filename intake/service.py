@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contracts.intake import DeviceRegistered, RequestIncomplete, RequestReceived
+from contracts.intake import DeviceRegistered, RequestIncomplete, RequestReceived, RequestSupplemented
 from intake.api import routes
 from intake.commands import (
     CancelRequest,
     CloseRequest,
+    DefineDeviceModel,
     DefineRequestType,
     ExpireRequest,
     LoadPack,
@@ -23,9 +24,9 @@ from intake.commands import (
     WithdrawRequest,
 )
 from intake.deadlines import ON_TIMER, TIMERS
-from intake.domain import register, request
+from intake.domain import models, register, request
 from intake.policies import POLICIES
-from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
+from intake.projections.registers import CUSTOMERS, DEVICE_MODELS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.journal.rules import Handler, Rules, on_stream
@@ -39,6 +40,7 @@ RULES = Rules(
         register.CUSTOMER,
         register.SITE,
         register.DEVICE,
+        models.DEVICE_MODEL,
         register.REQUEST_TYPE,
     ),
     handlers=(
@@ -48,7 +50,12 @@ RULES = Rules(
             request.submit,
             claims=lambda c: (("channel-message", c.message_id),) if c.message_id else (),
         ),
-        Handler(SupplementRequest, request.supplement_reads, request.supplement),
+        Handler(
+            SupplementRequest,
+            request.supplement_reads,
+            request.supplement,
+            claims=lambda c: (("channel-message", c.message_id),) if c.message_id else (),
+        ),
         on_stream(RemindRequest, lambda c: request.request_stream(c.request_id), request.remind),
         on_stream(ExpireRequest, lambda c: request.request_stream(c.request_id), request.expire),
         Handler(MergeRequest, request.merge_reads, request.merge),
@@ -66,10 +73,11 @@ RULES = Rules(
         ),
         Handler(
             RegisterDevice,
-            lambda c: (register.device_stream(c.device_id), register.customer_stream(c.customer_id)),
+            register.device_reads,
             register.register_device,
             claims=lambda c: (("device-serial", c.serial),),
         ),
+        on_stream(DefineDeviceModel, lambda c: models.model_stream(c.model), models.define_device_model),
         on_stream(DefineRequestType, lambda c: register.type_stream(c.type_id), register.define_request_type),
         Handler(LoadPack, register.load_reads, register.load_pack),
     ),
@@ -77,6 +85,7 @@ RULES = Rules(
         DeviceRegistered: register.serial_of,
         RequestReceived: request.message_of,
         RequestIncomplete: request.message_of,
+        RequestSupplemented: request.message_of,
     },
     timers=TIMERS,
 )
@@ -84,7 +93,7 @@ RULES = Rules(
 service = Service(
     name="intake",
     rules=RULES,
-    views=(REQUESTS, CUSTOMERS, SITES, DEVICES, REQUEST_TYPES, SERVICE_RECORDS),
+    views=(REQUESTS, CUSTOMERS, SITES, DEVICES, DEVICE_MODELS, REQUEST_TYPES, SERVICE_RECORDS),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

@@ -144,6 +144,7 @@ class Host:
             clock=self._clock,
             new_id=self._new_id,
             follower=self._keeper(service.name),
+            outside={"geocoder": self.settings.geocoder},
         )
         running.on_commit(lambda position: self._tell_feeds(service.name, position))
         self.running[service.name] = running

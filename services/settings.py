@@ -42,6 +42,11 @@ class Settings:
     checkpoints: str = ""
     """FIELDLOOP_CHECKPOINTS: where hashes and signed checkpoints of the journals are kept; if left out, `checkpoints`
     in the data folder. Another disk, or one that is written once, keeps them from whoever changes the stores."""
+    geocoder: str = ""
+    """
+    FIELDLOOP_GEOCODER: the search of a Nominatim, `https://maps.example.cn/search`, which locates addresses; without
+    it a request lies where its customer or site is registered.
+    """
 
     url: str = ""
     """FIELDLOOP_URL: the gateway of a running system, for commands that ask it instead of running the services."""
@@ -73,6 +78,10 @@ class Settings:
             raise BadSetting(f"FIELDLOOP_PORT is {self.port}: give a port, 1 to 65535, or 0 for any that is free")
         if self.replication < 1:
             raise BadSetting(f"FIELDLOOP_REPLICATION is {self.replication}: give 1 or more")
+        if self.geocoder and not self.geocoder.startswith(("http://", "https://")):
+            raise BadSetting(
+                f"FIELDLOOP_GEOCODER is {self.geocoder!r}: give an address, as https://maps.example.cn/search"
+            )
         for name, url in {"FIELDLOOP_URL": self.url, "FIELDLOOP_GATEWAY": self.gateway}.items():
             if url and not url.startswith(("http://", "https://")):
                 raise BadSetting(f"{name} is {url!r}: give the address of a gateway, as http://127.0.0.1:8080")

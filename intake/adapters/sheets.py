@@ -30,6 +30,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "型号": "model",
     "序列号": "serial",
     "技能": "skill",
+    "邮箱": "email",
+    "地点编号": "site_id",
 }
 """Headings in Chinese and the fields that they stand for."""
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-WEIGHTS: Final[Mapping[str, int]] = {"device": 40, "customer": 30, "type": 20, "place": 10}
+WEIGHTS: Final[Mapping[str, int]] = {"device": 40, "customer": 25, "type": 20, "fault": 10, "place": 5}
 """What is the same, and its points."""
 
-LIKELY: Final = 50
+LIKELY: Final = 45
 """So many points are worth showing: the same device, and anything else; or the same customer with the same type."""
 
 WINDOW: Final = timedelta(hours=72)
@@ -32,6 +32,7 @@ class Asked:
     device_id: str = ""
     customer_id: str = ""
     request_type: str = ""
+    fault_class: str = ""
     lat_udeg: int | None = None
     lon_udeg: int | None = None
 
@@ -42,6 +43,7 @@ def shared(one: Asked, other: Asked) -> dict[str, int]:
         "device": bool(one.device_id) and one.device_id == other.device_id,
         "customer": bool(one.customer_id) and one.customer_id == other.customer_id,
         "type": bool(one.request_type) and one.request_type == other.request_type,
+        "fault": bool(one.fault_class) and one.fault_class == other.fault_class,
         "place": _near(one.lat_udeg, other.lat_udeg) and _near(one.lon_udeg, other.lon_udeg),
     }
     return {name: WEIGHTS[name] for name, is_same in same.items() if is_same}

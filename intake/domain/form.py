@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, assert_never
+from typing import Any, Final, NamedTuple
 
 import phonenumbers
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from contracts.intake import FieldKind, FormField, SerialCheck
+from contracts.intake import AskedIf, FieldKind, FormField
 from contracts.problems import Rejected
 
 REGION: Final = "CN"
@@ -117,13 +117,33 @@ def _schema_of_field(field: FormField) -> dict[str, Any]:
 
 @lru_cache(512)
 def schema_of(form: tuple[FormField, ...]) -> Mapping[str, Any]:
-    """The JSON Schema of the answers. `x-title-zh` and `x-labels` (English, Chinese) are for who draws the form."""
-    return {
+    """
+    The JSON Schema of the answers. `x-title-zh` and `x-labels` (English, Chinese) are for who draws the form.
+
+    A field that is asked under a condition stands in `allOf` with `if`, `then` and `else`.
+    """
+    schema: dict[str, Any] = {
         "$schema": Draft202012Validator.META_SCHEMA["$id"],
         "type": "object",
         "properties": {field.name: _schema_of_field(field) for field in form},
-        "required": [field.name for field in form if field.required],
+        "required": [field.name for field in form if field.required and field.asked_if is None],
         "additionalProperties": False,
+    }
+    if conditions := [_schema_of_condition(field, field.asked_if) for field in form if field.asked_if is not None]:
+        schema["allOf"] = conditions
+    return schema
+
+
+def _schema_of_condition(field: FormField, asked_if: AskedIf) -> dict[str, Any]:
+    one_of = {"enum": list(asked_if.values)}
+    return {
+        # Of a field with several choices, one of them is enough.
+        "if": {
+            "properties": {asked_if.field: {"anyOf": [one_of, {"type": "array", "contains": one_of}]}},
+            "required": [asked_if.field],
+        },
+        "then": {"required": [field.name] if field.required else []},
+        "else": {"properties": {field.name: {"not": {}}}},
     }
 
 
@@ -157,7 +177,7 @@ def _told(form: Sequence[FormField], error: ValidationError) -> list[Lack]:
     by_name = {field.name: field for field in form}
     given: Any = error.instance
     if error.validator == "required":
-        absent = [field for field in form if field.required and field.name not in given]
+        absent = [by_name[name] for name in error.validator_value if name not in given]
         return [Lack(f"answers.{one.name}", f"{one.label} is missing", f"请填写{_zh(one)}") for one in absent]
     if error.validator == "additionalProperties":
         strange = ", ".join([repr(name) for name in sorted(given.keys() - by_name.keys())])
@@ -169,6 +189,8 @@ def _told(form: Sequence[FormField], error: ValidationError) -> list[Lack]:
 
 def _words(field: FormField, keyword: str) -> tuple[str, str]:
     match keyword:
+        case "not":
+            return "it is not asked here; leave it out", "此处无需填写，请删除"
         case "enum":
             values = ", ".join([choice.value for choice in field.choices])
             return f"choose of {values}", f"请从以下选项中选择：{values}"
@@ -214,34 +236,34 @@ def _zh(field: FormField) -> str:
     return field.label_zh or field.label
 
 
-def has_luhn_digit(serial: str) -> bool:
-    """Whether the last digit is the check digit of the others by ISO/IEC 7812-1 annex B; letters are left out."""
-    digits = [int(one) for one in serial if one in "0123456789"]
-    doubled = [digit if place % 2 == 0 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(reversed(digits))]
-    return len(digits) > 1 and sum(doubled) % 10 == 0
-
-
-def serial_lack(serial: str, pattern: str, check: SerialCheck) -> Lack | None:
-    """What is wrong with a serial number by itself."""
-    if pattern and (len(serial) > LONGEST_MATCHED or not re.fullmatch(pattern, serial)):
-        return Lack("serial", f"a serial number looks like {pattern}", f"序列号格式须为 {pattern}")
-    match check:
-        case "none":
-            return None
-        case "luhn":
-            words = ("its check digit does not fit: a digit was misread", "校验位不符，请核对是否读错数字")
-            return None if has_luhn_digit(serial) else Lack("serial", *words)
-        case _:
-            assert_never(check)
-
-
 def judge(type_id: str, form: Sequence[FormField]) -> None:
     """Raise Rejected for a form that cannot be answered, naming the field and what is wrong with it."""
     seen: set[str] = set()
     for field in form:
-        if fault := _fault(field, seen):
+        if fault := _fault(field, seen) or _fault_of_condition(field, form, seen):
             raise Rejected("request-type.wrong-field", type_id=type_id, field=field.name, why=fault)
         seen.add(field.name)
+
+
+def fault_said(form: Sequence[FormField], answers: Mapping[str, Any]) -> str:
+    """The fault class that the answers name, or the empty string."""
+    return next((str(answers[field.name]) for field in form if field.says_fault and field.name in answers), "")
+
+
+def _fault_of_condition(field: FormField, form: Sequence[FormField], seen: set[str]) -> str:
+    if field.says_fault and (field.kind != "choice" or sum(one.says_fault for one in form) > 1):
+        return "one field of the kind choice says the fault, and no other"
+    if field.asked_if is None:
+        return ""
+    if field.asked_if.field not in seen:
+        return f"it is asked by the answer to {field.asked_if.field!r}, which must stand before it"
+    other = next(one for one in form if one.name == field.asked_if.field)
+    known = {choice.value for choice in other.choices} if other.choices else None
+    if not field.asked_if.values:
+        return "it names no answer by which it is asked"
+    if known is not None and not known.issuperset(field.asked_if.values):
+        return f"{other.name!r} has no such choice"
+    return ""
 
 
 def _fault(field: FormField, seen: set[str]) -> str:

@@ -9,12 +9,24 @@ from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegister
 from contracts.problems import Rejected
 from intake.commands import DefineRequestType, LoadPack, RegisterCustomer, RegisterDevice, RegisterSite
 from intake.domain.form import is_phone, judge, pattern_fault
+from intake.domain.models import model_of, model_stream
+from intake.domain.serial import serial_lack
 from services.chassis.journal.rules import Claim, States, Stream
 
 
 def rounded(udeg: int) -> int:
     """A thousandth of a degree, about 100 m: near enough to drive there, too coarse to name a household."""
     return round(udeg / 1_000) * 1_000
+
+
+Counted = tuple[tuple[str, int], ...]
+"""How far each system that keeps something up has counted its changes."""
+
+
+def counted_by(counted: Counted, event: CustomerEvent | DeviceRegistered) -> Counted:
+    if not event.source:
+        return counted
+    return tuple(sorted((dict(counted) | {event.source: event.source_version}).items()))
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,7 @@ class Customer:
     region: str
     lat_udeg: int
     lon_udeg: int
+    counted: Counted = ()
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,8 @@ class Device:
     model: str
     serial: str
     skill: str
+    site_id: str = ""
+    counted: Counted = ()
 
 
 @dataclass(frozen=True)
@@ -62,12 +77,24 @@ def type_stream(type_id: str) -> str:
 def register_customer(customer: Customer | None, command: RegisterCustomer) -> list[Event]:
     if not is_phone(command.phone):
         raise Rejected("customer.phone-wrong", customer_id=command.customer_id)
+    counted = dict(customer.counted).get(command.source, 0) if customer else 0
+    if command.source and command.source_version < counted:
+        raise Rejected(
+            "customer.stale",
+            customer_id=command.customer_id,
+            source=command.source,
+            version=command.source_version,
+            known=counted,
+        )
+    if command.source and customer is not None and command.source_version == counted:
+        return []
     facts = command.model_dump() | {"lat_udeg": rounded(command.lat_udeg), "lon_udeg": rounded(command.lon_udeg)}
     return [CustomerRegistered(**facts) if customer is None else CustomerUpdated(**facts)]
 
 
-def evolve_customer(_: Customer | None, event: CustomerEvent) -> Customer:
-    return Customer(event.region, event.lat_udeg, event.lon_udeg)
+def evolve_customer(customer: Customer | None, event: CustomerEvent) -> Customer:
+    counted = counted_by(customer.counted if customer else (), event)
+    return Customer(event.region, event.lat_udeg, event.lon_udeg, counted)
 
 
 def site_stream(site_id: str) -> str:
@@ -88,20 +115,46 @@ def evolve_site(_: Site | None, event: SiteRegistered) -> Site:
     return Site(event.customer_id, event.region, event.lat_udeg, event.lon_udeg)
 
 
+def device_reads(command: RegisterDevice) -> tuple[str, ...]:
+    return (
+        device_stream(command.device_id),
+        customer_stream(command.customer_id),
+        site_stream(command.site_id),
+        model_stream(command.model),
+    )
+
+
 def register_device(states: States, command: RegisterDevice) -> list[Event]:
     if states[customer_stream(command.customer_id)] is None:
         raise Rejected("customer.unknown", customer_id=command.customer_id)
     known: Device | None = states[device_stream(command.device_id)]
+    site: Site | None = states[site_stream(command.site_id)]
+    if command.site_id and (site is None or site.customer_id != command.customer_id):
+        raise Rejected("site.not-this-customers", site_id=command.site_id, customer_id=command.customer_id)
     event = DeviceRegistered(**command.model_dump())
-    if known == evolve_device(None, event):
+    counted = dict(known.counted).get(command.source, 0) if known else 0
+    if command.source and command.source_version < counted:
+        raise Rejected(
+            "device.stale",
+            device_id=command.device_id,
+            source=command.source,
+            version=command.source_version,
+            known=counted,
+        )
+    if known is not None and known == evolve_device(known, event):
         return []
     if known is not None and known.serial != command.serial:
         raise Rejected("device.serial-changed", device_id=command.device_id, serial=known.serial)
+    model = model_of(states[model_stream(command.model)], 0)
+    if model and (lack := serial_lack(command.serial, model.serial_pattern, model.serial_check)):
+        about = command.device_id
+        raise Rejected("device.serial-wrong", device_id=about, model=command.model, why=lack.en, why_zh=lack.zh)
     return [event]
 
 
-def evolve_device(_: Device | None, event: DeviceRegistered) -> Device:
-    return Device(event.customer_id, event.model, event.serial, event.skill)
+def evolve_device(device: Device | None, event: DeviceRegistered) -> Device:
+    counted = counted_by(device.counted if device else (), event)
+    return Device(event.customer_id, event.model, event.serial, event.skill, event.site_id, counted)
 
 
 def serial_of(event: DeviceRegistered) -> list[Claim]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from contracts.event import Event
 from contracts.intake import (
-    DAY_S,
     Impact,
     NumberGiven,
     RequestCancelled,
@@ -23,7 +20,6 @@ from contracts.intake import (
     RequestReopened,
     RequestResolvedRemotely,
     RequestSupplemented,
-    RequestTypeDefined,
     RequestUnmerged,
     RequestWithdrawn,
     Urgency,
@@ -43,18 +39,9 @@ from intake.commands import (
     UnmergeRequest,
     WithdrawRequest,
 )
-from intake.domain.address import parse
-from intake.domain.form import Lack, is_phone, lacks, serial_lack
-from intake.domain.register import (
-    Customer,
-    Device,
-    Site,
-    customer_stream,
-    device_stream,
-    site_stream,
-    type_stream,
-    version_of,
-)
+from intake.domain.checks import Given, check
+from intake.domain.models import model_stream
+from intake.domain.register import customer_stream, device_stream, site_stream, type_stream
 from services.chassis.journal.rules import Claim, States, Stream
 
 
@@ -77,6 +64,9 @@ class Incomplete:
     impact: Impact
     remind_after_s: int
     expire_after_s: int
+    fault: str = ""
+    model_version: int = 0
+    wished_engineer_id: str = ""
     reminders: int = 0
 
 
@@ -151,28 +141,6 @@ def numbers_stream(day: str) -> str:
     return f"numbers/{day}"
 
 
-@dataclass(frozen=True)
-class _Given:
-    """What a customer has told us so far."""
-
-    request_id: str
-    number: str
-    request_type: str
-    customer_id: str
-    device_id: str
-    urgency: Urgency
-    impact: Impact
-    description: str
-    answers: Mapping[str, Any]
-    serial: str
-    contact_phone: str
-    address: str
-    site_id: str
-    message_id: str = ""
-    type_version: int = 0
-    """The version of its type that it keeps; 0 takes the newest."""
-
-
 def submit_reads(command: SubmitRequest) -> tuple[str, ...]:
     return (
         request_stream(command.request_id),
@@ -180,7 +148,8 @@ def submit_reads(command: SubmitRequest) -> tuple[str, ...]:
         type_stream(command.request_type),
         customer_stream(command.customer_id),
         device_stream(command.device_id),
-        site_stream(command.site_id),
+        *{site_stream(command.site_id), site_stream(command.device_site_id)},
+        model_stream(command.device_model),
     )
 
 
@@ -190,7 +159,7 @@ def submit(states: States, command: SubmitRequest) -> list[Event]:
     count: int = states[numbers_stream(command.day)] + 1
     number = f"R-{command.day[2:].replace('-', '')}-{count:04d}"
     facts = {name: value for name, value in command if name != "day"}
-    return [NumberGiven(day=command.day, request_id=command.request_id), _check(states, _Given(number=number, **facts))]
+    return [NumberGiven(day=command.day, request_id=command.request_id), check(states, Given(number=number, **facts))]
 
 
 def supplement_reads(command: SupplementRequest) -> tuple[str, ...]:
@@ -199,7 +168,8 @@ def supplement_reads(command: SupplementRequest) -> tuple[str, ...]:
         *{type_stream(command.request_type), type_stream(command.known_request_type)},
         *{customer_stream(command.customer_id), customer_stream(command.known_customer_id)},
         *{device_stream(command.device_id), device_stream(command.known_device_id)},
-        *{site_stream(command.site_id), site_stream(command.known_site_id)},
+        *{site_stream(one) for one in (command.site_id, command.known_site_id, command.device_site_id)},
+        model_stream(command.device_model),
     )
 
 
@@ -211,6 +181,8 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 "customer_id": known.customer_id,
                 "device_id": known.device_id,
                 "site_id": known.site_id,
+                "fault": known.fault,
+                "wished_engineer_id": known.wished_engineer_id,
                 "description": command.known_description,
                 "serial": "",
                 "contact_phone": command.known_contact_phone,
@@ -221,7 +193,7 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
             changed += ["answers"] if answers != dict(command.known_answers) else []
             if not changed:
                 return []
-            given = _Given(
+            given = Given(
                 request_id=command.request_id,
                 number=known.number,
                 request_type=command.request_type or known.request_type,
@@ -235,168 +207,27 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 contact_phone=command.contact_phone or command.known_contact_phone,
                 address=command.address or command.known_address,
                 site_id=command.site_id or known.site_id,
+                fault=command.fault or known.fault,
+                wished_engineer_id=command.wished_engineer_id or known.wished_engineer_id,
+                device_model=command.device_model,
+                device_site_id=command.device_site_id,
+                spots=command.spots,
+                model_version=0 if "device_id" in changed else known.model_version,
                 type_version=0 if "request_type" in changed else known.type_version,
             )
             told = RequestSupplemented(
-                request_id=command.request_id, customer_id=given.customer_id, fields=tuple(changed)
+                request_id=command.request_id,
+                customer_id=given.customer_id,
+                fields=tuple(changed),
+                message_id=command.message_id,
             )
-            return [told, _check(states, given)]
+            return [told, check(states, given)]
         case Absent():
             raise Rejected("request.unknown", request_id=command.request_id)
         case Expired():
             raise Rejected("request.expired", request_id=command.request_id)
         case _:
             raise Rejected("request.not-incomplete", request_id=command.request_id)
-
-
-def answers_text(answers: Mapping[str, Any]) -> str:
-    """The answers as their events have them: the same answers are the same text."""
-    return json.dumps(dict(answers), ensure_ascii=False, sort_keys=True, separators=(",", ":")) if answers else ""
-
-
-def _check(states: States, given: _Given) -> RequestReceived | RequestIncomplete:
-    """Complete and valid, or what is missing."""
-    missing: list[Lack] = []
-    kind = version_of(states.get(type_stream(given.request_type), ()), given.type_version)
-    customer: Customer | None = states.get(customer_stream(given.customer_id))
-    device: Device | None = states.get(device_stream(given.device_id))
-    if kind is None:
-        missing.append(
-            Lack("request_type", f"there is no type {given.request_type!r}", f"没有请求类型 {given.request_type!r}")
-        )
-    if customer is None:
-        missing.append(
-            Lack(
-                "customer_id",
-                f"no customer {given.customer_id!r} is registered",
-                f"客户 {given.customer_id!r} 未登记",
-            )
-        )
-    missing += _lacks_of_device(kind, device, given)
-    if given.contact_phone and not is_phone(given.contact_phone):
-        missing.append(Lack("contact_phone", "this is no phone number that exists", "电话号码无效"))
-    site: Site | None = states.get(site_stream(given.site_id))
-    if given.site_id and (site is None or site.customer_id != given.customer_id):
-        words = f"no site {given.site_id!r} of this customer is registered", f"该客户没有地点 {given.site_id!r}"
-        missing.append(Lack("site_id", *words))
-    place = site or customer
-    division, lack = _where(given.address, place)
-    missing += [lack] if lack else []
-    if kind and len(given.description.strip()) < kind.min_description:
-        least = kind.min_description
-        missing.append(Lack("description", f"at least {least} characters", f"描述至少 {least} 个字符"))
-    if kind:
-        missing += lacks(kind.form, given.answers)
-    if missing or kind is None or place is None:
-        return RequestIncomplete(
-            request_id=given.request_id,
-            number=given.number,
-            request_type=given.request_type,
-            customer_id=given.customer_id,
-            missing=tuple([_line(lack.field, lack.en) for lack in missing]),
-            missing_zh=tuple([_line(lack.field, lack.zh) for lack in missing]),
-            device_id=given.device_id,
-            urgency=given.urgency,
-            impact=given.impact,
-            description=given.description,
-            type_version=kind.type_version if kind else 0,
-            answers=answers_text(given.answers),
-            serial=given.serial,
-            contact_phone=given.contact_phone,
-            address=given.address,
-            site_id=given.site_id,
-            message_id=given.message_id,
-            remind_after_s=kind.remind_after_s if kind else DAY_S,
-            expire_after_s=kind.expire_after_s if kind else 7 * DAY_S,
-        )
-    urgency = urgency_of(kind, given.urgency, given.impact)
-    return RequestReceived(
-        request_id=given.request_id,
-        number=given.number,
-        request_type=given.request_type,
-        type_version=kind.type_version,
-        customer_id=given.customer_id,
-        device_id=given.device_id,
-        device_model=device.model if device else "",
-        skill=device.skill if device else kind.skill,
-        urgency=urgency,
-        stated_urgency=given.urgency if given.urgency != urgency else "",
-        impact=given.impact,
-        duration_s=kind.duration_s,
-        region=place.region,
-        lat_udeg=place.lat_udeg,
-        lon_udeg=place.lon_udeg,
-        description=given.description,
-        kind=kind.kind,
-        needs_visit=kind.needs_visit,
-        sla=kind.sla,
-        usual_parts=kind.usual_parts,
-        answers=answers_text(given.answers),
-        contact_phone=given.contact_phone,
-        address=given.address,
-        site_id=given.site_id,
-        division=division,
-        warranty_s=kind.warranty_s,
-        message_id=given.message_id,
-    )
-
-
-def _where(address: str, place: Customer | Site | None) -> tuple[str, Lack | None]:
-    """The code of the division in which an address lies, or what must be asked of it."""
-    if not address:
-        return "", None
-    found = parse(address)
-    if len(found.divisions) > 1:
-        names = ", ".join([one.full_name for one in found.divisions])
-        words = f"there is one in each of {names}: say which", f"以下地区均有此名称：{names}，请写明省市"
-        return "", Lack("address", *words)
-    if not found.divisions:
-        within = f" of {found.within}" if found.within else ", with its city"
-        zh = f"请写明{found.within}的哪个区县" if found.within else "请写明省、市、区县"
-        return "", Lack("address", f"in which district{within} is it", zh)
-    [division] = found.divisions
-    if not found.rest:
-        return "", Lack(
-            "address", f"street and number in {division.full_name}", f"请写明{division.full_name}的街道门牌"
-        )
-    known = {one.code for one in parse(place.region).divisions} if place else set()
-    if place and known and division.code not in known:
-        words = (
-            f"it lies in {division.full_name}, and the customer's place in {place.region}: correct one of them",
-            f"地址位于{division.full_name}，而客户登记地区为{place.region}，请更正其一",
-        )
-        return "", Lack("address", *words)
-    return division.code, None
-
-
-def _line(field: str, words: str) -> str:
-    """One line, whatever a label or an answer has in it."""
-    return f"{field}: {' '.join(words.split())}"
-
-
-def _lacks_of_device(kind: RequestTypeDefined | None, device: Device | None, given: _Given) -> list[Lack]:
-    named = given.device_id
-    if kind is None:
-        return []
-    if given.serial and (lack := serial_lack(given.serial, kind.serial_pattern, kind.serial_check)):
-        return [lack]
-    if given.serial and (device is None or device.serial != given.serial):
-        words = f"no device has the serial number {given.serial!r}", f"没有序列号为 {given.serial!r} 的设备"
-        return [Lack("serial", *words)]
-    if not named:
-        return [Lack("device_id", "which device it is about", "请说明是哪台设备")] if kind.needs_device else []
-    if device is None:
-        return [Lack("device_id", f"no device {named!r} is registered", f"设备 {named!r} 未登记")]
-    if device.customer_id != given.customer_id:
-        words = (f"device {named!r} is not registered for this customer", f"设备 {named!r} 未登记在该客户名下")
-        return [Lack("device_id", *words)]
-    return []
-
-
-def urgency_of(kind: RequestTypeDefined, stated: Urgency, impact: Impact) -> Urgency:
-    """What the type's matrix makes of the customer's urgency and the impact."""
-    cells = {(rule.urgency, rule.impact): rule.becomes for rule in kind.urgency_matrix}
-    return cells.get((stated, impact), stated)
 
 
 MOST_REMINDERS: Final = 2
@@ -424,8 +255,8 @@ def expire(request: Request, command: ExpireRequest) -> list[Event]:
             return []  # It is complete by now, or has ended.
 
 
-def message_of(event: RequestReceived | RequestIncomplete) -> list[Claim]:
-    """A channel's message makes one request, however often the channel brings it."""
+def message_of(event: RequestReceived | RequestIncomplete | RequestSupplemented) -> list[Claim]:
+    """A channel's message makes or supplements one request, however often the channel brings it."""
     return [Claim("channel-message", event.message_id, event.request_id)] if event.message_id else []
 
 
@@ -473,6 +304,8 @@ def merge(states: States, command: MergeRequest) -> list[Event]:
             raise Rejected("request.merged", request_id=command.request_id, into_id=into_id)
         case Absent():
             raise Rejected("request.unknown", request_id=command.request_id)
+        case Received() if command.under_way:
+            raise Rejected("request.engineer-under-way", request_id=command.request_id)
         case Incomplete() | Received() if isinstance(into, Incomplete | Received):
             merged = RequestMerged(
                 request_id=command.request_id,
@@ -489,6 +322,9 @@ def merge(states: States, command: MergeRequest) -> list[Event]:
 
 def unmerge(request: Request, command: UnmergeRequest) -> list[Event]:
     match request:
+        case Merged(before=Received()) if command.under_way:
+            # Its order could not be called off any more; another one would send a second engineer.
+            raise Rejected("request.engineer-under-way", request_id=command.request_id)
         case Merged(before=Received() as before, into_id=into_id):
             unmerged = RequestUnmerged(
                 request_id=command.request_id,
@@ -604,6 +440,9 @@ def evolve(request: Request, event: RequestEvent) -> Request:
                 event.impact,
                 event.remind_after_s,
                 event.expire_after_s,
+                event.fault_class,
+                event.model_version,
+                event.wished_engineer_id,
                 request.reminders if isinstance(request, Incomplete) else 0,
             )
         case RequestReceived():

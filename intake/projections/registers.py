@@ -5,7 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from contracts.envelope import Envelope
-from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined, SiteRegistered
+from contracts.intake import (
+    CustomerRegistered,
+    CustomerUpdated,
+    DeviceModelDefined,
+    DeviceRegistered,
+    RequestTypeDefined,
+    SiteRegistered,
+)
 from services.chassis.views import Rows, View
 
 
@@ -20,6 +27,11 @@ def apply_customer(rows: Rows, event: CustomerRegistered | CustomerUpdated, enve
         region=event.region,
         lat_udeg=event.lat_udeg,
         lon_udeg=event.lon_udeg,
+        email=event.email,
+        phone_index=event.phone_index,
+        email_index=event.email_index,
+        source=event.source,
+        source_version=event.source_version,
     )
 
 
@@ -44,6 +56,19 @@ def apply_device(rows: Rows, event: DeviceRegistered, envelope: Envelope) -> Non
         model=event.model,
         serial=event.serial,
         skill=event.skill,
+        site_id=event.site_id,
+    )
+
+
+def apply_device_model(rows: Rows, event: DeviceModelDefined, envelope: Envelope) -> None:
+    rows.put(
+        event.model,
+        model_version=event.model_version,
+        name=event.name,
+        name_zh=event.name_zh,
+        serial_pattern=event.serial_pattern,
+        serial_check=event.serial_check,
+        faults=_text(event.faults),
     )
 
 
@@ -68,16 +93,19 @@ def apply_request_type(rows: Rows, event: RequestTypeDefined, envelope: Envelope
         remind_after_s=event.remind_after_s,
         expire_after_s=event.expire_after_s,
         warranty_s=event.warranty_s,
+        more_skills=_text(event.more_skills),
+        skill_level=event.skill_level,
+        certificates=_text(event.certificates),
     )
 
 
-def _text(values: tuple[msgspec.Struct, ...]) -> str:
+def _text(values: tuple[msgspec.Struct, ...] | tuple[str, ...]) -> str:
     return msgspec.json.encode(values).decode()
 
 
 CUSTOMERS = View(
     name="customers",
-    version=1,
+    version=2,
     key={"customer_id": str},
     columns={
         "version": 0,
@@ -88,9 +116,15 @@ CUSTOMERS = View(
         "region": "",
         "lat_udeg": 0,
         "lon_udeg": 0,
+        "email": "",
+        "phone_index": "",
+        "email_index": "",
+        "source": "",
+        "source_version": 0,
     },
     reads=(CustomerRegistered, CustomerUpdated),
     apply=apply_customer,
+    indexes=(("phone_index",), ("email_index",)),
 )
 
 SITES = View(
@@ -113,17 +147,33 @@ SITES = View(
 
 DEVICES = View(
     name="devices",
-    version=1,
+    version=2,
     key={"device_id": str},
-    columns={"version": 0, "customer_id": "", "model": "", "serial": "", "skill": ""},
+    columns={"version": 0, "customer_id": "", "model": "", "serial": "", "skill": "", "site_id": ""},
     reads=(DeviceRegistered,),
     apply=apply_device,
     indexes=(("customer_id",), ("serial",)),
 )
 
+DEVICE_MODELS = View(
+    name="device_models",
+    version=1,
+    key={"model": str},
+    columns={
+        "model_version": 0,
+        "name": "",
+        "name_zh": "",
+        "serial_pattern": "",
+        "serial_check": "none",
+        "faults": "[]",
+    },
+    reads=(DeviceModelDefined,),
+    apply=apply_device_model,
+)
+
 REQUEST_TYPES = View(
     name="request_types",
-    version=2,
+    version=3,
     key={"type_id": str},
     columns={
         "type_version": 0,
@@ -144,6 +194,9 @@ REQUEST_TYPES = View(
         "remind_after_s": 0,
         "expire_after_s": 0,
         "warranty_s": 0,
+        "more_skills": "[]",
+        "skill_level": 0,
+        "certificates": "[]",
     },
     reads=(RequestTypeDefined,),
     apply=apply_request_type,

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from contracts.dispatcher import OrderAssigned, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceCompleted, WorkFinished, WorkStarted
+from contracts.fieldwork import (
+    EngineerArrived,
+    EngineerDeparted,
+    ServiceCompleted,
+    VisitAborted,
+    WorkFinished,
+    WorkStarted,
+)
 from contracts.intake import (
     RequestCancelled,
     RequestClosed,
@@ -36,6 +43,10 @@ MILESTONES: Mapping[type[Event], str] = {
 """What others report, and the column that keeps when. Each column has one source, so order between them is free."""
 
 
+_NOT_MERGED: Mapping[str, Value] = {"state_before": "", "merged_into": ""}
+"""What ends by itself is its own again: no other request stands for it."""
+
+
 def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
     at = micros(envelope.time)
     match event:
@@ -62,6 +73,11 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 missing_zh="" if isinstance(event, RequestReceived) else "\n".join(event.missing_zh),
                 **_of_type(event),
                 channel=envelope.channel,
+                fault_class=event.fault_class,
+                model_version=event.model_version,
+                wished_engineer_id=event.wished_engineer_id,
+                message_id=known["message_id"] if known and known["first_event"] else event.message_id,
+                message_digest=known["message_digest"] if known and known["first_event"] else event.message_digest,
                 first_event=known["first_event"] if known and known["first_event"] else envelope.type,
                 first_position=known["first_position"] if known and known["first_event"] else int(envelope.position),
                 submitted_at=known["submitted_at"] if known and known["submitted_at"] else at,
@@ -74,7 +90,7 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
         case RequestExpired():
             rows.put(event.request_id, version=envelope.version, state="expired")
         case RequestWithdrawn():
-            rows.put(event.request_id, version=envelope.version, state="withdrawn")
+            rows.put(event.request_id, version=envelope.version, state="withdrawn", **_NOT_MERGED)
         case RequestMerged():
             before = (rows.get(event.request_id) or {}).get("state", "")
             rows.put(
@@ -86,8 +102,9 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
             )
         case RequestUnmerged():
             before = (rows.get(event.request_id) or {}).get("state_before", "")
-            rows.put(event.request_id, version=envelope.version, state=before, state_before="", merged_into="")
+            rows.put(event.request_id, version=envelope.version, state=before, **_NOT_MERGED)
         case RequestReopened():
+            reopened = int(str((rows.get(event.request_id) or {}).get("reopenings", 0)))
             rows.put(
                 event.request_id,
                 version=envelope.version,
@@ -95,7 +112,7 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 outcome="",
                 closed_at=None,
                 reopened_at=at,
-                reopenings=event.round_no - 1,
+                reopenings=reopened + 1,
             )
         case RequestResolvedRemotely():
             rows.put(
@@ -110,14 +127,34 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
         case RequestCancelled():
             rows.put(event.request_id, version=envelope.version, state="cancelled")
         case RequestClosed():
-            rows.put(event.request_id, version=envelope.version, state="closed", outcome=event.outcome, closed_at=at)
+            rows.put(
+                event.request_id,
+                version=envelope.version,
+                state="closed",
+                outcome=event.outcome,
+                closed_at=at,
+                **_NOT_MERGED,
+            )
+        case VisitAborted():
+            rows.put(event.request_id, under_way=False)
         case OrderReassigned():
             rows.put(event.request_id, engineer_id=event.engineer_id)
         case OrderAssigned():
             rows.put(event.request_id, engineer_id=event.engineer_id, assigned_at=at)
         case _:
             # Of the others only the time is kept; their partition key is the request.
-            rows.put(event.partition_key(), **{MILESTONES[type(event)]: at})
+            rows.put(event.partition_key(), **{MILESTONES[type(event)]: at}, **_whether_under_way(event))
+
+
+def _whether_under_way(event: Event) -> dict[str, Value]:
+    """All of a visit has one publisher and one key, so these come in order."""
+    match event:
+        case EngineerDeparted():
+            return {"under_way": True}
+        case ServiceCompleted():
+            return {"under_way": False}
+        case _:
+            return {}
 
 
 def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
@@ -137,7 +174,7 @@ def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
 
 REQUESTS = View(
     name="requests",
-    version=2,
+    version=3,
     key={"request_id": str},
     columns={
         "version": 0,
@@ -163,6 +200,13 @@ REQUESTS = View(
         "site_id": "",
         "division": "",
         "channel": "",
+        "fault_class": "",
+        "model_version": 0,
+        "wished_engineer_id": "",
+        "message_id": "",
+        "message_digest": "",
+        # An engineer is on the way, or at work.
+        "under_way": False,
         # What whoever submitted it was answered, for who says the same again.
         "first_event": "",
         "first_position": 0,
@@ -201,6 +245,7 @@ REQUESTS = View(
         RequestCancelled,
         RequestClosed,
         OrderReassigned,
+        VisitAborted,
         *MILESTONES,
     ),
     apply=apply,
@@ -208,6 +253,8 @@ REQUESTS = View(
         ("customer_id", "submitted_at"),
         ("device_id", "submitted_at"),
         ("state", "submitted_at"),
+        ("channel", "submitted_at"),
+        ("number",),
         ("submitted_at",),
     ),
 )

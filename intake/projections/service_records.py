@@ -6,14 +6,26 @@ import msgspec
 
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.fieldwork import ServiceCompleted, UsedPart, VisitAborted, WorkFinished
+from contracts.fieldwork import PhotoAttached, ServiceCompleted, UsedPart, VisitAborted, WorkFinished
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
+
+
+class Photo(msgspec.Struct, frozen=True):
+    """A picture of a visit; fieldwork gives it under `/v1/visits/<visit>/photos/<photo>`."""
+
+    photo_id: str
+    moment: str
 
 
 def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
     """All of a visit has one publisher and one key, so its events come in order."""
     match event:
+        case PhotoAttached():
+            known = rows.get(event.visit_id)
+            before: list[Photo] = msgspec.json.decode(str(known["photos"]), type=list[Photo]) if known else []
+            photos = [*before, Photo(event.photo_id, event.moment)]
+            rows.put(event.visit_id, request_id=event.request_id, photos=msgspec.json.encode(photos).decode())
         case WorkFinished():
             rows.put(
                 event.visit_id,
@@ -52,7 +64,7 @@ def _text(parts: tuple[UsedPart, ...]) -> str:
 
 SERVICE_RECORDS = View(
     name="service_records",
-    version=1,
+    version=2,
     key={"visit_id": str},
     columns={
         "request_id": "",
@@ -65,8 +77,10 @@ SERVICE_RECORDS = View(
         "ended_at": (int, None),
         "parts": "[]",
         "rating": (int, None),
+        # JSON: photo_id and moment of each, in the order in which they were attached.
+        "photos": "[]",
     },
-    reads=(WorkFinished, ServiceCompleted, VisitAborted),
+    reads=(PhotoAttached, WorkFinished, ServiceCompleted, VisitAborted),
     apply=apply,
     indexes=(("request_id",),),
 )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -50,6 +51,9 @@ class Keys(attempt.Keys, Protocol):
     async def ready(self, tenant: str, sealed: Sequence[str]) -> None:
         """Fetch the keys of these sealed texts, so that `open` need not wait."""
 
+    async def index(self, tenant: str, text: str) -> str:
+        """A keyed hash of the text, equal for equal texts of one tenant: for looking up what is kept sealed."""
+
 
 class Follower(Protocol):
     """Keeps something of the journal elsewhere while this process writes it."""
@@ -75,6 +79,7 @@ class Running:
         clock: Clock,
         new_id: Ids,
         follower: Callable[[JournalStore], Follower] | None = None,
+        outside: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.service, self.name = service, service.name
         self.folder = folder
@@ -83,6 +88,8 @@ class Running:
         """The journal to read from, and the views."""
         self.keys, self._clock, self.new_id = keys, clock, new_id
         self._follower = follower
+        self.outside = outside
+        """Addresses of what lies outside, by name, as the operator has set them."""
         self._incarnation = 1
         self._committed: list[Callable[[int], None]] = []
         self._grown: asyncio.Future[None] | None = None
@@ -129,6 +136,9 @@ class Running:
 
     async def ready(self, tenant: str, sealed: Sequence[str]) -> None:
         await self.keys.ready(tenant, sealed)
+
+    async def index(self, tenant: str, text: str) -> str:
+        return await self.keys.index(tenant, text)
 
     async def seal(self, tenant: str, person: str, content: bytes) -> bytes:
         """Bytes, such as a photo, under the person's key."""

@@ -112,6 +112,9 @@ class Api(Queries, Protocol):
     def open(self, tenant: str, text: str) -> str:
         """A sealed personal text made readable; of a forgotten person, the empty string."""
 
+    async def index(self, tenant: str, text: str) -> str:
+        """A keyed hash of a personal text, by which a row is found that keeps the text sealed."""
+
     def now(self) -> datetime: ...
 
     def new_id(self) -> str: ...

@@ -8,6 +8,8 @@ A sealed text is `sealed:v1:<key id>:<nonce and ciphertext>`, AES-256-GCM, bound
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import os
 import sqlite3
 import time
@@ -36,6 +38,9 @@ EARLY_S: Final = 5.0
 
 MOST_REMEMBERED: Final = 100_000
 
+INDEX: Final = "\x1findex"
+"""No person can be called so: the key under which a tenant's personal texts are hashed to be looked up."""
+
 Person = tuple[str, str]
 """Tenant and person."""
 
@@ -60,8 +65,11 @@ class KeyBook(Protocol):
     def find_now(self, id: str) -> PersonKey | None:
         """The key with this id, without awaiting. Raises a problem `keys.away` where that cannot be."""
 
+    async def join(self, tenant: str, person: str, owner: str) -> None:
+        """From now on the person's key is destroyed with the owner's; at once, where that is destroyed already."""
+
     async def forget(self, tenant: str, person: str) -> None:
-        """Destroy the key, for good and at once."""
+        """Destroy the key, and those that were joined to it, for good and at once."""
 
 
 class OwnBook(KeyBook, Protocol):
@@ -134,8 +142,24 @@ class PersonKeys:
             return ""
         return _opened(held.key, held.cipher, text) or ""
 
+    async def join(self, tenant: str, person: str, owner: str) -> None:
+        """What is sealed under the person's key is the owner's, and is forgotten with what is sealed under hers."""
+        await self.book.join(tenant, person, owner)
+
+    async def index(self, tenant: str, text: str) -> str:
+        """HMAC-SHA-256 of the text under a key of the tenant's own, 128 bits as hexadecimal."""
+        await self.ensure({(tenant, INDEX)})
+        secret = self._of[tenant, INDEX].key.secret
+        if secret is None:
+            raise RuntimeError(f"the key of the indexes of {tenant} was destroyed")
+        return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()[:32]
+
     async def forget(self, tenant: str, person: str) -> None:
-        """Destroy the person's key: what is sealed under it is not read again, here at once, elsewhere in a minute."""
+        """
+        Destroy the person's key, and those that were joined to it: what is sealed under them is not read again.
+
+        Under the person's own key that is so here at once; elsewhere, and under the joined ones, in a minute.
+        """
         await self.book.forget(tenant, person)
         if held := self._of.pop((tenant, person), None):
             self._by_id.pop(held.key.id, None)
@@ -179,6 +203,7 @@ class MemoryBook:
 
     def __init__(self, new_key: Callable[[Person], PersonKey] = _new_key) -> None:
         self.keys: dict[Person, PersonKey] = {}
+        self.owners: dict[Person, str] = {}
         self._new_key = new_key
 
     async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
@@ -195,16 +220,31 @@ class MemoryBook:
     def find_now(self, id: str) -> PersonKey | None:
         return next((key for key in self.keys.values() if key.id == id), None)
 
+    async def join(self, tenant: str, person: str, owner: str) -> None:
+        self.owners[tenant, person] = owner
+        if (key := self.keys.get((tenant, owner))) and key.secret is None:
+            self._destroy((tenant, person))
+
     async def forget(self, tenant: str, person: str) -> None:
-        key = self.keys.get((tenant, person)) or self._new_key((tenant, person))
-        self.keys[tenant, person] = key._replace(secret=None)
+        self._destroy((tenant, person))
+        for joined in [one for one, owner in self.owners.items() if (one[0], owner) == (tenant, person)]:
+            self._destroy(joined)
+
+    def _destroy(self, person: Person) -> None:
+        key = self.keys.get(person) or self._new_key(person)
+        self.keys[person] = key._replace(secret=None)
 
 
 _SQLITE: Final = """
 CREATE TABLE IF NOT EXISTS person_key (
   tenant TEXT NOT NULL, person TEXT NOT NULL, id TEXT NOT NULL UNIQUE, secret BLOB,
   PRIMARY KEY (tenant, person)
-) STRICT
+) STRICT;
+CREATE TABLE IF NOT EXISTS person_owner (
+  tenant TEXT NOT NULL, person TEXT NOT NULL, owner TEXT NOT NULL,
+  PRIMARY KEY (tenant, person)
+) STRICT;
+CREATE INDEX IF NOT EXISTS persons_of_owner ON person_owner (tenant, owner);
 """
 
 
@@ -220,7 +260,7 @@ class SqliteBook:
         self._db.execute("PRAGMA synchronous=FULL")
         # A destroyed key is overwritten, not only unlinked.
         self._db.execute("PRAGMA secure_delete=ON")
-        self._db.execute(_SQLITE)
+        self._db.executescript(_SQLITE)
 
     async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
         found = await self.known(persons)
@@ -252,12 +292,25 @@ class SqliteBook:
     async def forget(self, tenant: str, person: str) -> None:
         await asyncio.to_thread(self._forget, tenant, person)
 
+    async def join(self, tenant: str, person: str, owner: str) -> None:
+        await asyncio.to_thread(self._join, tenant, person, owner)
+
+    def _join(self, tenant: str, person: str, owner: str) -> None:
+        with self._turn:
+            self._db.execute("INSERT OR REPLACE INTO person_owner VALUES (?, ?, ?)", (tenant, person, owner))
+            sql = "SELECT 1 FROM person_key WHERE tenant = ? AND person = ? AND secret IS NULL"
+            is_forgotten = self._db.execute(sql, (tenant, owner)).fetchone()
+        if is_forgotten:
+            self._forget(tenant, person)
+
     def _forget(self, tenant: str, person: str) -> None:
         with self._turn:
-            self._db.execute(
+            sql = "SELECT person FROM person_owner WHERE tenant = ? AND owner = ?"
+            joined = [name for (name,) in self._db.execute(sql, (tenant, person))]
+            self._db.executemany(
                 "INSERT INTO person_key VALUES (?, ?, ?, NULL) "
                 "ON CONFLICT (tenant, person) DO UPDATE SET secret = NULL",
-                _new_key((tenant, person))[:3],
+                [_new_key((tenant, name))[:3] for name in (person, *joined)],
             )
             # The log of writes ahead would keep the key until somebody else's writes push it out.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -278,7 +331,10 @@ class PostgresBook:
         await pool.execute(
             "SELECT pg_advisory_xact_lock(hashtext('fieldloop')); CREATE SCHEMA IF NOT EXISTS gateway; "
             "CREATE TABLE IF NOT EXISTS gateway.person_key (tenant text NOT NULL, person text NOT NULL, "
-            "id text NOT NULL UNIQUE, secret bytea, PRIMARY KEY (tenant, person))"
+            "id text NOT NULL UNIQUE, secret bytea, PRIMARY KEY (tenant, person)); "
+            "CREATE TABLE IF NOT EXISTS gateway.person_owner (tenant text NOT NULL, person text NOT NULL, "
+            "owner text NOT NULL, PRIMARY KEY (tenant, person)); "
+            "CREATE INDEX IF NOT EXISTS persons_of_owner ON gateway.person_owner (tenant, owner)"
         )
         return cls(pool)
 
@@ -306,11 +362,29 @@ class PostgresBook:
     def find_now(self, id: str) -> PersonKey | None:
         raise Problem("keys.away", {"Retry-After": "1"})
 
-    async def forget(self, tenant: str, person: str) -> None:
+    async def join(self, tenant: str, person: str, owner: str) -> None:
         await self._pool.execute(
+            "INSERT INTO gateway.person_owner VALUES ($1, $2, $3) "
+            "ON CONFLICT (tenant, person) DO UPDATE SET owner = excluded.owner",
+            tenant,
+            person,
+            owner,
+        )
+        sql = "SELECT 1 FROM gateway.person_key WHERE tenant = $1 AND person = $2 AND secret IS NULL"
+        if await self._pool.fetchval(sql, tenant, owner):
+            await self.forget(tenant, person)
+
+    async def forget(self, tenant: str, person: str) -> None:
+        # In this order, so that whoever is joined meanwhile either is seen here or sees that the owner is forgotten.
+        await self._destroy(tenant, [person])
+        sql = "SELECT person FROM gateway.person_owner WHERE tenant = $1 AND owner = $2"
+        await self._destroy(tenant, [row["person"] for row in await self._pool.fetch(sql, tenant, person)])
+
+    async def _destroy(self, tenant: str, persons: Sequence[str]) -> None:
+        await self._pool.executemany(
             "INSERT INTO gateway.person_key VALUES ($1, $2, $3, NULL) "
             "ON CONFLICT (tenant, person) DO UPDATE SET secret = NULL",
-            *_new_key((tenant, person))[:3],
+            [tuple(_new_key((tenant, name))[:3]) for name in persons],
         )
 
     async def close(self) -> None:
@@ -342,6 +416,9 @@ class RemoteBook:
         except httpx.HTTPError:
             raise Problem("keys.away", {"Retry-After": "1"}) from None
         return next(iter(_from_json(answer.json())), None)
+
+    async def join(self, tenant: str, person: str, owner: str) -> None:
+        await self._ask("/joined", {"tenant": tenant, "person": person, "owner": owner})
 
     async def forget(self, tenant: str, person: str) -> None:
         await self._ask("/forgotten", {"tenant": tenant, "person": person})
@@ -375,6 +452,12 @@ class ForgottenPerson(Body):
     person: str
 
 
+class JoinedPerson(Body):
+    tenant: str
+    person: str
+    owner: str
+
+
 def key_routes(book: KeyBook, api: Any) -> ServiceRouter:
     """What `RemoteBook` calls. Only processes that know the internal secret are answered."""
     router = ServiceRouter(api, prefix="/internal/keys", include_in_schema=False)
@@ -387,6 +470,11 @@ def key_routes(book: KeyBook, api: Any) -> ServiceRouter:
     @router.post("/forgotten")
     async def forget(body: ForgottenPerson, call: Call = internal()) -> dict[str, list[dict[str, str | None]]]:
         await book.forget(body.tenant, body.person)
+        return {"keys": []}
+
+    @router.post("/joined")
+    async def join(body: JoinedPerson, call: Call = internal()) -> dict[str, list[dict[str, str | None]]]:
+        await book.join(body.tenant, body.person, body.owner)
         return {"keys": []}
 
     return router

@@ -30,6 +30,8 @@ OWNERS: Final[Mapping[str, str]] = {
     "sites": "intake",
     "devices": "intake",
     "request-types": "intake",
+    "channels": "intake",
+    "device-models": "intake",
     "orders": "dispatcher",
     "engineers": "dispatcher",
     "plans": "dispatcher",

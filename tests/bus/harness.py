@@ -97,6 +97,8 @@ def rules_of(service: str) -> Rules:
 class NoKeys:
     async def ensure(self, persons: set[tuple[str, str]]) -> None: ...
 
+    async def join(self, tenant: str, person: str, owner: str) -> None: ...
+
     def seal(self, tenant: str, person: str, text: str) -> str:
         return text
 

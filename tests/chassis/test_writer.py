@@ -176,6 +176,9 @@ class FakeKeys:
     async def ensure(self, persons):
         self.ready |= persons
 
+    async def join(self, tenant, person, owner):
+        pass
+
     def seal(self, tenant, person, text):
         assert (tenant, person) in self.ready
         return f"sealed:{tenant}:{person}:{text[::-1]}"

@@ -34,6 +34,9 @@ class NoKeys:
     async def ensure(self, persons):
         pass
 
+    async def join(self, tenant, person, owner):
+        pass
+
     def seal(self, tenant, person, text):
         return text
 

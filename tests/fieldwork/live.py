@@ -34,9 +34,16 @@ class Keys:
 
     def __init__(self):
         self.forgotten = set()
+        self.joined = {}
 
     async def ensure(self, persons):
         pass
+
+    async def join(self, tenant, person, owner):
+        self.joined[person] = owner
+
+    async def index(self, tenant, text):
+        return f"{tenant}:{hash(text)}"
 
     async def ready(self, tenant, sealed):
         pass

@@ -119,6 +119,41 @@ def test_who_was_never_known_can_be_forgotten_too(tell: Tell):
     tell(story)
 
 
+def test_what_was_written_before_anybody_knew_of_whom_is_forgotten_with_her(tell: Tell):
+    async def story(book: KeyBook) -> None:
+        keys = PersonKeys(book)
+        of_request, of_other = [await sealed(keys, "漏水", person=one) for one in ("r-1", "r-2")]
+        for _ in "twice":
+            await keys.join("demo", "r-1", "c-1")
+        await keys.join("other", "r-2", "c-1")
+        await keys.forget("demo", "c-1")
+        afresh = PersonKeys(book)
+        assert [await opened(afresh, one) for one in (of_request, of_other)] == ["", "漏水"]
+
+    tell(story)
+
+
+def test_what_turns_out_to_be_of_somebody_forgotten_is_forgotten_at_once(tell: Tell):
+    async def story(book: KeyBook) -> None:
+        keys = PersonKeys(book)
+        text = await sealed(keys, "漏水", person="r-1")
+        await keys.forget("demo", "c-1")
+        await keys.join("demo", "r-1", "c-1")
+        assert await opened(PersonKeys(book), text) == ""
+
+    tell(story)
+
+
+def test_a_text_is_looked_up_by_its_index_in_every_process_and_in_its_tenant_only(tell: Tell):
+    async def story(book: KeyBook) -> None:
+        told = await PersonKeys(book).index("demo", "13800000001")
+        assert told == await PersonKeys(book).index("demo", "13800000001") and len(told) == 32
+        assert told != await PersonKeys(book).index("demo", "13800000002")
+        assert told != await PersonKeys(book).index("other", "13800000001")
+
+    tell(story)
+
+
 def test_a_persons_text_is_opened_within_their_tenant_only(tell: Tell):
     async def story(book: KeyBook) -> None:
         text = await sealed(PersonKeys(book), "Anna")

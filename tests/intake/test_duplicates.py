@@ -15,7 +15,7 @@ from tests.given import NOW
 from tests.intake.examples import CUSTOMER, founded, request, submit
 
 HERE = {"lat_udeg": 39_920_000, "lon_udeg": 116_443_000}
-FULL = {"device_id": "d-1", "customer_id": "c-1", "request_type": "repair", **HERE}
+FULL = {"device_id": "d-1", "customer_id": "c-1", "request_type": "repair", "fault_class": "leaks", **HERE}
 
 
 def score(one, other):
@@ -27,11 +27,13 @@ def score(one, other):
     [
         ({}, 100),
         ({"device_id": "d-2"}, 60),
-        ({"customer_id": "c-2"}, 70),
+        ({"customer_id": "c-2"}, 75),
         ({"request_type": "complaint"}, 80),
-        ({"lat_udeg": 39_923_001}, 90),
+        ({"fault_class": "noise"}, 90),
+        ({"fault_class": ""}, 90),
+        ({"lat_udeg": 39_923_001}, 95),
         ({"lat_udeg": 39_923_000}, 100),
-        ({"device_id": "", "customer_id": "c-2"}, 30),
+        ({"device_id": "", "customer_id": "c-2"}, 35),
     ],
 )
 def test_what_two_requests_share_has_points(changes, points):
@@ -71,11 +73,11 @@ def test_whoever_submits_sees_first_what_runs_already(tmp_path):
         first = await submit(it)
         waiting = await submit(it, device_id="")
         # Of one that is incomplete the place is not known yet.
-        assert await hints(it, **SAME) == {first["id"]: 100, waiting["id"]: 50}
+        assert await hints(it, **SAME) == {first["id"]: 90, waiting["id"]: 45}
         [best, _] = (await it.call("a", "agent", "GET", "/v1/requests/duplicates", params=SAME)).json()
-        assert best["because"] == {"device": 40, "customer": 30, "type": 20, "place": 10}
+        assert best["because"] == {"device": 40, "customer": 25, "type": 20, "place": 5}
         assert await hints(it, customer_id="c-1", request_type="other") == {}
-        assert await hints(it, customer_id="c-1", request_type="other", least=40) == {first["id"]: 40}
+        assert await hints(it, customer_id="c-1", request_type="other", least=30) == {first["id"]: 30}
         assert await hints(it) == {}
 
     run(tmp_path, story)
@@ -86,10 +88,10 @@ def test_what_was_submitted_long_ago_or_has_ended_is_another_matter(tmp_path):
         first, second = await submit(it), await submit(it)
         await it.call("c-1", "customer", "POST", f"/v1/requests/{second['id']}/withdraw", json={})
         it.clock.set(it.clock.now() + timedelta(hours=71))
-        assert await hints(it, **SAME) == {first["id"]: 100}
+        assert await hints(it, **SAME) == {first["id"]: 90}
         it.clock.set(it.clock.now() + timedelta(hours=2))
         assert await hints(it, **SAME) == {}
-        assert await hints(it, **SAME, window_h=96) == {first["id"]: 100}
+        assert await hints(it, **SAME, window_h=96) == {first["id"]: 90}
 
     run(tmp_path, story)
 
@@ -99,9 +101,9 @@ def test_a_neighbour_with_the_same_fault_is_a_hint_for_staff_and_hidden_from_cus
         neighbour = CUSTOMER | {"customer_id": "c-2", "lat_udeg": CUSTOMER["lat_udeg"] + 2_000}
         await it.call("a", "agent", "POST", "/v1/customers", json=neighbour)
         first = await submit(it)
-        assert await hints(it, customer_id="c-2", request_type="repair", least=30) == {first["id"]: 30}
+        assert await hints(it, customer_id="c-2", request_type="repair", least=25) == {first["id"]: 25}
         assert await hints(it, "c-2", "customer", device_id="d-1", request_type="repair", least=1) == {}
-        assert await hints(it, "c-1", "customer", device_id="d-1") == {first["id"]: 80}
+        assert await hints(it, "c-1", "customer", device_id="d-1") == {first["id"]: 70}
 
     run(tmp_path, story)
 

@@ -87,6 +87,20 @@ def test_good_rows_are_taken_and_bad_ones_given_back_with_the_reason(tmp_path, w
     run(tmp_path, story)
 
 
+def test_the_reasons_are_in_the_language_of_whoever_brings_the_file(tmp_path):
+    async def story(it):
+        headers, content = {"Accept-Language": "zh"}, as_csv(HEADING, *BAD)
+        told = (await it.call("o", "operator", "POST", "/v1/devices/import", content=content, headers=headers)).json()
+        assert [one["why"].partition(": ")[2].partition(" ")[0] for one in told["refused"]] == [
+            "没有该客户",
+            "该序列号已属于另一台设备",
+            "缺少此字段。",
+        ]
+        assert "没有该客户" in told["reject_file"]
+
+    run(tmp_path, story)
+
+
 def test_the_file_of_refused_rows_is_corrected_and_sent_again(tmp_path):
     async def story(it):
         told = (await bring(it, "devices", as_csv(HEADING, GOOD, BAD[0]))).json()

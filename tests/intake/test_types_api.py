@@ -121,7 +121,18 @@ class TestAPack:
 
     def test_whoever_is_answered_from_the_desk_needs_nobody_sent(self, pack):
         at_the_desk = {one.kind for one in pack.types if not one.needs_visit}
-        assert at_the_desk == {"enquiry", "complaint", "suggestion"}
+        assert at_the_desk >= {"enquiry", "complaint", "suggestion"}
+        assert at_the_desk.isdisjoint({"repair", "installation", "inspection", "incident"})
+        assert all(one.skill for one in pack.types if one.needs_visit)
+
+    def test_its_matrix_says_what_every_urgency_and_impact_come_to(self, pack):
+        [first, *_] = [one for one in pack.types if one.kind in ("repair", "incident")]
+        assert len({(cell.urgency, cell.impact) for cell in first.urgency_matrix}) == 12
+
+    def test_it_says_the_fault_and_asks_more_where_more_must_be_known(self, pack):
+        [first, *_] = [one for one in pack.types if one.kind in ("repair", "incident")]
+        assert [question.name for question in first.form if question.says_fault]
+        assert [question.name for question in first.form if question.asked_if]
 
 
 def test_there_is_a_pack_for_each_trade():
@@ -149,7 +160,8 @@ def test_a_pack_is_loaded_once_and_a_request_can_be_made_of_it(tmp_path):
         assert again.json()["events"] == []
         absent = await it.call("m", "manager", "POST", "/v1/request-types/packs", json={"pack_id": "none"})
         assert absent.status_code == 404
-        body = {"request_type": "incident", "device_id": "", "answers": {"area": "network", "users": 40}}
+        answers = {"area": "network", "users": 40, "reach": "site"}
+        body = {"request_type": "incident", "device_id": "", "answers": answers}
         made = await submit(it, **body, description="门店网络中断", urgency="high")
         told = await request(it, made["id"])
         assert (told["state"], told["kind"], told["sla"], told["urgency"]) == (

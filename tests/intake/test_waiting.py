@@ -110,13 +110,55 @@ def test_a_message_that_a_channel_repeats_is_given_the_first_answer(tmp_path, ch
     async def story(it):
         named = {"message_id": "m-1", "customer_id": "c-1", "headers": {"Fieldloop-Channel": channel}}
         first = await submit(it, "a", "agent", **named)
-        again = await submit(it, "b", "agent", **named | {"description": "and a greeting below"})
-        assert again == first
+        assert await submit(it, "b", "agent", **named) == first
         path = f"/v1/requests/{first['id']}/withdraw"
         await it.call("c-1", "customer", "POST", path, json={})
         assert await submit(it, "a", "agent", **named) == first
         assert (await request(it, first["id"]))["channel"] == channel
         assert len((await it.call("a", "agent", "GET", "/v1/requests")).json()["items"]) == 1
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize("channel", ["web", "app", "wechat", "hotline", "email", "partner"])
+def test_another_text_under_the_name_of_a_message_is_refused_and_records_nothing(tmp_path, channel):
+    async def story(it):
+        headers = {"Fieldloop-Channel": channel}
+        named = {"message_id": "m-1", "customer_id": "c-1", "request_type": "repair", "device_id": "d-1"}
+        first = await submit(it, "a", "agent", **named, headers=headers)
+        before = await it.own_events()
+        other = named | {"description": "something else"}
+        answer = await it.call("b", "agent", "POST", "/v1/requests", json=other, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "channel-message.other-content")
+        assert answer.json()["facts"]["request_id"] == first["id"]
+        assert await it.own_events() == before
+
+    run(tmp_path, story)
+
+
+def test_a_message_that_comes_twenty_times_at_once_is_taken_once(tmp_path):
+    async def story(it):
+        again = [submit(it, "a", "agent", message_id="m-1", customer_id="c-1") for _ in range(20)]
+        answers = await asyncio.gather(*again)
+        assert len({one["id"] for one in answers}) == 1
+        [listed] = (await it.call("a", "agent", "GET", "/v1/requests")).json()["items"]
+        assert listed["request_id"] == answers[0]["id"]
+
+    run(tmp_path, story)
+
+
+def test_all_channels_are_one_queue_and_one_of_them_can_be_looked_at_alone(tmp_path):
+    async def story(it):
+        for channel in ("web", "wechat", "hotline"):
+            await submit(it, "a", "agent", customer_id="c-1", headers={"Fieldloop-Channel": channel})
+
+        async def listed(**asked):
+            answer = await it.call("a", "agent", "GET", "/v1/requests", params=asked)
+            return answer.status_code, [one["channel"] for one in answer.json().get("items", [])]
+
+        assert sorted((await listed())[1]) == ["hotline", "web", "wechat"]
+        assert await listed(channel="wechat") == (200, ["wechat"])
+        assert await listed(channel="fax") == (422, [])
 
     run(tmp_path, story)
 

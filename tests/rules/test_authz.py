@@ -26,7 +26,7 @@ from services.demo.people import PICTURE
 from services.gateway.persons import SqliteBook, key_routes
 from services.gateway.users import DEMO_PASSWORD, FILE, Account, write_users
 from tests.rules.authz_matrix import ALLOWED, Cell, Target, coverage, matrix, table, unexpected
-from tests.rules.world import CODES, STANDARD, TENANTS, Story, World, caller, running
+from tests.rules.world import CODES, MAIL, STANDARD, TENANTS, Story, World, caller, running
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,7 @@ IN_EVERY_TENANT = {
     ("PUT", "/v1/slas/{sla_id}"): "standard",
     ("GET", "/v1/slas/{sla_id}"): "standard",
     ("GET", "/v1/slas/{sla_id}/clocks"): "standard",
+    ("GET", "/v1/device-models/{model}"): "M-laundry",
     ("GET", "/v1/reports/{name}"): "efficiency",
     ("GET", "/v1/reports/{name}/events"): "efficiency",
 }
@@ -107,6 +108,15 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/request-types/{type_id}": {"name": "Repair", "duration_s": 600, "min_description": 2},
     "/v1/customers/import": b"customer_id,name,phone,region,lat_udeg,lon_udeg\nsheet,S,13800000000,East,0,0\n",
     "/v1/devices/import": b"device_id,customer_id,model,serial,skill\nsheet,one,M,sheet,laundry\n",
+    "/v1/channels/email": MAIL,
+    "/v1/requests/rounds": {"round_id": "r", "customer_id": "one", "request_type": "repair"},
+    "/v1/customers/sync": {
+        "source": "crm",
+        "customers": [
+            {"customer_id": "crm", "source_version": 1, "name": "New", "phone": "13800000000", "region": "East"}
+            | {"lat_udeg": 0, "lon_udeg": 0}
+        ],
+    },
     "/v1/request-types/packs": {"pack_id": "it"},
     "/v1/calendars": {"calendar_id": "shop", "name": "Shop", "weeks": [{"hours": [NINE_TO_SIX]}]},
     "/v1/slas": {"sla_id": "extra", "name": "Extra", "request_types": ["extra"], "clocks": [WITHIN_A_MINUTE]},
@@ -239,7 +249,10 @@ def as_it_should_be(cell: Cell) -> Cell:
     route = cell.method, cell.path
     if route in IN_EVERY_TENANT and cell.expected == "404" and (cell.target == "own" or cell.method == "POST"):
         return cell._replace(expected=ALLOWED)  # The other tenant has one too, or makes one; and a name may be new.
-    if route in {("POST", "/v1/devices"), ("POST", "/v1/complaints")} and (cell.tenant, cell.got) == ("other", "404"):
+    if route in {("POST", f"/v1/{one}") for one in ("devices", "complaints", "requests/rounds")} and (
+        cell.tenant,
+        cell.got,
+    ) == ("other", "404"):
         return cell._replace(expected="404")  # The customer that the body names is not theirs.
     return cell
 
@@ -303,6 +316,7 @@ def test_the_routes_between_our_own_processes_let_no_user_in(world: World, tmp_p
     assert {cell.path for cell in cells if cell.expected == "401"} == {
         "/internal/keys",
         "/internal/keys/forgotten",
+        "/internal/keys/joined",
         "/internal/holder",
     }
 

@@ -62,7 +62,7 @@ async def _entries(journal):
 
 
 async def _upset(people, firm):
-    """A site, and what does not go straight: a withdrawal, a declined order, a reassignment, an aborted visit."""
+    """A site, a model, and what does not go straight: withdrawn, declined, reassigned, aborted."""
 
     async def submitted(number):
         device = firm.devices[number]
@@ -74,6 +74,8 @@ async def _upset(people, firm):
         return answer["id"], who, page["items"][0]
 
     await people.call("POST", "/v1/dispatch-rules", "manager", "", "upset-r", json={"offer_minutes": 5})
+    model = {"model": "M", "name": "M", "faults": [{"code": "leaks", "label": "Leaks"}]}
+    await people.call("POST", "/v1/device-models", "manager", "", "upset-m", json=model)
     request_id, who, _ = await submitted(1)
     shop = {"name": "店", "region": "海淀区", "lat_udeg": 39_959_000, "lon_udeg": 116_298_000}
     await people.call("POST", f"/v1/customers/{who}/sites", "agent", "", "upset-s", json=shop)

@@ -252,6 +252,8 @@ def company(firm: Firm) -> Company:
     )
 
 
+MODEL = {"name": "Model", "faults": [{"code": "leaks", "label": "Leaks", "label_zh": "漏水"}]}
+MAIL = b"From: new@example.cn\r\nMessage-ID: <1@example.cn>\r\nSubject: leak\r\n\r\nit leaks\r\n"
 STANDARD = {"items": [{"item_id": "uniform", "en": "Uniform and badge", "zh": "工服和工牌"}]}
 CODES = (("causes", "wear"), ("remedies", "replaced"))
 LONG = {"percent": 50, "until": "2090-01-01T00:00:00Z"}
@@ -311,6 +313,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         answer = await people.call("POST", "/v1/requests", "customer", customer, f"{key}{nth}", json=body)
         return str(answer["id"])
 
+    model = {"model": f"M-{skill}", **MODEL}
+    await people.call("POST", "/v1/device-models", "manager", "", f"{key}model", json=model)
     place = {"region": "朝阳区", "lat_udeg": 39_921_000, "lon_udeg": 116_443_000}
     for nth in ("first", "second"):
         path, shop = f"/v1/customers/{customer}/sites", {"name": f"{nth} shop", **place}

@@ -429,6 +429,9 @@ class NoKeys:
     async def ensure(self, persons):
         pass
 
+    async def join(self, tenant, person, owner):
+        pass
+
     def seal(self, tenant, person, text):
         return text
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from services.chassis.auth import CHANNELS, ONLY_THEIR_OWN, ROLES, Link, Principal, Tokens, Unauthenticated
 from services.chassis.http.body import version_of
 from services.chassis.http.paging import MOST, Order, Page
-from services.chassis.http.problems import Facts, Problem, absent, language, said
+from services.chassis.http.problems import Facts, Problem, absent, fields_said, language, said
 from services.chassis.http.scope import within
 from services.chassis.ids import derived_id
 from services.chassis.journal.work import Answer, Ask
@@ -43,6 +43,7 @@ class Call:
         self._principal = principal
         self._asked = 0
         self._made: list[str] = []
+        self._came_by = ""
         self._now: datetime | None = None
         self._hash = b""
         self._key: str | None = None
@@ -61,12 +62,18 @@ class Call:
 
         For staff the header goes first: an agent records what came over the hotline with the token of the desk.
         """
+        if self._came_by:
+            return self._came_by
         mine, said = self._principal.channel, self._request.headers.get(CHANNEL, "")
         if said and said not in CHANNELS:
             raise Problem("channel.unknown", channel=said, known=list(CHANNELS))
         if mine and (not said or self.role in ONLY_THEIR_OWN):
             return mine
         return said or "api"
+
+    def came_by(self, channel: str) -> None:
+        """For a route that is one channel's own, whatever client brings what came by it."""
+        self._came_by = channel
 
     @property
     def now(self) -> datetime:
@@ -101,6 +108,10 @@ class Call:
     def said(self, code: str, facts: Facts) -> dict[str, Any]:
         """A problem in the caller's language, for one item of a batch whose others may have gone well."""
         return said(code, facts, language(self._request.headers.get("accept-language", "")))
+
+    def fields_said(self, errors: Sequence[Mapping[str, Any]]) -> str:
+        """What pydantic found wrong with one item of many, in the caller's language."""
+        return fields_said(errors, language(self._request.headers.get("accept-language", "")))
 
     def new_id(self) -> str:
         """An id for what this call makes: with an Idempotency-Key, a repeat of the call gives the same ids."""
@@ -213,6 +224,11 @@ class Call:
         """A sealed personal text made readable; of a forgotten person, the empty string."""
         self._needs_tenant()
         return self._api.open(self.tenant, sealed) if sealed else ""
+
+    async def index(self, text: str) -> str:
+        """A keyed hash of a personal text, equal for equal texts: what is kept sealed is looked up by it."""
+        self._needs_tenant()
+        return await self._api.index(self.tenant, text)
 
     async def _make_ready(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Where keys are kept by another process, fetch those of the sealed texts in these rows at once."""

@@ -204,6 +204,12 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     return problem(request, "body.invalid", {"fields": [one.field for one in errors]}, errors=errors)
 
 
+def fields_said(errors: Sequence[Mapping[str, Any]], spoken: str) -> str:
+    """What pydantic found in one item of many, in one line: each field and what is wrong with it."""
+    told = [_field_problem({**one, "loc": ("item", *one["loc"])}, spoken) for one in errors]
+    return "; ".join([f"{one.field}: {one.problem}" for one in told])
+
+
 def _field_problem(error: Mapping[str, Any], spoken: str) -> FieldProblem:
     where, *path = error["loc"]
     if error["type"] == "json_invalid":

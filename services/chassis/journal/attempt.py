@@ -50,6 +50,9 @@ class Keys(Protocol):
     async def ensure(self, persons: set[tuple[str, str]]) -> None:
         """Make the keys of these (tenant, person) ready, so that `seal` need not wait."""
 
+    async def join(self, tenant: str, person: str, owner: str) -> None:
+        """From now on this person's key is destroyed with the owner's. Durable when it returns; may be said twice."""
+
     def seal(self, tenant: str, person: str, text: str) -> str:
         """The text under the person's key; what is sealed already stays as it is."""
 
@@ -315,6 +318,11 @@ class Attempt:
         }
         if persons:
             await keys.ensure(persons)
+        for row in self._rows:
+            if isinstance(row, _Decided) and row.event.JOINS:
+                person, owner = (str(getattr(row.event, name)) for name in row.event.JOINS)
+                if person != owner:
+                    await keys.join(row.ask.tenant, person, owner)
         for row in self._rows:
             self.position += 1
             if isinstance(row, Arrival):

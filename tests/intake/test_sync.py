@@ -1,0 +1,136 @@
+"""What a CRM knows of customers is taken over, in whatever order and however often it comes."""
+
+import asyncio
+from itertools import permutations
+
+from contracts.intake import CustomerRegistered, CustomerUpdated
+from intake.service import service
+from tests.fieldwork.live import live
+from tests.intake.examples import CUSTOMER, founded, request, submit
+
+SENT = {name: value for name, value in CUSTOMER.items() if name != "customer_id"}
+
+
+def run(folder, story):
+    async def on_stage():
+        async with live(service, folder) as it:
+            await founded(it)
+            await story(it)
+
+    asyncio.run(on_stage())
+
+
+def as_of(version, customer_id="crm-1", **changes):
+    return {"customer_id": customer_id, "source_version": version, **SENT, "name": f"v{version}", **changes}
+
+
+async def sync(it, *customers, devices=(), source="crm", language="en"):
+    body, headers = {"source": source, "customers": customers, "devices": devices}, {"Accept-Language": language}
+    answer = await it.call("o", "operator", "POST", "/v1/customers/sync", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def known(it, customer_id="crm-1"):
+    return (await it.call("a", "agent", "GET", f"/v1/customers/{customer_id}")).json()
+
+
+def test_the_newest_version_stays_in_whatever_order_they_come(tmp_path):
+    async def story(it):
+        for nth, order in enumerate(permutations((1, 2, 3))):
+            customer_id = f"crm-{nth}"
+            told = await sync(it, *[as_of(version, customer_id) for version in order])
+            newest = 0
+            for version, one in zip(order, told, strict=True):
+                assert one["outcome"] == ("recorded" if version > newest else "stale"), (order, told)
+                newest = max(newest, version)
+            known_now = await known(it, customer_id)
+            assert (known_now["name"], known_now["source_version"]) == ("v3", 3)
+
+    run(tmp_path, story)
+
+
+def test_what_is_sent_again_changes_nothing(tmp_path):
+    async def story(it):
+        await sync(it, as_of(4), as_of(7, "crm-2"))
+        before = await it.own_events()
+        assert [one["outcome"] for one in await sync(it, as_of(4), as_of(7, "crm-2"))] == ["unchanged"] * 2
+        assert await it.own_events() == before
+
+    run(tmp_path, story)
+
+
+def test_one_version_that_says_two_things_is_refused(tmp_path):
+    async def story(it):
+        await sync(it, as_of(4))
+        [other] = await sync(it, as_of(4, name="else"))
+        assert (other["outcome"], other["problem"]["code"]) == ("refused", "idempotency-key.reused")
+        assert (await known(it))["name"] == "v4"
+
+    run(tmp_path, story)
+
+
+def test_what_is_refused_says_why_and_the_others_are_taken(tmp_path):
+    async def story(it):
+        bad, good = await sync(it, as_of(1, phone="13800"), as_of(1, "crm-2"), language="zh")
+        assert (bad["outcome"], bad["problem"]["code"]) == ("refused", "customer.phone-wrong")
+        assert bad["problem"]["title"] == "电话号码无效"
+        assert good["outcome"] == "recorded"
+        [stale] = await sync(it, as_of(5), source="crm") and await sync(it, as_of(3))
+        assert stale["problem"]["code"] == "customer.stale"
+
+    run(tmp_path, story)
+
+
+def test_each_system_counts_for_itself_and_a_customer_of_ours_can_be_taken_over(tmp_path):
+    async def story(it):
+        await sync(it, as_of(9, "c-1"))
+        [told] = await sync(it, as_of(1, "c-1"), source="shop")
+        assert told["outcome"] == "recorded"
+        events = [one for one in await it.own_events() if isinstance(one, CustomerRegistered | CustomerUpdated)]
+        assert [(type(one).__name__, one.source, one.source_version) for one in events] == [
+            ("CustomerRegistered", "", 0),
+            ("CustomerUpdated", "crm", 9),
+            ("CustomerUpdated", "shop", 1),
+        ]
+
+    run(tmp_path, story)
+
+
+def test_a_device_follows_its_customer_and_an_older_version_of_it_stays_out(tmp_path):
+    async def story(it):
+        def washer(version, **changes):
+            facts = {"device_id": "w-1", "customer_id": "crm-1", "model": "XQG", "serial": "W1", "skill": "laundry"}
+            return {**facts, "source_version": version, **changes}
+
+        told = await sync(it, as_of(1), devices=[washer(2), washer(1, model="old"), washer(2)])
+        outcomes = [(one["kind"], one["id"], one["outcome"]) for one in told]
+        assert outcomes == [
+            ("customer", "crm-1", "recorded"),
+            ("device", "w-1", "recorded"),
+            ("device", "w-1", "stale"),
+            ("device", "w-1", "unchanged"),
+        ]
+        assert told[2]["problem"]["code"] == "device.stale"
+        assert (await it.call("a", "agent", "GET", "/v1/devices/w-1")).json()["model"] == "XQG"
+        [nobodys] = await sync(it, devices=[washer(1, device_id="w-2", serial="W2", customer_id="nobody")])
+        assert (nobodys["outcome"], nobodys["problem"]["code"]) == ("refused", "customer.unknown")
+
+    run(tmp_path, story)
+
+
+# What was written before anybody knew whose it is.
+
+
+def test_once_it_is_known_who_asks_what_was_written_before_is_forgotten_with_her(tmp_path):
+    async def story(it):
+        made = await submit(it, "a", "agent", device_id="", description="李女士家漏水")
+        assert it.running.keys.joined == {}
+        path = f"/v1/requests/{made['id']}/supplement"
+        await it.call("a", "agent", "POST", path, json={"customer_id": "c-1", "device_id": "d-1"})
+        assert (await request(it, made["id"]))["state"] == "received"
+        assert it.running.keys.joined == {made["id"]: "c-1"}
+        [row] = await it.rows(service.views[0])
+        assert row["description"].startswith("sealed:c-1:")
+
+    run(tmp_path, story)
