@@ -80,6 +80,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     lat_udeg: int
     lon_udeg: int
     needs_visit: bool = True
+    sla: str = ""
 
 
 @belongs_to("request", of="request_id", key="request_id")

@@ -11,12 +11,14 @@ from contracts.dispatcher import (
     ClockName,
     ClocksMoved,
     ClocksStarted,
+    FactCorrected,
     OrderAssigned,
     OrderCancelled,
     OrderDeclined,
     OrderFinished,
     OrderOpened,
     OrderReturned,
+    SlaChanged,
     SlaRestated,
     SlaWarned,
 )
@@ -61,7 +63,9 @@ def _both(order_id: str, overdue: datetime | None, again: datetime | None) -> Se
     return [Arm(OVERDUE, order_id, overdue), Arm(AGAIN, order_id, again)]
 
 
-def when_clocks_stand(event: ClocksStarted | ClocksMoved | SlaRestated, envelope: Envelope) -> Sequence[Arm]:
+def when_clocks_stand(
+    event: ClocksStarted | ClocksMoved | SlaChanged | FactCorrected | SlaRestated, envelope: Envelope
+) -> Sequence[Arm]:
     return [Arm(f"sla-{standing.clock}", event.order_id, standing.next_at) for standing in event.standings]
 
 
@@ -79,6 +83,8 @@ TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     OrderFinished: when_settled,
     ClocksStarted: when_clocks_stand,
     ClocksMoved: when_clocks_stand,
+    SlaChanged: when_clocks_stand,
+    FactCorrected: when_clocks_stand,
     SlaRestated: when_clocks_stand,
     SlaWarned: when_warned,
 }

@@ -8,8 +8,11 @@ from dispatcher.api import routes
 from dispatcher.commands import (
     AssignByHand,
     AssignOrder,
+    BeginRestatement,
     CancelOrder,
     ChangeCalendar,
+    ChangeSla,
+    CorrectFact,
     DeclineOrder,
     DefineCalendar,
     DefineSla,
@@ -23,7 +26,7 @@ from dispatcher.commands import (
     RecordHistory,
     RecordOverdue,
     RegisterEngineer,
-    RestateClocks,
+    RestatePage,
     ResumeClocks,
     RetryAssignment,
     ReturnOrder,
@@ -36,13 +39,14 @@ from dispatcher.commands import (
     WithdrawOrder,
 )
 from dispatcher.deadlines import ON_TIMER, TIMERS
-from dispatcher.domain import assignment, calendars, engineer, engineer_day, order, order_clocks, slas
+from dispatcher.domain import assignment, calendars, engineer, engineer_day, order, order_clocks, restatement, slas
 from dispatcher.policies import POLICIES
 from dispatcher.projections.board import BOARD
 from dispatcher.projections.calendars import CALENDARS
 from dispatcher.projections.clocks import CLOCKS
 from dispatcher.projections.engineer_days import ENGINEER_DAYS
 from dispatcher.projections.engineers import ENGINEERS
+from dispatcher.projections.restatements import RESTATED, RESTATEMENTS
 from dispatcher.projections.slas import SLAS
 from services.chassis.journal.rules import Handler, Rules, Stream
 from services.chassis.service import Service
@@ -60,7 +64,15 @@ OF_ORDER: tuple[type[Any], ...] = (
     RecordHistory,
 )
 OF_ENGINEER: tuple[type[Any], ...] = (RegisterEngineer, UpdateEngineer)
-OF_CLOCKS: tuple[type[Any], ...] = (StartClocks, MoveClocks, PauseClocks, ResumeClocks, RestateClocks, TellMark)
+OF_CLOCKS: tuple[type[Any], ...] = (
+    StartClocks,
+    MoveClocks,
+    PauseClocks,
+    ResumeClocks,
+    ChangeSla,
+    CorrectFact,
+    TellMark,
+)
 OF_CALENDARS: tuple[type[Any], ...] = (DefineCalendar, ChangeCalendar, ImportHolidays)
 OF_SLAS: tuple[type[Any], ...] = (DefineSla, ReviseSla)
 
@@ -73,6 +85,7 @@ RULES = Rules(
         Stream("order-clocks", order_clocks.INITIAL, order_clocks.evolve),
         Stream(calendars.STREAM, calendars.INITIAL, calendars.evolve),
         Stream(slas.STREAM, slas.INITIAL, slas.evolve),
+        Stream("restatement", restatement.INITIAL, restatement.evolve),
     ),
     handlers=(
         *[Handler(command, lambda c: (order.stream(c.order_id),), order.decide) for command in OF_ORDER],
@@ -84,6 +97,8 @@ RULES = Rules(
         *[Handler(command, order_clocks.reads, order_clocks.decide) for command in OF_CLOCKS],
         *[Handler(command, lambda c: (calendars.STREAM,), calendars.decide) for command in OF_CALENDARS],
         *[Handler(command, slas.reads, slas.decide) for command in OF_SLAS],
+        Handler(BeginRestatement, restatement.reads, restatement.begin),
+        Handler(RestatePage, restatement.reads, restatement.restate_page),
         Handler(FreeHours, lambda c: (engineer_day.stream(c.engineer_id, c.day),), engineer_day.decide),
     ),
     timers=TIMERS,
@@ -92,7 +107,7 @@ RULES = Rules(
 service = Service(
     name="dispatcher",
     rules=RULES,
-    views=(BOARD, ENGINEERS, ENGINEER_DAYS, CALENDARS, SLAS, CLOCKS),
+    views=(BOARD, ENGINEERS, ENGINEER_DAYS, CALENDARS, SLAS, CLOCKS, RESTATEMENTS, RESTATED),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,
