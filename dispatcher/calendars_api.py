@@ -211,17 +211,19 @@ def routes(api: Api) -> APIRouter:
         page = await call.page(rows, order_by=[progress.c.revision], cursor=cursor, limit=limit)
         return page.map(RestatementView.of)
 
-    @router.get("/{calendar_id}/restatements/{revision}", summary="What a change put elsewhere, order by order")
+    @router.get("/{calendar_id}/differences", summary="What changes of a calendar put elsewhere, order by order")
     async def differences(
         calendar_id: str,
-        revision: int,
         call: Call = query(*WHO_READS),
+        revision: Annotated[int | None, Field(ge=1, le=2**31, description="Of one change only")] = None,
         cursor: str | None = None,
         limit: Limit = 50,
     ) -> Page[DifferenceView]:
         await known(calendar_id, call)
         told = RESTATED.table
-        rows = select(told).where(told.c.calendar_id == calendar_id, told.c.calendar_revision == revision)
+        rows = select(told).where(told.c.calendar_id == calendar_id)
+        if revision is not None:
+            rows = rows.where(told.c.calendar_revision == revision)
         order_by = [told.c.order_id, told.c.version, told.c.clock, told.c.figure]
         page = await call.page(rows, order_by=order_by, cursor=cursor, limit=limit)
         return page.map(DifferenceView.of)

@@ -68,6 +68,8 @@ STILL_OPEN = {
     "/v1/reservations/{order_id}/pick-up": "assigned_id",
     "/v1/orders/{order_id}/clocks/pause": "waiting_id",
     "/v1/orders/{order_id}/clocks/resume": "waiting_id",
+    "/v1/orders/{order_id}/clocks/corrections": "waiting_id",
+    "/v1/orders/{order_id}/sla": "waiting_id",
 } | {
     f"/v1/visits/{{visit_id}}/{step}": "planned_id"
     for step in ("depart", "arrive", "start", "parts", "finish", "accept", "refuse", "abort")
@@ -82,6 +84,8 @@ IN_EVERY_TENANT = {
     ("PUT", "/v1/calendars/{calendar_id}/holidays"): "office",
     ("GET", "/v1/calendars/{calendar_id}"): "office",
     ("GET", "/v1/calendars/{calendar_id}/time"): "office",
+    ("GET", "/v1/calendars/{calendar_id}/restatements"): "office",
+    ("GET", "/v1/calendars/{calendar_id}/differences"): "office",
     ("PUT", "/v1/slas/{sla_id}"): "standard",
     ("GET", "/v1/slas/{sla_id}"): "standard",
     ("GET", "/v1/slas/{sla_id}/clocks"): "standard",
@@ -108,6 +112,8 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/request-types/packs": {"pack_id": "it"},
     "/v1/calendars": {"calendar_id": "shop", "name": "Shop", "weeks": [{"hours": [NINE_TO_SIX]}]},
     "/v1/slas": {"sla_id": "extra", "name": "Extra", "request_types": ["extra"], "clocks": [WITHIN_A_MINUTE]},
+    "/v1/orders/{order_id}/sla": {"sla_id": "standard", "reason": "so agreed"},
+    "/v1/orders/{order_id}/clocks/corrections": {"happening": "arrived", "happened_at": None, "reason": "never"},
     "/v1/orders/{order_id}/assign": {"engineer_id": "one"},
     "/v1/orders/{order_id}/reassign": {"engineer_id": "two", "reason": "nearer"},
     "/v1/orders/history": {

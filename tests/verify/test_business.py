@@ -30,6 +30,7 @@ from services.host import Host
 from services.settings import Settings
 from services.verify import business
 from services.verify.business import Orders, Requests, Stock
+from services.verify.clocks import Clocks
 from services.verify.findings import Findings
 from services.verify.run import verify
 from tests.dispatcher.examples import TODAY, assigned, at, booked, declined, freed, open_order, opened, returned
@@ -271,9 +272,7 @@ def test_what_began_to_wait_after_the_timers_were_looked_at_is_not_stuck():
 def test_the_timers_and_the_time_are_the_dispatchers():
     assert (business.OVERDUE, business.AGAIN) == (deadlines.OVERDUE, deadlines.AGAIN)
     assert business.ASSIGN_WITHIN == ASSIGN_WITHIN
-    # The marks of SLA clocks are not judged by `fieldloop verify` yet.
-    of_clocks = {deadlines.ClocksStarted, deadlines.ClocksMoved, deadlines.SlaRestated, deadlines.SlaWarned}
-    assert set(deadlines.TIMERS) - {deadlines.AssignmentRetried} - of_clocks <= Orders.READS
+    assert set(deadlines.TIMERS) - {deadlines.AssignmentRetried} <= Orders.READS | Clocks.READS
 
 
 # I3: parts are conserved.
