@@ -42,7 +42,7 @@ from dispatcher.deadlines import ON_TIMER, TIMERS
 from dispatcher.domain import assignment, calendars, engineer, engineer_day, order, order_clocks, restatement, slas
 from dispatcher.policies import POLICIES
 from dispatcher.projections.board import BOARD
-from dispatcher.projections.calendars import CALENDARS
+from dispatcher.projections.calendars import CALENDARS, lacking_holidays
 from dispatcher.projections.clocks import CLOCKS
 from dispatcher.projections.engineer_days import ENGINEER_DAYS
 from dispatcher.projections.engineers import ENGINEERS
@@ -112,5 +112,6 @@ service = Service(
     on_timer=ON_TIMER,
     routes=routes,
     history=RecordHistory,
+    concerns=lacking_holidays,
     takes_in_every_s=0,  # somebody waits for an engineer
 )

@@ -107,7 +107,7 @@ def for_request(slas: Slas, request_type: str, opened_at: datetime, named: str =
 def held(slas: Slas, sla_id: str, at: datetime) -> SlaDefined:
     """The revision of a service level that holds at that time. Raises Rejected."""
     if sla_id not in slas:
-        raise Rejected("sla.unknown", sla_id=sla_id)
+        raise Rejected("sla.not-there", sla_id=sla_id)
     if (found := _held(slas[sla_id], at)) is None:
         raise Rejected("sla.not-yet", sla_id=sla_id, effective_from=slas[sla_id][0].effective_from.isoformat())
     return found

@@ -113,7 +113,7 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/calendars": {"calendar_id": "shop", "name": "Shop", "weeks": [{"hours": [NINE_TO_SIX]}]},
     "/v1/slas": {"sla_id": "extra", "name": "Extra", "request_types": ["extra"], "clocks": [WITHIN_A_MINUTE]},
     "/v1/orders/{order_id}/sla": {"sla_id": "standard", "reason": "so agreed"},
-    "/v1/orders/{order_id}/clocks/corrections": {"happening": "arrived", "happened_at": None, "reason": "never"},
+    "/v1/orders/{order_id}/clocks/corrections": {"happening": "paused", "happened_at": None, "reason": "never"},
     "/v1/orders/{order_id}/assign": {"engineer_id": "one"},
     "/v1/orders/{order_id}/reassign": {"engineer_id": "two", "reason": "nearer"},
     "/v1/orders/history": {

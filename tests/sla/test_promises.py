@@ -160,7 +160,7 @@ def test_the_same_promise_again_changes_nothing():
 
 def test_a_change_is_refused_where_it_means_nothing():
     given(LEVEL, GOLD).when(change_sla()).then_rejected("clock.absent")
-    given(*running()).when(change_sla("none")).then_rejected("sla.unknown", sla_id="none")
+    given(*running()).when(change_sla("none")).then_rejected("sla.not-there", sla_id="none")
     given(*after(running(), move_clocks("finished"))).when(change_sla()).then_rejected("clock.ended")
     later = sla_defined(FIX, sla_id="new", request_types=("new",), effective_from=NOW + HOUR)
     given(later, *running()).when(change_sla("new")).then_rejected("sla.not-yet", sla_id="new")

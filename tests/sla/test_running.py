@@ -3,102 +3,25 @@
 import asyncio
 import re
 from collections import Counter
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import httpx
-import pytest
 
 from contracts import envelope as envelopes
-from contracts.topics import PUBLISHER_OF
 from dispatcher import policies
 from dispatcher.commands import MoveClocks
 from dispatcher.service import service
 from services.chassis.auth import Tokens
-from services.chassis.clock import SetClock, SystemClock
+from services.chassis.clock import SystemClock
 from services.chassis.http.app import service_app
 from services.chassis.journal.work import Ask
 from services.host import Host
 from services.settings import Settings
-from tests.dispatcher.test_running import Desk, NoKeys
+from tests.dispatcher.test_running import NoKeys
 from tests.given import NOW
+from tests.sla.desk import ARRIVE, FIX, OWN, SlaDesk, instant
 from tests.sla.examples import HOUR, MINUTE
-
-OWN = tuple(
-    replace(policy, when=own)
-    for policy in service.policies
-    if (own := tuple(event for event in policy.when if PUBLISHER_OF[event.__name__] == "dispatcher"))
-)
-
-OFFICE = {
-    "calendar_id": "office",
-    "name": "Office",
-    "zone": "Asia/Shanghai",
-    "weeks": [{"hours": [{"weekday": day, "from_minute": 540, "to_minute": 1080} for day in range(5)]}],
-    "days": [],
-    "years": [2026],
-}
-TIMES = {"low_s": 14_400, "normal_s": 7_200, "high_s": 3_600, "critical_s": 1_800}
-FIX = {"clock": "fix", "calendar_id": "office", "excuses": ["customer"], **TIMES}
-ARRIVE = {"clock": "arrive", "calendar_id": "", **TIMES}
-
-
-class SlaDesk(Desk):
-    """A dispatcher with a calendar and a service level, and what it recorded."""
-
-    async def do(self, method, path, status=200, role="manager", **body):
-        answer = await self.call(method, path, role=role, **body)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
-    async def promise(self, *clocks, **changes):
-        await self.do("POST", "/v1/calendars", 201, **OFFICE | changes)
-        await self.do("POST", "/v1/slas", 201, sla_id="standard", name="Standard", clocks=clocks or [FIX])
-        await self.quiet()
-
-    async def clocks(self, order_id="o-1", **caller):
-        return {one["clock"]: one for one in await self.get(f"/v1/orders/{order_id}/clocks", **caller)}
-
-    async def recorded(self, *types):
-        """The events of these types in order."""
-        read = [envelopes.read(entry.record) for entry in await self.running.journal.read(0, 9_999)]
-        return [envelopes.payload(one) for one in read if one.type in types]
-
-
-@pytest.fixture
-def told(tmp_path):
-    """Runs stories one after the other at the same desk, which is closed and opened again between them."""
-
-    @asynccontextmanager
-    async def desk(now):
-        alone = replace(service, policies=OWN)
-        clock = SetClock(now)
-        tokens = Tokens.from_file(tmp_path / "token-keys.json", clock)
-        async with Host(Settings(data=tmp_path), [alone], NoKeys(), clock=clock) as host:
-            running = host.running["dispatcher"]
-            async with asyncio.timeout(10):
-                while not host.leads("dispatcher"):
-                    await asyncio.sleep(0.01)
-            app = service_app([alone.routes(running)], tokens=tokens)
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
-                yield SlaDesk(host, clock, http, tokens)
-
-    def tell(*stories):
-        async def whole():
-            now = NOW
-            for story in stories:
-                async with desk(now) as one:
-                    await story(one)
-                    now = one.clock.now()
-
-        asyncio.run(whole())
-
-    return tell
-
-
-def instant(text):
-    return datetime.fromisoformat(text)
 
 
 def test_an_order_has_its_clocks_from_the_opening(told):
@@ -300,7 +223,7 @@ def test_a_running_order_is_promised_something_else_and_its_timers_follow(told):
         body = {"sla_id": "gold", "reason": "the customer pays for it"}
         assert (await desk.call("PUT", "/v1/orders/o-1/sla", role="agent", **body)).status_code == 403
         refused = await desk.call("PUT", "/v1/orders/o-1/sla", role="manager", **body | {"sla_id": "none"})
-        assert (refused.status_code, refused.json()["code"]) == (404, "sla.unknown")
+        assert (refused.status_code, refused.json()["code"]) == (422, "sla.not-there")
         await desk.do("PUT", "/v1/orders/o-1/sla", role="manager", **body)
         arrive = (await desk.clocks())["arrive"]
         assert (arrive["sla_id"], arrive["allowed_s"], instant(arrive["due_at"])) == ("gold", 3_600, NOW + HOUR)
