@@ -385,7 +385,8 @@ class CalendarChanged(CalendarFacts, frozen=True, kw_only=True):
 class ClockMove(msgspec.Struct, frozen=True):
     """What a clock does when something happens to its order."""
 
-    happening: Literal["opened", "paused", "resumed", "assigned", "waiting", "arrived", "finished", "cancelled"]
+    happening: str
+    """opened, paused, resumed, assigned, waiting, arrived, finished or cancelled; more may come."""
     condition: Literal["start", "pause", "resume", "stop", "reset", "cancel", "reopen"]
 
 

@@ -98,7 +98,7 @@ class ResumeBody(Body):
 
 
 class OtherSlaBody(Body):
-    sla_id: str = Field(min_length=1, max_length=100, examples=["gold"])
+    sla_id: str = Field(min_length=1, max_length=100, examples=["standard"])
     reason: str = Field(min_length=1, max_length=1_000)
 
 

@@ -11,9 +11,8 @@ from contracts.dispatcher import ClockName, ClockTerms, PauseReason
 from dispatcher.domain.sla_clock import Condition, Fact, Terms
 
 Recorded = Literal["paused", "resumed", "assigned", "waiting", "arrived", "finished", "cancelled"]
-Happening = Literal["opened", "paused", "resumed", "assigned", "waiting", "arrived", "finished", "cancelled"]
 
-MOVES: Final[Mapping[ClockName, Mapping[Happening, Condition]]] = {
+MOVES: Final[Mapping[ClockName, Mapping[str, Condition]]] = {
     "assign": {
         "opened": "start",
         "paused": "pause",
@@ -41,7 +40,7 @@ MOVES: Final[Mapping[ClockName, Mapping[Happening, Condition]]] = {
         "cancelled": "cancel",
     },
 }
-"""What moves a clock where its service level does not say it. See decision 12."""
+"""What moves a clock where its service level does not say it. See decision 14."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -112,7 +111,7 @@ def waits_for(story: Story) -> set[str]:
     return reasons
 
 
-def moves_of(terms: ClockTerms) -> Mapping[Happening, Condition]:
+def moves_of(terms: ClockTerms) -> Mapping[str, Condition]:
     return {move.happening: move.condition for move in terms.moves} or MOVES[terms.clock]
 
 
@@ -131,7 +130,7 @@ def _facts(story: Story, newest: ClockTerms) -> Iterator[Fact]:
             yield from _moved(micros(one.at), one, condition, by_itself)
 
 
-def _moved(at: int, one: Happened, condition: Condition, by_itself: Sequence[Happening]) -> Iterator[Fact]:
+def _moved(at: int, one: Happened, condition: Condition, by_itself: Sequence[str]) -> Iterator[Fact]:
     """What waits because of what happened is told apart from what waits for a reason that somebody gave."""
     if condition == "pause":
         yield Fact(at, "pause", one.reason if one.happening == "paused" else one.happening)
@@ -145,7 +144,7 @@ def _moved(at: int, one: Happened, condition: Condition, by_itself: Sequence[Hap
         yield Fact(at, condition, one.reason)
 
 
-def _terms(said: ClockTerms, by_itself: Sequence[Happening]) -> Terms:
+def _terms(said: ClockTerms, by_itself: Sequence[str]) -> Terms:
     excuses = frozenset({*said.excuses, *by_itself})
     return Terms(said.calendar_id, said.allowed_s, excuses, said.restarts)
 
