@@ -271,7 +271,7 @@ def _tell(clocks: Clocks, known: Mapping[str, Calendar], command: TellMark) -> l
     standing = clocks.standings[command.clock]
     if standing.next_at != command.due_at:
         return []  # The clock was moved meanwhile, and another timer is set.
-    reading = clocks.read(known)[command.clock]
+    reading = read(clock_story.facts_of(clocks.story)[command.clock], known)
     percent = standing.next_percent
     if reading.marks.get(percent) != micros(command.due_at):
         return []  # By a calendar that was changed just now, it is not due; what restates the clock sets it anew.
