@@ -29,7 +29,7 @@ from tests.sla.examples import (
     sla_defined,
     start_clocks,
 )
-from tests.sla.test_promises import GOLD, change_sla, correct, told
+from tests.sla.test_promises import GOLD, SLOW, change_sla, correct, told
 
 given = spec_for(RULES)
 SLA = Path(brute.__file__).parent
@@ -102,6 +102,7 @@ def story(*commands):
         calendar_defined(years=(2026,)),
         sla_defined(SlaClock("fix", "office", 14_400, 7_200, 3_600, 1_800, ("customer",))),
         GOLD,
+        SLOW,
     ]
     for command in commands:
         events += given(*events).when(command)._events()
@@ -184,6 +185,11 @@ STORIES = {
         after(with_all_told(story(start_clocks()), "fix", NOW + HOUR), change_sla(now=NOW + 61 * MINUTE)),
         "fix",
         NOW + 3 * HOUR,
+    ),
+    "changed for a longer one, whose half is told again": lambda: with_all_told(
+        after(with_all_told(story(start_clocks()), "fix", NOW + HOUR), change_sla("slow", now=NOW + 61 * MINUTE)),
+        "fix",
+        NOW + 9 * HOUR,
     ),
     "corrected": lambda: after(
         with_all_told(story(start_clocks()), "fix", NOW + 30 * HOUR),
