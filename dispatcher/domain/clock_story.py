@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, get_args
 
-from contracts.dispatcher import ClockName, ClockTerms, PauseReason
+from contracts.dispatcher import ClockName, ClockTerms, FactCorrected, PauseReason
+from contracts.problems import Rejected
+from dispatcher.commands import CorrectFact
 from dispatcher.domain.sla_clock import Condition, Fact, Terms
 
 Recorded = Literal["paused", "resumed", "assigned", "waiting", "arrived", "finished", "cancelled"]
@@ -82,6 +84,31 @@ def recorded(story: Story, fact: Happened) -> bool:
         and (one.happening, one.recorded_at, one.reason) == (fact.happening, fact.recorded_at, fact.reason)
         for one in story
     )
+
+
+def named(story: Story, command: CorrectFact) -> Happened:
+    """The fact that is to be corrected. Raises Rejected where there is none, or more than one."""
+    of_kind = [
+        one for one in story if isinstance(one, Happened) and one.happening == command.happening and one.at is not None
+    ]
+    found = [one for one in of_kind if command.was_at in (None, one.at)]
+    times = ", ".join(str(one.at and one.at.isoformat()) for one in of_kind) or "-"
+    if not found:
+        raise Rejected("clock.fact-absent", happening=command.happening, times=times)
+    if len(found) > 1:
+        raise Rejected("clock.fact-ambiguous", happening=command.happening, times=times)
+    return found[0]
+
+
+def corrected(story: Story, event: FactCorrected) -> Story:
+    """The story with this fact at another time, known last."""
+    wrong = next(
+        one
+        for one in story
+        if isinstance(one, Happened)
+        and (one.happening, one.recorded_at, one.at) == (event.happening, event.recorded_at, event.was_at)
+    )
+    return (*[one for one in story if one is not wrong], replace(wrong, at=event.happened_at))
 
 
 def facts_of(story: Story) -> Mapping[ClockName, tuple[Fact, ...]]:

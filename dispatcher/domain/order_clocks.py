@@ -171,7 +171,16 @@ def _move(
         note=note,
         standings=standings,
     )
+    if not _is_late(clocks, happened.recorded_at):
+        return [moved]
     return [moved, *_restated(clocks, "late-fact", _differences(clocks, readings, now, least=ON_THE_WAY), standings)]
+
+
+def _is_late(clocks: Clocks, at: datetime) -> bool:
+    """Whether what was told can be otherwise by it. Else nobody reckons twice, as for most of what happens."""
+    return any(BREACHED in told for told in clocks.told.values()) or any(
+        standing.as_of - at >= ON_THE_WAY for standing in clocks.standings.values()
+    )
 
 
 def _change(clocks: OrderClocks, levels: slas.Slas, known: Mapping[str, Calendar], command: ChangeSla) -> list[Event]:
@@ -206,7 +215,7 @@ def _correct(clocks: OrderClocks, known: Mapping[str, Calendar], command: Correc
     here = _there(clocks, command.order_id)
     if command.happened_at is not None:
         _when(here, command.happened_at, command.now)
-    found = _named(here.story, command)
+    found = clock_story.named(here.story, command)
     assert found.at is not None
     if found.at == command.happened_at:
         return []
@@ -220,7 +229,7 @@ def _correct(clocks: OrderClocks, known: Mapping[str, Calendar], command: Correc
         reason=command.reason,
         standings=(),
     )
-    readings = replace(here, story=_corrected(here.story, corrected)).read(known)
+    readings = replace(here, story=clock_story.corrected(here.story, corrected)).read(known)
     told = _told_by_then(here.told, clock_story.agreed(here.story), _used(readings, command.now))
     standings = _standings(readings, told, command.now)
     differences = _differences(here, readings, command.now, ahead=told)
@@ -228,31 +237,6 @@ def _correct(clocks: OrderClocks, known: Mapping[str, Calendar], command: Correc
         msgspec.structs.replace(corrected, standings=standings),
         *_restated(here, "late-fact", differences, standings),
     ]
-
-
-def _named(story: Story, command: CorrectFact) -> Happened:
-    """The fact that is to be corrected. Raises Rejected where there is none, or more than one."""
-    of_kind = [
-        one for one in story if isinstance(one, Happened) and one.happening == command.happening and one.at is not None
-    ]
-    found = [one for one in of_kind if command.was_at in (None, one.at)]
-    times = ", ".join(str(one.at and one.at.isoformat()) for one in of_kind) or "-"
-    if not found:
-        raise Rejected("clock.fact-absent", happening=command.happening, times=times)
-    if len(found) > 1:
-        raise Rejected("clock.fact-ambiguous", happening=command.happening, times=times)
-    return found[0]
-
-
-def _corrected(story: Story, event: FactCorrected) -> Story:
-    """The story with this fact at another time, known last."""
-    wrong = next(
-        one
-        for one in story
-        if isinstance(one, Happened)
-        and (one.happening, one.recorded_at, one.at) == (event.happening, event.recorded_at, event.was_at)
-    )
-    return (*[one for one in story if one is not wrong], replace(wrong, at=event.happened_at))
 
 
 def restate(
@@ -445,7 +429,7 @@ def evolve(clocks: OrderClocks, event: ClockEvent) -> OrderClocks:
             promised = Agreed(event.changed_at, event.sla_id, event.revision, event.clocks)
             return _stand_anew(clocks, (*clocks.story, promised), event.standings)
         case FactCorrected():
-            return _stand_anew(clocks, _corrected(clocks.story, event), event.standings)
+            return _stand_anew(clocks, clock_story.corrected(clocks.story, event), event.standings)
         case SlaRestated():
             return _stand(clocks, event.standings, clocks.told)
         case SlaWarned(clock=name):
