@@ -108,6 +108,8 @@ class OrderOpened(Event, frozen=True, kw_only=True):
     """The certificates that she must hold on the day."""
     wished_engineer_id: str = ""
     """Whom the customer would like to see; a wish that counts among the others, and no rule."""
+    sla: str = ""
+    """The service level that the type of the request names; empty for none."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -575,6 +577,14 @@ class CalendarChanged(CalendarFacts, frozen=True, kw_only=True):
     """The last one; empty where there is no end to it."""
 
 
+class ClockMove(msgspec.Struct, frozen=True):
+    """What a clock does when something happens to its order."""
+
+    happening: str
+    """opened, paused, resumed, assigned, waiting, arrived, finished or cancelled; more may come."""
+    condition: Literal["start", "pause", "resume", "stop", "reset", "cancel", "reopen"]
+
+
 class SlaClock(msgspec.Struct, frozen=True):
     """How much time there is for one thing, by urgency, and what the clock waits for."""
 
@@ -589,6 +599,8 @@ class SlaClock(msgspec.Struct, frozen=True):
     """The reasons for which it stands still; for others it goes on."""
     restarts: bool = False
     """When the order waits again after a visit, the time begins anew; otherwise it goes on with what is left."""
+    moves: tuple[ClockMove, ...] = ()
+    """All of what moves it, each happening once; empty: what is usual for a clock of this name."""
 
 
 @belongs_to("slas", of=())
@@ -618,6 +630,8 @@ class ClockTerms(msgspec.Struct, frozen=True):
     allowed_s: Annotated[int, msgspec.Meta(ge=1)]
     excuses: tuple[PauseReason, ...]
     restarts: bool
+    moves: tuple[ClockMove, ...] = ()
+    """As in SlaClock."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -666,6 +680,8 @@ class ClocksStarted(Event, frozen=True, kw_only=True):
     opened_at: Utc
     clocks: tuple[ClockTerms, ...]
     standings: tuple[Standing, ...]
+    named: str = ""
+    """The service level that the type of the request names, where there was none of that name and another one holds."""
 
 
 @belongs_to("order-clocks", of="order_id", key="request_id", public=False)
@@ -679,6 +695,51 @@ class ClocksMoved(Event, frozen=True, kw_only=True):
     reason: str = ""
     """Of a pause; a resumption without one ends all."""
     note: str = ""
+    standings: tuple[Standing, ...]
+
+
+@belongs_to("order-clocks", of="order_id", key="request_id")
+class SlaChanged(Event, frozen=True, kw_only=True):
+    """
+    Something else is promised for the order from here on, measured from its start; what it waited stays granted.
+
+    Acted on by: dispatcher (its timers). Read by: nobody else yet.
+    """
+
+    order_id: str
+    request_id: str
+    from_sla_id: str
+    from_revision: Positive
+    sla_id: str
+    revision: Positive
+    urgency: Urgency
+    changed_at: Utc
+    reason: str
+    clocks: tuple[ClockTerms, ...]
+    """A clock of before that is not among them is measured no more."""
+    differences: tuple[Difference, ...]
+    """What was told of the clocks and is otherwise now."""
+    standings: tuple[Standing, ...]
+
+
+@belongs_to("order-clocks", of="order_id", key="request_id", public=False)
+class FactCorrected(Event, frozen=True, kw_only=True):
+    """
+    What moved the clocks happened at another time than was recorded, or never. The first record stays as it was.
+
+    SlaRestated after it says what of the clocks is otherwise.
+    """
+
+    order_id: str
+    request_id: str
+    happening: Literal["paused", "resumed", "assigned", "waiting", "arrived", "finished", "cancelled"]
+    recorded_at: Utc
+    """The time that was recorded for it first."""
+    was_at: Utc
+    """The time that held until now."""
+    happened_at: Utc | None = None
+    """None: it never happened."""
+    reason: str
     standings: tuple[Standing, ...]
 
 
@@ -726,3 +787,35 @@ class SlaRestated(Event, frozen=True, kw_only=True):
     calendar_revision: int = 0
     differences: tuple[Difference, ...]
     standings: tuple[Standing, ...]
+
+
+@belongs_to("restatement", of=("calendar_id", "revision"), key=None, public=False)
+class RestatementBegun(Event, frozen=True, kw_only=True):
+    """A changed calendar is being looked at in all orders that it measured on the days that changed."""
+
+    calendar_id: str
+    revision: Positive
+    """Of the calendar: the change that it is about."""
+    changed_from: str
+    """ISO date in its zone, as in CalendarChanged."""
+    changed_until: str
+    orders: NonNegative
+    """So many are to be looked at."""
+
+
+@belongs_to("restatement", of=("calendar_id", "revision"), key=None, public=False)
+class RestatementAdvanced(Event, frozen=True, kw_only=True):
+    """One page of the orders further. What changed in each, its SlaRestated says, recorded in the same commit."""
+
+    calendar_id: str
+    revision: Positive
+    changed_from: str
+    changed_until: str
+    upto: str
+    """The order that was looked at last, by id."""
+    looked_at: NonNegative
+    """So many since it began."""
+    restated: NonNegative
+    """And of them so many stand elsewhere now."""
+    done: bool
+    """There are no more."""

@@ -72,6 +72,7 @@ _WORK: Final = intake.Work(
     certificates=("gas-handling",),
     wished_engineer_id="e-7",
     usual_parts=(intake.UsualPart("P-SEALANT", 2),),
+    sla="gold",
 )
 _ANSWERS: Final = '{"fault_code":"E4","since":"2026-11-23"}'
 _FORM: Final = (
@@ -90,6 +91,12 @@ _FORM: Final = (
 
 _HOURS: Final = tuple(dispatcher.OpenHours(day, *span) for day in range(5) for span in ((540, 720), (780, 1_080)))
 _HOLIDAYS: Final = (dispatcher.SpecialDay("2026-02-14", "春节调休", 0), dispatcher.SpecialDay("2026-02-16", "春节"))
+_MOVES: Final = (
+    dispatcher.ClockMove("assigned", "start"),
+    dispatcher.ClockMove("paused", "pause"),
+    dispatcher.ClockMove("resumed", "resume"),
+    dispatcher.ClockMove("finished", "stop"),
+)
 _STANDING: Final = dispatcher.Standing(
     "fix", "running", _at(2), 3_600_000_000, 0, started_at=_at(1), due_at=_at(10), next_percent=50, next_at=_at(6)
 )
@@ -298,6 +305,7 @@ _ALL: Final[tuple[Event, ...]] = (
         certificates=("电工证",),
         wished_engineer_id=ENGINEER,
         more_skills=("refrigerant",),
+        sla="gold",
     ),
     dispatcher.OrderQueued(**_AT_TEAM),
     dispatcher.OrderTaken(**_AT_TEAM),
@@ -453,7 +461,7 @@ _ALL: Final[tuple[Event, ...]] = (
         request_types=("repair",),
         clocks=(
             dispatcher.SlaClock("assign", "office", 1_800, 1_800, 900, 600),
-            dispatcher.SlaClock("fix", "office", 172_800, 86_400, 28_800, 14_400, ("customer", "parts"), True),
+            dispatcher.SlaClock("fix", "office", 172_800, 86_400, 28_800, 14_400, ("customer", "parts"), True, _MOVES),
         ),
     ),
     dispatcher.ClocksStarted(
@@ -462,8 +470,9 @@ _ALL: Final[tuple[Event, ...]] = (
         revision=1,
         urgency="high",
         opened_at=_at(1),
-        clocks=(dispatcher.ClockTerms("fix", "office", 28_800, ("customer", "parts"), True),),
+        clocks=(dispatcher.ClockTerms("fix", "office", 28_800, ("customer", "parts"), True, _MOVES),),
         standings=(_STANDING,),
+        named="platinum",
     ),
     dispatcher.ClocksMoved(
         **_OF_ORDER,
@@ -492,6 +501,41 @@ _ALL: Final[tuple[Event, ...]] = (
         calendar_revision=2,
         differences=(dispatcher.Difference("fix", "breached", "true", "false"),),
         standings=(_STANDING,),
+    ),
+    dispatcher.SlaChanged(
+        **_OF_ORDER,
+        from_sla_id="standard",
+        from_revision=1,
+        sla_id="gold",
+        revision=1,
+        urgency="high",
+        changed_at=_at(3),
+        reason="客户升级服务",
+        clocks=(dispatcher.ClockTerms("fix", "office", 14_400, ("customer",), True, _MOVES),),
+        differences=(dispatcher.Difference("fix", "due_at", _at(10).isoformat(), _at(6).isoformat()),),
+        standings=(_STANDING,),
+    ),
+    dispatcher.FactCorrected(
+        **_OF_ORDER,
+        happening="arrived",
+        recorded_at=_at(2, 50),
+        was_at=_at(2, 50),
+        happened_at=_at(2, 5),
+        reason="手机时间有误",
+        standings=(_STANDING,),
+    ),
+    dispatcher.RestatementBegun(
+        calendar_id="office", revision=2, changed_from="2026-02-14", changed_until="2026-02-23", orders=120
+    ),
+    dispatcher.RestatementAdvanced(
+        calendar_id="office",
+        revision=2,
+        changed_from="2026-02-14",
+        changed_until="2026-02-23",
+        upto=ORDER,
+        looked_at=100,
+        restated=7,
+        done=True,
     ),
     # fieldwork
     fieldwork.VisitPlanned(

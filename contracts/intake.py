@@ -113,6 +113,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     certificates: tuple[str, ...] = ()
     wished_engineer_id: str = ""
     usual_parts: tuple[UsualPart, ...] = ()
+    sla: str = ""
 
 
 @belongs_to("request", of="request_id", key="request_id")

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializ
 
 from contracts.dispatcher import (
     Certificate,
+    ClockMove,
     ClockName,
     OfferedFirst,
     OpenHours,
@@ -55,6 +56,7 @@ class OpenOrder(Command):
     skill_level: int = 0
     certificates: tuple[str, ...] = ()
     wished_engineer_id: str = ""
+    sla: str = ""
     now: AwareDatetime
 
 
@@ -442,6 +444,15 @@ class ImportHolidays(Command):
     reason: str
 
 
+class Moves(BaseModel):
+    """What a clock does when something happens to its order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    happening: Literal["opened", "paused", "resumed", "assigned", "waiting", "arrived", "finished", "cancelled"]
+    condition: Literal["start", "pause", "resume", "stop", "reset", "cancel", "reopen"]
+
+
 class ClockAgreed(BaseModel):
     """How much time there is for one thing, by urgency."""
 
@@ -458,9 +469,12 @@ class ClockAgreed(BaseModel):
     """The reasons for which the clock stands still."""
     restarts: bool = False
     """When the order waits again after a visit, the time begins anew."""
+    moves: tuple[Moves, ...] = Field((), max_length=8)
+    """All of what starts, pauses, resumes, stops, resets and cancels it; empty: what is usual for its name."""
 
     def of(self) -> SlaClock:
-        return SlaClock(**self.model_dump())
+        moves = tuple(ClockMove(one.happening, one.condition) for one in self.moves)
+        return SlaClock(**self.model_dump(exclude={"moves"}), moves=moves)
 
 
 class SlaSays(Command):
@@ -490,6 +504,8 @@ class StartClocks(Command):
     request_id: str
     request_type: str
     urgency: Urgency
+    sla: str = ""
+    """The service level that the type of the request names; empty: what holds for the type."""
     opened_at: AwareDatetime
     now: AwareDatetime
 
@@ -525,11 +541,25 @@ class ResumeClocks(Command):
     now: AwareDatetime
 
 
-class RestateClocks(Command):
-    """A calendar was changed: look where the clocks of this order stand by it."""
+class ChangeSla(Command):
+    """Something else is promised for an order that is under way."""
 
     order_id: str
-    calendar_id: str
+    sla_id: str
+    reason: str
+    now: AwareDatetime
+
+
+class CorrectFact(Command):
+    """What moved the clocks of an order happened at another time than was recorded, or never."""
+
+    order_id: str
+    happening: Literal["paused", "resumed", "assigned", "waiting", "arrived", "finished", "cancelled"]
+    was_at: AwareDatetime | None = None
+    """Which one, by the time that holds now; none: the only one of its kind."""
+    happened_at: AwareDatetime | None = None
+    """None: it never happened."""
+    reason: str
     now: AwareDatetime
 
 
@@ -539,3 +569,29 @@ class TellMark(Command):
     order_id: str
     clock: ClockName
     due_at: AwareDatetime
+
+
+# A changed calendar, in all orders that it measured.
+
+
+class BeginRestatement(Command):
+    """A calendar was changed: all orders whose clocks it measured on those days are to be looked at."""
+
+    calendar_id: str
+    revision: int
+    changed_from: str
+    changed_until: str
+    orders: int
+
+
+class RestatePage(Command):
+    """Look where the clocks of these orders stand by the calendar; the next of them in order."""
+
+    calendar_id: str
+    revision: int
+    after: str
+    """The order that was looked at last; empty at the beginning."""
+    order_ids: tuple[str, ...]
+    done: bool
+    """There are no more after these."""
+    now: AwareDatetime

@@ -11,6 +11,7 @@ from contracts.dispatcher import (
     ClockName,
     ClocksMoved,
     ClocksStarted,
+    FactCorrected,
     OfferDeclined,
     OfferLapsed,
     OrderAssigned,
@@ -20,6 +21,7 @@ from contracts.dispatcher import (
     OrderOffered,
     OrderOpened,
     OrderReturned,
+    SlaChanged,
     SlaRestated,
     SlaWarned,
 )
@@ -76,7 +78,9 @@ def _both(order_id: str, overdue: datetime | None, again: datetime | None) -> Se
     return [Arm(OVERDUE, order_id, overdue), Arm(AGAIN, order_id, again)]
 
 
-def when_clocks_stand(event: ClocksStarted | ClocksMoved | SlaRestated, envelope: Envelope) -> Sequence[Arm]:
+def when_clocks_stand(
+    event: ClocksStarted | ClocksMoved | SlaChanged | FactCorrected | SlaRestated, envelope: Envelope
+) -> Sequence[Arm]:
     return [Arm(f"sla-{standing.clock}", event.order_id, standing.next_at) for standing in event.standings]
 
 
@@ -97,6 +101,8 @@ TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     OrderFinished: when_settled,
     ClocksStarted: when_clocks_stand,
     ClocksMoved: when_clocks_stand,
+    SlaChanged: when_clocks_stand,
+    FactCorrected: when_clocks_stand,
     SlaRestated: when_clocks_stand,
     SlaWarned: when_warned,
 }

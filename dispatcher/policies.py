@@ -8,7 +8,7 @@ reads those few from their streams.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final, Literal, assert_never, get_args
 
@@ -28,6 +28,8 @@ from contracts.dispatcher import (
     OrderOpened,
     OrderReassigned,
     OrderReturned,
+    RestatementAdvanced,
+    RestatementBegun,
 )
 from contracts.envelope import Envelope
 from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceCompleted, VisitAborted
@@ -43,13 +45,14 @@ from contracts.intake import (
 from contracts.problems import NotYet
 from dispatcher.commands import (
     AssignOrder,
+    BeginRestatement,
     Candidate,
     FinishOrder,
     FreeHours,
     MoveClocks,
     OfferOrder,
     OpenOrder,
-    RestateClocks,
+    RestatePage,
     ReturnOrder,
     StartClocks,
     StartOrder,
@@ -59,7 +62,7 @@ from dispatcher.commands import (
 from dispatcher.domain.dispatch_rules import is_offered_first
 from dispatcher.domain.matching import Proposal, propose, rank
 from dispatcher.projections.board import ONE_ORDER, WAITING_ORDERS, declined_by, offered_before, work_of
-from dispatcher.projections.clocks import MEASURED_BY
+from dispatcher.projections.clocks import HOW_MANY_MEASURED_BY, MEASURED_BY
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, bookings, days_of, horizon
 from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, registered
@@ -73,6 +76,8 @@ CANDIDATES: Final = 8
 
 URGENCIES: Final = get_args(Urgency)
 """The least urgent first."""
+RESTATED_AT_ONCE: Final = 100
+"""Orders in one commit of a restatement: what else is to be recorded waits no longer than that."""
 
 RETRIED: Final = 20
 """The most waiting orders that are offered to an engineer who has time again."""
@@ -114,6 +119,7 @@ async def when_request_changed(
                     certificates=event.certificates,
                     wished_engineer_id=event.wished_engineer_id,
                     more_skills=event.more_skills,
+                    sla=event.sla,
                     now=facts.now(),
                 )
             ]
@@ -139,6 +145,7 @@ async def when_request_changed(
                     certificates=work.certificates,
                     wished_engineer_id=work.wished_engineer_id,
                     more_skills=work.more_skills,
+                    sla=work.sla,
                     now=facts.now(),
                 )
             ]
@@ -282,6 +289,7 @@ async def when_order_moves(
                 request_id=event.request_id,
                 request_type=event.request_type,
                 urgency=event.urgency,
+                sla=event.sla,
                 opened_at=envelope.time,
                 now=now,
             )
@@ -304,19 +312,58 @@ async def when_order_moves(
     return [MoveClocks(order_id=event.order_id, happening=happening, happened_at=at, now=now)]
 
 
-async def when_calendar_changed(event: CalendarChanged, envelope: Envelope, facts: Facts) -> Sequence[RestateClocks]:
-    """Look again at every order whose clocks were measured by the days that changed, also those that have ended."""
-    if not event.changed_from:
-        return []
-    # A day more on either side, as the days are those of the calendar's zone.
-    first = _midnight(event.changed_from) - DAY_US
-    last = _midnight(event.changed_until) + 2 * DAY_US if event.changed_until else LAST_US
-    measured = await facts.fetch(
-        MEASURED_BY, tenant=envelope.tenant, calendar_id=event.calendar_id, first=first, last=last
+async def when_calendar_changed(
+    event: CalendarChanged | RestatementBegun | RestatementAdvanced, envelope: Envelope, facts: Facts
+) -> Sequence[BeginRestatement | RestatePage]:
+    """
+    Look again at every order whose clocks were measured by the days that changed, also those that have ended.
+
+    One page asks for the next, so that a history of any length is gone through, and goes on where it was broken off.
+    """
+    match event:
+        case CalendarChanged(changed_from=""):
+            return []
+        case CalendarChanged():
+            days = _days(event.calendar_id, event.changed_from, event.changed_until)
+            (count,) = await facts.fetch(HOW_MANY_MEASURED_BY, tenant=envelope.tenant, **days)
+            begun = BeginRestatement(
+                calendar_id=event.calendar_id,
+                revision=event.revision,
+                changed_from=event.changed_from,
+                changed_until=event.changed_until,
+                orders=count["orders"],
+            )
+            return [begun]
+        case RestatementBegun():
+            return await _next_page(event, "", envelope, facts)
+        case RestatementAdvanced(done=True):
+            return []
+        case RestatementAdvanced():
+            return await _next_page(event, event.upto, envelope, facts)
+        case _:
+            assert_never(event)
+
+
+async def _next_page(
+    event: RestatementBegun | RestatementAdvanced, after: str, envelope: Envelope, facts: Facts
+) -> Sequence[RestatePage]:
+    days = _days(event.calendar_id, event.changed_from, event.changed_until)
+    rows = await facts.fetch(MEASURED_BY, tenant=envelope.tenant, after=after, limit=RESTATED_AT_ONCE, **days)
+    page = RestatePage(
+        calendar_id=event.calendar_id,
+        revision=event.revision,
+        after=after,
+        order_ids=tuple(row["order_id"] for row in rows),
+        done=len(rows) < RESTATED_AT_ONCE,
+        now=facts.now(),
     )
-    now = facts.now()
-    orders = sorted({row["order_id"] for row in measured})
-    return [RestateClocks(order_id=order_id, calendar_id=event.calendar_id, now=now) for order_id in orders]
+    return [page]
+
+
+def _days(calendar_id: str, first: str, last: str) -> Mapping[str, str | int]:
+    """A day more on either side, as the days are those of the calendar's zone."""
+    upto = _midnight(last) + 2 * DAY_US if last else LAST_US
+    return {"calendar_id": calendar_id, "first": _midnight(first) - DAY_US, "last": upto}
 
 
 DAY_US: Final = 86_400_000_000
@@ -353,5 +400,5 @@ POLICIES = (
         ),
         when_order_moves,
     ),
-    Policy("restate-clocks", (CalendarChanged,), when_calendar_changed),
+    Policy("restate-clocks", (CalendarChanged, RestatementBegun, RestatementAdvanced), when_calendar_changed),
 )

@@ -8,9 +8,12 @@ from dispatcher.api import routes
 from dispatcher.commands import (
     AssignByHand,
     AssignOrder,
+    BeginRestatement,
     CallOffAbsence,
     CancelOrder,
     ChangeCalendar,
+    ChangeSla,
+    CorrectFact,
     DeclineOrder,
     DefineCalendar,
     DefineSla,
@@ -27,7 +30,7 @@ from dispatcher.commands import (
     RecordOverdue,
     RegisterEngineer,
     ReportAbsence,
-    RestateClocks,
+    RestatePage,
     ResumeClocks,
     RetryAssignment,
     ReturnOrder,
@@ -51,15 +54,17 @@ from dispatcher.domain import (
     order,
     order_clocks,
     pool,
+    restatement,
     slas,
 )
 from dispatcher.policies import POLICIES
 from dispatcher.projections.board import BOARD
-from dispatcher.projections.calendars import CALENDARS
+from dispatcher.projections.calendars import CALENDARS, lacking_holidays
 from dispatcher.projections.clocks import CLOCKS
 from dispatcher.projections.dispatch_rules import DISPATCH_RULES
 from dispatcher.projections.engineer_days import ENGINEER_DAYS
 from dispatcher.projections.engineers import ENGINEERS
+from dispatcher.projections.restatements import RESTATED, RESTATEMENTS
 from dispatcher.projections.slas import SLAS
 from services.chassis.journal.rules import Handler, Rules, Stream
 from services.chassis.service import Service
@@ -77,7 +82,15 @@ OF_ORDER: tuple[type[Any], ...] = (
     RecordHistory,
 )
 OF_ENGINEER: tuple[type[Any], ...] = (RegisterEngineer, UpdateEngineer, ReportAbsence, CallOffAbsence)
-OF_CLOCKS: tuple[type[Any], ...] = (StartClocks, MoveClocks, PauseClocks, ResumeClocks, RestateClocks, TellMark)
+OF_CLOCKS: tuple[type[Any], ...] = (
+    StartClocks,
+    MoveClocks,
+    PauseClocks,
+    ResumeClocks,
+    ChangeSla,
+    CorrectFact,
+    TellMark,
+)
 OF_CALENDARS: tuple[type[Any], ...] = (DefineCalendar, ChangeCalendar, ImportHolidays)
 OF_SLAS: tuple[type[Any], ...] = (DefineSla, ReviseSla)
 
@@ -91,6 +104,7 @@ RULES = Rules(
         Stream(calendars.STREAM, calendars.INITIAL, calendars.evolve),
         Stream(slas.STREAM, slas.INITIAL, slas.evolve),
         Stream(dispatch_rules.STREAM, dispatch_rules.INITIAL, dispatch_rules.evolve),
+        Stream("restatement", restatement.INITIAL, restatement.evolve),
     ),
     handlers=(
         *[Handler(command, lambda c: (order.stream(c.order_id),), order.decide) for command in OF_ORDER],
@@ -106,6 +120,8 @@ RULES = Rules(
         *[Handler(command, order_clocks.reads, order_clocks.decide) for command in OF_CLOCKS],
         *[Handler(command, lambda c: (calendars.STREAM,), calendars.decide) for command in OF_CALENDARS],
         *[Handler(command, slas.reads, slas.decide) for command in OF_SLAS],
+        Handler(BeginRestatement, restatement.reads, restatement.begin),
+        Handler(RestatePage, restatement.reads, restatement.restate_page),
         Handler(FreeHours, lambda c: (engineer_day.stream(c.engineer_id, c.day),), engineer_day.decide),
     ),
     timers=TIMERS,
@@ -114,10 +130,11 @@ RULES = Rules(
 service = Service(
     name="dispatcher",
     rules=RULES,
-    views=(BOARD, ENGINEERS, ENGINEER_DAYS, CALENDARS, SLAS, CLOCKS, DISPATCH_RULES),
+    views=(BOARD, ENGINEERS, ENGINEER_DAYS, CALENDARS, SLAS, CLOCKS, RESTATEMENTS, RESTATED, DISPATCH_RULES),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,
     history=RecordHistory,
+    concerns=lacking_holidays,
     takes_in_every_s=0,  # somebody waits for an engineer
 )

@@ -1,10 +1,10 @@
-"""The routes of service levels: calendars, what is promised, and the clocks of the orders."""
+"""The routes of service levels: what is promised, and the clocks of the orders."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
 from fastapi import APIRouter
@@ -13,119 +13,33 @@ from sqlalchemy import or_, select
 
 from contracts.dispatcher import ClockName, PauseReason, SlaClock
 from contracts.intake import Urgency
+from dispatcher import calendars_api
+from dispatcher.calendars_api import NAME, WHO_DEFINES, WHO_READS, DifferenceView
 from dispatcher.commands import (
-    CalendarDay,
-    CalendarWeek,
-    ChangeCalendar,
+    ChangeSla,
     ClockAgreed,
-    DefineCalendar,
+    CorrectFact,
     DefineSla,
-    ImportHolidays,
     PauseClocks,
     ResumeClocks,
     ReviseSla,
 )
-from dispatcher.domain import calendars, slas
-from dispatcher.domain.business_time import SECOND, Calendar, YearUnknown, around_the_clock
+from dispatcher.domain import slas
+from dispatcher.domain.business_time import SECOND, Calendar, around_the_clock
 from dispatcher.domain.calendars import AROUND_THE_CLOCK
 from dispatcher.projections.board import BOARD
-from dispatcher.projections.calendars import CALENDARS, facts_of, measure_of
+from dispatcher.projections.calendars import CALENDARS, measure_of
 from dispatcher.projections.clocks import CLOCKS
+from dispatcher.projections.restatements import RESTATED
 from dispatcher.projections.slas import SLAS
 from services.chassis.clock import at_micros, micros
-from services.chassis.http import Accepted, Body, Call, Limit, Page, Problem, ServiceRouter, absent, command, query
+from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
-
-WHO_DEFINES = ("manager", "operator")
-WHO_READS = ("dispatcher", "agent", "auditor", *WHO_DEFINES)
 
 State = Literal["idle", "running", "paused", "stopped", "cancelled"]
 
-FIRST_YEAR, LAST_YEAR = 2000, 2100
-"""What lies outside is a slip of the pen."""
-
-Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
-NAME = r"^[a-z0-9][a-z0-9_.-]*$"
 
 _EVERY_INSTANT = around_the_clock()
-
-
-class CalendarBody(Body):
-    """All that a calendar is. Hours are local; what goes over midnight is two."""
-
-    name: str = Field(min_length=1, max_length=200)
-    zone: str = Field("Asia/Shanghai", max_length=100, description="IANA time zone of the hours and dates")
-    weeks: tuple[CalendarWeek, ...] = Field(
-        min_length=1, max_length=50, description="What counts of a week, from a date on until the next"
-    )
-    days: tuple[CalendarDay, ...] = Field((), max_length=2_000, description="Holidays, and days worked in their stead")
-    years: tuple[Year, ...] | None = Field(
-        None, max_length=100, description="The years that `days` cover; without it, the calendar has no holidays"
-    )
-
-
-class NewCalendar(CalendarBody):
-    calendar_id: str = Field(min_length=1, max_length=100, pattern=NAME, examples=["office"])
-
-
-class ChangedCalendar(CalendarBody):
-    reason: str = Field(min_length=1, max_length=1_000)
-
-
-class HolidaysBody(Body):
-    """A table of holidays of whole years. What the calendar had for these years is replaced, other years stay."""
-
-    years: tuple[Year, ...] = Field(min_length=1, max_length=20)
-    days: tuple[CalendarDay, ...] = Field(max_length=2_000)
-    reason: str = Field("", max_length=1_000)
-
-
-class DayView(Body):
-    day: date
-    name: str
-    works_as: int | None
-
-
-class HoursView(Body):
-    weekday: int
-    from_minute: int
-    to_minute: int
-
-
-class WeekView(Body):
-    since: date
-    hours: list[HoursView]
-
-
-class CalendarView(Body):
-    """A calendar as it is now."""
-
-    calendar_id: str
-    version: int
-    """Of all calendars, which are one stream: what If-Match demands when one of them is changed."""
-    revision: int
-    name: str
-    zone: str
-    weeks: list[WeekView]
-    days: list[DayView]
-    years: list[int] | None
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any], version: int) -> CalendarView:
-        return cls(version=version, **msgspec.to_builtins(facts_of(row)))
-
-
-class BusinessTime(Body):
-    """How much business time lies between two instants, exact."""
-
-    calendar_id: str
-    revision: int
-    from_at: datetime
-    to_at: datetime
-    business_us: int
-    """Microseconds."""
-    business_s: int
-    """Whole seconds of them."""
 
 
 class SlaBody(Body):
@@ -181,6 +95,22 @@ class ResumeBody(Body):
     reason: PauseReason | None = Field(None, description="Without it, whatever the order waited for")
     note: str = Field("", max_length=1_000)
     happened_at: AwareDatetime | None = Field(None, description="Since when, if it was earlier than now")
+
+
+class OtherSlaBody(Body):
+    sla_id: str = Field(min_length=1, max_length=100, examples=["standard"])
+    reason: str = Field(min_length=1, max_length=1_000)
+
+
+class CorrectionBody(Body):
+    """What really happened. The first record stays, and the correction beside it."""
+
+    happening: Literal["paused", "resumed", "assigned", "waiting", "arrived", "finished", "cancelled"]
+    was_at: AwareDatetime | None = Field(
+        None, description="Which one, by its time as it holds now; not for the only one"
+    )
+    happened_at: AwareDatetime | None = Field(description="When it really happened; null: it never did")
+    reason: str = Field(min_length=1, max_length=1_000)
 
 
 class ClockRow(Body):
@@ -245,80 +175,9 @@ def _at(value: int | None) -> datetime | None:
 
 def routes(api: Api) -> APIRouter:
     router = APIRouter()
-    router.include_router(_calendars(api))
+    router.include_router(calendars_api.routes(api))
     router.include_router(_slas(api))
     router.include_router(_clocks(api))
-    return router
-
-
-def _calendars(api: Api) -> APIRouter:
-    router = ServiceRouter(api, prefix="/v1/calendars", tags=["service levels"])
-    table = CALENDARS.table
-
-    async def newest(call: Call) -> int:
-        """The version of the stream of all calendars."""
-        row = await call.one(select(table.c.version).order_by(table.c.version.desc()))
-        return row["version"] if row else 0
-
-    async def known(calendar_id: str, call: Call) -> Mapping[str, Any]:
-        row = await call.one(select(table).where(table.c.calendar_id == calendar_id))
-        if row is None:
-            raise absent("calendar", calendar_id)
-        return row
-
-    @router.post("", status_code=201, summary="Define a business calendar")
-    async def define(body: NewCalendar, call: Call = command(*WHO_DEFINES)) -> Accepted:
-        return Accepted.of(await call.ask(DefineCalendar(**body.model_dump())), id=body.calendar_id)
-
-    @router.put("/{calendar_id}", summary="Say all that a calendar is now; its clocks are measured anew")
-    async def change(calendar_id: str, body: ChangedCalendar, call: Call = command(*WHO_DEFINES)) -> Accepted:
-        await known(calendar_id, call)
-        asked = ChangeCalendar(calendar_id=calendar_id, **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=calendars.STREAM), id=calendar_id)
-
-    @router.put("/{calendar_id}/holidays", summary="Import the holidays and make-up days of some years")
-    async def holidays(calendar_id: str, body: HolidaysBody, call: Call = command(*WHO_DEFINES)) -> Accepted:
-        await known(calendar_id, call)
-        asked = ImportHolidays(calendar_id=calendar_id, **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=calendars.STREAM), id=calendar_id)
-
-    @router.get("", summary="The business calendars")
-    async def some(call: Call = query(*WHO_READS), cursor: str | None = None, limit: Limit = 50) -> Page[CalendarView]:
-        page = await call.page(select(table), order_by=[table.c.calendar_id], cursor=cursor, limit=limit)
-        version = await newest(call)
-        return page.map(lambda row: CalendarView.of(row, version))
-
-    @router.get("/{calendar_id}", summary="One calendar")
-    async def one(calendar_id: str, call: Call = query(*WHO_READS)) -> CalendarView:
-        row, version = await known(calendar_id, call), await newest(call)
-        call.etag(version)
-        return CalendarView.of(row, version)
-
-    @router.get("/{calendar_id}/time", summary="How much business time lies between two instants")
-    async def time(
-        calendar_id: str,
-        from_at: AwareDatetime,
-        to_at: AwareDatetime,
-        call: Call = query(*WHO_READS),
-    ) -> BusinessTime:
-        row = await known(calendar_id, call)
-        if not (FIRST_YEAR <= from_at.year <= LAST_YEAR and FIRST_YEAR <= to_at.year <= LAST_YEAR):
-            raise Problem("calendar.out-of-range", first=FIRST_YEAR, last=LAST_YEAR)
-        try:
-            between = measure_of(row).between(micros(from_at), micros(to_at))
-        except YearUnknown as unknown:
-            raise Problem(
-                "calendar.year-unknown", calendar_id=calendar_id, years=", ".join(map(str, unknown.years))
-            ) from None
-        return BusinessTime(
-            calendar_id=calendar_id,
-            revision=row["revision"],
-            from_at=from_at,
-            to_at=to_at,
-            business_us=between,
-            business_s=between // SECOND,
-        )
-
     return router
 
 
@@ -411,6 +270,31 @@ def _clocks(api: Api) -> APIRouter:
         stream = await known(order_id, call)
         asked = ResumeClocks(order_id=order_id, now=call.now, **body.model_dump())
         return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+
+    @router.put("/{order_id}/sla", summary="Promise something else for an order; what it waited stays granted")
+    async def change(order_id: str, body: OtherSlaBody, call: Call = command("dispatcher", "manager")) -> Accepted:
+        stream = await known(order_id, call)
+        asked = ChangeSla(order_id=order_id, now=call.now, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+
+    @router.post("/{order_id}/clocks/corrections", summary="Something happened at another time than was recorded")
+    async def correct(order_id: str, body: CorrectionBody, call: Call = command("dispatcher", "manager")) -> Accepted:
+        stream = await known(order_id, call)
+        asked = CorrectFact(order_id=order_id, now=call.now, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+
+    @router.get("/{order_id}/clocks/restatements", summary="What was told of the clocks and is otherwise now")
+    async def restated(
+        order_id: str,
+        call: Call = query("dispatcher", "manager", "agent", "auditor"),
+        cursor: str | None = None,
+        limit: Limit = 50,
+    ) -> Page[DifferenceView]:
+        await known(order_id, call)
+        told = RESTATED.table
+        rows = select(told).where(told.c.order_id == order_id)
+        page = await call.page(rows, order_by=[told.c.version, told.c.clock, told.c.figure], cursor=cursor, limit=limit)
+        return page.map(DifferenceView.of)
 
     return router
 

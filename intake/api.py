@@ -343,7 +343,7 @@ class TypeDefinition(Body):
     form: list[Question] = Field([], max_length=50, description="What is asked beside the description.")
     urgency_matrix: list[MatrixCell] = Field([], max_length=12)
     usual_parts: list[PartUsed] = Field([], max_length=50)
-    sla: str = Field("", max_length=100, description="The name of the service level that is promised.")
+    sla: str = Field("", max_length=100, description="The id of the service level that is promised, one of /v1/slas.")
     serial_pattern: str = Field("", max_length=100, description="What a device's serial number must match as a whole.")
     serial_check: SerialCheck = "none"
     remind_after_s: int = Field(DAY_S, ge=60, le=30 * DAY_S, description="An incomplete request is reminded, twice.")

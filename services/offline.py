@@ -555,6 +555,7 @@ async def _behind(settings: Settings, service: Service) -> list[Check]:
         head = (await journal.head()).position
         views = await _open_views(settings, service, readonly=True)
         positions = await views.positions()
+        concerns = await service.concerns(views, SystemClock().now())
         await views.close()
         held = await journal.held([policy.name for policy in service.policies])
     slowest = min(positions.values(), default=head)
@@ -572,4 +573,5 @@ async def _behind(settings: Settings, service: Service) -> list[Check]:
             f"{len(held)} held, {parked} parked",
             "" if not parked else "its log names the cause; they go on when the service starts",
         ),
+        *[Check(f"{service.name}: {one.what}", False, one.finding, one.remedy) for one in concerns],
     ]

@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -123,7 +123,12 @@ class Calendar:
 
     def as_if_known(self) -> Calendar:
         """The same, taking the week for granted in years that the table does not cover. Say so, beside the figure."""
-        return self if self.years is None else replace(self, years=None)
+        return self if self.years is None else self._as_if_known
+
+    @cached_property
+    def _as_if_known(self) -> Calendar:
+        """Made once: a clock asks for it at each of its spans. It lays out years together with this one."""
+        return replace(self, years=None)
 
     def _must_know(self, start: int, end: int) -> None:
         if unknown := self.unknown_years(start, end):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -188,3 +188,11 @@ def _changed(before: Calendar, after: Calendar) -> tuple[str, str]:
     if not days:
         return "", ""
     return min(days).isoformat(), "" if endless else max(days).isoformat()
+
+
+def missing_years(facts: CalendarFacts, now: datetime) -> tuple[int, ...]:
+    """Of this year and the next, those for which the calendar has no holidays; one that needs none lacks none."""
+    if facts.years is None:
+        return ()
+    year = now.astimezone(ZoneInfo(facts.zone)).year
+    return tuple(one for one in (year, year + 1) if one not in facts.years)

@@ -14,36 +14,25 @@ from contracts.dispatcher import (
     ClocksMoved,
     ClocksStarted,
     Difference,
+    FactCorrected,
     SlaBreached,
+    SlaChanged,
     SlaRestated,
     SlaWarned,
     Standing,
 )
 from contracts.event import Event
 from contracts.problems import Rejected
-from dispatcher.commands import MoveClocks, PauseClocks, RestateClocks, ResumeClocks, StartClocks, TellMark
-from dispatcher.domain import calendars, slas
-from dispatcher.domain.business_time import Calendar
-from dispatcher.domain.sla_clock import BREACHED, MARKS, Condition, Fact, Reading, Terms, read
+from dispatcher.commands import ChangeSla, CorrectFact, MoveClocks, PauseClocks, ResumeClocks, StartClocks, TellMark
+from dispatcher.domain import calendars, clock_story, slas
+from dispatcher.domain.business_time import SECOND, Calendar
+from dispatcher.domain.clock_story import Agreed, Happened, Story, instant, micros
+from dispatcher.domain.sla_clock import BREACHED, MARKS, Reading, read
 
-Happening = Literal["paused", "resumed", "assigned", "waiting", "arrived", "finished", "cancelled"]
 Cause = Literal["late-fact", "calendar"]
-
-MOVES: Final[Mapping[Happening, Mapping[ClockName, Condition]]] = {
-    "paused": {"assign": "pause", "arrive": "pause", "fix": "pause"},
-    "resumed": {"assign": "resume", "arrive": "resume", "fix": "resume"},
-    "assigned": {"assign": "stop"},
-    # As with AssignmentOverdue, there is all of the time anew to find somebody else.
-    "waiting": {"assign": "reset", "arrive": "reopen"},
-    "arrived": {"arrive": "stop"},
-    "finished": {"assign": "stop", "arrive": "stop", "fix": "stop"},
-    "cancelled": {"assign": "cancel", "arrive": "cancel", "fix": "cancel"},
-}
 
 ON_THE_WAY: Final = timedelta(minutes=1)
 """What is known so soon after it happened is not late: a difference of less is not told as a restatement."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -53,17 +42,23 @@ class NoClocks:
 
 @dataclass(frozen=True)
 class Clocks:
-    """What moved each clock, where it stands as told last, and what was told of it since it began."""
+    """What happened and was promised, where each clock stands as told last, and what was told since it began."""
 
     started: ClocksStarted
-    facts: Mapping[ClockName, tuple[Fact, ...]]
+    story: Story
     standings: Mapping[ClockName, Standing]
-    told: Mapping[ClockName, frozenset[int]]
+    told: Told
+
+    def read(self, known: Mapping[str, Calendar]) -> Readings:
+        return {name: read(facts, known) for name, facts in clock_story.facts_of(self.story).items()}
 
 
 OrderClocks = NoClocks | Clocks
-ClockEvent = ClocksStarted | ClocksMoved | SlaWarned | SlaBreached | SlaRestated
-ClockCommand = StartClocks | MoveClocks | PauseClocks | ResumeClocks | RestateClocks | TellMark
+Told = Mapping[ClockName, frozenset[int]]
+"""The marks that were told of each clock."""
+Readings = Mapping[ClockName, Reading]
+ClockEvent = ClocksStarted | ClocksMoved | SlaChanged | FactCorrected | SlaWarned | SlaBreached | SlaRestated
+ClockCommand = StartClocks | MoveClocks | PauseClocks | ResumeClocks | ChangeSla | CorrectFact | TellMark
 INITIAL: OrderClocks = NoClocks()
 
 
@@ -73,7 +68,7 @@ def stream(order_id: str) -> str:
 
 def reads(command: ClockCommand) -> tuple[str, ...]:
     of_order = stream(command.order_id), calendars.STREAM
-    return (*of_order, slas.STREAM) if isinstance(command, StartClocks) else of_order
+    return (*of_order, slas.STREAM) if isinstance(command, StartClocks | ChangeSla) else of_order
 
 
 def decide(states: Mapping[str, Any], command: ClockCommand) -> list[Event]:
@@ -85,13 +80,16 @@ def decide(states: Mapping[str, Any], command: ClockCommand) -> list[Event]:
         case MoveClocks():
             if isinstance(clocks, NoClocks):
                 return []
-            return _move(clocks, known, command.happening, command.happened_at, command.now)
+            happened = Happened(command.happening, command.happened_at, "", command.happened_at)
+            return _move(clocks, known, happened, command.now)
         case PauseClocks():
             return _pause(clocks, known, command)
         case ResumeClocks():
             return _resume(clocks, known, command)
-        case RestateClocks():
-            return [] if isinstance(clocks, NoClocks) else _restate(clocks, known, states, command)
+        case ChangeSla():
+            return _change(clocks, states[slas.STREAM], known, command)
+        case CorrectFact():
+            return _correct(clocks, known, command)
         case TellMark():
             return [] if isinstance(clocks, NoClocks) else _tell(clocks, known, command)
         case _:
@@ -101,7 +99,7 @@ def decide(states: Mapping[str, Any], command: ClockCommand) -> list[Event]:
 def _start(clocks: OrderClocks, levels: slas.Slas, known: Mapping[str, Calendar], command: StartClocks) -> list[Event]:
     if isinstance(clocks, Clocks):
         return []
-    sla = slas.for_request(levels, command.request_type, command.opened_at)
+    sla = slas.for_request(levels, command.request_type, command.opened_at, command.sla)
     if sla is None:
         return []
     started = ClocksStarted(
@@ -113,40 +111,43 @@ def _start(clocks: OrderClocks, levels: slas.Slas, known: Mapping[str, Calendar]
         opened_at=command.opened_at,
         clocks=slas.terms_of(sla, command.urgency),
         standings=(),
+        named=command.sla if command.sla != sla.sla_id else "",
     )
-    standings = [
-        _standing(name, read(facts, known), frozenset(), command.now) for name, facts in _begun(started).items()
-    ]
-    return [msgspec.structs.replace(started, standings=tuple(standings))]
+    begun = Clocks(started, (_as_agreed(started),), {}, {})
+    return [msgspec.structs.replace(started, standings=_standings(begun.read(known), {}, command.now))]
 
 
 def _pause(clocks: OrderClocks, known: Mapping[str, Calendar], command: PauseClocks) -> list[Event]:
     here = _under_way(clocks, command.order_id)
-    at = _when(here, command.happened_at, command.now)
-    if command.reason in _waits_for(here):
+    at = _when(here, command.happened_at or command.now, command.now)
+    if command.reason in clock_story.waits_for(here.story):
         return []
-    return _move(here, known, "paused", at, command.now, command.reason, command.note)
+    return _move(here, known, Happened("paused", at, command.reason, at), command.now, command.note)
 
 
 def _resume(clocks: OrderClocks, known: Mapping[str, Calendar], command: ResumeClocks) -> list[Event]:
     here = _under_way(clocks, command.order_id)
-    at = _when(here, command.happened_at, command.now)
-    waits_for = _waits_for(here)
-    if not waits_for or (command.reason and command.reason not in waits_for):
-        raise Rejected("clock.not-paused", order_id=command.order_id, reason=command.reason or "")
-    return _move(here, known, "resumed", at, command.now, command.reason or "", command.note)
+    at = _when(here, command.happened_at or command.now, command.now)
+    waits_for, reason = clock_story.waits_for(here.story), command.reason or ""
+    if not waits_for or (reason and reason not in waits_for):
+        raise Rejected("clock.not-paused", order_id=command.order_id, reason=reason)
+    return _move(here, known, Happened("resumed", at, reason, at), command.now, command.note)
 
 
 def _under_way(clocks: OrderClocks, order_id: str) -> Clocks:
+    here = _there(clocks, order_id)
+    if all(standing.state in ("stopped", "cancelled") for standing in here.standings.values()):
+        raise Rejected("clock.ended", order_id=order_id)
+    return here
+
+
+def _there(clocks: OrderClocks, order_id: str) -> Clocks:
     if isinstance(clocks, NoClocks):
         raise Rejected("clock.absent", order_id=order_id)
-    if all(standing.state in ("stopped", "cancelled") for standing in clocks.standings.values()):
-        raise Rejected("clock.ended", order_id=order_id)
     return clocks
 
 
-def _when(clocks: Clocks, happened_at: datetime | None, now: datetime) -> datetime:
-    at = happened_at or now
+def _when(clocks: Clocks, at: datetime, now: datetime) -> datetime:
     if at > now:
         raise Rejected("clock.in-the-future", now=now.isoformat())
     if at < clocks.started.opened_at:
@@ -154,75 +155,118 @@ def _when(clocks: Clocks, happened_at: datetime | None, now: datetime) -> dateti
     return at
 
 
-def _waits_for(clocks: Clocks) -> set[str]:
-    """The reasons that are open, whatever clock excuses them; all clocks are told of all of them."""
-    reasons: set[str] = set()
-    for fact in sorted(next(iter(clocks.facts.values())), key=lambda fact: fact.at):
-        if fact.condition == "pause":
-            reasons.add(fact.reason)
-        elif fact.condition == "resume":
-            reasons = reasons - {fact.reason} if fact.reason else set()
-    return reasons
-
-
 def _move(
-    clocks: Clocks,
-    known: Mapping[str, Calendar],
-    happening: Happening,
-    at: datetime,
-    now: datetime,
-    reason: str = "",
-    note: str = "",
+    clocks: Clocks, known: Mapping[str, Calendar], happened: Happened, now: datetime, note: str = ""
 ) -> list[Event]:
+    if clock_story.recorded(clocks.story, happened):
+        return []
+    readings = replace(clocks, story=(*clocks.story, happened)).read(known)
+    standings = _standings(readings, _told_since(clocks, readings), now)
     moved = ClocksMoved(
         order_id=clocks.started.order_id,
         request_id=clocks.started.request_id,
-        happening=happening,
-        happened_at=at,
-        reason=reason,
+        happening=happened.happening,
+        happened_at=happened.recorded_at,
+        reason=happened.reason,
         note=note,
+        standings=standings,
+    )
+    if not _is_late(clocks, happened.recorded_at):
+        return [moved]
+    return [moved, *_restated(clocks, "late-fact", _differences(clocks, readings, now, least=ON_THE_WAY), standings)]
+
+
+def _is_late(clocks: Clocks, at: datetime) -> bool:
+    """Whether what was told can be otherwise by it. Else nobody reckons twice, as for most of what happens."""
+    return any(BREACHED in told for told in clocks.told.values()) or any(
+        standing.as_of - at >= ON_THE_WAY for standing in clocks.standings.values()
+    )
+
+
+def _change(clocks: OrderClocks, levels: slas.Slas, known: Mapping[str, Calendar], command: ChangeSla) -> list[Event]:
+    here = _under_way(clocks, command.order_id)
+    before = clock_story.agreed(here.story)
+    sla = slas.held(levels, command.sla_id, command.now)
+    if (sla.sla_id, sla.revision) == (before.sla_id, before.revision):
+        return []
+    terms = slas.terms_of(sla, here.started.urgency)
+    promised = Agreed(command.now, sla.sla_id, sla.revision, terms)
+    readings = replace(here, story=(*here.story, promised)).read(known)
+    told = _told_by_then(here.told, promised, _used(readings, command.now))
+    changed = SlaChanged(
+        order_id=command.order_id,
+        request_id=here.started.request_id,
+        from_sla_id=before.sla_id,
+        from_revision=before.revision,
+        sla_id=sla.sla_id,
+        revision=sla.revision,
+        urgency=here.started.urgency,
+        changed_at=command.now,
+        reason=command.reason,
+        clocks=terms,
+        differences=_differences(here, readings, command.now, ahead=told),
+        standings=_standings(readings, told, command.now),
+    )
+    return [changed]
+
+
+def _correct(clocks: OrderClocks, known: Mapping[str, Calendar], command: CorrectFact) -> list[Event]:
+    """Also of an order that has ended: what is true of it is true."""
+    here = _there(clocks, command.order_id)
+    if command.happened_at is not None:
+        _when(here, command.happened_at, command.now)
+    found = clock_story.named(here.story, command)
+    assert found.at is not None
+    if found.at == command.happened_at:
+        return []
+    corrected = FactCorrected(
+        order_id=command.order_id,
+        request_id=here.started.request_id,
+        happening=command.happening,
+        recorded_at=found.recorded_at,
+        was_at=found.at,
+        happened_at=command.happened_at,
+        reason=command.reason,
         standings=(),
     )
-    facts = _with(clocks.facts, moved)
-    if facts == clocks.facts:
-        return []
-    readings = {name: read(one, known) for name, one in facts.items()}
-    standings = _standings(clocks, readings, now)
-    events: list[Event] = [msgspec.structs.replace(moved, standings=standings)]
-    changed = _differences(clocks, readings, now, least=ON_THE_WAY)
-    if changed:
-        events.append(_restated(clocks, "late-fact", changed, standings))
-    return events
+    readings = replace(here, story=clock_story.corrected(here.story, corrected)).read(known)
+    told = _told_by_then(here.told, clock_story.agreed(here.story), _used(readings, command.now))
+    standings = _standings(readings, told, command.now)
+    differences = _differences(here, readings, command.now, ahead=told)
+    return [
+        msgspec.structs.replace(corrected, standings=standings),
+        *_restated(here, "late-fact", differences, standings),
+    ]
 
 
-def _restate(
-    clocks: Clocks, known: Mapping[str, Calendar], states: Mapping[str, Any], command: RestateClocks
+def restate(
+    clocks: OrderClocks, known: Mapping[str, Calendar], calendar_id: str, revision: int, now: datetime
 ) -> list[Event]:
-    readings = {name: read(facts, known) for name, facts in clocks.facts.items()}
-    changed = _differences(clocks, readings, command.now, ahead=True)
-    if not changed:
+    """What is otherwise by a calendar that was changed; nothing where nothing is."""
+    if isinstance(clocks, NoClocks):
         return []
-    revision = states[calendars.STREAM][command.calendar_id].facts.revision
-    standings = _standings(clocks, readings, command.now)
-    return [_restated(clocks, "calendar", changed, standings, command.calendar_id, revision)]
+    readings = clocks.read(known)
+    differences = _differences(clocks, readings, now, ahead=clocks.told)
+    standings = _standings(readings, clocks.told, now)
+    return _restated(clocks, "calendar", differences, standings, calendar_id, revision)
 
 
 def _tell(clocks: Clocks, known: Mapping[str, Calendar], command: TellMark) -> list[Event]:
     standing = clocks.standings[command.clock]
     if standing.next_at != command.due_at:
         return []  # The clock was moved meanwhile, and another timer is set.
-    reading = read(clocks.facts[command.clock], known)
+    reading = read(clock_story.facts_of(clocks.story)[command.clock], known)
     percent = standing.next_percent
-    if reading.marks.get(percent) != _micros(command.due_at):
+    if reading.marks.get(percent) != micros(command.due_at):
         return []  # By a calendar that was changed just now, it is not due; what restates the clock sets it anew.
-    started = clocks.started
+    started, promised = clocks.started, clock_story.agreed(clocks.story)
     if percent == BREACHED:
         return [
             SlaBreached(
                 order_id=started.order_id,
                 request_id=started.request_id,
-                sla_id=started.sla_id,
-                revision=started.revision,
+                sla_id=promised.sla_id,
+                revision=promised.revision,
                 clock=command.clock,
                 due_at=command.due_at,
             )
@@ -231,45 +275,65 @@ def _tell(clocks: Clocks, known: Mapping[str, Calendar], command: TellMark) -> l
     warned = SlaWarned(
         order_id=started.order_id,
         request_id=started.request_id,
-        sla_id=started.sla_id,
-        revision=started.revision,
+        sla_id=promised.sla_id,
+        revision=promised.revision,
         clock=command.clock,
         percent=percent,
         reached_at=command.due_at,
-        due_at=_instant(reading.due_at),
+        due_at=instant(reading.due_at),
         next_percent=next_percent,
         next_at=next_at,
     )
     return [warned]
 
 
-def _standings(clocks: Clocks, readings: Mapping[ClockName, Reading], now: datetime) -> tuple[Standing, ...]:
+def _standings(readings: Readings, told: Told, now: datetime) -> tuple[Standing, ...]:
     found = []
     for name, reading in readings.items():
-        told = _still_told(clocks.told[name], clocks.standings[name].started_at, _instant(reading.started_at))
-        if not reading.breached(_micros(now)):
-            told -= {BREACHED}
-        found.append(_standing(name, reading, told, now))
+        here = told.get(name, frozenset())
+        if not reading.breached(micros(now)):
+            here -= {BREACHED}
+        found.append(_standing(name, reading, here, now))
     return tuple(found)
 
 
-def _still_told(told: frozenset[int], before: datetime | None, after: datetime | None) -> frozenset[int]:
+def _told_since(clocks: Clocks, readings: Readings) -> Told:
+    starts = {name: instant(reading.started_at) for name, reading in readings.items()}
+    return _told_since_starts(clocks, starts)
+
+
+def _told_since_starts(clocks: Clocks, starts: Mapping[ClockName, datetime | None]) -> Told:
     """A clock that has begun anew has told nothing yet."""
-    return told if before == after else frozenset()
+    return {name: told for name, told in clocks.told.items() if clocks.standings[name].started_at == starts[name]}
+
+
+def _told_by_then(told: Told, promised: Agreed, used_us: Mapping[ClockName, int]) -> Told:
+    """A mark that new terms or a corrected fact put ahead is told again; one that is passed by them too is not."""
+    allowed = {terms.clock: terms.allowed_s * SECOND for terms in promised.clocks}
+    return {
+        name: frozenset(
+            percent for percent in marks if name in allowed and used_us[name] * 100 >= allowed[name] * percent
+        )
+        for name, marks in told.items()
+    }
+
+
+def _used(readings: Readings, now: datetime) -> Mapping[ClockName, int]:
+    return {name: reading.elapsed(micros(now)) for name, reading in readings.items()}
 
 
 def _standing(name: ClockName, reading: Reading, told: frozenset[int], now: datetime) -> Standing:
     next_percent, next_at = _next(reading, told)
-    at = _micros(now)
+    at = micros(now)
     return Standing(
         clock=name,
         state="cancelled" if reading.state == "none" else reading.state,
         as_of=now,
         used_us=reading.elapsed(at),
         waited_us=reading.waited(at),
-        started_at=_instant(reading.started_at),
-        stopped_at=_instant(reading.stopped_at),
-        due_at=_instant(reading.due_at),
+        started_at=instant(reading.started_at),
+        stopped_at=instant(reading.stopped_at),
+        due_at=instant(reading.due_at),
         next_percent=next_percent,
         next_at=next_at,
     )
@@ -280,51 +344,50 @@ def _next(reading: Reading, told: frozenset[int]) -> tuple[int, datetime | None]
     marks = {"running": MARKS, "paused": (BREACHED,), "stopped": (BREACHED,)}.get(reading.state, ())
     for percent in marks:
         if percent in reading.marks and percent not in told:
-            return percent, _instant(reading.marks[percent])
+            return percent, instant(reading.marks[percent])
     return 0, None
 
 
 def _differences(
     clocks: Clocks,
-    readings: Mapping[ClockName, Reading],
+    readings: Readings,
     now: datetime,
     *,
     least: timedelta = timedelta(),
-    ahead: bool = False,
+    ahead: Told | None = None,
 ) -> tuple[Difference, ...]:
     """
-    What was told of the clocks and is otherwise now.
+    What was told of the clocks and is otherwise now; with `ahead`, the marks told of each, also what is to be expected.
 
     The breach that is new is not in it, as SlaBreached tells it, nor is what a fact does to the time to come.
     """
     found = []
-    for name, reading in readings.items():
-        standing = clocks.standings[name]
-        then = _micros(standing.as_of)
+    for name, standing in clocks.standings.items():
+        reading = readings[name]
+        then = micros(standing.as_of)
         durations = (
             ("used_us", standing.used_us, reading.elapsed(then)),
             ("waited_us", standing.waited_us, reading.waited(then)),
         )
-        begun_anew = standing.started_at != _instant(reading.started_at)
-        if BREACHED in clocks.told[name] and not reading.breached(_micros(now)) and not begun_anew:
+        begun_anew = standing.started_at != instant(reading.started_at)
+        if BREACHED in clocks.told[name] and not reading.breached(micros(now)) and not begun_anew:
             found.append(Difference(name, "breached", "true", "false"))
-        if ahead:
-            found += _ahead(clocks, name, reading)
+        if ahead is not None:
+            found += _ahead(standing, reading, ahead.get(name, frozenset()))
         for figure, before, after in durations:
             if before != after and abs(before - after) >= least / timedelta(microseconds=1) and not begun_anew:
                 found.append(Difference(name, figure, str(before), str(after)))  # type: ignore[arg-type]
     return tuple(found)
 
 
-def _ahead(clocks: Clocks, name: ClockName, reading: Reading) -> list[Difference]:
+def _ahead(standing: Standing, reading: Reading, told: frozenset[int]) -> list[Difference]:
     """What is to be expected otherwise than was told. A mark that moves alone must be told, for its timer to be set."""
-    standing = clocks.standings[name]
-    due_at, (_, next_at) = _instant(reading.due_at), _next(reading, clocks.told[name])
+    due_at, (_, next_at) = instant(reading.due_at), _next(reading, told)
     found = []
     if standing.due_at != due_at:
-        found.append(Difference(name, "due_at", _text(standing.due_at), _text(due_at)))
+        found.append(Difference(standing.clock, "due_at", _text(standing.due_at), _text(due_at)))
     if standing.next_at != next_at:
-        found.append(Difference(name, "next_at", _text(standing.next_at), _text(next_at)))
+        found.append(Difference(standing.clock, "next_at", _text(standing.next_at), _text(next_at)))
     return found
 
 
@@ -335,8 +398,11 @@ def _restated(
     standings: tuple[Standing, ...],
     calendar_id: str = "",
     revision: int = 0,
-) -> SlaRestated:
-    return SlaRestated(
+) -> list[Event]:
+    """Nothing, where nothing is otherwise."""
+    if not differences:
+        return []
+    restated = SlaRestated(
         order_id=clocks.started.order_id,
         request_id=clocks.started.request_id,
         cause=cause,
@@ -345,18 +411,27 @@ def _restated(
         differences=differences,
         standings=standings,
     )
+    return [restated]
 
 
 def evolve(clocks: OrderClocks, event: ClockEvent) -> OrderClocks:
     if isinstance(event, ClocksStarted):
-        facts = _begun(event)
-        return Clocks(event, facts, _by_name(event.standings), {name: frozenset() for name in facts})
+        standings = _by_name(event.standings)
+        return Clocks(event, (_as_agreed(event),), standings, {name: frozenset() for name in standings})
     assert isinstance(clocks, Clocks), clocks
     match event:
         case ClocksMoved():
-            return _stand(replace(clocks, facts=_with(clocks.facts, event)), event.standings)
+            happened = Happened(event.happening, event.happened_at, event.reason, event.happened_at)
+            starts = {standing.clock: standing.started_at for standing in event.standings}
+            told = _told_since_starts(clocks, starts)
+            return _stand(replace(clocks, story=(*clocks.story, happened)), event.standings, told)
+        case SlaChanged():
+            promised = Agreed(event.changed_at, event.sla_id, event.revision, event.clocks)
+            return _stand_anew(clocks, (*clocks.story, promised), event.standings)
+        case FactCorrected():
+            return _stand_anew(clocks, clock_story.corrected(clocks.story, event), event.standings)
         case SlaRestated():
-            return _stand(clocks, event.standings)
+            return _stand(clocks, event.standings, clocks.told)
         case SlaWarned(clock=name):
             following = (event.next_percent, event.next_at)
             return _told(clocks, name, event.percent, *following)
@@ -366,14 +441,23 @@ def evolve(clocks: OrderClocks, event: ClockEvent) -> OrderClocks:
             assert_never(event)
 
 
-def _stand(clocks: Clocks, standings: Sequence[Standing]) -> Clocks:
-    told = {}
+def _as_agreed(started: ClocksStarted) -> Agreed:
+    return Agreed(started.opened_at, started.sla_id, started.revision, started.clocks)
+
+
+def _stand_anew(clocks: Clocks, story: Story, standings: Sequence[Standing]) -> Clocks:
+    used = {standing.clock: standing.used_us for standing in standings}
+    told = _told_by_then(clocks.told, clock_story.agreed(story), used)
+    return _stand(replace(clocks, story=story), standings, told)
+
+
+def _stand(clocks: Clocks, standings: Sequence[Standing], told: Told) -> Clocks:
+    after = {}
     for standing in standings:
-        name = standing.clock
-        kept = _still_told(clocks.told[name], clocks.standings[name].started_at, standing.started_at)
         breached = standing.due_at is not None and standing.due_at <= standing.as_of
-        told[name] = kept if breached else kept - {BREACHED}
-    return replace(clocks, standings=_by_name(standings), told=told)
+        kept = told.get(standing.clock, frozenset())
+        after[standing.clock] = kept if breached else kept - {BREACHED}
+    return replace(clocks, standings=_by_name(standings), told=after)
 
 
 def _told(clocks: Clocks, name: ClockName, percent: int, next_percent: int, next_at: datetime | None) -> Clocks:
@@ -387,39 +471,6 @@ def _told(clocks: Clocks, name: ClockName, percent: int, next_percent: int, next
 
 def _by_name(standings: Sequence[Standing]) -> Mapping[ClockName, Standing]:
     return {standing.clock: standing for standing in standings}
-
-
-def _begun(started: ClocksStarted) -> Mapping[ClockName, tuple[Fact, ...]]:
-    at = _micros(started.opened_at)
-    return {
-        terms.clock: (
-            Fact(
-                at,
-                "change",
-                terms=Terms(terms.calendar_id, terms.allowed_s, frozenset(terms.excuses), terms.restarts),
-            ),
-            Fact(at, "start"),
-        )
-        for terms in started.clocks
-    }
-
-
-def _with(facts: Mapping[ClockName, tuple[Fact, ...]], moved: ClocksMoved) -> Mapping[ClockName, tuple[Fact, ...]]:
-    """The facts with one more, for the clocks that it moves; the same fact again adds nothing."""
-    found = dict(facts)
-    for name, condition in MOVES[moved.happening].items():
-        fact = Fact(_micros(moved.happened_at), condition, moved.reason)
-        if name in found and fact not in found[name]:
-            found[name] = (*found[name], fact)
-    return found
-
-
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def _instant(micros: int | None) -> datetime | None:
-    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
 
 
 def _text(at: datetime | None) -> str:

@@ -47,6 +47,7 @@ def decide(states: Mapping[str, Any], command: SlaCommand) -> list[Event]:
     for clock in defined.clocks:
         if clock.calendar_id not in (calendars.AROUND_THE_CLOCK, *states[calendars.STREAM]):
             raise Rejected("sla.calendar-unknown", calendar_id=clock.calendar_id, clock=clock.clock)
+        _must_move(clock)
     for other, (*_, newest) in slas.items():
         if other != command.sla_id:
             _must_differ(defined, newest)
@@ -67,6 +68,17 @@ def _same(last: SlaDefined, defined: SlaDefined) -> bool:
     return (last.name, last.request_types, last.clocks) == (defined.name, defined.request_types, defined.clocks)
 
 
+def _must_move(clock: SlaClock) -> None:
+    """What it does when something happens is said once, and makes it start, end, and go on from where it waits."""
+    for happening, count in Counter(move.happening for move in clock.moves).items():
+        if count > 1:
+            raise Rejected("sla.move-twice", clock=clock.clock, happening=happening)
+    said = {move.condition for move in clock.moves}
+    wanted = {"start", "stop", "resume"} if "pause" in said else {"start", "stop"}
+    if clock.moves and (lacks := wanted - said):
+        raise Rejected("sla.condition-missing", clock=clock.clock, condition=min(lacks))
+
+
 def _must_differ(defined: SlaDefined, other: SlaDefined) -> None:
     """For every request there is one service level, and nobody has to guess which."""
     if not defined.request_types and not other.request_types:
@@ -79,11 +91,26 @@ def evolve(slas: Slas, event: SlaDefined) -> Slas:
     return {**slas, event.sla_id: (*slas.get(event.sla_id, ()), event)}
 
 
-def for_request(slas: Slas, request_type: str, opened_at: datetime) -> SlaDefined | None:
-    """The revision that holds for a request of this type at that time: one that names the type goes first."""
+def for_request(slas: Slas, request_type: str, opened_at: datetime, named: str = "") -> SlaDefined | None:
+    """
+    The revision that holds for a request of this type at that time.
+
+    The service level that the request's type names goes first, then one that names the type, then the general one. A
+    name that no service level has, or none yet, is passed over.
+    """
     held = [found for revisions in slas.values() if (found := _held(revisions, opened_at))]
-    named = [sla for sla in held if request_type in sla.request_types]
-    return next(iter([*named, *[sla for sla in held if not sla.request_types]]), None)
+    by_name = [sla for sla in held if sla.sla_id == named]
+    by_type = [sla for sla in held if request_type in sla.request_types]
+    return next(iter([*by_name, *by_type, *[sla for sla in held if not sla.request_types]]), None)
+
+
+def held(slas: Slas, sla_id: str, at: datetime) -> SlaDefined:
+    """The revision of a service level that holds at that time. Raises Rejected."""
+    if sla_id not in slas:
+        raise Rejected("sla.not-there", sla_id=sla_id)
+    if (found := _held(slas[sla_id], at)) is None:
+        raise Rejected("sla.not-yet", sla_id=sla_id, effective_from=slas[sla_id][0].effective_from.isoformat())
+    return found
 
 
 def _held(revisions: tuple[SlaDefined, ...], at: datetime) -> SlaDefined | None:
@@ -101,4 +128,4 @@ def terms_of(sla: SlaDefined, urgency: Urgency) -> tuple[ClockTerms, ...]:
 
 def _terms(clock: SlaClock, urgency: Urgency) -> ClockTerms:
     allowed_s: int = getattr(clock, f"{urgency}_s")
-    return ClockTerms(clock.clock, clock.calendar_id, allowed_s, clock.excuses, clock.restarts)
+    return ClockTerms(clock.clock, clock.calendar_id, allowed_s, clock.excuses, clock.restarts, clock.moves)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
+from sqlalchemy import select
 
 from contracts.dispatcher import CalendarChanged, CalendarDefined, CalendarFacts, SpecialDay, WeekOfHours
 from contracts.envelope import Envelope
 from dispatcher.domain.business_time import Calendar
-from dispatcher.domain.calendars import calendar_of
+from dispatcher.domain.calendars import calendar_of, missing_years
+from services.chassis.service import Concern, Queries
 from services.chassis.views import Rows, View
 
 
@@ -36,6 +40,31 @@ CALENDARS = View(
     reads=(CalendarDefined, CalendarChanged),
     apply=apply,
 )
+
+
+EVERY_CALENDAR: Final = select(CALENDARS.table).order_by(CALENDARS.table.c.tenant, CALENDARS.table.c.calendar_id)
+
+TABLE_IS_OUT: Final = 11
+"""From this month on the holidays of the next year are published, and whoever lacks them is told every day."""
+
+
+async def lacking_holidays(queries: Queries, now: datetime) -> Sequence[Concern]:
+    """The calendars that have no holidays for this year, or soon for the next: their clocks take plain weeks for it."""
+    found = []
+    for row in await queries.fetch(EVERY_CALENDAR):
+        facts = facts_of(row)
+        this_year = now.astimezone(ZoneInfo(facts.zone)).year
+        soon = this_year + 1 if now.month >= TABLE_IS_OUT else this_year
+        for year in missing_years(facts, now):
+            if year <= soon:
+                found.append(
+                    Concern(
+                        f"calendar {facts.calendar_id} of {row['tenant']}",
+                        f"NO HOLIDAYS OF {year}: service levels take it for a year of plain weeks",
+                        f"PUT /v1/calendars/{facts.calendar_id}/holidays with the table of {year}",
+                    )
+                )
+    return found
 
 
 def facts_of(row: Mapping[str, Any]) -> CalendarFacts:

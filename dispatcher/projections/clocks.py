@@ -5,11 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import and_, bindparam, distinct, func, or_, select
 
-from contracts.dispatcher import ClocksMoved, ClocksStarted, SlaBreached, SlaRestated, SlaWarned, Standing
+from contracts.dispatcher import (
+    ClocksMoved,
+    ClocksStarted,
+    FactCorrected,
+    SlaBreached,
+    SlaChanged,
+    SlaRestated,
+    SlaWarned,
+    Standing,
+)
 from contracts.envelope import Envelope
+from dispatcher.domain.business_time import SECOND
 from dispatcher.domain.order_clocks import ClockEvent
+from dispatcher.domain.sla_clock import WARNED
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
@@ -17,19 +28,20 @@ from services.chassis.views import Rows, View
 def apply(rows: Rows, event: ClockEvent, envelope: Envelope) -> None:
     match event:
         case ClocksStarted():
-            for terms in event.clocks:
-                rows.put(
-                    event.order_id,
-                    terms.clock,
-                    request_id=event.request_id,
-                    sla_id=event.sla_id,
-                    revision=event.revision,
-                    urgency=event.urgency,
-                    calendar_id=terms.calendar_id,
-                    allowed_s=terms.allowed_s,
-                )
+            _promise(rows, event)
             _stand(rows, event.order_id, event.standings, envelope)
-        case ClocksMoved() | SlaRestated():
+        case ClocksMoved():
+            for standing in event.standings:
+                row = rows.get(event.order_id, standing.clock)
+                if row is not None and row["started_at"] not in (None, _micros(standing.started_at)):
+                    rows.put(event.order_id, standing.clock, warned_percent=0, breached=False)
+            _stand(rows, event.order_id, event.standings, envelope)
+        case SlaChanged():
+            _promise(rows, event)
+            _stand_anew(rows, event.order_id, event.standings, envelope)
+        case FactCorrected():
+            _stand_anew(rows, event.order_id, event.standings, envelope)
+        case SlaRestated():
             _stand(rows, event.order_id, event.standings, envelope)
         case SlaWarned():
             rows.put(event.order_id, event.clock, version=envelope.version, warned_percent=event.percent)
@@ -37,12 +49,33 @@ def apply(rows: Rows, event: ClockEvent, envelope: Envelope) -> None:
             rows.put(event.order_id, event.clock, version=envelope.version, breached=True)
 
 
-def _stand(rows: Rows, order_id: str, standings: tuple[Standing, ...], envelope: Envelope) -> None:
+def _promise(rows: Rows, event: ClocksStarted | SlaChanged) -> None:
+    for terms in event.clocks:
+        rows.put(
+            event.order_id,
+            terms.clock,
+            request_id=event.request_id,
+            sla_id=event.sla_id,
+            revision=event.revision,
+            urgency=event.urgency,
+            calendar_id=terms.calendar_id,
+            allowed_s=terms.allowed_s,
+        )
+
+
+def _stand_anew(rows: Rows, order_id: str, standings: tuple[Standing, ...], envelope: Envelope) -> None:
+    """A mark that is ahead again is to be told again."""
     for standing in standings:
         row = rows.get(order_id, standing.clock)
-        started_at = _micros(standing.started_at)
-        if row is not None and row["started_at"] not in (None, started_at):
-            rows.put(order_id, standing.clock, warned_percent=0, breached=False)
+        if row is not None:
+            passed = standing.used_us * 100 // max(1, row["allowed_s"] * SECOND)
+            told = [mark for mark in WARNED if mark <= min(row["warned_percent"], passed)]
+            rows.put(order_id, standing.clock, warned_percent=max(told, default=0))
+    _stand(rows, order_id, standings, envelope)
+
+
+def _stand(rows: Rows, order_id: str, standings: tuple[Standing, ...], envelope: Envelope) -> None:
+    for standing in standings:
         if standing.due_at is None or standing.due_at > standing.as_of:
             # What was told as a breach is none by now.
             rows.put(order_id, standing.clock, breached=False)
@@ -54,7 +87,7 @@ def _stand(rows: Rows, order_id: str, standings: tuple[Standing, ...], envelope:
             as_of=micros(standing.as_of),
             used_us=standing.used_us,
             waited_us=standing.waited_us,
-            started_at=started_at,
+            started_at=_micros(standing.started_at),
             stopped_at=_micros(standing.stopped_at),
             due_at=_micros(standing.due_at) or 0,
         )
@@ -67,7 +100,7 @@ def _micros(at: datetime | None) -> int | None:
 # `due_at` is 0 where there is none, as lists are in its order.
 CLOCKS = View(
     name="sla_clocks",
-    version=1,
+    version=2,
     key={"order_id": str, "clock": str},
     columns={
         "version": 0,
@@ -87,20 +120,28 @@ CLOCKS = View(
         "warned_percent": 0,
         "breached": False,
     },
-    reads=(ClocksStarted, ClocksMoved, SlaWarned, SlaBreached, SlaRestated),
+    reads=(ClocksStarted, ClocksMoved, SlaChanged, FactCorrected, SlaWarned, SlaBreached, SlaRestated),
     apply=apply,
-    indexes=(("sla_id", "due_at"), ("calendar_id",)),
+    indexes=(("sla_id", "due_at"), ("calendar_id", "order_id")),
 )
 
 _c = CLOCKS.table.c
 
-MEASURED_BY: Final = select(_c.order_id).where(
-    and_(
-        _c.tenant == bindparam("tenant"),
-        _c.calendar_id == bindparam("calendar_id"),
-        _c.state != "cancelled",
-        _c.started_at < bindparam("last"),
-        or_(_c.stopped_at.is_(None), _c.stopped_at >= bindparam("first")),
-    )
+_MEASURED: Final = and_(
+    _c.tenant == bindparam("tenant"),
+    _c.calendar_id == bindparam("calendar_id"),
+    _c.state != "cancelled",
+    _c.started_at < bindparam("last"),
+    or_(_c.stopped_at.is_(None), _c.stopped_at >= bindparam("first")),
 )
-"""The orders with a clock of this calendar that ran at some time between two instants, once for each clock."""
+
+MEASURED_BY: Final = (
+    select(_c.order_id)
+    .where(_MEASURED, _c.order_id > bindparam("after"))
+    .group_by(_c.order_id)
+    .order_by(_c.order_id)
+    .limit(bindparam("limit"))
+)
+"""The next orders with a clock of this calendar that ran at some time between two instants."""
+
+HOW_MANY_MEASURED_BY: Final = select(func.count(distinct(_c.order_id)).label("orders")).where(_MEASURED)

@@ -38,6 +38,7 @@ from services.chassis.views import Value
 
 WAIT_S = 0.5
 LOOK_EVERY_S = 0.02
+DAY_S = 86_400
 
 _log = structlog.get_logger()
 
@@ -230,7 +231,12 @@ class Running:
             await reactor.begin()
             # What is parked waits for somebody to look, and who starts a service anew has.
             reactor.redrive()
-            tasks = {"projector": projector.run(), "reactor": reactor.run(), "timers": timers.run()}
+            tasks = {
+                "projector": projector.run(),
+                "reactor": reactor.run(),
+                "timers": timers.run(),
+                "concerns": self._tell_concerns(),
+            }
             if feed is not None:
                 self.ingest = Ingest(
                     self.service.takes, feed, journal, writer, dead_letters, pause_s=self.service.takes_in_every_s
@@ -252,6 +258,13 @@ class Running:
             if follower is not None:
                 await _kept(self.name, follower)
 
+    async def _tell_concerns(self) -> None:
+        """In the log, as the service begins to write and each day: a person must see to it."""
+        while True:
+            for one in await self.service.concerns(self, self.now()):
+                _log.warning("service.concern", service=self.name, **one._asdict())
+            await asyncio.sleep(DAY_S)
+
     async def _watch(self, running: Mapping[str, asyncio.Task[None]]) -> None:
         """Return when one of them that must not end has ended; raise what ended it."""
         # A reader with nothing to do ends at once, and an ingest that stopped says so in its state.
@@ -271,7 +284,7 @@ class Running:
         if self.publisher is not None:
             self.publisher.stop()
         askers = [task for name, task in running.items() if name not in ("writer", "projector")]
-        for name in ("reactor", "timers", "follower"):
+        for name in ("reactor", "timers", "concerns", "follower"):
             if name in running:
                 running[name].cancel()
         if askers:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from fastapi import APIRouter
 from sqlalchemy import Select
@@ -39,6 +39,19 @@ class Facts(Queries, Protocol):
     """What a policy may look at beside its event. Views advise, streams and claims decide."""
 
     def now(self) -> datetime: ...
+
+
+class Concern(NamedTuple):
+    """Something that an operator must see to: `fieldloop doctor` shows it, and the log has it each day."""
+
+    what: str
+    finding: str
+    remedy: str
+
+
+async def no_concerns(queries: Queries, now: datetime) -> Sequence[Concern]:
+    """Of a service that has nothing to tell."""
+    return []
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,8 @@ class Service:
     routes: Callable[[Api], APIRouter] = lambda _: APIRouter()
     history: Callable[..., Any] | None = None
     """The command that records another system's history; at most one service has one."""
+    concerns: Callable[[Queries, datetime], Awaitable[Sequence[Concern]]] = no_concerns
+    """What its operators must see to now, read from its views, over all tenants."""
     takes_all: bool = False
     """Takes in every public event of the others, whether a view or a policy names it or not (reporting)."""
     takes_in_every_s: float = 0.1

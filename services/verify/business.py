@@ -3,7 +3,7 @@ The invariants of the business, folded from the log of one service each.
 
 I1 a request or an order ends once, and what waits has a deadline that watches it; I2 an order has one engineer, her
 hours overlap nowhere; I3 parts are conserved; I7 a deadline is missed at most once, when it was due, while nobody had
-the order. History that was imported is another system's and is not judged.
+the order (the marks of service levels: `clocks.py`). History that was imported is another system's and is not judged.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from contracts import envelope as envelopes
+from services.chassis.clock import at_micros
 from services.chassis.journal.store import JournalStore
 from services.chassis.service import Service
 from services.proof.kept import Kept
@@ -17,6 +18,7 @@ from services.proof.notes import Verifier
 from services.verify.business import Check, Orders, Requests, Stock
 from services.verify.checkpoints import RULE as CHECKPOINT
 from services.verify.checkpoints import AgainstCheckpoints
+from services.verify.clocks import Clocks
 from services.verify.findings import Finding, Findings
 from services.verify.log import UNREADABLE, ServiceLog, between
 
@@ -100,28 +102,32 @@ async def verify(
 async def _check_business(name: str, log: ServiceLog, journal: JournalStore, progress: Callable[[int], None]) -> None:
     match name:
         case "intake":
-            await _read(log, journal, Requests(log.findings), progress)
+            await _read(log, journal, [Requests(log.findings)], progress)
         case "dispatcher":
-            orders = Orders(log.findings)
-            await _read(log, journal, orders, progress)
+            orders, clocks = Orders(log.findings), Clocks(log.findings)
+            await _read(log, journal, [orders, clocks], progress)
             waiting_since = log.position
             armed = await journal.due(FOR_EVER, MOST_TIMERS)
             # What was assigned before its timers were looked at must not be taken for waiting.
-            await _read(log, journal, orders, progress)
+            await _read(log, journal, [orders, clocks], progress)
             orders.stuck({key for key, _ in armed}, waiting_since)
+            clocks.stuck({key: at_micros(timer.due) for key, timer in armed}, waiting_since)
         case "inventory":
             stock = Stock(log.findings)
-            await _read(log, journal, stock, progress)
+            await _read(log, journal, [stock], progress)
             stock.end()
         case _:
-            await _read(log, journal, None, progress)
+            await _read(log, journal, [], progress)
 
 
 async def _read(
-    log: ServiceLog, journal: JournalStore, business: Check | None, progress: Callable[[int], None]
+    log: ServiceLog, journal: JournalStore, business: Sequence[Check], progress: Callable[[int], None]
 ) -> None:
     """Read on to where the journal ends now."""
-    reads = {kind.__name__ for kind in business.READS} if business else set()
+    readers: dict[str, list[Check]] = {}
+    for check in business:
+        for kind in check.READS:
+            readers.setdefault(kind.__name__, []).append(check)
     for _ in range(TRIES):
         head = await journal.head()
         while log.position < head.position:
@@ -131,9 +137,8 @@ async def _read(
             for entry in entries:
                 envelope = log.check(entry)
                 if (
-                    business is not None
-                    and envelope is not None
-                    and envelope.type in reads
+                    envelope is not None
+                    and envelope.type in readers
                     and envelope.origin == "live"
                     and ":" not in entry.stream
                 ):
@@ -142,7 +147,8 @@ async def _read(
                     except UNREADABLE as error:
                         log.findings.add("chain", entry.position, f"what the record says cannot be read: {error}")
                     else:
-                        business.check(entry.position, event, envelope)
+                        for check in readers[envelope.type]:
+                            check.check(entry.position, event, envelope)
             progress(len(entries))
         if log.ends_like(head):
             return

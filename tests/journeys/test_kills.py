@@ -26,10 +26,10 @@ KILLS = {"embedded": 6, "distributed": 16}
 """Over the whole run, at least 20."""
 
 
-async def recorded(system, tenant):
+async def recorded(settings, tenant):
     """Every event of a tenant that its own service recorded, by type."""
     events = []
-    async with readers(system.settings, discover()) as journals:
+    async with readers(settings, discover()) as journals:
         for journal in journals.values():
             position = 0
             while entries := await journal.read(position, 2_000):
@@ -71,7 +71,7 @@ def test_kill_9_of_any_process_loses_nothing_and_doubles_nothing(system):
             await asyncio.to_thread(system.kill, process)
 
     served = system.story(tenant, tell)
-    counts = Counter(event.type for event in asyncio.run(recorded(system, tenant)))
+    counts = Counter(event.type for event in asyncio.run(recorded(system.settings, tenant)))
     assert served > 0
     for once in (
         "RequestReceived",
@@ -147,7 +147,9 @@ def test_a_replica_takes_over_and_no_command_is_lost_or_refused(systems, number,
 
     answers, longest = system.story(tenant, tell)
     assert [status for _, status in answers if status != 201] == []
-    kept = {event.stream for event in asyncio.run(recorded(system, tenant)) if event.type == "CustomerRegistered"}
+    kept = {
+        event.stream for event in asyncio.run(recorded(system.settings, tenant)) if event.type == "CustomerRegistered"
+    }
     assert {f"customer/{customer}" for customer, _ in answers} <= kept
     print(f"longest answer {longest:.2f} s over {len(answers)} commands")
     assert longest <= within_s

@@ -70,6 +70,8 @@ STILL_OPEN = {
     "/v1/reservations/{order_id}/pick-up": "assigned_id",
     "/v1/orders/{order_id}/clocks/pause": "waiting_id",
     "/v1/orders/{order_id}/clocks/resume": "waiting_id",
+    "/v1/orders/{order_id}/clocks/corrections": "waiting_id",
+    "/v1/orders/{order_id}/sla": "waiting_id",
 } | {
     f"/v1/visits/{{visit_id}}/{step}": "planned_id"
     for step in ("depart", "arrive", "start", "parts", "finish", "accept", "refuse", "abort")
@@ -84,6 +86,8 @@ IN_EVERY_TENANT = {
     ("PUT", "/v1/calendars/{calendar_id}/holidays"): "office",
     ("GET", "/v1/calendars/{calendar_id}"): "office",
     ("GET", "/v1/calendars/{calendar_id}/time"): "office",
+    ("GET", "/v1/calendars/{calendar_id}/restatements"): "office",
+    ("GET", "/v1/calendars/{calendar_id}/differences"): "office",
     ("PUT", "/v1/slas/{sla_id}"): "standard",
     ("GET", "/v1/slas/{sla_id}"): "standard",
     ("GET", "/v1/slas/{sla_id}/clocks"): "standard",
@@ -122,6 +126,8 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/slas": {"sla_id": "extra", "name": "Extra", "request_types": ["extra"], "clocks": [WITHIN_A_MINUTE]},
     "/v1/orders/{order_id}/assign": {"engineer_id": "one", "reason": "she knows it"},
     "/v1/engineers/{engineer_id}/absences": {"starts_at": "2091-01-01T00:00:00Z", "ends_at": "2091-02-01T00:00:00Z"},
+    "/v1/orders/{order_id}/sla": {"sla_id": "standard", "reason": "so agreed"},
+    "/v1/orders/{order_id}/clocks/corrections": {"happening": "paused", "happened_at": None, "reason": "never"},
     "/v1/orders/{order_id}/reassign": {"engineer_id": "two", "reason": "nearer"},
     "/v1/orders/history": {
         "source": "elsewhere",

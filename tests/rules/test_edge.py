@@ -246,6 +246,11 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await people.until(clocks, "dispatcher", lambda found: found)
     await asked("POST", f"{clocks}/pause", "dispatcher", "", "s4", json={"reason": "customer"})
     await asked("POST", f"{clocks}/resume", "dispatcher", "", "s5", json={})
+    never = {"happening": "paused", "happened_at": None, "reason": "another order was meant"}
+    await asked("POST", f"{clocks}/corrections", "manager", "", "s6", json=never)
+    gold = {**LEVEL, "sla_id": "gold", "request_types": ["gold"]}
+    await asked("POST", "/v1/slas", "manager", "", "s7", json=gold)
+    await asked("PUT", f"{waiting}/sla", "dispatcher", "", "s8", json={"sla_id": "gold", "reason": "so agreed"})
     facts = {name: value for name, value in company(firm).engineers[0].items() if name != "engineer_id"}
     facts["skills"] = [*facts["skills"], "nobody-can"]
     await asked("PUT", f"/v1/engineers/{other}", "dispatcher", "", "3", json=facts)

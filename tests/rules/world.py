@@ -266,6 +266,7 @@ async def _told(world: World, firm: Firm) -> Firm:
     stories = await asyncio.gather(*[tell(firm, name) for name in SKILLS])
     for name, story in zip(SKILLS, stories, strict=True):
         firm.stories[name] = story._replace(alert_id=await alerted(world, firm, name))
+        await restate(firm.people, story.order_id, name)
     return firm
 
 
@@ -300,6 +301,17 @@ async def promise(people: People) -> None:
     """A calendar and a service level, so that every order has clocks."""
     await people.call("POST", "/v1/calendars", "manager", json=CALENDAR)
     await people.call("POST", "/v1/slas", "manager", json=LEVEL)
+
+
+async def restate(people: People, order_id: str, key: str) -> None:
+    """A table of holidays that comes late, and an assignment that was later than it was recorded."""
+    today = SystemClock().now().date()
+    days = [today + timedelta(days=ahead) for ahead in range(1, 6)]
+    table = {"years": sorted({day.year for day in days}), "days": [{"day": day.isoformat()} for day in days]}
+    await people.call("PUT", "/v1/calendars/office/holidays", "operator", "", f"{key}-table", json=table)
+    wrong = {"happening": "assigned", "happened_at": SystemClock().now().isoformat(), "reason": "told too soon"}
+    path = f"/v1/orders/{order_id}/clocks/corrections"
+    await people.call("POST", path, "dispatcher", "", f"{key}-assigned", json=wrong)
 
 
 async def tell(firm: Firm, name: str, key: str = "") -> Story:

@@ -16,7 +16,7 @@ from contracts.dispatcher import (
     SlaWarned,
     SpecialDay,
 )
-from dispatcher.commands import RestateClocks, TellMark
+from dispatcher.commands import TellMark
 from dispatcher.service import RULES
 from tests.given import NOW, spec_for
 from tests.sla.examples import (
@@ -189,22 +189,6 @@ def test_a_pause_that_is_known_after_the_breach_is_told_of_and_the_breach_can_co
     story = decided(*story, command=resume_clocks(NOW + 3 * HOUR))
     assert (standing(story[-1]).next_percent, standing(story[-1]).next_at) == (100, NOW + 4 * HOUR)
     told(*story, at=NOW + 4 * HOUR).then_types(SlaBreached)
-
-
-def test_a_changed_calendar_restates_the_clocks_that_it_touches():
-    calendar = calendar_defined(years=(2026,))
-    story = running(sla_defined(SlaClock("fix", "office", 1, 7_200, 1, 1)), calendar)
-    facts = {name: getattr(calendar, name) for name in calendar.__struct_fields__}
-    holiday = facts | {"revision": 2, "days": (SpecialDay("2026-11-25", "holiday"),)}
-    changed = CalendarChanged(**holiday, reason="", changed_from="2026-11-25", changed_until="2026-11-25")
-    command = RestateClocks(order_id="o-1", calendar_id="office", now=NOW)
-    (restated,) = given(*story, changed).when(command).then_types(SlaRestated)
-    due = NOW + 17 * HOUR, NOW + 41 * HOUR
-    assert restated.differences == (Difference("fix", "due_at", due[0].isoformat(), due[1].isoformat()),)
-    assert restated.calendar_revision == 2
-    assert standing(restated).due_at == due[1]
-    given(*story, changed, restated).when(command).then_nothing()
-    given(*story).when(command).then_nothing()
 
 
 def test_a_mark_that_a_new_calendar_puts_later_is_not_told_by_the_timer_of_the_old_one():

@@ -3,99 +3,25 @@
 import asyncio
 import re
 from collections import Counter
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import httpx
-import pytest
 
 from contracts import envelope as envelopes
-from contracts.topics import PUBLISHER_OF
+from dispatcher import policies
+from dispatcher.commands import MoveClocks
 from dispatcher.service import service
 from services.chassis.auth import Tokens
-from services.chassis.clock import SetClock, SystemClock
+from services.chassis.clock import SystemClock
 from services.chassis.http.app import service_app
+from services.chassis.journal.work import Ask
 from services.host import Host
 from services.settings import Settings
-from tests.dispatcher.test_running import Desk, NoKeys
+from tests.dispatcher.test_running import NoKeys
 from tests.given import NOW
+from tests.sla.desk import ARRIVE, FIX, OWN, SlaDesk, instant
 from tests.sla.examples import HOUR, MINUTE
-
-OWN = tuple(
-    replace(policy, when=own)
-    for policy in service.policies
-    if (own := tuple(event for event in policy.when if PUBLISHER_OF[event.__name__] == "dispatcher"))
-)
-
-OFFICE = {
-    "calendar_id": "office",
-    "name": "Office",
-    "zone": "Asia/Shanghai",
-    "weeks": [{"hours": [{"weekday": day, "from_minute": 540, "to_minute": 1080} for day in range(5)]}],
-    "days": [],
-    "years": [2026],
-}
-TIMES = {"low_s": 14_400, "normal_s": 7_200, "high_s": 3_600, "critical_s": 1_800}
-FIX = {"clock": "fix", "calendar_id": "office", "excuses": ["customer"], **TIMES}
-ARRIVE = {"clock": "arrive", "calendar_id": "", **TIMES}
-
-
-class SlaDesk(Desk):
-    """A dispatcher with a calendar and a service level, and what it recorded."""
-
-    async def do(self, method, path, status=200, role="manager", **body):
-        answer = await self.call(method, path, role=role, **body)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
-    async def promise(self, *clocks, **changes):
-        await self.do("POST", "/v1/calendars", 201, **OFFICE | changes)
-        await self.do("POST", "/v1/slas", 201, sla_id="standard", name="Standard", clocks=clocks or [FIX])
-        await self.quiet()
-
-    async def clocks(self, order_id="o-1", **caller):
-        return {one["clock"]: one for one in await self.get(f"/v1/orders/{order_id}/clocks", **caller)}
-
-    async def recorded(self, *types):
-        """The events of these types in order."""
-        read = [envelopes.read(entry.record) for entry in await self.running.journal.read(0, 9_999)]
-        return [envelopes.payload(one) for one in read if one.type in types]
-
-
-@pytest.fixture
-def told(tmp_path):
-    """Runs stories one after the other at the same desk, which is closed and opened again between them."""
-
-    @asynccontextmanager
-    async def desk(now):
-        alone = replace(service, policies=OWN)
-        clock = SetClock(now)
-        tokens = Tokens.from_file(tmp_path / "token-keys.json", clock)
-        async with Host(Settings(data=tmp_path), [alone], NoKeys(), clock=clock) as host:
-            running = host.running["dispatcher"]
-            async with asyncio.timeout(10):
-                while not host.leads("dispatcher"):
-                    await asyncio.sleep(0.01)
-            app = service_app([alone.routes(running)], tokens=tokens)
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
-                yield SlaDesk(host, clock, http, tokens)
-
-    def tell(*stories):
-        async def whole():
-            now = NOW
-            for story in stories:
-                async with desk(now) as one:
-                    await story(one)
-                    now = one.clock.now()
-
-        asyncio.run(whole())
-
-    return tell
-
-
-def instant(text):
-    return datetime.fromisoformat(text)
 
 
 def test_an_order_has_its_clocks_from_the_opening(told):
@@ -226,6 +152,127 @@ def test_a_table_of_holidays_restates_the_clocks_and_says_what_changed(told):
         await desk.later(hours=24)
         (breached,) = [one for one in await desk.recorded("SlaBreached") if (one.order_id, one.clock) == ("o-1", "fix")]
         assert breached.due_at == NOW + 41 * HOUR
+
+    told(story)
+
+
+async def restatement(desk, calendar_id="office"):
+    """The newest one of a calendar, when it is through."""
+    async with asyncio.timeout(20):
+        while True:
+            found = (await desk.get(f"/v1/calendars/{calendar_id}/restatements", role="manager"))["items"]
+            if found and found[-1]["done_at"]:
+                return found[-1]
+            await desk.quiet()
+
+
+def test_a_history_of_many_pages_is_restated_with_a_list_of_what_changed_and_goes_on_after_a_restart(told, monkeypatch):
+    monkeypatch.setattr(policies, "RESTATED_AT_ONCE", 3)
+    table = {"years": [2026], "days": [{"day": "2026-11-25", "name": "感恩"}], "reason": "late notice"}
+
+    async def changed(desk):
+        await desk.promise(FIX)
+        for number in range(20):
+            await desk.open(f"o-{number:02}", urgency="normal" if number % 2 else "critical")
+        await desk.quiet()
+        await desk.do("PUT", "/v1/calendars/office/holidays", role="operator", **table)
+        # The desk closes here, wherever it has come.
+
+    async def later(desk):
+        done = await restatement(desk)
+        figures = [done[name] for name in ("revision", "orders", "looked_at", "restated", "changed_from")]
+        assert figures == [2, 20, 20, 10, "2026-11-25"]
+        pages = await desk.recorded("RestatementAdvanced")
+        assert [one.looked_at for one in pages] == [3, 6, 9, 12, 15, 18, 20]
+        restated = await desk.recorded("SlaRestated")
+        assert [one.order_id for one in restated] == [f"o-{number:02}" for number in range(1, 20, 2)]
+        first = await desk.get("/v1/calendars/office/differences?revision=2&limit=4", role="auditor")
+        assert {(one["clock"], one["figure"]) for one in first["items"]} <= {("fix", "due_at"), ("fix", "next_at")}
+        one = next(one for one in first["items"] if one["figure"] == "due_at")
+        assert (one["order_id"], instant(one["before"]), instant(one["after"])) == (
+            "o-01",
+            NOW + 17 * HOUR,
+            NOW + 41 * HOUR,
+        )
+        assert first["next"]
+
+    told(changed, later)
+
+
+def test_what_a_calendar_says_of_other_days_restates_nothing(told):
+    async def story(desk):
+        await desk.promise(FIX)
+        await desk.open()
+        await desk.quiet()
+        table = {"years": [2026], "days": [{"day": "2026-05-01", "name": "劳动节"}], "reason": "forgotten"}
+        await desk.do("PUT", "/v1/calendars/office/holidays", role="operator", **table)
+        done = await restatement(desk)
+        assert (done["orders"], done["looked_at"], done["restated"]) == (0, 0, 0)
+
+    told(story)
+
+
+def test_a_running_order_is_promised_something_else_and_its_timers_follow(told):
+    async def story(desk):
+        await desk.promise(ARRIVE)
+        gold = ARRIVE | {"normal_s": 3_600}
+        await desk.do("POST", "/v1/slas", 201, sla_id="gold", name="Gold", request_types=["gold"], clocks=[gold])
+        await desk.open()
+        await desk.quiet()
+        await desk.later(minutes=10)
+        body = {"sla_id": "gold", "reason": "the customer pays for it"}
+        assert (await desk.call("PUT", "/v1/orders/o-1/sla", role="agent", **body)).status_code == 403
+        refused = await desk.call("PUT", "/v1/orders/o-1/sla", role="manager", **body | {"sla_id": "none"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "sla.not-there")
+        await desk.do("PUT", "/v1/orders/o-1/sla", role="manager", **body)
+        arrive = (await desk.clocks())["arrive"]
+        assert (arrive["sla_id"], arrive["allowed_s"], instant(arrive["due_at"])) == ("gold", 3_600, NOW + HOUR)
+        told_of = await desk.get("/v1/orders/o-1/clocks/restatements", role="manager")
+        assert {(one["clock"], one["figure"], one["cause"]) for one in told_of["items"]} == {
+            ("arrive", "due_at", "sla"),
+            ("arrive", "next_at", "sla"),
+        }
+        await desk.later(minutes=50)
+        breached = [one for one in await desk.recorded("SlaBreached") if one.clock == "arrive"]
+        assert [(one.sla_id, one.due_at) for one in breached] == [("gold", NOW + HOUR)]
+
+    told(story)
+
+
+def test_a_wrong_time_is_put_right_and_the_breach_is_taken_back(told):
+    async def story(desk):
+        await desk.promise(ARRIVE)
+        await desk.open()
+        await desk.quiet()
+        await desk.later(hours=2, minutes=30)
+        assert (await desk.clocks())["arrive"]["breached"]
+        path = "/v1/orders/o-1/clocks"
+        arrived = MoveClocks(order_id="o-1", happening="arrived", happened_at=desk.clock.now(), now=desk.clock.now())
+        await desk.running.ask(Ask(command=arrived, tenant="t-1", actor="test", caller="test"))
+        body = {
+            "happening": "arrived",
+            "happened_at": (NOW + HOUR).isoformat(),
+            "reason": "the phone's clock was wrong",
+        }
+        await desk.do("POST", f"{path}/corrections", role="dispatcher", **body)
+        arrive = (await desk.clocks())["arrive"]
+        assert (arrive["breached"], instant(arrive["stopped_at"])) == (False, NOW + HOUR)
+        (corrected,) = await desk.recorded("FactCorrected")
+        assert (corrected.was_at, corrected.reason) == (NOW + 150 * MINUTE, body["reason"])
+        told_of = (await desk.get(f"{path}/restatements", role="auditor"))["items"]
+        assert ("arrive", "breached", "late-fact") in {(one["clock"], one["figure"], one["cause"]) for one in told_of}
+
+    told(story)
+
+
+def test_the_service_level_that_a_type_of_request_names_reaches_the_order(told):
+    async def story(desk):
+        await desk.promise(ARRIVE)
+        gold = ARRIVE | {"normal_s": 3_600}
+        await desk.do("POST", "/v1/slas", 201, sla_id="gold", name="Gold", request_types=["gold"], clocks=[gold])
+        await desk.open(sla="gold")
+        await desk.quiet()
+        assert (await desk.clocks())["arrive"]["sla_id"] == "gold"
 
     told(story)
 
