@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from contracts.event import Event, NonNegative, Personal, Positive, Utc, belongs_to
-from contracts.intake import Urgency
+from contracts.intake import Urgency, UsualPart
 
 
 class Shift(msgspec.Struct, frozen=True):
@@ -57,6 +57,8 @@ class OrderOpened(Event, frozen=True, kw_only=True):
     region: str = ""
     lat_udeg: int = 0
     lon_udeg: int = 0
+    usual_parts: tuple[UsualPart, ...] = ()
+    """What work of this type usually takes, as the request said."""
     assign_due_at: Utc | None = None
     """When AssignmentOverdue is recorded if nobody is assigned by then; none for imported history."""
 

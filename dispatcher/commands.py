@@ -21,7 +21,7 @@ from contracts.dispatcher import (
     SlaClock,
     SpecialDay,
 )
-from contracts.intake import Urgency
+from contracts.intake import Urgency, UsualPart
 from services.chassis.command import Command
 
 UDEG = 1_000_000
@@ -36,6 +36,8 @@ Lon = Field(ge=-180 * UDEG, le=180 * UDEG)
 class OpenOrder(Command):
     """There is work to be done for a request."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     order_id: str
     request_id: str
     customer_id: str
@@ -48,6 +50,7 @@ class OpenOrder(Command):
     region: str
     lat_udeg: int
     lon_udeg: int
+    usual_parts: tuple[UsualPart, ...] = ()
     now: AwareDatetime
 
 

@@ -97,6 +97,7 @@ async def when_request_changed(
                     region=event.region,
                     lat_udeg=event.lat_udeg,
                     lon_udeg=event.lon_udeg,
+                    usual_parts=event.usual_parts,
                     now=facts.now(),
                 )
             ]

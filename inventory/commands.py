@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Protocol, Self, TypeVar
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from contracts.fieldwork import UsedPart
-from contracts.intake import Urgency
+from contracts.intake import Urgency, UsualPart
 from contracts.inventory import Condition, DocumentLine, MovedLine, PartLine
 from services.chassis.command import Command
 
@@ -197,6 +197,9 @@ class SetStockRules(Command):
     """The figures by which inventory decides."""
 
     keep_reserved_h: Hours = 72
+    learn_after_repairs: Annotated[int, Field(ge=1, le=1_000)] = 5
+    learn_share_percent: Annotated[int, Field(ge=1, le=100)] = 30
+    plan_ahead_days: Annotated[int, Field(ge=1, le=365)] = 14
 
 
 class Shelf(Command):
@@ -207,14 +210,28 @@ class Shelf(Command):
     low_below: int = 0
 
 
+class PastUse(Command):
+    """So many earlier repairs took this part, and so many pieces of it."""
+
+    part_id: str
+    used_in: Pieces
+    pieces: Pieces
+
+
 class RecommendParts(Command):
-    """Work is to be done on a device: these parts it takes as a rule."""
+    """Work is to be done on a device: what does it take?"""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     order_id: str
     request_id: str
     lines: tuple[PartLine, ...]
+    """Those on the list of the device's model."""
+    of_type: tuple[UsualPart, ...] = ()
+    """Those on the list of the request's type."""
+    history: tuple[PastUse, ...] = ()
+    repairs: Quantity = 0
+    """So many repairs the history is of."""
     urgency: Urgency = "normal"
 
 

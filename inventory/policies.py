@@ -29,6 +29,7 @@ from contracts.inventory import (
 from contracts.problems import NotYet
 from inventory.commands import (
     FillShortage,
+    PastUse,
     RecommendParts,
     ReleaseParts,
     ReleaseReason,
@@ -36,11 +37,12 @@ from inventory.commands import (
     SettleVisit,
     Shelf,
 )
-from inventory.projections.registers import ONE_PLACE, PARTS_FITTING, models_of, naming
+from inventory.projections.registers import ONE_PART, ONE_PLACE, PARTS_FITTING, models_of, naming
 from inventory.projections.reservations import ONE_RESERVATION, SHORT_OF, part_lines, placed_lines
 from inventory.projections.stock import AT_PLACE, AT_STORES
+from inventory.projections.used import PARTS_USED_IN, REPAIRS_OF, scope_of
 from services.chassis.ids import derived_id
-from services.chassis.service import Facts, Policy
+from services.chassis.service import Facts, Policy, Queries
 
 Reaction = RecommendParts | ReserveParts | ReleaseParts | SettleVisit
 Placed = OrderOpened | OrderAssigned | OrderReassigned
@@ -49,10 +51,34 @@ OrderEvent = Placed | GivenUp | VisitAborted | ServiceCompleted
 
 
 async def when_order_opened(event: OrderOpened, envelope: Envelope, facts: Facts) -> list[RecommendParts]:
-    """Where no part fits, there is nothing to say."""
-    lines = await _usual(event.device_model, envelope.tenant, facts)
-    ids = {"order_id": event.order_id, "request_id": event.request_id}
-    return [RecommendParts(**ids, lines=lines, urgency=event.urgency)] if lines else []
+    """Where nothing is known of such work, there is nothing to say."""
+    tenant = envelope.tenant
+    lines = await _usual(event.device_model, tenant, facts)
+    of_type = [one for one in event.usual_parts if await facts.fetch(ONE_PART, tenant=tenant, part_id=one.part_id)]
+    repairs, history = await past_use(scope_of(event.device_model, event.request_type), tenant, facts)
+    if not (lines or of_type or history):
+        return []
+    return [
+        RecommendParts(
+            order_id=event.order_id,
+            request_id=event.request_id,
+            lines=lines,
+            of_type=tuple(of_type),
+            history=history,
+            repairs=repairs,
+            urgency=event.urgency,
+        )
+    ]
+
+
+async def past_use(scope: str, tenant: str, views: Queries) -> tuple[int, tuple[PastUse, ...]]:
+    """How many repairs there were, and the parts that they took, the most frequent first."""
+    counted = await views.fetch(REPAIRS_OF, tenant=tenant, scope=scope)
+    if not counted:
+        return 0, ()
+    rows = await views.fetch(PARTS_USED_IN, tenant=tenant, scope=scope)
+    used = [PastUse(part_id=row["part_id"], used_in=row["repairs"], pieces=row["pieces"]) for row in rows]
+    return int(counted[0]["repairs"]), tuple(used)
 
 
 async def when_order_assigned(
@@ -66,8 +92,7 @@ async def when_order_assigned(
     row = await _reservation(event.order_id, envelope.tenant, facts)
     lines = part_lines(row["recommended"]) if row else ()
     lines = lines or await _usual(event.device_model, envelope.tenant, facts)
-    if not lines:
-        return []
+    # Also where nothing is known here: the view may not have seen what was recommended, and the decision has.
     return [
         ReserveParts(
             order_id=event.order_id,
@@ -76,7 +101,7 @@ async def when_order_assigned(
             visit_id=derived_id("visit", event.order_id, envelope.id),
             engineer_id=event.engineer_id,
             lines=lines,
-            candidates=await _candidates(lines, event.van_id, [event.van_id], envelope.tenant, facts),
+            candidates=await _candidates(lines, event.van_id, [event.van_id], envelope.tenant, facts) if lines else (),
             held=_held(row),
             van_id=event.van_id,
             visit_ends_at=event.ends_at,

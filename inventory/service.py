@@ -25,13 +25,14 @@ from inventory.commands import (
     SettleVisit,
 )
 from inventory.deadlines import ON_TIMER, TIMERS
-from inventory.domain import document, register, reservation, stock, transfer
+from inventory.domain import document, recommendation, register, reservation, stock, transfer
 from inventory.policies import POLICIES
 from inventory.projections.drift import DRIFT
 from inventory.projections.registers import PARTS, PLACES
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
 from inventory.projections.transfers import TRANSFERS
+from inventory.projections.used import PARTS_USED
 from services.chassis.journal.rules import Handler, Rules, on_stream
 from services.chassis.service import Service
 
@@ -59,7 +60,7 @@ RULES = Rules(
         Handler(SendTransfer, transfer.send_reads, transfer.send),
         Handler(ReceiveTransfer, transfer.end_reads, transfer.receive),
         Handler(LoseTransfer, transfer.end_reads, transfer.lose),
-        on_stream(RecommendParts, lambda c: reservation.reservation_stream(c.order_id), reservation.recommend),
+        Handler(RecommendParts, recommendation.recommend_reads, recommendation.recommend),
         Handler(ReserveParts, reservation.reserve_reads, reservation.reserve),
         Handler(FillShortage, reservation.fill_reads, reservation.fill),
         Handler(ReleaseParts, reservation.release_reads, reservation.release),
@@ -73,7 +74,7 @@ RULES = Rules(
 service = Service(
     name="inventory",
     rules=RULES,
-    views=(PARTS, PLACES, STOCK, DRIFT, TRANSFERS, RESERVATIONS),
+    views=(PARTS, PLACES, STOCK, DRIFT, TRANSFERS, RESERVATIONS, PARTS_USED),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

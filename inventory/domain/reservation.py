@@ -32,7 +32,6 @@ from inventory.commands import (
     ExpireReservation,
     FillShortage,
     PickUpParts,
-    RecommendParts,
     ReleaseParts,
     ReserveParts,
     SettleVisit,
@@ -89,12 +88,6 @@ def reservation_stream(order_id: str) -> str:
 def _reads(order_id: str, *shelves: Iterable[Shelf]) -> tuple[str, ...]:
     named = [stock_stream(shelf.part_id, shelf.place_id) for some in shelves for shelf in some]
     return tuple(dict.fromkeys([reservation_stream(order_id), *named]))
-
-
-def recommend(reservation: Reservation, command: RecommendParts) -> list[Event]:
-    if reservation != Reservation() or not command.lines:
-        return []
-    return [PartsRecommended(**command.model_dump())]
 
 
 def reserve_reads(command: ReserveParts) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ PARTS = View(
 
 _part = PARTS.table.c
 
+ONE_PART: Final = select(PARTS.table).where(_part.tenant == bindparam("tenant"), _part.part_id == bindparam("part_id"))
+
 PARTS_FITTING: Final = (
     select(_part.part_id, _part.fits, _part.usual_quantity)
     .where(_part.tenant == bindparam("tenant"), _part.usual_quantity > 0)

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 from contracts.envelope import Envelope
 from contracts.intake import Urgency
 from contracts.inventory import (
+    Ground,
     PartLine,
     PartsPickedUp,
     PartsRecommended,
@@ -36,6 +37,7 @@ def apply(rows: Rows, event: Shown, envelope: Envelope) -> None:
         case PartsRecommended():
             rank = URGENCIES.index(event.urgency)
             rows.put(key, recommended=_text(event.lines), urgency_rank=rank, since=micros(envelope.time))
+            rows.put(key, grounds=_text(event.grounds))
         case PartsReserved():
             _put_visit(rows, event)
             rows.put(key, lines=_text(event.lines), short="[]", is_short=False)
@@ -60,13 +62,18 @@ def _put_visit(rows: Rows, event: PartsReserved | PartsShort) -> None:
     )
 
 
-def _text(lines: Sequence[PartLine | PlacedLine]) -> str:
+def _text(lines: Sequence[PartLine | PlacedLine | Ground]) -> str:
     return msgspec.json.encode(lines).decode()
 
 
 def part_lines(text: str) -> tuple[PartLine, ...]:
     """What is in `recommended` and in `short`."""
     return msgspec.json.decode(text, type=tuple[PartLine, ...])
+
+
+def grounds_of(text: str) -> tuple[Ground, ...]:
+    """What is in `grounds`."""
+    return msgspec.json.decode(text, type=tuple[Ground, ...])
 
 
 def placed_lines(text: str) -> tuple[PlacedLine, ...]:
@@ -76,7 +83,7 @@ def placed_lines(text: str) -> tuple[PlacedLine, ...]:
 
 RESERVATIONS = View(
     name="reservations",
-    version=2,
+    version=3,
     key={"order_id": str},
     columns={
         "version": 0,
@@ -86,6 +93,7 @@ RESERVATIONS = View(
         "van_id": "",
         "expires_at": (int, None),
         "recommended": "[]",
+        "grounds": "[]",
         "lines": "[]",
         "short": "[]",
         "is_short": False,

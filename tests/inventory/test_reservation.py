@@ -19,6 +19,7 @@ from tests.inventory.examples import (
     expired,
     fell_short,
     fill,
+    listed,
     low,
     pick_up,
     picked_up,
@@ -47,7 +48,7 @@ KEPT = {"expires_at": KEPT_UNTIL, "van_id": "van-1"}
 
 
 def test_what_a_repair_takes_is_recommended_once():
-    given().when(recommend()).then(recommended())
+    given().when(recommend()).then(listed())
     given(recommended()).when(recommend()).then_nothing()
     given(*SET_ASIDE).when(recommend(PartLine("pump", 1))).then_nothing()
 

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderOpened, OrderReassigned
 from contracts.fieldwork import ServiceCompleted, UsedPart, VisitAborted
+from contracts.intake import UsualPart
 from contracts.inventory import (
     PartConsumed,
     PartsRecommended,
@@ -99,7 +100,8 @@ async def shelves(it):
 @story
 async def test_an_order_is_followed_from_its_opening_to_its_end(it):
     await it.publishes(opened())
-    assert (await reservation(it))["recommended"] == [{"part_id": "fan", "quantity": 1, "place_id": ""}]
+    (line,) = (await reservation(it))["recommended"]
+    assert (line["part_id"], line["quantity"], line["source"]) == ("fan", 1, "device-model")
     (envelope,) = await it.publishes(assigned())
     found = await reservation(it)
     assert found["reserved"] == [{"part_id": "fan", "quantity": 1, "place_id": "van-1"}]
@@ -542,3 +544,36 @@ async def test_a_stale_definition_is_refused(it):
     stale = {"headers": {"If-Match": '"7"'}, "json": {"part_id": "fan", "name": "Fan 2"}}
     answer = await it.call("o-1", "operator", "POST", "/v1/parts", **stale)
     assert answer.status_code == 412
+
+
+# What earlier repairs took.
+
+
+@story
+async def test_what_five_repairs_took_is_recommended_for_the_sixth_and_set_aside(it):
+    await post(it, "/v1/stock/count", part_id="seal", place_id="van-1", quantity=3)
+    for number in range(5):
+        ids = {"order_id": f"before-{number}", "request_id": f"r-before-{number}"}
+        used = (UsedPart("seal", "wh-1", 1),) if number else (UsedPart("never-defined", "wh-1", 1),)
+        await it.publishes(opened(request_type="repair", **ids))
+        await it.publishes(completed(*used, visit_id=f"v-{number}", **ids))
+    await it.publishes(opened(request_type="repair"))
+    found = (await reservation(it))["recommended"]
+    counts = [(one["part_id"], one["source"], one["used_in"], one["repairs"]) for one in found]
+    assert counts == [("fan", "device-model", 0, 5), ("seal", "history", 4, 5)]
+    await it.publishes(assigned())
+    assert {line["part_id"] for line in (await reservation(it))["reserved"]} == {"fan", "seal"}
+    path = "/v1/parts/usual?device_model=BCD-520&request_type=repair"
+    usual = (await it.call("e-1", "engineer", "GET", path)).json()
+    assert (usual["repairs"], usual["parts"]) == (5, [{"part_id": "seal", "used_in": 4, "pieces": 4}])
+    other = (await it.call("e-1", "engineer", "GET", f"{path}&cause=wear")).json()
+    assert (other["repairs"], other["parts"]) == (0, [])
+
+
+@story
+async def test_what_work_of_this_type_takes_is_recommended_also_where_no_part_fits_the_model(it):
+    usual = (UsualPart("seal", 2), UsualPart("never-defined", 1))
+    await it.publishes(opened("unheard-of", usual_parts=usual), assigned("unheard-of"))
+    (line,) = (await reservation(it))["recommended"]
+    assert (line["part_id"], line["quantity"], line["source"]) == ("seal", 2, "request-type")
+    assert (await reservation(it))["short"] == [{"part_id": "seal", "quantity": 2, "place_id": ""}]

@@ -1,4 +1,4 @@
-"""The routes of inventory: parts, places, what lies where, and what is set aside for an order."""
+"""The registers, what lies where and moves, and what is set aside for an order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 from sqlalchemy import or_, select
 
-from contracts.inventory import Condition, DocumentLine, MovedLine
+from contracts.inventory import Condition, DocumentLine, MovedLine, PartLine
 from inventory.commands import (
     BookDocument,
     CountStock,
@@ -47,7 +47,7 @@ from inventory.domain.stock import stock_stream
 from inventory.domain.transfer import transfer_stream
 from inventory.projections.drift import DRIFT
 from inventory.projections.registers import PARTS, PLACES, models_of
-from inventory.projections.reservations import RESERVATIONS, part_lines, placed_lines
+from inventory.projections.reservations import RESERVATIONS, grounds_of, part_lines, placed_lines
 from inventory.projections.stock import STOCK
 from inventory.projections.transfers import TRANSFERS, moved_lines
 from services.chassis.clock import at_micros
@@ -65,7 +65,7 @@ class PartBody(Body):
     part_id: Name
     name: Words
     fits: tuple[Words, ...] = Field((), max_length=1_000, description="Device models")
-    usual_quantity: Quantity = Field(1, description="How many a repair takes; with 0 it is not recommended.")
+    usual_quantity: Quantity = Field(1, description="How many a repair takes; with 0 only history recommends it.")
     low_below: Quantity = Field(0, description="Fewer free pieces than this at a warehouse are few.")
 
 
@@ -257,6 +257,15 @@ class DriftView(Body):
 
 class RulesBody(Body):
     keep_reserved_h: Hours = Field(72, description="Hours after a visit's planned end for which its parts are kept.")
+    learn_after_repairs: int = Field(
+        5, ge=1, le=1_000, description="Earlier repairs of a model from which on they say what the next one takes."
+    )
+    learn_share_percent: int = Field(
+        30, ge=1, le=100, description="A part that at least this share of them took is recommended."
+    )
+    plan_ahead_days: int = Field(
+        14, ge=1, le=365, description="Days for which what orders are short of counts as expected use."
+    )
 
 
 class StockView(Body):
@@ -280,6 +289,12 @@ class LineView(Body):
     place_id: Annotated[str, Field(description="Empty where it is not about a place.")] = ""
 
 
+class RecommendedView(LineView):
+    source: str = Field("", description="`device-model`, `request-type` or `history`: why it is recommended.")
+    used_in: int = Field(0, description="So many earlier repairs of this model and request type took it…")
+    repairs: int = Field(0, description="…of so many.")
+
+
 class ReservationView(Body):
     order_id: str
     version: int
@@ -288,7 +303,7 @@ class ReservationView(Body):
     visit_id: str
     van_id: str
     expires_at: datetime | None = Field(description="When they are free again unless the visit has ended.")
-    recommended: list[LineView]
+    recommended: list[RecommendedView]
     reserved: list[LineView]
     short: list[LineView]
     released: str = Field(description="Why nothing is set aside any more.")
@@ -325,7 +340,7 @@ def _moved(text: str) -> list[MovedBody]:
 def _reservation(row: Mapping[str, Any]) -> ReservationView:
     lists: dict[str, Any] = {
         "expires_at": None if row["expires_at"] is None else at_micros(row["expires_at"]),
-        "recommended": [LineView(part_id=p.part_id, quantity=p.quantity) for p in part_lines(row["recommended"])],
+        "recommended": _recommended(row),
         "reserved": [
             LineView(part_id=p.part_id, quantity=p.quantity, place_id=p.place_id) for p in placed_lines(row["lines"])
         ],
@@ -334,7 +349,19 @@ def _reservation(row: Mapping[str, Any]) -> ReservationView:
     return ReservationView(**{name: row[name] for name in ReservationView.model_fields if name not in lists} | lists)
 
 
-def routes(api: Api) -> APIRouter:
+def _recommended(row: Mapping[str, Any]) -> list[RecommendedView]:
+    why = {ground.part_id: ground for ground in grounds_of(row["grounds"])}
+
+    def one(line: PartLine) -> RecommendedView:
+        if (ground := why.get(line.part_id)) is None:
+            return RecommendedView(part_id=line.part_id, quantity=line.quantity)
+        counts = {"used_in": ground.used_in, "repairs": ground.repairs}
+        return RecommendedView(part_id=line.part_id, quantity=line.quantity, source=ground.source, **counts)
+
+    return [one(line) for line in part_lines(row["recommended"])]
+
+
+def stock_routes(api: Api) -> APIRouter:
     router = APIRouter()
     router.include_router(_parts(api))
     router.include_router(_places(api))
