@@ -5,12 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Literal, Protocol, Self, TypeVar
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from contracts.fieldwork import UsedPart
 from contracts.intake import Urgency, UsualPart
-from contracts.inventory import Condition, DocumentLine, MovedLine, PartLine
+from contracts.inventory import Condition, DocumentLine, LotPieces, MovedLine, PartLine, Tracked
 from services.chassis.command import Command
+
+
+def differ(numbers: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises ValueError where a number is there twice."""
+    if twice := sorted(number for number, times in Counter(numbers).items() if times > 1):
+        raise ValueError(f"{', '.join(twice)} is there more than once; give each number once")
+    return numbers
+
+
+def lots_differ(lots: tuple[LotPieces, ...]) -> tuple[LotPieces, ...]:
+    differ(tuple([lot.lot for lot in lots]))
+    return lots
+
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:+\-]+$")]
 """An id that can be a part of a stream's name."""
@@ -21,6 +42,8 @@ Pieces = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Latitude = Annotated[int, Field(ge=-90_000_000, le=90_000_000)]
 Longitude = Annotated[int, Field(ge=-180_000_000, le=180_000_000)]
 Hours = Annotated[int, Field(ge=1, le=8_760)]
+Serials = Annotated[tuple[Name, ...], Field(max_length=1_000), AfterValidator(differ)]
+Lots = Annotated[tuple[LotPieces, ...], Field(max_length=200), AfterValidator(lots_differ)]
 PlaceKind = Literal["warehouse", "branch", "van"]
 DocumentKind = Literal["snapshot", "receipt", "issue"]
 ReleaseReason = Literal["order-cancelled", "order-declined", "expired"]
@@ -54,6 +77,7 @@ class DefinePart(Command):
     """Device models."""
     usual_quantity: Quantity = 1
     low_below: Quantity = 0
+    tracked: Tracked = "none"
 
 
 class DefinePlace(Command):
@@ -74,19 +98,30 @@ class DefinePlace(Command):
 class CountStock(Command):
     """So many pieces lie there, as somebody counted or the warehouse system says."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     part_id: Name
     place_id: Name
     quantity: Quantity
     source: Name = "count"
     condition: Condition = "good"
+    serials: Serials = ()
+    """Of all of them, where they were read."""
+    lots: Lots = ()
+    expected: tuple[str, ...] = ()
+    """The serial numbers that the view has there: whichever is not found is missing."""
 
 
 class Move(Command):
     """Pieces of one part come to a place or leave it for good."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     part_id: Name
     place_id: Name
     quantity: Pieces
+    serials: Serials = ()
+    lots: Lots = ()
 
 
 class ReceiveStock(Move):
@@ -147,6 +182,8 @@ class EndTransfer(Command):
     to_place_id: Name
     parts: tuple[Name, ...] = ()
     """All of the transfer's, as the view says: their stocks at that place are read."""
+    serials: tuple[tuple[str, str], ...] = ()
+    """Part and serial number of all that was sent, as the view says."""
     lines: Annotated[tuple[MovedLine, ...], Field(max_length=200)] = ()
     """Empty for all that is in transit."""
 
@@ -291,14 +328,29 @@ class ExpireReservation(Command):
     """Of the timer; another one may have been set meanwhile."""
 
 
+class FetchedPieces(Command):
+    """These pieces of a part she takes from this place."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    part_id: Name
+    place_id: Name
+    serials: Serials = ()
+    lots: Lots = ()
+
+
 class PickUpParts(Command):
     """The engineer fetches what lies elsewhere for her visit and puts it into her van."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     order_id: str
     request_id: str
     van_id: str
     held: tuple[Shelf, ...] = ()
     """As with ReserveParts."""
+    pieces: tuple[FetchedPieces, ...] = ()
+    """Which of them she fetches, of parts with serial numbers or lots."""
 
 
 class SettleVisit(Command):
@@ -312,6 +364,7 @@ class SettleVisit(Command):
     completed: bool
     """Or else aborted."""
     used: tuple[UsedPart, ...] = ()
+    device_id: str = ""
     shelves: tuple[Shelf, ...] = ()
     """Those of the used parts."""
     held: tuple[Shelf, ...] = ()

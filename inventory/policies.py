@@ -130,6 +130,7 @@ async def when_visit_ended(
             visit_id=event.visit_id,
             completed=isinstance(event, ServiceCompleted),
             used=event.parts,
+            device_id=event.device_id if isinstance(event, ServiceCompleted) else "",
             shelves=tuple([unknown.get(where) or _shelf(stocked[where]) for where in shelves]),
             held=_held(await _reservation(event.order_id, envelope.tenant, facts)),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from inventory.api import routes
 from inventory.commands import (
     BookDocument,
@@ -25,9 +27,10 @@ from inventory.commands import (
     SettleVisit,
 )
 from inventory.deadlines import ON_TIMER, TIMERS
-from inventory.domain import document, recommendation, register, reservation, stock, transfer
+from inventory.domain import document, pieces, recommendation, register, reservation, stock, transfer
 from inventory.policies import POLICIES
 from inventory.projections.drift import DRIFT
+from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS
 from inventory.projections.registers import PARTS, PLACES
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
@@ -51,30 +54,31 @@ RULES = Rules(
         on_stream(DefinePart, lambda c: register.part_stream(c.part_id), register.define_part),
         on_stream(DefinePlace, lambda c: register.place_stream(c.place_id), register.define_place),
         on_stream(SetStockRules, lambda _: register.RULES_STREAM, register.set_rules),
-        Handler(CountStock, stock.shelf_reads, stock.count),
-        Handler(ReceiveStock, stock.shelf_reads, stock.receive),
-        Handler(ReturnPart, stock.shelf_reads, stock.bring_back),
-        Handler(ScrapPart, stock.shelf_reads, stock.scrap),
-        Handler(SendBackPart, stock.shelf_reads, stock.send_back),
-        Handler(BookDocument, document.book_reads, document.book),
-        Handler(SendTransfer, transfer.send_reads, transfer.send),
-        Handler(ReceiveTransfer, transfer.end_reads, transfer.receive),
-        Handler(LoseTransfer, transfer.end_reads, transfer.lose),
+        Handler(CountStock, stock.shelf_reads, stock.count, stock.shelf_claims),
+        Handler(ReceiveStock, stock.shelf_reads, stock.receive, stock.shelf_claims),
+        Handler(ReturnPart, stock.shelf_reads, stock.bring_back, stock.shelf_claims),
+        Handler(ScrapPart, stock.shelf_reads, stock.scrap, stock.shelf_claims),
+        Handler(SendBackPart, stock.shelf_reads, stock.send_back, stock.shelf_claims),
+        Handler(BookDocument, document.book_reads, document.book, document.book_claims),
+        Handler(SendTransfer, transfer.send_reads, transfer.send, transfer.send_claims),
+        Handler(ReceiveTransfer, transfer.end_reads, transfer.receive, transfer.end_claims),
+        Handler(LoseTransfer, transfer.end_reads, transfer.lose, transfer.end_claims),
         Handler(RecommendParts, recommendation.recommend_reads, recommendation.recommend),
         Handler(ReserveParts, reservation.reserve_reads, reservation.reserve),
         Handler(FillShortage, reservation.fill_reads, reservation.fill),
         Handler(ReleaseParts, reservation.release_reads, reservation.release),
         on_stream(ExpireReservation, lambda c: reservation.reservation_stream(c.order_id), reservation.expire),
-        Handler(PickUpParts, reservation.pick_up_reads, reservation.pick_up),
-        Handler(SettleVisit, reservation.settle_reads, reservation.settle),
+        Handler(PickUpParts, reservation.pick_up_reads, reservation.pick_up, reservation.pick_up_claims),
+        Handler(SettleVisit, reservation.settle_reads, reservation.settle, reservation.settle_claims),
     ),
+    claims=dict.fromkeys(get_args(pieces.Moving), pieces.claims_of),
     timers=TIMERS,
 )
 
 service = Service(
     name="inventory",
     rules=RULES,
-    views=(PARTS, PLACES, STOCK, DRIFT, TRANSFERS, RESERVATIONS, PARTS_USED),
+    views=(PARTS, PLACES, STOCK, DRIFT, TRANSFERS, RESERVATIONS, PARTS_USED, SERIALS, SERIAL_MOVES, LOTS, LOT_USES),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

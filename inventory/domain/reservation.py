@@ -30,6 +30,7 @@ from contracts.inventory import (
 from contracts.problems import NotYet, Rejected
 from inventory.commands import (
     ExpireReservation,
+    FetchedPieces,
     FillShortage,
     PickUpParts,
     ReleaseParts,
@@ -37,7 +38,8 @@ from inventory.commands import (
     SettleVisit,
     Shelf,
 )
-from inventory.domain.register import RULES_STREAM
+from inventory.domain.pieces import must_be_named, named
+from inventory.domain.register import RULES_STREAM, part_stream
 from inventory.domain.stock import Draft, stock_stream
 from services.chassis.journal.rules import States, Stream
 
@@ -219,7 +221,12 @@ def expire(known: Reservation, command: ExpireReservation) -> list[Event]:
 
 def pick_up_reads(command: PickUpParts) -> tuple[str, ...]:
     van = [Shelf(part_id=shelf.part_id, place_id=command.van_id) for shelf in command.held]
-    return _reads(command.order_id, command.held, van)
+    parts = dict.fromkeys(part_stream(shelf.part_id) for shelf in command.held)
+    return *_reads(command.order_id, command.held, van), *parts
+
+
+def pick_up_claims(command: PickUpParts) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys([claim for one in command.pieces for claim in named(one.part_id, one.serials)]))
 
 
 def pick_up(states: States, command: PickUpParts) -> list[Event]:
@@ -234,7 +241,11 @@ def pick_up(states: States, command: PickUpParts) -> list[Event]:
     if not all(draft.knows(line.part_id, line.place_id) for line in held.lines):
         raise Rejected("reservation.unseen", order_id=command.order_id)
     fetched = tuple([line for line in held.lines if line.place_id != held.van_id])
+    pieces = {(one.part_id, one.place_id): one for one in command.pieces}
     for line in fetched:
+        one = pieces.get((line.part_id, line.place_id)) or FetchedPieces(part_id=line.part_id, place_id=line.place_id)
+        if (part := states[part_stream(line.part_id)]) is not None:
+            must_be_named(part, "good", line.quantity, one.serials, one.lots)
         in_van = draft.stock(line.part_id, held.van_id).of(command.order_id)
         draft.set_aside(line.part_id, line.place_id, command.order_id, 0)
         sent = StockSent(
@@ -243,6 +254,8 @@ def pick_up(states: States, command: PickUpParts) -> list[Event]:
             to_place_id=held.van_id,
             transfer_id=command.order_id,
             quantity=line.quantity,
+            serials=one.serials,
+            lots=one.lots,
         )
         draft.take_out(sent)
         arrived = StockArrived(
@@ -251,6 +264,8 @@ def pick_up(states: States, command: PickUpParts) -> list[Event]:
             from_place_id=line.place_id,
             transfer_id=command.order_id,
             quantity=line.quantity,
+            serials=one.serials,
+            lots=one.lots,
         )
         draft.add(arrived)
         draft.set_aside(line.part_id, held.van_id, command.order_id, in_van + line.quantity)
@@ -270,7 +285,12 @@ def in_the_van(lines: Iterable[PlacedLine], van_id: str) -> tuple[PlacedLine, ..
 
 
 def settle_reads(command: SettleVisit) -> tuple[str, ...]:
-    return _reads(command.order_id, command.shelves, command.held)
+    parts = dict.fromkeys(part_stream(used.part_id) for used in command.used)
+    return *_reads(command.order_id, command.shelves, command.held), *parts
+
+
+def settle_claims(command: SettleVisit) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys([claim for used in command.used for claim in named(used.part_id, used.serials)]))
 
 
 def settle(states: States, command: SettleVisit) -> list[Event]:
@@ -288,7 +308,7 @@ def settle(states: States, command: SettleVisit) -> list[Event]:
     if known.held and ends:
         _return(draft, known.held, command.order_id)
     for used in command.used:
-        draft.consume(used.part_id, used.place_id, used.quantity, **ids)
+        draft.consume(used, states[part_stream(used.part_id)], command.device_id, **ids)
     if ends:
         reason = "consumed" if command.completed else "visit-aborted"
         draft.events.append(ReservationReleased(**ids, reason=reason))

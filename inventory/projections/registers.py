@@ -20,6 +20,7 @@ def apply_part(rows: Rows, event: PartDefined, envelope: Envelope) -> None:
         fits=msgspec.json.encode(event.fits).decode(),
         usual_quantity=event.usual_quantity,
         low_below=event.low_below,
+        tracked=event.tracked,
     )
 
 
@@ -30,9 +31,9 @@ def models_of(fits: str) -> tuple[str, ...]:
 
 PARTS = View(
     name="parts",
-    version=1,
+    version=2,
     key={"part_id": str},
-    columns={"version": 0, "name": "", "fits": "[]", "usual_quantity": 1, "low_below": 0},
+    columns={"version": 0, "name": "", "fits": "[]", "usual_quantity": 1, "low_below": 0, "tracked": "none"},
     reads=(PartDefined,),
     apply=apply_part,
 )

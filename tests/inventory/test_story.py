@@ -251,7 +251,7 @@ async def test_a_transfer_is_sent_seen_on_its_way_and_received(it):
     assert (await shelves(it))["wh-1"] == (0, 0)
     listed = (await it.call("e-1", "engineer", "GET", "/v1/transfers?to_place_id=van-1&state=in-transit")).json()
     assert [(one["transfer_id"], one["in_transit"]) for one in listed["items"]] == [
-        (transfer_id, [{"part_id": "fan", "quantity": 2, "condition": "good"}])
+        (transfer_id, [{"part_id": "fan", "quantity": 2, "condition": "good", "serials": [], "lots": []}])
     ]
     rows = (await it.call("e-1", "engineer", "GET", "/v1/stock?place_id=van-1")).json()["items"]
     assert [(row["part_id"], row["on_hand"], row["in_transit"]) for row in rows] == [("fan", 1, 2)]
