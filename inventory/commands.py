@@ -369,3 +369,56 @@ class SettleVisit(Command):
     """Those of the used parts."""
     held: tuple[Shelf, ...] = ()
     """As with ReserveParts."""
+
+
+def levels(reorder_at: int, reorder_to: int) -> None:
+    """Raises ValueError where the upper level is not above the reorder point; 0 is none."""
+    if reorder_to and reorder_to <= reorder_at:
+        raise ValueError("reorder_to must be more than reorder_at, or 0 reorder_to 必须大于 reorder_at，或为 0")
+
+
+class AboutPurchase(Command):
+    """More of a part for a place."""
+
+    part_id: Name
+    place_id: Name
+
+
+class SetReorderPoint(AboutPurchase):
+    """When more is to be bought, and how much."""
+
+    reorder_at: Quantity
+    reorder_to: Quantity
+
+    @model_validator(mode="after")
+    def _upwards(self) -> Self:
+        levels(self.reorder_at, self.reorder_to)
+        return self
+
+
+class WantedPieces(Command):
+    """So many pieces an open order lacks, by the view."""
+
+    quantity: Pieces
+    until: AwareDatetime | None = None
+    """How long its parts are kept; none where nobody has the order yet."""
+
+
+class SuggestPurchase(AboutPurchase):
+    """Something has changed: is more to be bought?"""
+
+    wanted: tuple[WantedPieces, ...] = ()
+    now: AwareDatetime
+
+
+class OrderPurchase(AboutPurchase):
+    """It was ordered."""
+
+    quantity: Pieces
+    reference: Words
+
+
+class DismissPurchase(AboutPurchase):
+    """Nothing is bought upon the suggestion."""
+
+    reason: Words

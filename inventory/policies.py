@@ -8,22 +8,30 @@ was old (NotYet).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, assert_never, get_args
 
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderOpened, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.fieldwork import ServiceCompleted, VisitAborted
 from contracts.inventory import (
+    PartConsumed,
     PartLine,
     PartReturned,
+    PartScrapped,
+    PartSentBack,
+    PartsRecommended,
     PartsShort,
     PlacedLine,
+    ReorderPointSet,
     ReservationExpired,
     StockArrived,
     StockCounted,
     StockFellShort,
+    StockIssued,
     StockReceived,
     StockReturned,
+    StockSent,
+    StockSetAside,
     StockSynchronised,
 )
 from contracts.problems import NotYet
@@ -36,11 +44,15 @@ from inventory.commands import (
     ReserveParts,
     SettleVisit,
     Shelf,
+    SuggestPurchase,
+    WantedPieces,
 )
+from inventory.projections.purchases import REORDERED
 from inventory.projections.registers import ONE_PART, ONE_PLACE, PARTS_FITTING, models_of, naming
-from inventory.projections.reservations import ONE_RESERVATION, SHORT_OF, part_lines, placed_lines
+from inventory.projections.reservations import ONE_RESERVATION, SHORT_OF, WAITING_FOR, part_lines, placed_lines
 from inventory.projections.stock import AT_PLACE, AT_STORES
 from inventory.projections.used import PARTS_USED_IN, REPAIRS_OF, scope_of
+from services.chassis.clock import at_micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy, Queries
 
@@ -289,6 +301,44 @@ def _shelf(row: Mapping[str, Any]) -> Shelf:
     return Shelf(part_id=row["part_id"], place_id=row["place_id"], low_below=limit)
 
 
+Changed = Freed | StockSetAside | PartConsumed | StockIssued | StockSent | PartScrapped | PartSentBack | ReorderPointSet
+
+
+async def when_purchase_may_be_due(
+    event: Changed | PartsRecommended | PartsShort, envelope: Envelope, facts: Facts
+) -> list[SuggestPurchase]:
+    """
+    Only where the part has a reorder point. What orders lack counts once: at the first warehouse, or else branch, that
+    has one.
+    """
+    if isinstance(event, PartsRecommended | PartsShort):
+        asked = [await _reordered(line.part_id, "", envelope.tenant, facts) for line in event.lines]
+        return [one for some in asked for one in some]
+    return await _reordered(event.part_id, event.place_id, envelope.tenant, facts)
+
+
+async def _reordered(part_id: str, place_id: str, tenant: str, facts: Facts) -> list[SuggestPurchase]:
+    """About this place, or without one about the place at which what orders lack counts."""
+    rows = await facts.fetch(REORDERED, tenant=tenant, part_id=part_id)
+    kinds = {row["place_id"]: row["kind"] for row in rows if row["reorder_to"]}
+    stores = [place for kind in ("warehouse", "branch") for place in kinds if kinds[place] == kind]
+    place_id = place_id or (stores[0] if stores else "")
+    if place_id not in {row["place_id"] for row in rows}:
+        return []
+    wanted = await _wanted(part_id, tenant, facts) if stores and place_id == stores[0] else ()
+    return [SuggestPurchase(part_id=part_id, place_id=place_id, wanted=wanted, now=facts.now())]
+
+
+async def _wanted(part_id: str, tenant: str, facts: Facts) -> tuple[WantedPieces, ...]:
+    found = []
+    for row in await facts.fetch(SHORT_OF, tenant=tenant, part=naming(part_id)):
+        until = None if row["expires_at"] is None else at_micros(row["expires_at"])
+        found += [(line, until) for line in part_lines(row["short"])]
+    for row in await facts.fetch(WAITING_FOR, tenant=tenant, part=naming(part_id)):
+        found += [(line, None) for line in part_lines(row["recommended"])]
+    return tuple([WantedPieces(quantity=line.quantity, until=at) for line, at in found if line.part_id == part_id])
+
+
 # One policy for the whole story of an order, because order is kept within a policy only.
 POLICIES = (
     Policy(
@@ -303,4 +353,5 @@ POLICIES = (
         when_shortage_may_end,
     ),
     Policy("release-expired-parts", (ReservationExpired,), when_reservation_expired),
+    Policy("suggest-purchase", (*get_args(Changed), PartsRecommended, PartsShort), when_purchase_may_be_due),
 )

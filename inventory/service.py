@@ -10,9 +10,11 @@ from inventory.commands import (
     CountStock,
     DefinePart,
     DefinePlace,
+    DismissPurchase,
     ExpireReservation,
     FillShortage,
     LoseTransfer,
+    OrderPurchase,
     PickUpParts,
     ReceiveStock,
     ReceiveTransfer,
@@ -23,14 +25,17 @@ from inventory.commands import (
     ScrapPart,
     SendBackPart,
     SendTransfer,
+    SetReorderPoint,
     SetStockRules,
     SettleVisit,
+    SuggestPurchase,
 )
 from inventory.deadlines import ON_TIMER, TIMERS
-from inventory.domain import document, pieces, recommendation, register, reservation, stock, transfer
+from inventory.domain import document, pieces, purchase, recommendation, register, reservation, stock, transfer
 from inventory.policies import POLICIES
 from inventory.projections.drift import DRIFT
 from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS
+from inventory.projections.purchases import PURCHASES
 from inventory.projections.registers import PARTS, PLACES
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
@@ -59,6 +64,10 @@ RULES = Rules(
         Handler(ReturnPart, stock.shelf_reads, stock.bring_back, stock.shelf_claims),
         Handler(ScrapPart, stock.shelf_reads, stock.scrap, stock.shelf_claims),
         Handler(SendBackPart, stock.shelf_reads, stock.send_back, stock.shelf_claims),
+        Handler(SetReorderPoint, purchase.purchase_reads, purchase.set_reorder_point),
+        Handler(SuggestPurchase, purchase.purchase_reads, purchase.suggest),
+        Handler(OrderPurchase, purchase.purchase_reads, purchase.order),
+        Handler(DismissPurchase, purchase.purchase_reads, purchase.dismiss),
         Handler(BookDocument, document.book_reads, document.book, document.book_claims),
         Handler(SendTransfer, transfer.send_reads, transfer.send, transfer.send_claims),
         Handler(ReceiveTransfer, transfer.end_reads, transfer.receive, transfer.end_claims),
@@ -78,7 +87,20 @@ RULES = Rules(
 service = Service(
     name="inventory",
     rules=RULES,
-    views=(PARTS, PLACES, STOCK, DRIFT, TRANSFERS, RESERVATIONS, PARTS_USED, SERIALS, SERIAL_MOVES, LOTS, LOT_USES),
+    views=(
+        PARTS,
+        PLACES,
+        STOCK,
+        DRIFT,
+        TRANSFERS,
+        RESERVATIONS,
+        PARTS_USED,
+        PURCHASES,
+        SERIALS,
+        SERIAL_MOVES,
+        LOTS,
+        LOT_USES,
+    ),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

@@ -68,6 +68,7 @@ class Reservation:
     """Visits whose use is off the books."""
     done: bool = False
     """The work is completed."""
+    called_off: bool = False
 
 
 ReservationEvent = (
@@ -205,11 +206,14 @@ def release_reads(command: ReleaseParts) -> tuple[str, ...]:
 
 def release(states: States, command: ReleaseParts) -> list[Event]:
     known: Reservation = states[reservation_stream(command.order_id)]
+    released = ReservationReleased(order_id=command.order_id, request_id=command.request_id, reason=command.reason)
+    if known.held is None and command.reason == "order-cancelled":
+        # Nobody will want what was recommended.
+        return [released] if known.recommended and not (known.done or known.called_off) else []
     if known.held is None or command.visit_id not in ("", known.held.visit_id):
         return []
     draft = Draft(states)
     _return(draft, known.held, command.order_id)
-    released = ReservationReleased(order_id=command.order_id, request_id=command.request_id, reason=command.reason)
     return [*draft.events, released]
 
 
@@ -339,16 +343,17 @@ def evolve(reservation: Reservation, event: ReservationEvent) -> Reservation:
         case PartsRecommended():
             return replace(reservation, recommended=event.lines)
         case PartsReserved():
-            return replace(reservation, held=_held(event, event.lines))
+            return replace(reservation, held=_held(event, event.lines), called_off=False)
         case PartsShort():
-            return replace(reservation, held=replace(held or _held(event, ()), short=event.lines))
+            return replace(reservation, held=replace(held or _held(event, ()), short=event.lines), called_off=False)
         case PartsPickedUp():
             return replace(reservation, held=held and replace(held, lines=in_the_van(held.lines, event.van_id)))
         case ReservationExpired():
             return replace(reservation, held=held and replace(held, expires_at=None))
         case ReservationReleased():
             over = {held.visit_id} if held and event.reason != MISSING else set()
-            return replace(reservation, held=None, given_up=reservation.given_up | over)
+            called_off = event.reason == "order-cancelled"
+            return replace(reservation, held=None, given_up=reservation.given_up | over, called_off=called_off)
         case VisitSettled():
             settled = reservation.settled | {event.visit_id}
             return replace(reservation, settled=settled, done=reservation.done or event.completed)

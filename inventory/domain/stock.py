@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import assert_never
+from typing import Any, Literal, assert_never
 
 from contracts.event import Event
 from contracts.fieldwork import UsedPart
@@ -27,6 +27,11 @@ from contracts.inventory import (
     PartReturned,
     PartScrapped,
     PartSentBack,
+    PurchaseDismissed,
+    PurchaseNotNeeded,
+    PurchaseOrdered,
+    PurchaseSuggested,
+    ReorderPointSet,
     StockArrived,
     StockCounted,
     StockFellShort,
@@ -55,6 +60,16 @@ from services.chassis.journal.rules import States, Stream
 
 
 @dataclass(frozen=True)
+class Buying:
+    """When more is to be bought, and what was done about it."""
+
+    reorder_at: int = 0
+    reorder_to: int = 0
+    suggested: Literal["", "open", "dismissed"] = ""
+    ordered: int = 0
+
+
+@dataclass(frozen=True)
 class Stock:
     on_hand: int = 0
     """Good pieces."""
@@ -68,6 +83,7 @@ class Stock:
     """When the warehouse system counted what it said last."""
     lots: Mapping[tuple[str, Condition], int] = field(default_factory=dict)
     """Pieces by lot, of a part that has lots."""
+    buying: Buying = Buying()
 
     @property
     def free(self) -> int:
@@ -88,7 +104,8 @@ CameIn = StockReceived | StockArrived | PartReturned
 WentOut = StockSent | PartScrapped | PartSentBack
 Said = StockCounted | StockSynchronised
 OfAnOrder = StockSetAside | StockReturned | StockFellShort | PartConsumed
-StockEvent = Said | OfAnOrder | StockIssued | StockLow | CameIn | WentOut
+PurchaseEvent = ReorderPointSet | PurchaseSuggested | PurchaseOrdered | PurchaseDismissed | PurchaseNotNeeded
+StockEvent = Said | OfAnOrder | StockIssued | StockLow | CameIn | WentOut | PurchaseEvent
 
 
 def stock_stream(part_id: str, place_id: str) -> str:
@@ -339,18 +356,52 @@ def evolve(stock: Stock, event: StockEvent) -> Stock:
         case StockSynchronised():
             at = {**stock.synchronised_at, event.condition: event.taken_at}
             more = event.theirs - stock.there(event.condition)
-            return replace(_moved(stock, event.condition, more), synchronised_at=at)
+            said = replace(_moved(stock, event.condition, more), synchronised_at=at)
+            return _came_in(said, event)
         case StockIssued():
             left = _lots(stock, event.condition, event.lots, -1)
             return _moved(left, event.condition, event.drift - event.quantity)
-        case StockReceived() | StockArrived() | PartReturned():
+        case StockReceived():
+            received = _moved(_lots(stock, event.condition, event.lots, 1), event.condition, event.quantity)
+            return _came_in(received, event)
+        case StockArrived() | PartReturned():
             return _moved(_lots(stock, event.condition, event.lots, 1), event.condition, event.quantity)
         case StockSent() | PartScrapped() | PartSentBack():
             return _moved(_lots(stock, event.condition, event.lots, -1), event.condition, -event.quantity)
         case StockLow():
             return stock
+        case ReorderPointSet():
+            return _buy(stock, reorder_at=event.reorder_at, reorder_to=event.reorder_to)
+        case PurchaseSuggested():
+            return _buy(stock, suggested="open")
+        case PurchaseOrdered():
+            return _buy(stock, suggested="", ordered=stock.buying.ordered + event.quantity)
+        case PurchaseDismissed():
+            return _buy(stock, suggested="dismissed")
+        case PurchaseNotNeeded():
+            return _buy(stock, suggested="")
         case _:
             assert_never(event)
+
+
+def _buy(stock: Stock, **changes: Any) -> Stock:
+    return replace(stock, buying=replace(stock.buying, **changes))
+
+
+def came_of_order(event: StockReceived | StockSynchronised) -> int:
+    """
+    So many good pieces came that may have been on order. Where the warehouse system tells of no receipts, it is what
+    its snapshot has more than our books.
+    """
+    if event.condition != "good":
+        return 0
+    return event.quantity if isinstance(event, StockReceived) else max(0, event.theirs - event.ours)
+
+
+def _came_in(stock: Stock, event: StockReceived | StockSynchronised) -> Stock:
+    if not stock.buying.ordered:
+        return stock
+    return _buy(stock, ordered=max(0, stock.buying.ordered - came_of_order(event)))
 
 
 def _lots(stock: Stock, condition: Condition, lots: Iterable[LotPieces], sign: int) -> Stock:

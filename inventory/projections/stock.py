@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
 
 from sqlalchemy import bindparam, select
 
@@ -25,7 +25,7 @@ from contracts.inventory import (
     StockSynchronised,
     TransferLost,
 )
-from inventory.domain.stock import StockEvent
+from inventory.domain.stock import PurchaseEvent, StockEvent
 from inventory.projections.registers import PARTS, PLACES
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
@@ -83,7 +83,7 @@ def _comes(rows: Rows, part_id: str, place_id: str, more: int) -> None:
 
 STOCK = View(
     name="stock",
-    version=2,
+    version=3,
     key={"part_id": str, "place_id": str},
     columns={
         "version": 0,
@@ -113,6 +113,7 @@ STOCK = View(
         StockSynchronised,
         StockIssued,
         TransferLost,
+        *get_args(PurchaseEvent),
     ),
     apply=apply,
     indexes=(("place_id",),),
