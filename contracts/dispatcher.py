@@ -268,7 +268,7 @@ class EngineerRegistered(Event, frozen=True, kw_only=True):
     """
     An engineer can be sent: what she can do, where she starts, when she works, what she drives.
 
-    Recorded again, with all of it as it is now, when something has changed.
+    Recorded again, with all of it as it is now, when something has changed. Read by: inventory (which van is hers).
     """
 
     engineer_id: str

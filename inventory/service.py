@@ -36,7 +36,7 @@ from inventory.policies import POLICIES
 from inventory.projections.drift import DRIFT
 from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS
 from inventory.projections.purchases import PURCHASES
-from inventory.projections.registers import PARTS, PLACES
+from inventory.projections.registers import PARTS, PLACES, VANS
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
 from inventory.projections.transfers import TRANSFERS
@@ -90,6 +90,7 @@ service = Service(
     views=(
         PARTS,
         PLACES,
+        VANS,
         STOCK,
         DRIFT,
         TRANSFERS,

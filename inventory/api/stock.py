@@ -52,7 +52,7 @@ from inventory.domain.stock import stock_stream
 from inventory.domain.transfer import transfer_stream
 from inventory.projections.drift import DRIFT
 from inventory.projections.pieces import SERIALS
-from inventory.projections.registers import PARTS, PLACES, models_of
+from inventory.projections.registers import PARTS, PLACES, VANS, models_of
 from inventory.projections.reservations import RESERVATIONS, grounds_of, part_lines, placed_lines
 from inventory.projections.stock import STOCK
 from inventory.projections.transfers import TRANSFERS, moved_lines
@@ -611,8 +611,17 @@ def _transfers(api: Api) -> APIRouter:
             raise absent("transfer", transfer_id)
         return row
 
+    async def may_move(call: Call, *places: str) -> bool:
+        """An engineer moves only what comes to her van or leaves it; whoever keeps stock, all."""
+        if call.role != "engineer":
+            return True
+        van = await call.one(select(VANS.table).where(VANS.table.c.engineer_id == call.person_id))
+        return bool(van and van["van_id"] in places)
+
     @router.post("", status_code=201, summary="Send pieces from one place to another")
     async def send(body: TransferBody, call: Call = command("engineer", *KEEPERS)) -> Accepted:
+        if not await may_move(call, body.from_place_id, body.to_place_id):
+            raise Problem("transfer.not-her-van", from_place_id=body.from_place_id, to_place_id=body.to_place_id)
         facts = body.model_dump(exclude={"lines"})
         transfer_id = call.new_id()
         answer = await call.ask(SendTransfer(transfer_id=transfer_id, lines=body.moved(), **facts))
@@ -620,6 +629,8 @@ def _transfers(api: Api) -> APIRouter:
 
     async def way(call: Call, transfer_id: str) -> dict[str, Any]:
         row = await known(call, transfer_id)
+        if not await may_move(call, row["from_place_id"], row["to_place_id"]):
+            raise absent("transfer", transfer_id)
         lines = moved_lines(row["lines"])
         return {
             "transfer_id": transfer_id,

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import bindparam, select
 
+from contracts.dispatcher import EngineerRegistered
 from contracts.envelope import Envelope
 from contracts.inventory import PartDefined, PlaceDefined
 from services.chassis.views import Rows, View
@@ -95,3 +96,18 @@ PLACES = View(
 ONE_PLACE: Final = select(PLACES.table).where(
     PLACES.table.c.tenant == bindparam("tenant"), PLACES.table.c.place_id == bindparam("place_id")
 )
+
+
+def apply_van(rows: Rows, event: EngineerRegistered, envelope: Envelope) -> None:
+    rows.put(event.engineer_id, van_id=event.van_id)
+
+
+VANS = View(
+    name="vans",
+    version=1,
+    key={"engineer_id": str},
+    columns={"van_id": ""},
+    reads=(EngineerRegistered,),
+    apply=apply_van,
+)
+"""What each engineer drives, as the dispatcher registered it."""

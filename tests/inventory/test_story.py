@@ -21,6 +21,7 @@ from contracts.inventory import (
 from inventory.service import service
 from services.chassis.clock import micros
 from services.chassis.ids import derived_id
+from tests.dispatcher.examples import registered
 from tests.fieldwork.live import live
 from tests.given import NOW
 from tests.inventory.ledger import on_hand_and_set_aside
@@ -245,6 +246,7 @@ async def test_she_fetches_what_is_set_aside_for_her_and_nobody_else_does(it):
 
 @story
 async def test_a_transfer_is_sent_seen_on_its_way_and_received(it):
+    await it.publishes(registered())
     lines = [{"part_id": "fan", "quantity": 2}]
     sending = {"from_place_id": "wh-1", "to_place_id": "van-1", "lines": lines, "reason": "restock"}
     transfer_id = (await post(it, "/v1/transfers", **sending)).json()["id"]
@@ -264,6 +266,23 @@ async def test_a_transfer_is_sent_seen_on_its_way_and_received(it):
     assert (found["state"], found["lost"][0]["quantity"]) == ("ended", 1)
     again = await it.call("e-1", "engineer", "POST", f"/v1/transfers/{transfer_id}/receive", json={})
     assert (again.status_code, again.json()["code"]) == (409, "transfer.ended")
+
+
+@story
+async def test_an_engineer_moves_only_what_comes_to_her_van_or_leaves_it(it):
+    await it.publishes(registered("e-1", van_id="van-1"), registered("e-2", van_id="van-2"))
+    lines = [{"part_id": "fan", "quantity": 1}]
+    sending = {"from_place_id": "wh-1", "to_place_id": "van-1", "lines": lines}
+    answer = await it.call("e-2", "engineer", "POST", "/v1/transfers", json=sending)
+    assert (answer.status_code, answer.json()["code"]) == (403, "transfer.not-her-van")
+    assert (await it.call("e-3", "engineer", "POST", "/v1/transfers", json=sending)).status_code == 403
+    transfer_id = (await it.call("e-1", "engineer", "POST", "/v1/transfers", json=sending)).json()["id"]
+    path = f"/v1/transfers/{transfer_id}/receive"
+    assert (await it.call("e-2", "engineer", "POST", path, json={})).status_code == 404
+    assert (await it.call("e-1", "engineer", "POST", path, json={})).status_code == 200
+    back = {"from_place_id": "van-1", "to_place_id": "wh-1", "lines": lines}
+    transfer_id = (await it.call("e-1", "engineer", "POST", "/v1/transfers", json=back)).json()["id"]
+    assert (await post(it, f"/v1/transfers/{transfer_id}/receive")).status_code == 200
 
 
 @story

@@ -173,14 +173,16 @@ def story_for(world: World, path: str, target: Target, who: Principal) -> Story:
     if target == "own":
         return world.demo.stories[mine]
     # Whoever waits for an engineer may be taken by any; that others were faster they are told. What lies where, and
-    # what is on its way there, is the company's.
-    if who.role not in ONLY_THEIR_OWN or path.endswith("/take") or path.startswith("/v1/transfers/"):
+    # what is on its way there, is the company's to see; an engineer receives what is for her van.
+    if who.role not in ONLY_THEIR_OWN or path.endswith("/take") or path == "/v1/transfers/{transfer_id}":
         return world.firms[TENANTS[1]].stories[mine]
     return world.demo.stories["one" if mine == "two" else "two"]
 
 
 def bodies(world: World) -> Any:
     dynamic = {"/v1/requests/{request_id}/merge": {"into_id": world.demo.stories["two"].stuck_id}}
+    van = f"VAN-{world.demo.person('two')}"
+    dynamic |= {"/v1/transfers": {**BODIES["/v1/transfers"], "to_place_id": van}}
 
     def give(method: str, path: str) -> Mapping[str, Any] | bytes | None:
         return (BODIES | dynamic).get(path) if method == "POST" else None

@@ -64,7 +64,7 @@ class Story(NamedTuple):
     planned_id: str
     """The visit for a fifth one, which is still to come."""
     transfer_id: str
-    """Pieces that are on their way to the van of the engineer `one`."""
+    """Pieces that are on their way to the van of the engineer."""
     alert_id: str = ""
     """An alert about the engineer of the customer's own name; it is raised by `alerted`."""
     inspection_id: str = ""
@@ -365,7 +365,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     )
     waiting = next(one["order_id"] for one in board["items"] if one["request_id"] == stuck)
     await people.until(f"/v1/requests/{request}", "agent", lambda one: one["state"] == "closed")
-    way = {"from_place_id": "WH", "to_place_id": f"VAN-{firm.person('one')}"}
+    way = {"from_place_id": "WH", "to_place_id": f"VAN-{firm.person(name)}"}
     sent = {**way, "lines": [{"part_id": f"P-{skill}", "quantity": 9}]}
     transfer = await people.call("POST", "/v1/transfers", "operator", key=f"{key}transfer", json=sent)
     lost = {"lines": [{"part_id": f"P-{skill}", "quantity": 1, "condition": "defective"}]}
