@@ -634,7 +634,12 @@ _ALL: Final[tuple[Event, ...]] = (
         reason="not on the lorry",
     ),
     inventory.StockRulesSet(
-        rules_id="tenant", keep_reserved_h=72, learn_after_repairs=5, learn_share_percent=30, plan_ahead_days=14
+        rules_id="tenant",
+        keep_reserved_h=72,
+        learn_after_repairs=5,
+        learn_share_percent=30,
+        plan_ahead_days=14,
+        old_parts_within_days=7,
     ),
     inventory.StockSetAside(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.StockReturned(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
@@ -690,6 +695,9 @@ _ALL: Final[tuple[Event, ...]] = (
     inventory.ReservationExpired(**_OF_VISIT),
     inventory.ReservationReleased(**_OF_ORDER, reason="consumed"),
     inventory.VisitSettled(**_OF_VISIT, completed=True),
+    inventory.OldPartsDue(**_OF_ORDER, engineer_id=ENGINEER, lines=_WANTED, due_at=_KEPT_UNTIL),
+    inventory.OldPartsBack(order_id=ORDER, request_id=REQUEST, part_id="P-COMPRESSOR", quantity=1, left=2),
+    inventory.OldPartsOverdue(**_OF_ORDER, engineer_id=ENGINEER, lines=_WANTED[1:], due_at=_KEPT_UNTIL),
     # quality
     quality.SurveyRulesSet(sample_percent=50, quiet_days=30),
     quality.SurveySent(

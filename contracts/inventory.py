@@ -322,6 +322,8 @@ class StockRulesSet(Event, frozen=True, kw_only=True):
     """A part that at least this share of them took is recommended."""
     plan_ahead_days: Positive = 14
     """What orders are short of counts as expected use if their visits come within so many days."""
+    old_parts_within_days: Positive = 7
+    """So many days after a visit has ended the old parts that came out of the device are to be back."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"), public=False)
@@ -580,3 +582,38 @@ class VisitSettled(Event, frozen=True, kw_only=True):
     visit_id: str
     completed: bool
     """The work is done: from now on nothing is set aside for the order."""
+
+
+@belongs_to("old-parts", of="order_id", key="request_id")
+class OldPartsDue(Event, frozen=True, kw_only=True):
+    """Old parts came out of a device and are to come back to a place of ours. Read by: reporting."""
+
+    order_id: str
+    request_id: str
+    engineer_id: str
+    """Who took them out and brings them."""
+    lines: tuple[PartLine, ...]
+    due_at: Utc
+
+
+@belongs_to("old-parts", of="order_id", key="request_id")
+class OldPartsBack(Event, frozen=True, kw_only=True):
+    """Some of the old parts that were due are back; PartReturned says where. Read by: reporting."""
+
+    order_id: str
+    request_id: str
+    part_id: str
+    quantity: Positive
+    left: NonNegative
+    """Pieces of the order that are still to come, of all its parts."""
+
+
+@belongs_to("old-parts", of="order_id", key="request_id")
+class OldPartsOverdue(Event, frozen=True, kw_only=True):
+    """These old parts should be back and are not. Recorded once, by the timer. Read by: reporting."""
+
+    order_id: str
+    request_id: str
+    engineer_id: str
+    lines: tuple[PartLine, ...]
+    due_at: Utc

@@ -237,6 +237,7 @@ class SetStockRules(Command):
     learn_after_repairs: Annotated[int, Field(ge=1, le=1_000)] = 5
     learn_share_percent: Annotated[int, Field(ge=1, le=100)] = 30
     plan_ahead_days: Annotated[int, Field(ge=1, le=365)] = 14
+    old_parts_within_days: Annotated[int, Field(ge=1, le=365)] = 7
 
 
 class Shelf(Command):
@@ -365,6 +366,9 @@ class SettleVisit(Command):
     """Or else aborted."""
     used: tuple[UsedPart, ...] = ()
     device_id: str = ""
+    engineer_id: str = ""
+    ended_at: AwareDatetime | None = None
+    """From when on old parts are waited for."""
     shelves: tuple[Shelf, ...] = ()
     """Those of the used parts."""
     held: tuple[Shelf, ...] = ()
@@ -422,3 +426,11 @@ class DismissPurchase(AboutPurchase):
     """Nothing is bought upon the suggestion."""
 
     reason: Words
+
+
+class MissOldParts(Command):
+    """The time is over in which the old parts of an order should have come back."""
+
+    order_id: str
+    due_at: AwareDatetime
+    """Of the timer; another one may have been set meanwhile."""

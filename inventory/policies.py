@@ -143,6 +143,8 @@ async def when_visit_ended(
             completed=isinstance(event, ServiceCompleted),
             used=event.parts,
             device_id=event.device_id if isinstance(event, ServiceCompleted) else "",
+            engineer_id=event.engineer_id,
+            ended_at=envelope.time,
             shelves=tuple([unknown.get(where) or _shelf(stocked[where]) for where in shelves]),
             held=_held(await _reservation(event.order_id, envelope.tenant, facts)),
         )

@@ -14,6 +14,7 @@ from inventory.commands import (
     ExpireReservation,
     FillShortage,
     LoseTransfer,
+    MissOldParts,
     OrderPurchase,
     PickUpParts,
     ReceiveStock,
@@ -31,9 +32,20 @@ from inventory.commands import (
     SuggestPurchase,
 )
 from inventory.deadlines import ON_TIMER, TIMERS
-from inventory.domain import document, pieces, purchase, recommendation, register, reservation, stock, transfer
+from inventory.domain import (
+    document,
+    old_parts,
+    pieces,
+    purchase,
+    recommendation,
+    register,
+    reservation,
+    stock,
+    transfer,
+)
 from inventory.policies import POLICIES
 from inventory.projections.drift import DRIFT
+from inventory.projections.old_parts import OLD_PARTS
 from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS
 from inventory.projections.purchases import PURCHASES
 from inventory.projections.registers import PARTS, PLACES, VANS
@@ -54,6 +66,7 @@ RULES = Rules(
         document.DOCUMENT,
         transfer.TRANSFER,
         reservation.RESERVATION,
+        old_parts.OLD_PARTS,
     ),
     handlers=(
         on_stream(DefinePart, lambda c: register.part_stream(c.part_id), register.define_part),
@@ -61,7 +74,7 @@ RULES = Rules(
         on_stream(SetStockRules, lambda _: register.RULES_STREAM, register.set_rules),
         Handler(CountStock, stock.shelf_reads, stock.count, stock.shelf_claims),
         Handler(ReceiveStock, stock.shelf_reads, stock.receive, stock.shelf_claims),
-        Handler(ReturnPart, stock.shelf_reads, stock.bring_back, stock.shelf_claims),
+        Handler(ReturnPart, stock.return_reads, stock.bring_back, stock.shelf_claims),
         Handler(ScrapPart, stock.shelf_reads, stock.scrap, stock.shelf_claims),
         Handler(SendBackPart, stock.shelf_reads, stock.send_back, stock.shelf_claims),
         Handler(SetReorderPoint, purchase.purchase_reads, purchase.set_reorder_point),
@@ -78,6 +91,7 @@ RULES = Rules(
         Handler(ReleaseParts, reservation.release_reads, reservation.release),
         on_stream(ExpireReservation, lambda c: reservation.reservation_stream(c.order_id), reservation.expire),
         Handler(PickUpParts, reservation.pick_up_reads, reservation.pick_up, reservation.pick_up_claims),
+        on_stream(MissOldParts, lambda c: old_parts.old_parts_stream(c.order_id), old_parts.miss),
         Handler(SettleVisit, reservation.settle_reads, reservation.settle, reservation.settle_claims),
     ),
     claims=dict.fromkeys(get_args(pieces.Moving), pieces.claims_of),
@@ -96,6 +110,7 @@ service = Service(
         TRANSFERS,
         RESERVATIONS,
         PARTS_USED,
+        OLD_PARTS,
         PURCHASES,
         SERIALS,
         SERIAL_MOVES,

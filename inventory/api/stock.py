@@ -313,6 +313,9 @@ class RulesBody(Body):
     learn_share_percent: int = Field(
         30, ge=1, le=100, description="A part that at least this share of them took is recommended."
     )
+    old_parts_within_days: int = Field(
+        7, ge=1, le=365, description="Days after a visit in which the old parts are to be back."
+    )
     plan_ahead_days: int = Field(
         14, ge=1, le=365, description="Days for which what orders are short of counts as expected use."
     )

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from contracts.event import Event
 from contracts.inventory import (
+    OldPartsDue,
     PartLine,
     PartsPickedUp,
     PartsRecommended,
@@ -38,6 +39,7 @@ from inventory.commands import (
     SettleVisit,
     Shelf,
 )
+from inventory.domain.old_parts import old_parts_stream
 from inventory.domain.pieces import must_be_named, named
 from inventory.domain.register import RULES_STREAM, part_stream
 from inventory.domain.stock import Draft, stock_stream
@@ -290,7 +292,8 @@ def in_the_van(lines: Iterable[PlacedLine], van_id: str) -> tuple[PlacedLine, ..
 
 def settle_reads(command: SettleVisit) -> tuple[str, ...]:
     parts = dict.fromkeys(part_stream(used.part_id) for used in command.used)
-    return *_reads(command.order_id, command.shelves, command.held), *parts
+    shelves = _reads(command.order_id, command.shelves, command.held)
+    return *shelves, *parts, old_parts_stream(command.order_id), RULES_STREAM
 
 
 def settle_claims(command: SettleVisit) -> tuple[tuple[str, str], ...]:
@@ -317,9 +320,28 @@ def settle(states: States, command: SettleVisit) -> list[Event]:
         reason = "consumed" if command.completed else "visit-aborted"
         draft.events.append(ReservationReleased(**ids, reason=reason))
     draft.events.append(VisitSettled(**ids, visit_id=command.visit_id, completed=command.completed))
+    draft.events += _old_parts(command, states[RULES_STREAM])
     for shelf in command.shelves:
         draft.warn(shelf)
     return draft.events
+
+
+def _old_parts(command: SettleVisit, rules: StockRulesSet) -> list[Event]:
+    pieces: dict[str, int] = {}
+    for used in command.used:
+        pieces[used.part_id] = pieces.get(used.part_id, 0) + used.old_returned
+    lines = tuple([PartLine(part_id, quantity) for part_id, quantity in pieces.items() if quantity])
+    if not lines or command.ended_at is None:
+        return []
+    return [
+        OldPartsDue(
+            order_id=command.order_id,
+            request_id=command.request_id,
+            engineer_id=command.engineer_id,
+            lines=lines,
+            due_at=command.ended_at + timedelta(days=rules.old_parts_within_days),
+        )
+    ]
 
 
 def _return(draft: Draft, held: Held, order_id: str) -> None:

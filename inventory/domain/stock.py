@@ -45,6 +45,7 @@ from contracts.inventory import (
 )
 from contracts.problems import Rejected
 from inventory.commands import CountStock, Move, ReceiveStock, ReturnPart, ScrapPart, SendBackPart, Shelf
+from inventory.domain.old_parts import OldParts, bring, old_parts_stream
 from inventory.domain.pieces import (
     is_booked,
     is_used,
@@ -312,6 +313,10 @@ def receive(states: States, command: ReceiveStock) -> list[Event]:
     return draft.events
 
 
+def return_reads(command: ReturnPart) -> tuple[str, ...]:
+    return *shelf_reads(command), old_parts_stream(command.order_id)
+
+
 def bring_back(states: States, command: ReturnPart) -> list[Event]:
     _shelf(states, command)
     part, draft = known_part(states, command.part_id), Draft(states)
@@ -321,7 +326,10 @@ def bring_back(states: States, command: ReturnPart) -> list[Event]:
             facts = {"part_id": command.part_id, "serial": serial}
             raise Rejected("serial.elsewhere", **facts, wanted=f"order/{command.order_id}", whereabouts=where)
     draft.add(PartReturned(**command.model_dump()))
-    return draft.events
+    if command.condition == "good":
+        return draft.events
+    known: OldParts = states[old_parts_stream(command.order_id)]
+    return [*draft.events, *bring(known, command.order_id, command.part_id, command.quantity)]
 
 
 def scrap(states: States, command: ScrapPart) -> list[Event]:

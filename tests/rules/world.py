@@ -259,6 +259,7 @@ COVER = {"starts_at": "2020-01-01T00:00:00Z", "labour": LONG, "parts": LONG, "tr
 async def _told(world: World, firm: Firm) -> Firm:
     await found(firm.people, company(firm), f"{firm.tenant}-")
     await promise(firm.people)
+    await name_pieces(firm.people, "WH", "BR")
     stories = await asyncio.gather(*[tell(firm, name) for name in SKILLS])
     for name, story in zip(SKILLS, stories, strict=True):
         firm.stories[name] = story._replace(alert_id=await alerted(world, firm, name))
@@ -275,6 +276,23 @@ async def alerted(world: World, firm: Firm, name: str) -> str:
     policy = "policy:judge-figures"
     await world.host.running["quality"].ask(Ask(command=judge, tenant=firm.tenant, actor=policy, caller=policy))
     return figure
+
+
+async def name_pieces(people: People, warehouse: str, other: str) -> None:
+    """Parts with serial numbers and lots: one piece is found where the books do not have it, and few are left."""
+    numbered, of_lots = {"part_id": "P-numbered"}, {"part_id": "P-of-lots"}
+    for part, tracked in ((numbered, "serial"), (of_lots, "lot")):
+        body = {**part, "name": "Named", "usual_quantity": 0, "tracked": tracked}
+        await people.call("POST", "/v1/parts", "operator", key=f"named-{tracked}", json=body)
+    came = {"place_id": warehouse, "quantity": 2, "source": "maker"}
+    for number, body in enumerate(
+        ({**numbered, **came, "serials": ["A", "B"]}, {**of_lots, **came, "lots": [{"lot": "L-1", "quantity": 2}]})
+    ):
+        await people.call("POST", "/v1/stock/receive", "operator", key=f"named-{number}", json=body)
+    found = {**numbered, "place_id": other, "quantity": 1, "serials": ["A"]}
+    await people.call("POST", "/v1/stock/count", "operator", key="named-found", json=found)
+    point = {**numbered, "place_id": warehouse, "reorder_at": 5, "reorder_to": 9}
+    await people.call("POST", "/v1/stock/reorder-points", "operator", key="named-point", json=point)
 
 
 NINE_TO_SIX = [{"weekday": day, "from_minute": 540, "to_minute": 1080} for day in range(5)]
@@ -340,7 +358,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     await step("start")
     photo = await step("photos?moment=before", content=PICTURE, headers={"Content-Type": "image/png"})
     await step("photos?moment=after", content=PICTURE, headers={"Content-Type": "image/png"})
-    await step("parts", json={"part_id": reserved["reserved"][0]["part_id"]})
+    await step("parts", json={"part_id": reserved["reserved"][0]["part_id"], "old_returned": 1})
     await step("finish", json={"cause": "wear", "action": "replaced", "record": words["record"]})
     await step("accept", json={"rating": 5, "signature": SIGNATURE.format(len(customer))})
     surveys = await people.until(
