@@ -596,3 +596,60 @@ async def test_what_work_of_this_type_takes_is_recommended_also_where_no_part_fi
     (line,) = (await reservation(it))["recommended"]
     assert (line["part_id"], line["quantity"], line["source"]) == ("seal", 2, "request-type")
     assert (await reservation(it))["short"] == [{"part_id": "seal", "quantity": 2, "place_id": ""}]
+
+
+# Which pieces they were.
+
+
+@story
+async def test_the_whole_story_of_a_piece_and_of_a_lot_is_told(it):
+    await post(it, "/v1/parts", part_id="pump", name="Pump", tracked="serial")
+    await post(it, "/v1/parts", part_id="oil", name="Oil", tracked="lot")
+    came = {"place_id": "wh-1", "quantity": 2, "source": "maker"}
+    await post(it, "/v1/stock/receive", part_id="pump", serials=["A", "B"], **came)
+    await post(it, "/v1/stock/receive", part_id="oil", lots=[{"lot": "L-1", "quantity": 2}], **came)
+    unnamed = {"from_place_id": "wh-1", "to_place_id": "van-1", "lines": [{"part_id": "pump", "quantity": 1}]}
+    answer = await post(it, "/v1/transfers", **unnamed)
+    assert (answer.status_code, answer.json()["code"]) == (422, "part.pieces-not-named")
+    lines = [
+        {"part_id": "pump", "quantity": 1, "serials": ["A"]},
+        {"part_id": "oil", "quantity": 1, "lots": [{"lot": "L-1", "quantity": 1}]},
+    ]
+    transfer_id = (await post(it, "/v1/transfers", **unnamed | {"lines": lines})).json()["id"]
+    await post(it, f"/v1/transfers/{transfer_id}/receive")
+    used = (UsedPart("pump", "van-1", 1, ("A",)), UsedPart("oil", "van-1", 1, (), 0, "L-1"))
+    await it.publishes(completed(*used, device_id="d-1"))
+    piece = await seen(it, "/v1/stock/serial?part_id=pump&serial=A")
+    assert piece["whereabouts"] == "order/o-1"
+    told = [(step["what"], step["said"], step["device_id"]) for step in piece["story"]]
+    assert told == [
+        ("StockReceived", "maker", ""),
+        ("StockSent", "", ""),
+        ("StockArrived", "", ""),
+        ("PartConsumed", "", "d-1"),
+    ]
+    lot = await seen(it, "/v1/stock/lot?part_id=oil&lot=L-1")
+    assert lot["there"] == [{"place_id": "wh-1", "condition": "good", "quantity": 1}]
+    assert [(use["order_id"], use["device_id"], use["quantity"]) for use in lot["used"]] == [("o-1", "d-1", 1)]
+    assert (await seen(it, "/v1/stock/disputes"))["items"] == []
+    again = {"order_id": "o-2", "request_id": "r-2", "visit_id": "v-2"}
+    await it.publishes(completed(used[0], **again))
+    (disputed,) = (await seen(it, "/v1/stock/disputes"))["items"]
+    assert (disputed["serial"], disputed["was"], disputed["whereabouts"]) == ("A", "order/o-1", "order/o-2")
+    assert (await it.call("e-1", "engineer", "GET", "/v1/stock/disputes")).status_code == 403
+
+
+@story
+async def test_a_count_says_which_pieces_are_missing(it):
+    await post(it, "/v1/parts", part_id="pump", name="Pump", tracked="serial")
+    pump = {"part_id": "pump", "place_id": "wh-1"}
+    await post(it, "/v1/stock/receive", **pump, quantity=2, serials=["A", "B"], source="maker")
+    await post(it, "/v1/stock/count", **pump, quantity=1, serials=["B"])
+    where = {one["serial"]: one["whereabouts"] for one in (await seen(it, "/v1/stock/serials"))["items"]}
+    assert where == {"A": "missing@wh-1", "B": "good@wh-1"}
+    answer = await post(it, "/v1/stock/scrap", **pump, quantity=1, condition="good", serials=["A"], reason="wet")
+    assert answer.status_code == 409
+
+
+async def seen(it, path):
+    return (await it.call("d-1", "dispatcher", "GET", path)).json()
