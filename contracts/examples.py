@@ -546,6 +546,8 @@ _ALL: Final[tuple[Event, ...]] = (
         source="wms",
         document_id="SNAP-261124",
         taken_at=_at(1),
+        booked_version=7,
+        unbooked=-1,
     ),
     inventory.StockIssued(
         part_id="P-COMPRESSOR",
@@ -564,7 +566,7 @@ _ALL: Final[tuple[Event, ...]] = (
         document_id="SNAP-261124",
         kind="snapshot",
         place_id="WH-EAST",
-        lines=(inventory.DocumentLine("P-COMPRESSOR", 10, "good", ("SN-1",), _LOT),),
+        lines=(inventory.DocumentLine("P-COMPRESSOR", 10, "good", ("SN-1",), _LOT, 7),),
         taken_at=_at(1),
     ),
     inventory.StockReceived(

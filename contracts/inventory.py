@@ -57,6 +57,8 @@ class DocumentLine(msgspec.Struct, frozen=True):
     """Of these pieces, where the part has serial numbers."""
     lots: tuple[LotPieces, ...] = ()
     """Of which lots they are, where the part has lots."""
+    booked_version: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Of a snapshot, where it says so: the `version` of our newest event of this stock that it had booked."""
 
 
 class MovedLine(msgspec.Struct, frozen=True):
@@ -141,6 +143,10 @@ class StockSynchronised(Event, frozen=True, kw_only=True):
     document_id: str
     taken_at: Utc
     """When it counted, by its clock."""
+    booked_version: NonNegative | None = None
+    """As with DocumentLine; where it is said, what it had not booked is on top of what it says…"""
+    unbooked: int = 0
+    """…so many pieces, negative for what left: our books have max(0, theirs + unbooked) from here on."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"))

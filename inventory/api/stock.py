@@ -246,6 +246,9 @@ class CountedBody(Body):
     part_id: Name
     quantity: Quantity
     condition: Condition = "good"
+    booked_version: Annotated[int, Field(ge=0, le=2**53)] | None = Field(
+        None, description="The `version` of our newest event of this stock that was booked when it was counted."
+    )
 
 
 class DocumentBody(Body):
@@ -286,7 +289,7 @@ class BookedView(Body):
 def _document_lines(lines: Sequence[CountedBody | MovedBody]) -> tuple[DocumentLine, ...]:
     def of(line: CountedBody | MovedBody) -> DocumentLine:
         if isinstance(line, CountedBody):
-            return DocumentLine(line.part_id, line.quantity, line.condition)
+            return DocumentLine(line.part_id, line.quantity, line.condition, booked_version=line.booked_version)
         return DocumentLine(line.part_id, line.quantity, line.condition, line.serials, line.of_lots())
 
     return tuple([of(line) for line in lines])
@@ -298,7 +301,7 @@ class DriftView(Body):
     condition: Condition
     ours: int = Field(description="Pieces on our books when they were last compared.")
     theirs: int = Field(description="What the warehouse system said then; ours since.")
-    difference: int = Field(description="Theirs less ours.")
+    difference: int = Field(description="Theirs, with what they had not booked, less ours.")
     source: str
     document_id: str
     taken_at: datetime | None = Field(description="Nothing where they were never compared.")

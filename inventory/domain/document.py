@@ -72,6 +72,8 @@ def _book_line(draft: Draft, command: BookDocument, line: DocumentLine, part: Pa
                 source=command.source,
                 document_id=command.document_id,
                 taken_at=command.taken_at,
+                booked_version=line.booked_version,
+                unbooked=stock.unbooked(condition, line.booked_version),
             )
             draft.count(said)
         case "receipt":

@@ -71,6 +71,15 @@ class Buying:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What the warehouse system hears of us: so many pieces more, or fewer."""
+
+    version: int
+    condition: Condition
+    more: int
+
+
+@dataclass(frozen=True)
 class Stock:
     on_hand: int = 0
     """Good pieces."""
@@ -85,6 +94,13 @@ class Stock:
     lots: Mapping[tuple[str, Condition], int] = field(default_factory=dict)
     """Pieces by lot, of a part that has lots."""
     buying: Buying = Buying()
+    version: int = 0
+    """Of the stream: so many events."""
+    told: tuple[Told, ...] | None = None
+    """
+    What left or came back since, and may not have been booked by the warehouse system; none unless its last snapshot
+    said what it had booked.
+    """
 
     @property
     def free(self) -> int:
@@ -95,6 +111,13 @@ class Stock:
 
     def there(self, condition: Condition) -> int:
         return self.on_hand if condition == "good" else self.defective
+
+    def unbooked(self, condition: Condition, booked_version: int | None) -> int:
+        """So many pieces more (or fewer) since that version; 0 where it is not said what was booked."""
+        if booked_version is None:
+            return 0
+        newer = [one for one in self.told or () if one.version > booked_version and one.condition == condition]
+        return sum(one.more for one in newer)
 
     def movable(self, condition: Condition) -> int:
         """Pieces that nobody waits for."""
@@ -349,6 +372,32 @@ def _without(states: States, command: Move, event: WentOut) -> list[Event]:
 
 
 def evolve(stock: Stock, event: StockEvent) -> Stock:
+    return _tell(replace(_evolve(stock, event), version=stock.version + 1), event)
+
+
+def _tell(stock: Stock, event: StockEvent) -> Stock:
+    """Kept from the first snapshot on that says what was booked, until one says that this was."""
+    if isinstance(event, StockSynchronised):
+        upto, other = event.booked_version, tuple([one for one in stock.told or () if one.condition != event.condition])
+        if upto is None:
+            return replace(stock, told=None)
+        newer = [one for one in stock.told or () if one.condition == event.condition and one.version > upto]
+        return replace(stock, told=(*other, *newer))
+    if stock.told is None:
+        return stock
+    match event:
+        case PartConsumed():
+            told = Told(stock.version, "good", -event.quantity)
+        case PartReturned():
+            told = Told(stock.version, event.condition, event.quantity)
+        case PartScrapped() | PartSentBack():
+            told = Told(stock.version, event.condition, -event.quantity)
+        case _:
+            return stock
+    return replace(stock, told=(*stock.told, told))
+
+
+def _evolve(stock: Stock, event: StockEvent) -> Stock:
     match event:
         case StockCounted(condition="good"):
             return replace(_with_lots(stock, event), on_hand=event.quantity, known=True)
@@ -363,7 +412,7 @@ def evolve(stock: Stock, event: StockEvent) -> Stock:
             return replace(left, on_hand=stock.on_hand - event.quantity + event.drift)
         case StockSynchronised():
             at = {**stock.synchronised_at, event.condition: event.taken_at}
-            more = event.theirs - stock.there(event.condition)
+            more = after_snapshot(event) - stock.there(event.condition)
             said = replace(_moved(stock, event.condition, more), synchronised_at=at)
             return _came_in(said, event)
         case StockIssued():
@@ -396,6 +445,11 @@ def _buy(stock: Stock, **changes: Any) -> Stock:
     return replace(stock, buying=replace(stock.buying, **changes))
 
 
+def after_snapshot(event: StockSynchronised) -> int:
+    """What our books have from there on."""
+    return max(0, event.theirs + event.unbooked)
+
+
 def came_of_order(event: StockReceived | StockSynchronised) -> int:
     """
     So many good pieces came that may have been on order. Where the warehouse system tells of no receipts, it is what
@@ -403,7 +457,7 @@ def came_of_order(event: StockReceived | StockSynchronised) -> int:
     """
     if event.condition != "good":
         return 0
-    return event.quantity if isinstance(event, StockReceived) else max(0, event.theirs - event.ours)
+    return event.quantity if isinstance(event, StockReceived) else max(0, after_snapshot(event) - event.ours)
 
 
 def _came_in(stock: Stock, event: StockReceived | StockSynchronised) -> Stock:

@@ -25,7 +25,7 @@ from contracts.inventory import (
     StockSynchronised,
     TransferLost,
 )
-from inventory.domain.stock import PurchaseEvent, StockEvent
+from inventory.domain.stock import PurchaseEvent, StockEvent, after_snapshot
 from inventory.projections.registers import PARTS, PLACES
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
@@ -54,7 +54,7 @@ def apply(rows: Rows, event: StockEvent | TransferLost, envelope: Envelope) -> N
             row["on_hand"] -= event.quantity - event.drift
             row["drift"] += event.drift
         case StockSynchronised():
-            row |= {HAND[event.condition]: event.theirs, "counted_at": micros(event.taken_at)}
+            row |= {HAND[event.condition]: after_snapshot(event), "counted_at": micros(event.taken_at)}
             row["counted_by"] = event.source
         case StockIssued():
             row[HAND[event.condition]] -= event.quantity - event.drift

@@ -352,7 +352,7 @@ class Stock:
                 if event.ours != there:
                     what = f"our books had {there} of {where} ({event.condition}) and not {event.ours}"
                     self.findings.add("I3", position, what)
-                self._put(shelf, event.condition, event.theirs - there)
+                self._put(shelf, event.condition, max(0, event.theirs + event.unbooked) - there)
             case StockIssued():
                 there = shelf.on_hand if event.condition == "good" else shelf.defective
                 self._check_drift(position, event, there, where)
