@@ -13,7 +13,7 @@ from sqlalchemy import select
 from contracts.inventory import Condition
 from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS
 from services.chassis.clock import at_micros
-from services.chassis.http import Body, Call, Limit, Page, ServiceRouter, absent, query
+from services.chassis.http import Body, Call, Limit, Page, ServiceRouter, query
 from services.chassis.service import Api
 
 WHO_RECALLS = ("agent", "dispatcher", "manager", "operator", "auditor")
@@ -25,9 +25,9 @@ class SerialView(Body):
     serial: str
     whereabouts: str = Field(
         description="`good@PLACE`, `defective@PLACE`, `transfer/ID`, `order/ID`, `issued`, `sent-back`, `scrapped`, "
-        "`lost` or `missing@PLACE`."
+        "`lost` or `missing@PLACE`; empty for a piece that was never heard of."
     )
-    moved_at: datetime
+    moved_at: datetime | None
 
 
 class MoveView(Body):
@@ -98,7 +98,7 @@ def piece_routes(api: Api) -> APIRouter:
     async def one(part_id: str, serial: str, call: Call = query(*WHO_RECALLS)) -> StoryView:
         row = await call.one(select(serials).where(serials.c.part_id == part_id, serials.c.serial == serial))
         if row is None:
-            raise absent("serial", serial)
+            return StoryView(part_id=part_id, serial=serial, whereabouts="", moved_at=None, story=[])
         told = select(moves).where(moves.c.part_id == part_id, moves.c.serial == serial)
         story = [_view(MoveView, step) for step in await call.fetch(told.order_by(moves.c.position))]
         found: StoryView = _view(StoryView, row, story=story)

@@ -274,8 +274,8 @@ async def test_an_engineer_moves_only_what_comes_to_her_van_or_leaves_it(it):
     lines = [{"part_id": "fan", "quantity": 1}]
     sending = {"from_place_id": "wh-1", "to_place_id": "van-1", "lines": lines}
     answer = await it.call("e-2", "engineer", "POST", "/v1/transfers", json=sending)
-    assert (answer.status_code, answer.json()["code"]) == (403, "transfer.not-her-van")
-    assert (await it.call("e-3", "engineer", "POST", "/v1/transfers", json=sending)).status_code == 403
+    assert (answer.status_code, answer.json()["code"]) == (409, "transfer.not-her-van")
+    assert (await it.call("e-3", "engineer", "POST", "/v1/transfers", json=sending)).status_code == 409
     transfer_id = (await it.call("e-1", "engineer", "POST", "/v1/transfers", json=sending)).json()["id"]
     path = f"/v1/transfers/{transfer_id}/receive"
     assert (await it.call("e-2", "engineer", "POST", path, json={})).status_code == 404

@@ -216,14 +216,14 @@ def company(firm: Firm) -> Company:
             "home_lat_udeg": 39_921_000,
             "home_lon_udeg": 116_443_000,
             "shifts": [{"weekday": day, "from_minute": 0, "to_minute": 1440} for day in range(7)],
-            "van_id": f"VAN-{firm.person(name)}",
+            "van_id": f"VAN-{name}",
             "daily_limit": 50,
         }
 
     people = ("one", "two")
     places = [{"place_id": "WH", "kind": "warehouse", "name": "Warehouse"}]
     places += [{"place_id": "BR", "kind": "branch", "name": "Branch", "region": "朝阳区"}]
-    places += [{"place_id": f"VAN-{firm.person(name)}", "kind": "van", "name": name} for name in people]
+    places += [{"place_id": f"VAN-{name}", "kind": "van", "name": name} for name in people]
     parts = [
         {"part_id": f"P-{skill}", "name": f"part for {skill}", "fits": [f"M-{skill}"]} for skill in SKILLS.values()
     ]
@@ -383,7 +383,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     )
     waiting = next(one["order_id"] for one in board["items"] if one["request_id"] == stuck)
     await people.until(f"/v1/requests/{request}", "agent", lambda one: one["state"] == "closed")
-    way = {"from_place_id": "WH", "to_place_id": f"VAN-{firm.person(name)}"}
+    van = next(one["van_id"] for one in company(firm).engineers if one["engineer_id"] == engineer)
+    way = {"from_place_id": "WH", "to_place_id": van}
     sent = {**way, "lines": [{"part_id": f"P-{skill}", "quantity": 9}]}
     transfer = await people.call("POST", "/v1/transfers", "operator", key=f"{key}transfer", json=sent)
     lost = {"lines": [{"part_id": f"P-{skill}", "quantity": 1, "condition": "defective"}]}
