@@ -412,6 +412,7 @@ _ALL: Final[tuple[Event, ...]] = (
         quantity=1,
         serials=("SN-1",),
         old_returned=1,
+        lot="L-2611",
         used_at=_at(2, 30),
     ),
     fieldwork.WorkFinished(
