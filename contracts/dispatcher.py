@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from contracts.event import Event, NonNegative, Personal, Positive, Utc, belongs_to
-from contracts.intake import Urgency
+from contracts.intake import Urgency, UsualPart
 
 
 class Shift(msgspec.Struct, frozen=True):
@@ -98,6 +98,8 @@ class OrderOpened(Event, frozen=True, kw_only=True):
     region: str = ""
     lat_udeg: int = 0
     lon_udeg: int = 0
+    usual_parts: tuple[UsualPart, ...] = ()
+    """What work of this type usually takes, as the request said."""
     assign_due_at: Utc | None = None
     """When AssignmentOverdue is recorded if nobody is assigned by then; none for imported history."""
     more_skills: tuple[str, ...] = ()
@@ -388,7 +390,7 @@ class EngineerRegistered(Event, frozen=True, kw_only=True):
     """
     An engineer can be sent: what she can do, where she starts, when she works, what she drives.
 
-    Recorded again, with all of it as it is now, when something has changed.
+    Recorded again, with all of it as it is now, when something has changed. Read by: inventory (which van is hers).
     """
 
     engineer_id: str

@@ -42,7 +42,9 @@ _BOOKED: Final = dispatcher.EngineerDay(ENGINEER, DAY)
 _USED: Final = (fieldwork.UsedPart("P-COMPRESSOR", VAN, 1), fieldwork.UsedPart("P-SEALANT", VAN, 2))
 _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-SEALANT", 2))
 _PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
-_MOVED: Final = (inventory.MovedLine("P-COMPRESSOR", 2, "good"),)
+_LOT: Final = (inventory.LotPieces("L-2611", 1),)
+_ELSEWHERE: Final = inventory.Disputed("SN-1", "good@WH-WEST")
+_MOVED: Final = (inventory.MovedLine("P-COMPRESSOR", 2, "good", ("SN-1", "SN-2"), _LOT),)
 _KEPT_UNTIL: Final = datetime(2026, 11, 27, 11, tzinfo=UTC)
 
 _OF_ALERT: Final[Mapping[str, Any]] = {"alert_id": "7f1c9a54-2f0e-8d11-9b3d-0a6a4b5c6d7e", "raising": 1}
@@ -300,6 +302,7 @@ _ALL: Final[tuple[Event, ...]] = (
         region="朝阳区",
         lat_udeg=43_833_000,
         lon_udeg=125_289_000,
+        usual_parts=(intake.UsualPart("P-SEALANT", 2),),
         assign_due_at=_at(1, 30),
         skill_level=3,
         certificates=("电工证",),
@@ -572,6 +575,7 @@ _ALL: Final[tuple[Event, ...]] = (
         quantity=1,
         serials=("SN-1",),
         old_returned=1,
+        lot="L-2611",
         used_at=_at(2, 30),
     ),
     fieldwork.WorkFinished(
@@ -675,7 +679,9 @@ _ALL: Final[tuple[Event, ...]] = (
         reported=_REPORTED,
     ),
     # inventory
-    inventory.PartDefined(part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3),
+    inventory.PartDefined(
+        part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3, tracked="serial"
+    ),
     inventory.PlaceDefined(
         place_id="WH-EAST",
         kind="warehouse",
@@ -684,7 +690,17 @@ _ALL: Final[tuple[Event, ...]] = (
         lat_udeg=39_921_000,
         lon_udeg=116_443_000,
     ),
-    inventory.StockCounted(part_id="P-COMPRESSOR", place_id=VAN, quantity=2, source="wms", condition="good"),
+    inventory.StockCounted(
+        part_id="P-COMPRESSOR",
+        place_id=VAN,
+        quantity=2,
+        source="wms",
+        condition="good",
+        serials=("SN-1", "SN-2"),
+        lots=_LOT,
+        missing=("SN-3",),
+        disputed=(_ELSEWHERE,),
+    ),
     inventory.StockSynchronised(
         part_id="P-COMPRESSOR",
         place_id="WH-EAST",
@@ -694,6 +710,8 @@ _ALL: Final[tuple[Event, ...]] = (
         source="wms",
         document_id="SNAP-261124",
         taken_at=_at(1),
+        booked_version=7,
+        unbooked=-1,
     ),
     inventory.StockIssued(
         part_id="P-COMPRESSOR",
@@ -703,17 +721,26 @@ _ALL: Final[tuple[Event, ...]] = (
         source="wms",
         document_id="ISSUE-7",
         drift=1,
+        serials=("SN-1",),
+        lots=_LOT,
+        disputed=(_ELSEWHERE,),
     ),
     inventory.StockDocumentBooked(
         source="wms",
         document_id="SNAP-261124",
         kind="snapshot",
         place_id="WH-EAST",
-        lines=(inventory.DocumentLine("P-COMPRESSOR", 10, "good"),),
+        lines=(inventory.DocumentLine("P-COMPRESSOR", 10, "good", ("SN-1",), _LOT, 7),),
         taken_at=_at(1),
     ),
     inventory.StockReceived(
-        part_id="P-COMPRESSOR", place_id="WH-EAST", quantity=10, condition="good", source="supplier"
+        part_id="P-COMPRESSOR",
+        place_id="WH-EAST",
+        quantity=10,
+        condition="good",
+        source="supplier",
+        serials=("SN-1",),
+        lots=_LOT,
     ),
     inventory.StockSent(
         part_id="P-COMPRESSOR",
@@ -722,6 +749,8 @@ _ALL: Final[tuple[Event, ...]] = (
         transfer_id=TRANSFER,
         quantity=2,
         condition="good",
+        serials=("SN-1", "SN-2"),
+        lots=_LOT,
     ),
     inventory.StockArrived(
         part_id="P-COMPRESSOR",
@@ -730,13 +759,35 @@ _ALL: Final[tuple[Event, ...]] = (
         transfer_id=TRANSFER,
         quantity=1,
         condition="good",
+        serials=("SN-1",),
+        lots=_LOT,
     ),
-    inventory.PartReturned(part_id="P-COMPRESSOR", place_id=VAN, quantity=1, condition="defective", order_id=ORDER),
+    inventory.PartReturned(
+        part_id="P-COMPRESSOR",
+        place_id=VAN,
+        quantity=1,
+        condition="defective",
+        order_id=ORDER,
+        serials=("SN-0",),
+        lots=_LOT,
+    ),
     inventory.PartScrapped(
-        part_id="P-SEALANT", place_id="WH-EAST", quantity=1, condition="good", reason="past its date"
+        part_id="P-SEALANT",
+        place_id="WH-EAST",
+        quantity=1,
+        condition="good",
+        reason="past its date",
+        serials=("SN-1",),
+        lots=_LOT,
     ),
     inventory.PartSentBack(
-        part_id="P-COMPRESSOR", place_id="WH-EAST", quantity=1, condition="defective", supplier="S-COOL"
+        part_id="P-COMPRESSOR",
+        place_id="WH-EAST",
+        quantity=1,
+        condition="defective",
+        supplier="S-COOL",
+        serials=("SN-0",),
+        lots=_LOT,
     ),
     inventory.TransferSent(
         transfer_id=TRANSFER, from_place_id="WH-EAST", to_place_id=VAN, lines=_MOVED, reason="restock"
@@ -748,13 +799,56 @@ _ALL: Final[tuple[Event, ...]] = (
         lines=(inventory.MovedLine("P-COMPRESSOR", 1),),
         reason="not on the lorry",
     ),
-    inventory.StockRulesSet(rules_id="tenant", keep_reserved_h=72),
+    inventory.StockRulesSet(
+        rules_id="tenant",
+        keep_reserved_h=72,
+        learn_after_repairs=5,
+        learn_share_percent=30,
+        plan_ahead_days=14,
+        old_parts_within_days=7,
+    ),
     inventory.StockSetAside(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.StockReturned(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.StockFellShort(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
-    inventory.PartConsumed(part_id="P-SEALANT", place_id=VAN, quantity=2, **_OF_ORDER, drift=1),
+    inventory.PartConsumed(
+        part_id="P-SEALANT",
+        place_id=VAN,
+        quantity=2,
+        order_id=ORDER,
+        request_id=REQUEST,
+        drift=1,
+        device_id=DEVICE,
+        serials=("SN-1",),
+        lots=_LOT,
+        unnamed=1,
+        disputed=(_ELSEWHERE,),
+    ),
     inventory.StockLow(part_id="P-COMPRESSOR", place_id="WH-EAST", free=2, low_below=3),
-    inventory.PartsRecommended(**_OF_ORDER, lines=_WANTED, urgency="high"),
+    inventory.ReorderPointSet(part_id="P-COMPRESSOR", place_id="WH-EAST", reorder_at=4, reorder_to=12),
+    inventory.PurchaseSuggested(
+        part_id="P-COMPRESSOR",
+        place_id="WH-EAST",
+        quantity=9,
+        on_hand=6,
+        set_aside=2,
+        expected_use=3,
+        ordered=2,
+        reorder_at=4,
+        reorder_to=12,
+    ),
+    inventory.PurchaseOrdered(part_id="P-COMPRESSOR", place_id="WH-EAST", quantity=9, reference="PO-77"),
+    inventory.PurchaseDismissed(part_id="P-COMPRESSOR", place_id="WH-EAST", reason="the model is given up"),
+    inventory.PurchaseNotNeeded(part_id="P-COMPRESSOR", place_id="WH-EAST"),
+    inventory.PartsRecommended(
+        order_id=ORDER,
+        request_id=REQUEST,
+        lines=_WANTED,
+        urgency="high",
+        grounds=(
+            inventory.Ground("P-COMPRESSOR", "device-model", 14, 20),
+            inventory.Ground("P-SEALANT", "history", 12, 20),
+        ),
+    ),
     inventory.PartsReserved(
         **_OF_ORDER, engineer_id=ENGINEER, lines=_PLACED, visit_id=VISIT, van_id=VAN, expires_at=_KEPT_UNTIL
     ),
@@ -767,6 +861,9 @@ _ALL: Final[tuple[Event, ...]] = (
     inventory.ReservationExpired(**_OF_VISIT),
     inventory.ReservationReleased(**_OF_ORDER, reason="consumed"),
     inventory.VisitSettled(**_OF_VISIT, completed=True),
+    inventory.OldPartsDue(**_OF_ORDER, engineer_id=ENGINEER, lines=_WANTED, due_at=_KEPT_UNTIL),
+    inventory.OldPartsBack(order_id=ORDER, request_id=REQUEST, part_id="P-COMPRESSOR", quantity=1, left=2),
+    inventory.OldPartsOverdue(**_OF_ORDER, engineer_id=ENGINEER, lines=_WANTED[1:], due_at=_KEPT_UNTIL),
     # quality
     quality.SurveyRulesSet(sample_percent=50, quiet_days=30),
     quality.SurveySent(

@@ -19,6 +19,8 @@ class UsedPart(msgspec.Struct, frozen=True):
     """The serial numbers of the pieces, where they have any and were read."""
     old_returned: Annotated[int, msgspec.Meta(ge=0)] = 0
     """So many old pieces came out of the device and go back to stock."""
+    lot: str = ""
+    """The lot of the pieces, where the part has lots and it was read."""
 
 
 class ServiceCode(msgspec.Struct, frozen=True):
@@ -169,6 +171,8 @@ class PartUsed(Event, frozen=True, kw_only=True):
     serials: tuple[str, ...] = ()
     """As with UsedPart; as many as `quantity`, or none."""
     old_returned: NonNegative = 0
+    """As with UsedPart."""
+    lot: str = ""
     """As with UsedPart."""
     used_at: Utc | None = None
     """As with EngineerDeparted."""

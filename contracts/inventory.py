@@ -13,6 +13,25 @@ Condition = Literal["good", "defective"]
 """Whether pieces may go into a device. Only good ones are set aside and counted as free."""
 
 
+Tracked = Literal["none", "serial", "lot"]
+"""Whether each piece of a part has a number of its own, or each delivery, or neither."""
+
+
+class LotPieces(msgspec.Struct, frozen=True):
+    """So many pieces of a lot. Only a count says 0: nothing of that lot is left."""
+
+    lot: str
+    quantity: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Disputed(msgspec.Struct, frozen=True):
+    """A serial number or a lot that was not where our books had it: somebody has to look."""
+
+    number: str
+    was: str
+    """Where our books had it, as `whereabouts` of the serial numbers' view; empty where they did not know it."""
+
+
 class PartLine(msgspec.Struct, frozen=True):
     """So many pieces of a part."""
 
@@ -34,6 +53,12 @@ class DocumentLine(msgspec.Struct, frozen=True):
     part_id: str
     quantity: Annotated[int, msgspec.Meta(ge=0)]
     condition: Condition = "good"
+    serials: tuple[str, ...] = ()
+    """Of these pieces, where the part has serial numbers."""
+    lots: tuple[LotPieces, ...] = ()
+    """Of which lots they are, where the part has lots."""
+    booked_version: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Of a snapshot, where it says so: the `version` of our newest event of this stock that it had booked."""
 
 
 class MovedLine(msgspec.Struct, frozen=True):
@@ -42,6 +67,10 @@ class MovedLine(msgspec.Struct, frozen=True):
     part_id: str
     quantity: Annotated[int, msgspec.Meta(ge=1)]
     condition: Condition = "good"
+    serials: tuple[str, ...] = ()
+    """Of these pieces, where the part has serial numbers."""
+    lots: tuple[LotPieces, ...] = ()
+    """Of which lots they are, where the part has lots."""
 
 
 @belongs_to("part", of="part_id")
@@ -53,9 +82,11 @@ class PartDefined(Event, frozen=True, kw_only=True):
     fits: tuple[str, ...]
     """Device models that it goes into."""
     usual_quantity: NonNegative = 1
-    """How many a repair takes as a rule; with 0 the part is not recommended."""
+    """How many a repair takes as a rule; with 0 the part is on no list, and is recommended where repairs took it."""
     low_below: NonNegative = 0
     """Less than this at a warehouse is low."""
+    tracked: Tracked = "none"
+    """With `serial` or `lot`, every good piece that is moved is named by its number or by that of its lot."""
 
 
 @belongs_to("place", of="place_id")
@@ -83,6 +114,14 @@ class StockCounted(Event, frozen=True, kw_only=True):
     """`count`, or the name of the system that said so."""
     condition: Condition = "good"
     """Which of the pieces were counted."""
+    serials: tuple[str, ...] = ()
+    """Of all that were counted, where they were read; else the books of the serial numbers stay as they are."""
+    lots: tuple[LotPieces, ...] = ()
+    """As with `serials`; 0 for a lot of which nothing is left."""
+    missing: tuple[str, ...] = ()
+    """Serial numbers that our books had there and that were not found."""
+    disputed: tuple[Disputed, ...] = ()
+    """Serial numbers that were found there and that our books had elsewhere."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"))
@@ -104,6 +143,10 @@ class StockSynchronised(Event, frozen=True, kw_only=True):
     document_id: str
     taken_at: Utc
     """When it counted, by its clock."""
+    booked_version: NonNegative | None = None
+    """As with DocumentLine; where it is said, what it had not booked is on top of what it says…"""
+    unbooked: int = 0
+    """…so many pieces, negative for what left: our books have max(0, theirs + unbooked) from here on."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"))
@@ -121,6 +164,9 @@ class StockIssued(Event, frozen=True, kw_only=True):
     source: str
     document_id: str
     drift: NonNegative = 0
+    serials: tuple[str, ...] = ()
+    lots: tuple[LotPieces, ...] = ()
+    disputed: tuple[Disputed, ...] = ()
 
 
 @belongs_to("stock-document", of=("source", "document_id"))
@@ -152,6 +198,8 @@ class StockReceived(Event, frozen=True, kw_only=True):
     condition: Condition = "good"
     source: str = ""
     """Who delivered them or says so."""
+    serials: tuple[str, ...] = ()
+    lots: tuple[LotPieces, ...] = ()
 
 
 @belongs_to("stock", of=("part_id", "place_id"))
@@ -169,6 +217,8 @@ class StockSent(Event, frozen=True, kw_only=True):
     """Of a pick-up, the order's id."""
     quantity: Positive
     condition: Condition = "good"
+    serials: tuple[str, ...] = ()
+    lots: tuple[LotPieces, ...] = ()
 
 
 @belongs_to("stock", of=("part_id", "place_id"))
@@ -182,6 +232,9 @@ class StockArrived(Event, frozen=True, kw_only=True):
     """As with StockSent."""
     quantity: Positive
     condition: Condition = "good"
+    serials: tuple[str, ...] = ()
+    lots: tuple[LotPieces, ...] = ()
+    """Without those that were used while they were on their way."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"))
@@ -200,6 +253,9 @@ class PartReturned(Event, frozen=True, kw_only=True):
     condition: Condition
     """`defective` for an old part, `good` for an unused one."""
     order_id: str
+    serials: tuple[str, ...] = ()
+    lots: tuple[LotPieces, ...] = ()
+    """Of an old part, as many as could be read."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"))
@@ -211,6 +267,8 @@ class PartScrapped(Event, frozen=True, kw_only=True):
     quantity: Positive
     condition: Condition
     reason: str
+    serials: tuple[str, ...] = ()
+    lots: tuple[LotPieces, ...] = ()
 
 
 @belongs_to("stock", of=("part_id", "place_id"))
@@ -222,6 +280,8 @@ class PartSentBack(Event, frozen=True, kw_only=True):
     quantity: Positive
     condition: Condition
     supplier: str
+    serials: tuple[str, ...] = ()
+    lots: tuple[LotPieces, ...] = ()
 
 
 @belongs_to("transfer", of="transfer_id")
@@ -262,6 +322,14 @@ class StockRulesSet(Event, frozen=True, kw_only=True):
     """One set for the whole tenant."""
     keep_reserved_h: Positive = 72
     """Hours after the planned end of a visit for which its parts stay set aside."""
+    learn_after_repairs: Positive = 5
+    """Earlier repairs of a model with a request type from which on they say what the next one takes."""
+    learn_share_percent: Positive = 30
+    """A part that at least this share of them took is recommended."""
+    plan_ahead_days: Positive = 14
+    """What orders are short of counts as expected use if their visits come within so many days."""
+    old_parts_within_days: Positive = 7
+    """So many days after a visit has ended the old parts that came out of the device are to be back."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"), public=False)
@@ -313,6 +381,15 @@ class PartConsumed(Event, frozen=True, kw_only=True):
     order_id: str
     request_id: str
     drift: NonNegative = 0
+    device_id: str = ""
+    """What they went into; empty where the visit was aborted, and in records that do not say."""
+    serials: tuple[str, ...] = ()
+    """As the engineer read them."""
+    lots: tuple[LotPieces, ...] = ()
+    unnamed: NonNegative = 0
+    """So many pieces of a part with serial numbers or lots were used and not named."""
+    disputed: tuple[Disputed, ...] = ()
+    """A number that was used before, or lay elsewhere by our books: recorded all the same, it is a fact."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"))
@@ -325,6 +402,86 @@ class StockLow(Event, frozen=True, kw_only=True):
     low_below: NonNegative
 
 
+@belongs_to("stock", of=("part_id", "place_id"))
+class ReorderPointSet(Event, frozen=True, kw_only=True):
+    """
+    When more of a part is to be bought for a place, and how much, from now on.
+
+    Acted on by: inventory (suggests). Read by: reporting.
+    """
+
+    part_id: str
+    place_id: str
+    reorder_at: NonNegative
+    """With so many pieces or fewer, those that are expected to be used left out, more are suggested…"""
+    reorder_to: NonNegative
+    """…up to so many. With 0 nothing is suggested any more."""
+
+
+@belongs_to("stock", of=("part_id", "place_id"))
+class PurchaseSuggested(Event, frozen=True, kw_only=True):
+    """
+    More of a part should be bought for a place: on_hand - set_aside + ordered - expected_use is reorder_at or less.
+
+    Recorded once, until it is ordered or dismissed, or there is enough again. Read by: reporting; ERP subscribes to it.
+    """
+
+    part_id: str
+    place_id: str
+    quantity: Positive
+    """So that it comes to reorder_to."""
+    on_hand: NonNegative
+    """Good pieces."""
+    set_aside: NonNegative
+    """Of them, for orders."""
+    expected_use: NonNegative
+    """Pieces that open orders are short of, or will want as soon as an engineer has them."""
+    ordered: NonNegative
+    """Pieces on order that have not come yet."""
+    reorder_at: NonNegative
+    reorder_to: Positive
+
+
+@belongs_to("stock", of=("part_id", "place_id"))
+class PurchaseOrdered(Event, frozen=True, kw_only=True):
+    """So many pieces were ordered for the place; what is received there counts against them. Read by: reporting."""
+
+    part_id: str
+    place_id: str
+    quantity: Positive
+    reference: str
+    """The number of the order at the supplier or in the ERP."""
+
+
+@belongs_to("stock", of=("part_id", "place_id"))
+class PurchaseDismissed(Event, frozen=True, kw_only=True):
+    """Nothing is bought upon the suggestion; the next one comes after there was enough again. Read by: reporting."""
+
+    part_id: str
+    place_id: str
+    reason: str
+
+
+@belongs_to("stock", of=("part_id", "place_id"))
+class PurchaseNotNeeded(Event, frozen=True, kw_only=True):
+    """There is enough again: a suggestion that waited, or was dismissed, is over. Read by: reporting."""
+
+    part_id: str
+    place_id: str
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """Why a part is recommended."""
+
+    part_id: str
+    source: Literal["device-model", "request-type", "history"]
+    """It fits the model and is on the maintained list; work of this type takes it; earlier repairs took it."""
+    used_in: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """So many earlier repairs of this model with this request type took it…"""
+    repairs: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """…of so many."""
+
+
 @belongs_to("reservation", of="order_id", key="request_id")
 class PartsRecommended(Event, frozen=True, kw_only=True):
     """The parts that such a repair takes as a rule. Read by: fieldwork, reporting."""
@@ -334,6 +491,8 @@ class PartsRecommended(Event, frozen=True, kw_only=True):
     lines: tuple[PartLine, ...]
     urgency: Urgency = "normal"
     """Of the order: the most urgent one that is short gets what arrives."""
+    grounds: tuple[Ground, ...] = ()
+    """One for each line, in the same order; none in records that do not say."""
 
 
 @belongs_to("reservation", of="order_id", key="request_id")
@@ -429,3 +588,38 @@ class VisitSettled(Event, frozen=True, kw_only=True):
     visit_id: str
     completed: bool
     """The work is done: from now on nothing is set aside for the order."""
+
+
+@belongs_to("old-parts", of="order_id", key="request_id")
+class OldPartsDue(Event, frozen=True, kw_only=True):
+    """Old parts came out of a device and are to come back to a place of ours. Read by: reporting."""
+
+    order_id: str
+    request_id: str
+    engineer_id: str
+    """Who took them out and brings them."""
+    lines: tuple[PartLine, ...]
+    due_at: Utc
+
+
+@belongs_to("old-parts", of="order_id", key="request_id")
+class OldPartsBack(Event, frozen=True, kw_only=True):
+    """Some of the old parts that were due are back; PartReturned says where. Read by: reporting."""
+
+    order_id: str
+    request_id: str
+    part_id: str
+    quantity: Positive
+    left: NonNegative
+    """Pieces of the order that are still to come, of all its parts."""
+
+
+@belongs_to("old-parts", of="order_id", key="request_id")
+class OldPartsOverdue(Event, frozen=True, kw_only=True):
+    """These old parts should be back and are not. Recorded once, by the timer. Read by: reporting."""
+
+    order_id: str
+    request_id: str
+    engineer_id: str
+    lines: tuple[PartLine, ...]
+    due_at: Utc

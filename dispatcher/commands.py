@@ -25,7 +25,7 @@ from contracts.dispatcher import (
     SlaClock,
     SpecialDay,
 )
-from contracts.intake import Urgency
+from contracts.intake import Urgency, UsualPart
 from services.chassis.command import Command
 
 UDEG = 1_000_000
@@ -39,6 +39,8 @@ Lon = Field(ge=-180 * UDEG, le=180 * UDEG)
 
 class OpenOrder(Command):
     """There is work to be done for a request."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     order_id: str
     request_id: str
@@ -57,6 +59,7 @@ class OpenOrder(Command):
     certificates: tuple[str, ...] = ()
     wished_engineer_id: str = ""
     sla: str = ""
+    usual_parts: tuple[UsualPart, ...] = ()
     now: AwareDatetime
 
 

@@ -120,6 +120,7 @@ async def when_request_changed(
                     wished_engineer_id=event.wished_engineer_id,
                     more_skills=event.more_skills,
                     sla=event.sla,
+                    usual_parts=event.usual_parts,
                     now=facts.now(),
                 )
             ]
@@ -146,6 +147,7 @@ async def when_request_changed(
                     wished_engineer_id=work.wished_engineer_id,
                     more_skills=work.more_skills,
                     sla=work.sla,
+                    usual_parts=work.usual_parts,
                     now=facts.now(),
                 )
             ]

@@ -119,6 +119,7 @@ class PartFacts(Body):
     old_returned: int = Field(default=0, ge=0, le=1_000, description="So many old pieces go back to stock.")
     place_id: Name | Literal[""] = Field("", description="Where it was taken from; without it, the visit's van.")
     quantity: int = Field(1, ge=1, le=1_000)
+    lot: Name | Literal[""] = Field("", description="Of the pieces, where the part has lots.")
 
     @model_validator(mode="after")
     def _a_serial_for_each_piece(self) -> Self:
@@ -266,6 +267,7 @@ class PartLine(Body):
     quantity: int
     serials: tuple[str, ...]
     old_returned: int
+    lot: str
 
 
 class VisitView(Body):

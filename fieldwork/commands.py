@@ -193,6 +193,7 @@ class UsePart(Step):
     serials: tuple[Name, ...] = ()
     """Of all pieces, or of none."""
     old_returned: int = Field(default=0, ge=0, le=1_000)
+    lot: Name | Literal[""] = ""
 
 
 class FinishWork(Step):

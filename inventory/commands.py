@@ -5,12 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Literal, Protocol, Self, TypeVar
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from contracts.fieldwork import UsedPart
-from contracts.intake import Urgency
-from contracts.inventory import Condition, DocumentLine, MovedLine, PartLine
+from contracts.intake import Urgency, UsualPart
+from contracts.inventory import Condition, DocumentLine, LotPieces, MovedLine, PartLine, Tracked
 from services.chassis.command import Command
+
+
+def differ(numbers: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises ValueError where a number is there twice."""
+    if twice := sorted(number for number, times in Counter(numbers).items() if times > 1):
+        raise ValueError(f"{', '.join(twice)} is there more than once; give each number once")
+    return numbers
+
+
+def lots_differ(lots: tuple[LotPieces, ...]) -> tuple[LotPieces, ...]:
+    differ(tuple([lot.lot for lot in lots]))
+    return lots
+
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:+\-]+$")]
 """An id that can be a part of a stream's name."""
@@ -21,6 +42,8 @@ Pieces = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Latitude = Annotated[int, Field(ge=-90_000_000, le=90_000_000)]
 Longitude = Annotated[int, Field(ge=-180_000_000, le=180_000_000)]
 Hours = Annotated[int, Field(ge=1, le=8_760)]
+Serials = Annotated[tuple[Name, ...], Field(max_length=1_000), AfterValidator(differ)]
+Lots = Annotated[tuple[LotPieces, ...], Field(max_length=200), AfterValidator(lots_differ)]
 PlaceKind = Literal["warehouse", "branch", "van"]
 DocumentKind = Literal["snapshot", "receipt", "issue"]
 ReleaseReason = Literal["order-cancelled", "order-declined", "expired"]
@@ -54,6 +77,7 @@ class DefinePart(Command):
     """Device models."""
     usual_quantity: Quantity = 1
     low_below: Quantity = 0
+    tracked: Tracked = "none"
 
 
 class DefinePlace(Command):
@@ -74,19 +98,30 @@ class DefinePlace(Command):
 class CountStock(Command):
     """So many pieces lie there, as somebody counted or the warehouse system says."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     part_id: Name
     place_id: Name
     quantity: Quantity
     source: Name = "count"
     condition: Condition = "good"
+    serials: Serials = ()
+    """Of all of them, where they were read."""
+    lots: Lots = ()
+    expected: tuple[str, ...] = ()
+    """The serial numbers that the view has there: whichever is not found is missing."""
 
 
 class Move(Command):
     """Pieces of one part come to a place or leave it for good."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     part_id: Name
     place_id: Name
     quantity: Pieces
+    serials: Serials = ()
+    lots: Lots = ()
 
 
 class ReceiveStock(Move):
@@ -147,6 +182,8 @@ class EndTransfer(Command):
     to_place_id: Name
     parts: tuple[Name, ...] = ()
     """All of the transfer's, as the view says: their stocks at that place are read."""
+    serials: tuple[tuple[str, str], ...] = ()
+    """Part and serial number of all that was sent, as the view says."""
     lines: Annotated[tuple[MovedLine, ...], Field(max_length=200)] = ()
     """Empty for all that is in transit."""
 
@@ -197,6 +234,10 @@ class SetStockRules(Command):
     """The figures by which inventory decides."""
 
     keep_reserved_h: Hours = 72
+    learn_after_repairs: Annotated[int, Field(ge=1, le=1_000)] = 5
+    learn_share_percent: Annotated[int, Field(ge=1, le=100)] = 30
+    plan_ahead_days: Annotated[int, Field(ge=1, le=365)] = 14
+    old_parts_within_days: Annotated[int, Field(ge=1, le=365)] = 7
 
 
 class Shelf(Command):
@@ -207,14 +248,28 @@ class Shelf(Command):
     low_below: int = 0
 
 
+class PastUse(Command):
+    """So many earlier repairs took this part, and so many pieces of it."""
+
+    part_id: str
+    used_in: Pieces
+    pieces: Pieces
+
+
 class RecommendParts(Command):
-    """Work is to be done on a device: these parts it takes as a rule."""
+    """Work is to be done on a device: what does it take?"""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     order_id: str
     request_id: str
     lines: tuple[PartLine, ...]
+    """Those on the list of the device's model."""
+    of_type: tuple[UsualPart, ...] = ()
+    """Those on the list of the request's type."""
+    history: tuple[PastUse, ...] = ()
+    repairs: Quantity = 0
+    """So many repairs the history is of."""
     urgency: Urgency = "normal"
 
 
@@ -274,14 +329,29 @@ class ExpireReservation(Command):
     """Of the timer; another one may have been set meanwhile."""
 
 
+class FetchedPieces(Command):
+    """These pieces of a part she takes from this place."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    part_id: Name
+    place_id: Name
+    serials: Serials = ()
+    lots: Lots = ()
+
+
 class PickUpParts(Command):
     """The engineer fetches what lies elsewhere for her visit and puts it into her van."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     order_id: str
     request_id: str
     van_id: str
     held: tuple[Shelf, ...] = ()
     """As with ReserveParts."""
+    pieces: tuple[FetchedPieces, ...] = ()
+    """Which of them she fetches, of parts with serial numbers or lots."""
 
 
 class SettleVisit(Command):
@@ -295,7 +365,72 @@ class SettleVisit(Command):
     completed: bool
     """Or else aborted."""
     used: tuple[UsedPart, ...] = ()
+    device_id: str = ""
+    engineer_id: str = ""
+    ended_at: AwareDatetime | None = None
+    """From when on old parts are waited for."""
     shelves: tuple[Shelf, ...] = ()
     """Those of the used parts."""
     held: tuple[Shelf, ...] = ()
     """As with ReserveParts."""
+
+
+def levels(reorder_at: int, reorder_to: int) -> None:
+    """Raises ValueError where the upper level is not above the reorder point; 0 is none."""
+    if reorder_to and reorder_to <= reorder_at:
+        raise ValueError("reorder_to must be more than reorder_at, or 0 reorder_to 必须大于 reorder_at，或为 0")
+
+
+class AboutPurchase(Command):
+    """More of a part for a place."""
+
+    part_id: Name
+    place_id: Name
+
+
+class SetReorderPoint(AboutPurchase):
+    """When more is to be bought, and how much."""
+
+    reorder_at: Quantity
+    reorder_to: Quantity
+
+    @model_validator(mode="after")
+    def _upwards(self) -> Self:
+        levels(self.reorder_at, self.reorder_to)
+        return self
+
+
+class WantedPieces(Command):
+    """So many pieces an open order lacks, by the view."""
+
+    quantity: Pieces
+    until: AwareDatetime | None = None
+    """How long its parts are kept; none where nobody has the order yet."""
+
+
+class SuggestPurchase(AboutPurchase):
+    """Something has changed: is more to be bought?"""
+
+    wanted: tuple[WantedPieces, ...] = ()
+    now: AwareDatetime
+
+
+class OrderPurchase(AboutPurchase):
+    """It was ordered."""
+
+    quantity: Pieces
+    reference: Words
+
+
+class DismissPurchase(AboutPurchase):
+    """Nothing is bought upon the suggestion."""
+
+    reason: Words
+
+
+class MissOldParts(Command):
+    """The time is over in which the old parts of an order should have come back."""
+
+    order_id: str
+    due_at: AwareDatetime
+    """Of the timer; another one may have been set meanwhile."""

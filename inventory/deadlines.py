@@ -1,4 +1,4 @@
-"""The deadline of inventory: by when parts that are set aside for a visit are free again."""
+"""The deadlines of inventory: when parts that are set aside are free again, and when old parts should be back."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.inventory import PartsReserved, PartsShort, ReservationReleased
-from inventory.commands import ExpireReservation
+from contracts.inventory import OldPartsBack, OldPartsDue, PartsReserved, PartsShort, ReservationReleased
+from inventory.commands import ExpireReservation, MissOldParts
 from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
 from services.chassis.journal.store import Timer, TimerKey
 
 EXPIRED: Final = "reservation-expired"
+OLD_PARTS: Final = "old-parts-overdue"
 
 
 def when_reserved(event: PartsReserved | PartsShort, envelope: Envelope) -> Sequence[Arm]:
@@ -24,10 +25,20 @@ def when_released(event: ReservationReleased, envelope: Envelope) -> Sequence[Ar
     return [Arm(EXPIRED, event.order_id, None)]
 
 
+def when_old_parts_due(event: OldPartsDue, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(OLD_PARTS, event.order_id, event.due_at)]
+
+
+def when_old_parts_back(event: OldPartsBack, envelope: Envelope) -> Sequence[Arm]:
+    return [] if event.left else [Arm(OLD_PARTS, event.order_id, None)]
+
+
 TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     PartsReserved: when_reserved,
     PartsShort: when_reserved,
     ReservationReleased: when_released,
+    OldPartsDue: when_old_parts_due,
+    OldPartsBack: when_old_parts_back,
 }
 
 
@@ -35,4 +46,8 @@ def expire(key: TimerKey, timer: Timer) -> ExpireReservation:
     return ExpireReservation(order_id=key.key, due_at=at_micros(timer.due))
 
 
-ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {EXPIRED: expire}
+def miss(key: TimerKey, timer: Timer) -> MissOldParts:
+    return MissOldParts(order_id=key.key, due_at=at_micros(timer.due))
+
+
+ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {EXPIRED: expire, OLD_PARTS: miss}

@@ -8,39 +8,53 @@ was old (NotYet).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, assert_never, get_args
 
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderOpened, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.fieldwork import ServiceCompleted, VisitAborted
 from contracts.inventory import (
+    PartConsumed,
     PartLine,
     PartReturned,
+    PartScrapped,
+    PartSentBack,
+    PartsRecommended,
     PartsShort,
     PlacedLine,
+    ReorderPointSet,
     ReservationExpired,
     StockArrived,
     StockCounted,
     StockFellShort,
+    StockIssued,
     StockReceived,
     StockReturned,
+    StockSent,
+    StockSetAside,
     StockSynchronised,
 )
 from contracts.problems import NotYet
 from inventory.commands import (
     FillShortage,
+    PastUse,
     RecommendParts,
     ReleaseParts,
     ReleaseReason,
     ReserveParts,
     SettleVisit,
     Shelf,
+    SuggestPurchase,
+    WantedPieces,
 )
-from inventory.projections.registers import ONE_PLACE, PARTS_FITTING, models_of, naming
-from inventory.projections.reservations import ONE_RESERVATION, SHORT_OF, part_lines, placed_lines
+from inventory.projections.purchases import REORDERED
+from inventory.projections.registers import ONE_PART, ONE_PLACE, PARTS_FITTING, models_of, naming
+from inventory.projections.reservations import ONE_RESERVATION, SHORT_OF, WAITING_FOR, part_lines, placed_lines
 from inventory.projections.stock import AT_PLACE, AT_STORES
+from inventory.projections.used import PARTS_USED_IN, REPAIRS_OF, scope_of
+from services.chassis.clock import at_micros
 from services.chassis.ids import derived_id
-from services.chassis.service import Facts, Policy
+from services.chassis.service import Facts, Policy, Queries
 
 Reaction = RecommendParts | ReserveParts | ReleaseParts | SettleVisit
 Placed = OrderOpened | OrderAssigned | OrderReassigned
@@ -49,10 +63,34 @@ OrderEvent = Placed | GivenUp | VisitAborted | ServiceCompleted
 
 
 async def when_order_opened(event: OrderOpened, envelope: Envelope, facts: Facts) -> list[RecommendParts]:
-    """Where no part fits, there is nothing to say."""
-    lines = await _usual(event.device_model, envelope.tenant, facts)
-    ids = {"order_id": event.order_id, "request_id": event.request_id}
-    return [RecommendParts(**ids, lines=lines, urgency=event.urgency)] if lines else []
+    """Where nothing is known of such work, there is nothing to say."""
+    tenant = envelope.tenant
+    lines = await _usual(event.device_model, tenant, facts)
+    of_type = [one for one in event.usual_parts if await facts.fetch(ONE_PART, tenant=tenant, part_id=one.part_id)]
+    repairs, history = await past_use(scope_of(event.device_model, event.request_type), tenant, facts)
+    if not (lines or of_type or history):
+        return []
+    return [
+        RecommendParts(
+            order_id=event.order_id,
+            request_id=event.request_id,
+            lines=lines,
+            of_type=tuple(of_type),
+            history=history,
+            repairs=repairs,
+            urgency=event.urgency,
+        )
+    ]
+
+
+async def past_use(scope: str, tenant: str, views: Queries) -> tuple[int, tuple[PastUse, ...]]:
+    """How many repairs there were, and the parts that they took, the most frequent first."""
+    counted = await views.fetch(REPAIRS_OF, tenant=tenant, scope=scope)
+    if not counted:
+        return 0, ()
+    rows = await views.fetch(PARTS_USED_IN, tenant=tenant, scope=scope)
+    used = [PastUse(part_id=row["part_id"], used_in=row["repairs"], pieces=row["pieces"]) for row in rows]
+    return int(counted[0]["repairs"]), tuple(used)
 
 
 async def when_order_assigned(
@@ -66,8 +104,7 @@ async def when_order_assigned(
     row = await _reservation(event.order_id, envelope.tenant, facts)
     lines = part_lines(row["recommended"]) if row else ()
     lines = lines or await _usual(event.device_model, envelope.tenant, facts)
-    if not lines:
-        return []
+    # Also where nothing is known here: the view may not have seen what was recommended, and the decision has.
     return [
         ReserveParts(
             order_id=event.order_id,
@@ -76,7 +113,7 @@ async def when_order_assigned(
             visit_id=derived_id("visit", event.order_id, envelope.id),
             engineer_id=event.engineer_id,
             lines=lines,
-            candidates=await _candidates(lines, event.van_id, [event.van_id], envelope.tenant, facts),
+            candidates=await _candidates(lines, event.van_id, [event.van_id], envelope.tenant, facts) if lines else (),
             held=_held(row),
             van_id=event.van_id,
             visit_ends_at=event.ends_at,
@@ -105,6 +142,9 @@ async def when_visit_ended(
             visit_id=event.visit_id,
             completed=isinstance(event, ServiceCompleted),
             used=event.parts,
+            device_id=event.device_id if isinstance(event, ServiceCompleted) else "",
+            engineer_id=event.engineer_id,
+            ended_at=envelope.time,
             shelves=tuple([unknown.get(where) or _shelf(stocked[where]) for where in shelves]),
             held=_held(await _reservation(event.order_id, envelope.tenant, facts)),
         )
@@ -263,6 +303,44 @@ def _shelf(row: Mapping[str, Any]) -> Shelf:
     return Shelf(part_id=row["part_id"], place_id=row["place_id"], low_below=limit)
 
 
+Changed = Freed | StockSetAside | PartConsumed | StockIssued | StockSent | PartScrapped | PartSentBack | ReorderPointSet
+
+
+async def when_purchase_may_be_due(
+    event: Changed | PartsRecommended | PartsShort, envelope: Envelope, facts: Facts
+) -> list[SuggestPurchase]:
+    """
+    Only where the part has a reorder point. What orders lack counts once: at the first warehouse, or else branch, that
+    has one.
+    """
+    if isinstance(event, PartsRecommended | PartsShort):
+        asked = [await _reordered(line.part_id, "", envelope.tenant, facts) for line in event.lines]
+        return [one for some in asked for one in some]
+    return await _reordered(event.part_id, event.place_id, envelope.tenant, facts)
+
+
+async def _reordered(part_id: str, place_id: str, tenant: str, facts: Facts) -> list[SuggestPurchase]:
+    """About this place, or without one about the place at which what orders lack counts."""
+    rows = await facts.fetch(REORDERED, tenant=tenant, part_id=part_id)
+    kinds = {row["place_id"]: row["kind"] for row in rows if row["reorder_to"]}
+    stores = [place for kind in ("warehouse", "branch") for place in kinds if kinds[place] == kind]
+    place_id = place_id or (stores[0] if stores else "")
+    if place_id not in {row["place_id"] for row in rows}:
+        return []
+    wanted = await _wanted(part_id, tenant, facts) if stores and place_id == stores[0] else ()
+    return [SuggestPurchase(part_id=part_id, place_id=place_id, wanted=wanted, now=facts.now())]
+
+
+async def _wanted(part_id: str, tenant: str, facts: Facts) -> tuple[WantedPieces, ...]:
+    found = []
+    for row in await facts.fetch(SHORT_OF, tenant=tenant, part=naming(part_id)):
+        until = None if row["expires_at"] is None else at_micros(row["expires_at"])
+        found += [(line, until) for line in part_lines(row["short"])]
+    for row in await facts.fetch(WAITING_FOR, tenant=tenant, part=naming(part_id)):
+        found += [(line, None) for line in part_lines(row["recommended"])]
+    return tuple([WantedPieces(quantity=line.quantity, until=at) for line, at in found if line.part_id == part_id])
+
+
 # One policy for the whole story of an order, because order is kept within a policy only.
 POLICIES = (
     Policy(
@@ -277,4 +355,5 @@ POLICIES = (
         when_shortage_may_end,
     ),
     Policy("release-expired-parts", (ReservationExpired,), when_reservation_expired),
+    Policy("suggest-purchase", (*get_args(Changed), PartsRecommended, PartsShort), when_purchase_may_be_due),
 )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from inventory.api import routes
 from inventory.commands import (
     BookDocument,
     CountStock,
     DefinePart,
     DefinePlace,
+    DismissPurchase,
     ExpireReservation,
     FillShortage,
     LoseTransfer,
+    MissOldParts,
+    OrderPurchase,
     PickUpParts,
     ReceiveStock,
     ReceiveTransfer,
@@ -21,17 +26,33 @@ from inventory.commands import (
     ScrapPart,
     SendBackPart,
     SendTransfer,
+    SetReorderPoint,
     SetStockRules,
     SettleVisit,
+    SuggestPurchase,
 )
 from inventory.deadlines import ON_TIMER, TIMERS
-from inventory.domain import document, register, reservation, stock, transfer
+from inventory.domain import (
+    document,
+    old_parts,
+    pieces,
+    purchase,
+    recommendation,
+    register,
+    reservation,
+    stock,
+    transfer,
+)
 from inventory.policies import POLICIES
 from inventory.projections.drift import DRIFT
-from inventory.projections.registers import PARTS, PLACES
+from inventory.projections.old_parts import OLD_PARTS
+from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS
+from inventory.projections.purchases import PURCHASES
+from inventory.projections.registers import PARTS, PLACES, VANS
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
 from inventory.projections.transfers import TRANSFERS
+from inventory.projections.used import PARTS_USED
 from services.chassis.journal.rules import Handler, Rules, on_stream
 from services.chassis.service import Service
 
@@ -45,35 +66,57 @@ RULES = Rules(
         document.DOCUMENT,
         transfer.TRANSFER,
         reservation.RESERVATION,
+        old_parts.OLD_PARTS,
     ),
     handlers=(
         on_stream(DefinePart, lambda c: register.part_stream(c.part_id), register.define_part),
         on_stream(DefinePlace, lambda c: register.place_stream(c.place_id), register.define_place),
         on_stream(SetStockRules, lambda _: register.RULES_STREAM, register.set_rules),
-        Handler(CountStock, stock.shelf_reads, stock.count),
-        Handler(ReceiveStock, stock.shelf_reads, stock.receive),
-        Handler(ReturnPart, stock.shelf_reads, stock.bring_back),
-        Handler(ScrapPart, stock.shelf_reads, stock.scrap),
-        Handler(SendBackPart, stock.shelf_reads, stock.send_back),
-        Handler(BookDocument, document.book_reads, document.book),
-        Handler(SendTransfer, transfer.send_reads, transfer.send),
-        Handler(ReceiveTransfer, transfer.end_reads, transfer.receive),
-        Handler(LoseTransfer, transfer.end_reads, transfer.lose),
-        on_stream(RecommendParts, lambda c: reservation.reservation_stream(c.order_id), reservation.recommend),
+        Handler(CountStock, stock.shelf_reads, stock.count, stock.shelf_claims),
+        Handler(ReceiveStock, stock.shelf_reads, stock.receive, stock.shelf_claims),
+        Handler(ReturnPart, stock.return_reads, stock.bring_back, stock.shelf_claims),
+        Handler(ScrapPart, stock.shelf_reads, stock.scrap, stock.shelf_claims),
+        Handler(SendBackPart, stock.shelf_reads, stock.send_back, stock.shelf_claims),
+        Handler(SetReorderPoint, purchase.purchase_reads, purchase.set_reorder_point),
+        Handler(SuggestPurchase, purchase.purchase_reads, purchase.suggest),
+        Handler(OrderPurchase, purchase.purchase_reads, purchase.order),
+        Handler(DismissPurchase, purchase.purchase_reads, purchase.dismiss),
+        Handler(BookDocument, document.book_reads, document.book, document.book_claims),
+        Handler(SendTransfer, transfer.send_reads, transfer.send, transfer.send_claims),
+        Handler(ReceiveTransfer, transfer.end_reads, transfer.receive, transfer.end_claims),
+        Handler(LoseTransfer, transfer.end_reads, transfer.lose, transfer.end_claims),
+        Handler(RecommendParts, recommendation.recommend_reads, recommendation.recommend),
         Handler(ReserveParts, reservation.reserve_reads, reservation.reserve),
         Handler(FillShortage, reservation.fill_reads, reservation.fill),
         Handler(ReleaseParts, reservation.release_reads, reservation.release),
         on_stream(ExpireReservation, lambda c: reservation.reservation_stream(c.order_id), reservation.expire),
-        Handler(PickUpParts, reservation.pick_up_reads, reservation.pick_up),
-        Handler(SettleVisit, reservation.settle_reads, reservation.settle),
+        Handler(PickUpParts, reservation.pick_up_reads, reservation.pick_up, reservation.pick_up_claims),
+        on_stream(MissOldParts, lambda c: old_parts.old_parts_stream(c.order_id), old_parts.miss),
+        Handler(SettleVisit, reservation.settle_reads, reservation.settle, reservation.settle_claims),
     ),
+    claims=dict.fromkeys(get_args(pieces.Moving), pieces.claims_of),
     timers=TIMERS,
 )
 
 service = Service(
     name="inventory",
     rules=RULES,
-    views=(PARTS, PLACES, STOCK, DRIFT, TRANSFERS, RESERVATIONS),
+    views=(
+        PARTS,
+        PLACES,
+        VANS,
+        STOCK,
+        DRIFT,
+        TRANSFERS,
+        RESERVATIONS,
+        PARTS_USED,
+        OLD_PARTS,
+        PURCHASES,
+        SERIALS,
+        SERIAL_MOVES,
+        LOTS,
+        LOT_USES,
+    ),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

@@ -47,14 +47,15 @@ class When:
         self._decide: Callable[[], list[Event]] = lambda: list(handler.decide(States(states, claimed), command))
 
     def _events(self) -> list[Event]:
-        events = self._decide()
+        events, owners = self._decide(), dict(self._owners)
         for event in events:
             assert event.stream() in self._reads, f"{type(event).__name__} is of a stream its command does not name"
             # What could not be read back would never be written.
             assert msgspec.json.decode(msgspec.json.encode(event), type=type(event)) == event
             for claim in self._rules.claims.get(type(event), lambda _: ())(event):
-                if claim.owner is not None and self._owners.get((claim.kind, claim.key)) not in (None, claim.owner):
+                if claim.owner is not None and owners.get((claim.kind, claim.key)) not in (None, claim.owner):
                     raise Rejected(f"{claim.kind}.taken", key=claim.key)
+                owners[claim.kind, claim.key] = claim.owner
         return events
 
     def then(self, *expected: Event) -> None:

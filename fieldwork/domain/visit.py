@@ -231,6 +231,7 @@ def _use(visit: Visit, command: UsePart) -> list[Event]:
                     quantity=command.quantity,
                     serials=command.serials,
                     old_returned=command.old_returned,
+                    lot=command.lot,
                     used_at=command.at,
                 )
             ]
@@ -473,15 +474,17 @@ def evolve(visit: Visit, event: VisitEvent) -> Visit:
 
 
 def with_part(parts: tuple[UsedPart, ...], used: PartUsed) -> tuple[UsedPart, ...]:
-    """The parts used so far and this one: one line for each part and place."""
-    lines = {(line.part_id, line.place_id): line for line in parts}
-    key = used.part_id, used.place_id
+    """The parts used so far and this one: one line for each part, place and lot."""
+    lines = {(line.part_id, line.place_id, line.lot): line for line in parts}
+    key = used.part_id, used.place_id, used.lot
     line = lines.get(key)
     lines[key] = UsedPart(
-        *key,
+        used.part_id,
+        used.place_id,
         used.quantity + (line.quantity if line else 0),
         ((line.serials if line else ()) + used.serials),
         used.old_returned + (line.old_returned if line else 0),
+        used.lot,
     )
     return tuple(lines.values())
 

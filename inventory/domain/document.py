@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import assert_never
 
 from contracts.event import Event
-from contracts.inventory import DocumentLine, StockDocumentBooked, StockReceived, StockSynchronised
+from contracts.inventory import DocumentLine, PartDefined, StockDocumentBooked, StockReceived, StockSynchronised
 from contracts.problems import Rejected
 from inventory.commands import BookDocument, Shelf
+from inventory.domain.pieces import must_be_named, named
 from inventory.domain.register import known_part, known_place, low_limit, part_stream, place_stream
 from inventory.domain.stock import Draft, stock_stream
 from services.chassis.journal.rules import States, Stream
@@ -32,6 +33,10 @@ def book_reads(command: BookDocument) -> tuple[str, ...]:
     )
 
 
+def book_claims(command: BookDocument) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys([claim for line in command.lines for claim in named(line.part_id, line.serials)]))
+
+
 def book(states: States, command: BookDocument) -> list[Event]:
     event = StockDocumentBooked(**command.model_dump())
     known: StockDocumentBooked | None = states[document_stream(command.source, command.document_id)]
@@ -42,8 +47,7 @@ def book(states: States, command: BookDocument) -> list[Event]:
     place = known_place(states, command.place_id)
     draft = Draft(states)
     for line in command.lines:
-        known_part(states, line.part_id)
-        _book_line(draft, command, line)
+        _book_line(draft, command, line, known_part(states, line.part_id))
     draft.events.append(event)
     for part_id in dict.fromkeys(line.part_id for line in command.lines):
         limit = low_limit(known_part(states, part_id), place)
@@ -51,7 +55,7 @@ def book(states: States, command: BookDocument) -> list[Event]:
     return draft.events
 
 
-def _book_line(draft: Draft, command: BookDocument, line: DocumentLine) -> None:
+def _book_line(draft: Draft, command: BookDocument, line: DocumentLine, part: PartDefined) -> None:
     part_id, place_id, condition = line.part_id, command.place_id, line.condition
     match command.kind:
         case "snapshot":
@@ -68,20 +72,25 @@ def _book_line(draft: Draft, command: BookDocument, line: DocumentLine) -> None:
                 source=command.source,
                 document_id=command.document_id,
                 taken_at=command.taken_at,
+                booked_version=line.booked_version,
+                unbooked=stock.unbooked(condition, line.booked_version),
             )
             draft.count(said)
         case "receipt":
+            must_be_named(part, condition, line.quantity, line.serials, line.lots)
+            draft.must_be_new(part_id, line.serials)
             received = StockReceived(
                 part_id=part_id,
                 place_id=place_id,
                 quantity=line.quantity,
                 condition=condition,
                 source=command.source,
+                serials=line.serials,
+                lots=line.lots,
             )
             draft.add(received)
         case "issue":
-            document = {"source": command.source, "document_id": command.document_id}
-            draft.issue(part_id, place_id, line.quantity, condition, **document)
+            draft.issue(line, place_id, command.source, command.document_id)
         case _:
             assert_never(command.kind)
 

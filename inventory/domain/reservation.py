@@ -14,6 +14,7 @@ from typing import assert_never
 
 from contracts.event import Event
 from contracts.inventory import (
+    OldPartsDue,
     PartLine,
     PartsPickedUp,
     PartsRecommended,
@@ -30,15 +31,17 @@ from contracts.inventory import (
 from contracts.problems import NotYet, Rejected
 from inventory.commands import (
     ExpireReservation,
+    FetchedPieces,
     FillShortage,
     PickUpParts,
-    RecommendParts,
     ReleaseParts,
     ReserveParts,
     SettleVisit,
     Shelf,
 )
-from inventory.domain.register import RULES_STREAM
+from inventory.domain.old_parts import old_parts_stream
+from inventory.domain.pieces import must_be_named, named
+from inventory.domain.register import RULES_STREAM, part_stream
 from inventory.domain.stock import Draft, stock_stream
 from services.chassis.journal.rules import States, Stream
 
@@ -67,6 +70,7 @@ class Reservation:
     """Visits whose use is off the books."""
     done: bool = False
     """The work is completed."""
+    called_off: bool = False
 
 
 ReservationEvent = (
@@ -89,12 +93,6 @@ def reservation_stream(order_id: str) -> str:
 def _reads(order_id: str, *shelves: Iterable[Shelf]) -> tuple[str, ...]:
     named = [stock_stream(shelf.part_id, shelf.place_id) for some in shelves for shelf in some]
     return tuple(dict.fromkeys([reservation_stream(order_id), *named]))
-
-
-def recommend(reservation: Reservation, command: RecommendParts) -> list[Event]:
-    if reservation != Reservation() or not command.lines:
-        return []
-    return [PartsRecommended(**command.model_dump())]
 
 
 def reserve_reads(command: ReserveParts) -> tuple[str, ...]:
@@ -210,11 +208,14 @@ def release_reads(command: ReleaseParts) -> tuple[str, ...]:
 
 def release(states: States, command: ReleaseParts) -> list[Event]:
     known: Reservation = states[reservation_stream(command.order_id)]
+    released = ReservationReleased(order_id=command.order_id, request_id=command.request_id, reason=command.reason)
+    if known.held is None and command.reason == "order-cancelled":
+        # Nobody will want what was recommended.
+        return [released] if known.recommended and not (known.done or known.called_off) else []
     if known.held is None or command.visit_id not in ("", known.held.visit_id):
         return []
     draft = Draft(states)
     _return(draft, known.held, command.order_id)
-    released = ReservationReleased(order_id=command.order_id, request_id=command.request_id, reason=command.reason)
     return [*draft.events, released]
 
 
@@ -226,7 +227,12 @@ def expire(known: Reservation, command: ExpireReservation) -> list[Event]:
 
 def pick_up_reads(command: PickUpParts) -> tuple[str, ...]:
     van = [Shelf(part_id=shelf.part_id, place_id=command.van_id) for shelf in command.held]
-    return _reads(command.order_id, command.held, van)
+    parts = dict.fromkeys(part_stream(shelf.part_id) for shelf in command.held)
+    return *_reads(command.order_id, command.held, van), *parts
+
+
+def pick_up_claims(command: PickUpParts) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys([claim for one in command.pieces for claim in named(one.part_id, one.serials)]))
 
 
 def pick_up(states: States, command: PickUpParts) -> list[Event]:
@@ -241,7 +247,11 @@ def pick_up(states: States, command: PickUpParts) -> list[Event]:
     if not all(draft.knows(line.part_id, line.place_id) for line in held.lines):
         raise Rejected("reservation.unseen", order_id=command.order_id)
     fetched = tuple([line for line in held.lines if line.place_id != held.van_id])
+    pieces = {(one.part_id, one.place_id): one for one in command.pieces}
     for line in fetched:
+        one = pieces.get((line.part_id, line.place_id)) or FetchedPieces(part_id=line.part_id, place_id=line.place_id)
+        if (part := states[part_stream(line.part_id)]) is not None:
+            must_be_named(part, "good", line.quantity, one.serials, one.lots)
         in_van = draft.stock(line.part_id, held.van_id).of(command.order_id)
         draft.set_aside(line.part_id, line.place_id, command.order_id, 0)
         sent = StockSent(
@@ -250,6 +260,8 @@ def pick_up(states: States, command: PickUpParts) -> list[Event]:
             to_place_id=held.van_id,
             transfer_id=command.order_id,
             quantity=line.quantity,
+            serials=one.serials,
+            lots=one.lots,
         )
         draft.take_out(sent)
         arrived = StockArrived(
@@ -258,6 +270,8 @@ def pick_up(states: States, command: PickUpParts) -> list[Event]:
             from_place_id=line.place_id,
             transfer_id=command.order_id,
             quantity=line.quantity,
+            serials=one.serials,
+            lots=one.lots,
         )
         draft.add(arrived)
         draft.set_aside(line.part_id, held.van_id, command.order_id, in_van + line.quantity)
@@ -277,7 +291,13 @@ def in_the_van(lines: Iterable[PlacedLine], van_id: str) -> tuple[PlacedLine, ..
 
 
 def settle_reads(command: SettleVisit) -> tuple[str, ...]:
-    return _reads(command.order_id, command.shelves, command.held)
+    parts = dict.fromkeys(part_stream(used.part_id) for used in command.used)
+    shelves = _reads(command.order_id, command.shelves, command.held)
+    return *shelves, *parts, old_parts_stream(command.order_id), RULES_STREAM
+
+
+def settle_claims(command: SettleVisit) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys([claim for used in command.used for claim in named(used.part_id, used.serials)]))
 
 
 def settle(states: States, command: SettleVisit) -> list[Event]:
@@ -295,14 +315,33 @@ def settle(states: States, command: SettleVisit) -> list[Event]:
     if known.held and ends:
         _return(draft, known.held, command.order_id)
     for used in command.used:
-        draft.consume(used.part_id, used.place_id, used.quantity, **ids)
+        draft.consume(used, states[part_stream(used.part_id)], command.device_id, **ids)
     if ends:
         reason = "consumed" if command.completed else "visit-aborted"
         draft.events.append(ReservationReleased(**ids, reason=reason))
     draft.events.append(VisitSettled(**ids, visit_id=command.visit_id, completed=command.completed))
+    draft.events += _old_parts(command, states[RULES_STREAM])
     for shelf in command.shelves:
         draft.warn(shelf)
     return draft.events
+
+
+def _old_parts(command: SettleVisit, rules: StockRulesSet) -> list[Event]:
+    pieces: dict[str, int] = {}
+    for used in command.used:
+        pieces[used.part_id] = pieces.get(used.part_id, 0) + used.old_returned
+    lines = tuple([PartLine(part_id, quantity) for part_id, quantity in pieces.items() if quantity])
+    if not lines or command.ended_at is None:
+        return []
+    return [
+        OldPartsDue(
+            order_id=command.order_id,
+            request_id=command.request_id,
+            engineer_id=command.engineer_id,
+            lines=lines,
+            due_at=command.ended_at + timedelta(days=rules.old_parts_within_days),
+        )
+    ]
 
 
 def _return(draft: Draft, held: Held, order_id: str) -> None:
@@ -326,16 +365,17 @@ def evolve(reservation: Reservation, event: ReservationEvent) -> Reservation:
         case PartsRecommended():
             return replace(reservation, recommended=event.lines)
         case PartsReserved():
-            return replace(reservation, held=_held(event, event.lines))
+            return replace(reservation, held=_held(event, event.lines), called_off=False)
         case PartsShort():
-            return replace(reservation, held=replace(held or _held(event, ()), short=event.lines))
+            return replace(reservation, held=replace(held or _held(event, ()), short=event.lines), called_off=False)
         case PartsPickedUp():
             return replace(reservation, held=held and replace(held, lines=in_the_van(held.lines, event.van_id)))
         case ReservationExpired():
             return replace(reservation, held=held and replace(held, expires_at=None))
         case ReservationReleased():
             over = {held.visit_id} if held and event.reason != MISSING else set()
-            return replace(reservation, held=None, given_up=reservation.given_up | over)
+            called_off = event.reason == "order-cancelled"
+            return replace(reservation, held=None, given_up=reservation.given_up | over, called_off=called_off)
         case VisitSettled():
             settled = reservation.settled | {event.visit_id}
             return replace(reservation, settled=settled, done=reservation.done or event.completed)

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from contracts.event import Event
 from contracts.inventory import (
     Condition,
+    LotPieces,
     MovedLine,
     StockArrived,
     StockSent,
@@ -21,8 +24,9 @@ from contracts.inventory import (
     TransferReceived,
     TransferSent,
 )
-from contracts.problems import Rejected
+from contracts.problems import NotYet, Rejected
 from inventory.commands import EndTransfer, LoseTransfer, ReceiveTransfer, SendTransfer, Shelf
+from inventory.domain.pieces import must_be_named, named
 from inventory.domain.register import known_part, known_place, low_limit, part_stream, place_stream
 from inventory.domain.stock import Draft, stock_stream
 from services.chassis.journal.rules import States, Stream
@@ -31,7 +35,7 @@ from services.chassis.journal.rules import States, Stream
 @dataclass(frozen=True)
 class Transfer:
     sent: TransferSent | None = None
-    in_transit: Mapping[tuple[str, Condition], int] = field(default_factory=dict)
+    in_transit: Mapping[tuple[str, Condition], MovedLine] = field(default_factory=dict)
 
 
 TransferEvent = TransferSent | TransferReceived | TransferLost
@@ -51,6 +55,10 @@ def send_reads(command: SendTransfer) -> tuple[str, ...]:
     )
 
 
+def send_claims(command: SendTransfer) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys([claim for line in command.lines for claim in named(line.part_id, line.serials)]))
+
+
 def send(states: States, command: SendTransfer) -> list[Event]:
     event = TransferSent(**command.model_dump())
     known: Transfer = states[transfer_stream(command.transfer_id)]
@@ -64,7 +72,7 @@ def send(states: States, command: SendTransfer) -> list[Event]:
     known_place(states, command.to_place_id)
     draft = Draft(states)
     for line in command.lines:
-        known_part(states, line.part_id)
+        must_be_named(known_part(states, line.part_id), line.condition, line.quantity, line.serials, line.lots)
         sent = StockSent(
             part_id=line.part_id,
             place_id=command.from_place_id,
@@ -72,6 +80,8 @@ def send(states: States, command: SendTransfer) -> list[Event]:
             transfer_id=command.transfer_id,
             quantity=line.quantity,
             condition=line.condition,
+            serials=line.serials,
+            lots=line.lots,
         )
         draft.take_out(sent)
     draft.events.append(event)
@@ -87,6 +97,13 @@ def end_reads(command: EndTransfer) -> tuple[str, ...]:
     return (transfer_stream(command.transfer_id), *stocks)
 
 
+def end_claims(command: EndTransfer) -> tuple[tuple[str, str], ...]:
+    said = [(line.part_id, serial) for line in command.lines for serial in line.serials]
+    return tuple(
+        dict.fromkeys([claim for part_id, serial in (*command.serials, *said) for claim in named(part_id, [serial])])
+    )
+
+
 def receive(states: States, command: ReceiveTransfer) -> list[Event]:
     sent, lines = _ending(states, command)
     draft = Draft(states)
@@ -98,6 +115,8 @@ def receive(states: States, command: ReceiveTransfer) -> list[Event]:
             transfer_id=command.transfer_id,
             quantity=line.quantity,
             condition=line.condition,
+            serials=_still(draft, command, line),
+            lots=line.lots,
         )
         draft.add(arrived)
     return [*draft.events, TransferReceived(transfer_id=command.transfer_id, lines=lines)]
@@ -105,9 +124,17 @@ def receive(states: States, command: ReceiveTransfer) -> list[Event]:
 
 def lose(states: States, command: LoseTransfer) -> list[Event]:
     sent, lines = _ending(states, command)
+    draft = Draft(states)
+    gone = tuple([replace(line, serials=_still(draft, command, line)) for line in lines])
     return [
-        TransferLost(transfer_id=command.transfer_id, to_place_id=sent.to_place_id, lines=lines, reason=command.reason)
+        TransferLost(transfer_id=command.transfer_id, to_place_id=sent.to_place_id, lines=gone, reason=command.reason)
     ]
+
+
+def _still(draft: Draft, command: EndTransfer, line: MovedLine) -> tuple[str, ...]:
+    """Those that are still on their way: a piece may have been used before somebody said that it has arrived."""
+    way = f"transfer/{command.transfer_id}"
+    return tuple([serial for serial in line.serials if draft.where(line.part_id, serial) == way])
 
 
 def _ending(states: States, command: EndTransfer) -> tuple[TransferSent, tuple[MovedLine, ...]]:
@@ -117,25 +144,48 @@ def _ending(states: States, command: EndTransfer) -> tuple[TransferSent, tuple[M
         raise Rejected("transfer.unknown", transfer_id=command.transfer_id)
     if not known.in_transit:
         raise Rejected("transfer.ended", transfer_id=command.transfer_id)
-    left = [MovedLine(part_id, quantity, condition) for (part_id, condition), quantity in known.in_transit.items()]
     for line in command.lines:
-        there = known.in_transit.get((line.part_id, line.condition), 0)
-        if line.quantity > there:
-            raise Rejected(
-                "transfer.not-in-transit",
-                transfer_id=command.transfer_id,
-                part_id=line.part_id,
-                condition=line.condition,
-                wanted=line.quantity,
-                in_transit=there,
-            )
-    return known.sent, command.lines or tuple(left)
+        _must_be_in_transit(known.in_transit.get((line.part_id, line.condition)), command.transfer_id, line)
+    lines = command.lines or tuple(known.in_transit.values())
+    seen = {claim for part_id, serial in command.serials for claim in named(part_id, [serial])}
+    if any(claim not in seen for line in lines for claim in named(line.part_id, line.serials)):
+        raise NotYet(f"the view has not seen which pieces the transfer {command.transfer_id} carries")
+    return known.sent, lines
+
+
+def _must_be_in_transit(there: MovedLine | None, transfer_id: str, line: MovedLine) -> None:
+    """Raises Rejected where not so many of these pieces, or not these, are on their way."""
+    left = there.quantity if there else 0
+    if there is None or line.quantity > left:
+        raise Rejected(
+            "transfer.not-in-transit",
+            transfer_id=transfer_id,
+            part_id=line.part_id,
+            condition=line.condition,
+            wanted=line.quantity,
+            in_transit=left,
+        )
+    for serial in line.serials:
+        if serial not in there.serials:
+            way = f"transfer/{transfer_id}"
+            raise Rejected("serial.elsewhere", part_id=line.part_id, serial=serial, wanted=way, whereabouts="elsewhere")
+    lots = {lot.lot: lot.quantity for lot in there.lots}
+    for lot in line.lots:
+        if lot.quantity > lots.get(lot.lot, 0):
+            facts = {"part_id": line.part_id, "place_id": f"transfer/{transfer_id}", "condition": line.condition}
+            raise Rejected("lot.not-enough", **facts, lot=lot.lot, wanted=lot.quantity, there=lots.get(lot.lot, 0))
+    every = (len(there.serials) == left, sum(lots.values()) == left)
+    said = (len(line.serials), sum(lot.quantity for lot in line.lots))
+    for all_have_one, number, tracked in zip(every, said, ("serial", "lot"), strict=True):
+        if all_have_one and number != line.quantity:
+            facts = {"part_id": line.part_id, "tracked": tracked}
+            raise Rejected("part.pieces-not-named", **facts, quantity=line.quantity, named=number)
 
 
 def evolve(transfer: Transfer, event: TransferEvent) -> Transfer:
     match event:
         case TransferSent():
-            return Transfer(event, {(line.part_id, line.condition): line.quantity for line in event.lines})
+            return Transfer(event, {(line.part_id, line.condition): line for line in event.lines})
         case TransferReceived() | TransferLost():
             return Transfer(transfer.sent, left_after(transfer.in_transit, event.lines))
         case _:
@@ -143,14 +193,23 @@ def evolve(transfer: Transfer, event: TransferEvent) -> Transfer:
 
 
 def left_after(
-    in_transit: Mapping[tuple[str, Condition], int], ended: Iterable[MovedLine]
-) -> Mapping[tuple[str, Condition], int]:
+    in_transit: Mapping[tuple[str, Condition], MovedLine], ended: Iterable[MovedLine]
+) -> Mapping[tuple[str, Condition], MovedLine]:
     """What is in transit by part and condition when these pieces have ended their way."""
     left = dict(in_transit)
     for line in ended:
-        left[line.part_id, line.condition] -= line.quantity
-        if not left[line.part_id, line.condition]:
+        was = left[line.part_id, line.condition]
+        if was.quantity == line.quantity:
             del left[line.part_id, line.condition]
+            continue
+        gone = {lot.lot: lot.quantity for lot in line.lots}
+        lots = [LotPieces(lot.lot, lot.quantity - gone.get(lot.lot, 0)) for lot in was.lots]
+        left[line.part_id, line.condition] = replace(
+            was,
+            quantity=was.quantity - line.quantity,
+            serials=tuple([serial for serial in was.serials if serial not in line.serials]),
+            lots=tuple([lot for lot in lots if lot.quantity]),
+        )
     return left
 
 

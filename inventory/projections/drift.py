@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts.envelope import Envelope
 from contracts.inventory import PartConsumed, StockIssued, StockSynchronised
+from inventory.domain.stock import after_snapshot
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
@@ -16,7 +17,7 @@ def apply(rows: Rows, event: StockSynchronised | PartConsumed | StockIssued, env
             event.condition,
             ours=event.ours,
             theirs=event.theirs,
-            difference=event.theirs - event.ours,
+            difference=after_snapshot(event) - event.ours,
             source=event.source,
             document_id=event.document_id,
             taken_at=micros(event.taken_at),
@@ -32,7 +33,7 @@ def apply(rows: Rows, event: StockSynchronised | PartConsumed | StockIssued, env
 
 DRIFT = View(
     name="stock_drift",
-    version=1,
+    version=2,
     key={"part_id": str, "place_id": str, "condition": str},
     columns={
         "ours": 0,

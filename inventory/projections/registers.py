@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import bindparam, select
 
+from contracts.dispatcher import EngineerRegistered
 from contracts.envelope import Envelope
 from contracts.inventory import PartDefined, PlaceDefined
 from services.chassis.views import Rows, View
@@ -20,6 +21,7 @@ def apply_part(rows: Rows, event: PartDefined, envelope: Envelope) -> None:
         fits=msgspec.json.encode(event.fits).decode(),
         usual_quantity=event.usual_quantity,
         low_below=event.low_below,
+        tracked=event.tracked,
     )
 
 
@@ -30,15 +32,17 @@ def models_of(fits: str) -> tuple[str, ...]:
 
 PARTS = View(
     name="parts",
-    version=1,
+    version=2,
     key={"part_id": str},
-    columns={"version": 0, "name": "", "fits": "[]", "usual_quantity": 1, "low_below": 0},
+    columns={"version": 0, "name": "", "fits": "[]", "usual_quantity": 1, "low_below": 0, "tracked": "none"},
     reads=(PartDefined,),
     apply=apply_part,
 )
 
 
 _part = PARTS.table.c
+
+ONE_PART: Final = select(PARTS.table).where(_part.tenant == bindparam("tenant"), _part.part_id == bindparam("part_id"))
 
 PARTS_FITTING: Final = (
     select(_part.part_id, _part.fits, _part.usual_quantity)
@@ -92,3 +96,18 @@ PLACES = View(
 ONE_PLACE: Final = select(PLACES.table).where(
     PLACES.table.c.tenant == bindparam("tenant"), PLACES.table.c.place_id == bindparam("place_id")
 )
+
+
+def apply_van(rows: Rows, event: EngineerRegistered, envelope: Envelope) -> None:
+    rows.put(event.engineer_id, van_id=event.van_id)
+
+
+VANS = View(
+    name="vans",
+    version=1,
+    key={"engineer_id": str},
+    columns={"van_id": ""},
+    reads=(EngineerRegistered,),
+    apply=apply_van,
+)
+"""What each engineer drives, as the dispatcher registered it."""

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 from contracts.envelope import Envelope
 from contracts.intake import Urgency
 from contracts.inventory import (
+    Ground,
     PartLine,
     PartsPickedUp,
     PartsRecommended,
@@ -36,17 +37,20 @@ def apply(rows: Rows, event: Shown, envelope: Envelope) -> None:
         case PartsRecommended():
             rank = URGENCIES.index(event.urgency)
             rows.put(key, recommended=_text(event.lines), urgency_rank=rank, since=micros(envelope.time))
+            rows.put(key, grounds=_text(event.grounds), waits=True)
         case PartsReserved():
             _put_visit(rows, event)
-            rows.put(key, lines=_text(event.lines), short="[]", is_short=False)
+            rows.put(key, lines=_text(event.lines), short="[]", is_short=False, waits=False)
         case PartsShort():
             _put_visit(rows, event)
-            rows.put(key, short=_text(event.lines), is_short=True)
+            rows.put(key, short=_text(event.lines), is_short=True, waits=False)
         case PartsPickedUp():
             row = rows.get(key) or RESERVATIONS.defaults
             rows.put(key, lines=_text(in_the_van(placed_lines(str(row["lines"])), event.van_id)))
         case ReservationReleased():
             rows.put(key, lines="[]", short="[]", is_short=False, released=event.reason, expires_at=None)
+            # Somebody else will want them, or she again.
+            rows.put(key, waits=event.reason in ("order-declined", "visit-aborted"))
 
 
 def _put_visit(rows: Rows, event: PartsReserved | PartsShort) -> None:
@@ -60,13 +64,18 @@ def _put_visit(rows: Rows, event: PartsReserved | PartsShort) -> None:
     )
 
 
-def _text(lines: Sequence[PartLine | PlacedLine]) -> str:
+def _text(lines: Sequence[PartLine | PlacedLine | Ground]) -> str:
     return msgspec.json.encode(lines).decode()
 
 
 def part_lines(text: str) -> tuple[PartLine, ...]:
     """What is in `recommended` and in `short`."""
     return msgspec.json.decode(text, type=tuple[PartLine, ...])
+
+
+def grounds_of(text: str) -> tuple[Ground, ...]:
+    """What is in `grounds`."""
+    return msgspec.json.decode(text, type=tuple[Ground, ...])
 
 
 def placed_lines(text: str) -> tuple[PlacedLine, ...]:
@@ -76,7 +85,7 @@ def placed_lines(text: str) -> tuple[PlacedLine, ...]:
 
 RESERVATIONS = View(
     name="reservations",
-    version=2,
+    version=3,
     key={"order_id": str},
     columns={
         "version": 0,
@@ -86,16 +95,18 @@ RESERVATIONS = View(
         "van_id": "",
         "expires_at": (int, None),
         "recommended": "[]",
+        "grounds": "[]",
         "lines": "[]",
         "short": "[]",
         "is_short": False,
+        "waits": False,
         "urgency_rank": 0,
         "since": 0,
         "released": "",
     },
     reads=(PartsRecommended, PartsReserved, PartsShort, PartsPickedUp, ReservationReleased),
     apply=apply,
-    indexes=(("is_short",),),
+    indexes=(("is_short",), ("waits",)),
 )
 
 ONE_RESERVATION: Final = select(RESERVATIONS.table).where(
@@ -114,3 +125,10 @@ Orders that miss pieces of a part, the most urgent first and of these the oldest
 
 A few too many may be among them, as with PARTS_FITTING.
 """
+
+WAITING_FOR: Final = (
+    select(_row.recommended)
+    .where(_row.tenant == bindparam("tenant"), _row.waits, _row.recommended.like(bindparam("part"), escape="/"))
+    .order_by(_row.order_id)
+)
+"""Orders that a part is recommended for and that nobody has; `part` as with SHORT_OF."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
 
 from sqlalchemy import bindparam, select
 
@@ -25,7 +25,7 @@ from contracts.inventory import (
     StockSynchronised,
     TransferLost,
 )
-from inventory.domain.stock import StockEvent
+from inventory.domain.stock import PurchaseEvent, StockEvent, after_snapshot
 from inventory.projections.registers import PARTS, PLACES
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
@@ -54,7 +54,7 @@ def apply(rows: Rows, event: StockEvent | TransferLost, envelope: Envelope) -> N
             row["on_hand"] -= event.quantity - event.drift
             row["drift"] += event.drift
         case StockSynchronised():
-            row |= {HAND[event.condition]: event.theirs, "counted_at": micros(event.taken_at)}
+            row |= {HAND[event.condition]: after_snapshot(event), "counted_at": micros(event.taken_at)}
             row["counted_by"] = event.source
         case StockIssued():
             row[HAND[event.condition]] -= event.quantity - event.drift
@@ -83,7 +83,7 @@ def _comes(rows: Rows, part_id: str, place_id: str, more: int) -> None:
 
 STOCK = View(
     name="stock",
-    version=2,
+    version=3,
     key={"part_id": str, "place_id": str},
     columns={
         "version": 0,
@@ -113,6 +113,7 @@ STOCK = View(
         StockSynchronised,
         StockIssued,
         TransferLost,
+        *get_args(PurchaseEvent),
     ),
     apply=apply,
     indexes=(("place_id",),),

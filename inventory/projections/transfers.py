@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from contracts.envelope import Envelope
-from contracts.inventory import Condition, MovedLine, TransferLost, TransferReceived, TransferSent
+from contracts.inventory import MovedLine, TransferLost, TransferReceived, TransferSent
 from inventory.domain.transfer import left_after
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
@@ -28,23 +28,21 @@ def apply(rows: Rows, event: TransferSent | TransferReceived | TransferLost, env
             reason=event.reason,
             state=IN_TRANSIT,
             sent_at=micros(envelope.time),
-            lines=msgspec.json.encode(event.lines).decode(),
-            in_transit=_text({(line.part_id, line.condition): line.quantity for line in event.lines}),
+            lines=_text(event.lines),
+            in_transit=_text(event.lines),
         )
         return
     row = rows.get(key) or TRANSFERS.defaults
-    left = left_after(
-        {(line.part_id, line.condition): line.quantity for line in moved_lines(str(row["in_transit"]))}, event.lines
-    )
-    rows.put(key, version=envelope.version, in_transit=_text(left), state=IN_TRANSIT if left else ENDED)
+    was = {(line.part_id, line.condition): line for line in moved_lines(str(row["in_transit"]))}
+    left = left_after(was, event.lines)
+    rows.put(key, version=envelope.version, in_transit=_text(left.values()), state=IN_TRANSIT if left else ENDED)
     if isinstance(event, TransferLost):
         lost = moved_lines(str(row["lost"]))
-        rows.put(key, lost=msgspec.json.encode((*lost, *event.lines)).decode())
+        rows.put(key, lost=_text((*lost, *event.lines)))
 
 
-def _text(pieces: Mapping[tuple[str, Condition], int]) -> str:
-    lines = [MovedLine(part_id, quantity, condition) for (part_id, condition), quantity in pieces.items()]
-    return msgspec.json.encode(lines).decode()
+def _text(lines: Iterable[MovedLine]) -> str:
+    return msgspec.json.encode([*lines]).decode()
 
 
 def moved_lines(text: str) -> tuple[MovedLine, ...]:
@@ -54,7 +52,7 @@ def moved_lines(text: str) -> tuple[MovedLine, ...]:
 
 TRANSFERS = View(
     name="transfers",
-    version=1,
+    version=2,
     key={"transfer_id": str},
     columns={
         "version": 0,

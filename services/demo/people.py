@@ -170,7 +170,7 @@ class Story:
         )
         if reservation["reserved"] and self._rng.random() < 0.8:
             line = reservation["reserved"][0]
-            await step("parts", part_id=line["part_id"], place_id=line["place_id"], quantity=1)
+            await step("parts", part_id=line["part_id"], place_id=line["place_id"], quantity=1, old_returned=1)
         await photo("after")
         await step("finish", cause="wear", action="replaced", record="更换零件，试机正常")
         signature = "M10 40 C 20 10, 40 10, 50 40 S 80 70, 90 40"

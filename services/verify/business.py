@@ -62,6 +62,7 @@ from contracts.inventory import (
 )
 from services.chassis.journal.store import TimerKey
 from services.verify.findings import Findings
+from services.verify.pieces import Pieces
 
 OVERDUE: Final = "assignment-overdue"
 AGAIN: Final = "assign-again"
@@ -330,7 +331,7 @@ class _Shelf:
 class Stock:
     """
     What came in less what went out is on hand and never below nothing; what is set aside lies there. What arrives was
-    sent, and arrives or is lost once.
+    sent, and arrives or is lost once. A piece with a serial number is at one place at a time.
 
     A count or a use may leave less than was set aside: then the very next events of that stock take the difference from
     the orders.
@@ -340,6 +341,10 @@ class Stock:
     _shelf: dict[tuple[str, str, str], _Shelf] = field(default_factory=lambda: defaultdict(_Shelf))
     _in_transit: dict[tuple[str, str, str, str], int] = field(default_factory=lambda: defaultdict(int))
     """By tenant, transfer, part and condition."""
+    _pieces: Pieces = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pieces = Pieces(self.findings)
 
     READS: ClassVar[frozenset[type[Any]]] = frozenset(
         {
@@ -365,6 +370,7 @@ class Stock:
         if isinstance(event, PartsReserved):
             self._check_reserved(position, event, envelope.tenant)
             return
+        self._pieces.check(position, event, envelope)
         if isinstance(event, TransferLost):
             for line in event.lines:
                 lot = envelope.tenant, event.transfer_id, line.part_id, line.condition
@@ -386,7 +392,7 @@ class Stock:
                 if event.ours != there:
                     what = f"our books had {there} of {where} ({event.condition}) and not {event.ours}"
                     self.findings.add("I3", position, what)
-                self._put(shelf, event.condition, event.theirs - there)
+                self._put(shelf, event.condition, max(0, event.theirs + event.unbooked) - there)
             case StockIssued():
                 there = shelf.on_hand if event.condition == "good" else shelf.defective
                 self._check_drift(position, event, there, where)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from contracts.inventory import (
     DocumentLine,
+    Ground,
     MovedLine,
     PartConsumed,
     PartDefined,
@@ -171,6 +172,12 @@ def recommended(*wanted, **changes):
     return PartsRecommended(**ORDER | {"lines": wanted or (FAN,)} | changes)
 
 
+def listed(*wanted, **changes):
+    """Recommended because it is on the list of the device's model."""
+    grounds = tuple([Ground(line.part_id, "device-model") for line in wanted or (FAN,)])
+    return recommended(*wanted, **{"grounds": grounds} | changes)
+
+
 def reserved(*placed, **changes):
     return PartsReserved(**VISIT | {"lines": lines(*(placed or [("van-1", 1)]))} | changes)
 
@@ -210,8 +217,8 @@ def count(quantity, place_id="van-1", **changes):
     return CountStock(**{"part_id": "fan", "place_id": place_id, "quantity": quantity} | changes)
 
 
-def recommend(*wanted):
-    return RecommendParts(**ORDER, lines=wanted or (FAN,))
+def recommend(*wanted, **changes):
+    return RecommendParts(**ORDER | {"lines": wanted or (FAN,)} | changes)
 
 
 def reserve(*candidates, wanted=1, held=(), **changes):

@@ -46,8 +46,9 @@ class Ledger:
             case StockSynchronised():
                 shelf = event.part_id, event.place_id, event.condition
                 assert event.ours == self.on_hand[shelf], event
-                self.received["fan", event.condition] += event.theirs - event.ours
-                self.on_hand[shelf] = event.theirs
+                after = max(0, event.theirs + event.unbooked)
+                self.received["fan", event.condition] += after - event.ours
+                self.on_hand[shelf] = after
             case StockIssued():
                 self.received["fan", event.condition] += event.drift
                 self.sent_back["fan", event.condition] += event.quantity

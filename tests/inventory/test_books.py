@@ -174,15 +174,27 @@ class Books(RuleBasedStateMachine):
         self.book(kind, place, quantity, condition, taken_at)
         self.on_hand[place, condition] = quantity + (0 if kind == "snapshot" else self.on_hand[place, condition])
 
+    @rule(place=places, theirs=st.integers(0, 4), behind=st.integers(0, 3))
+    def hear_of_a_warehouse_system_that_says_what_it_booked(self, place, theirs, behind):
+        """What it had not booked of our uses, scrappings and returns is on top, as far as our books remember it."""
+        stock = self.states[f"stock/fan/{place}"]
+        booked = max(0, stock.version - behind)
+        self.documents += 1
+        taken_at = NOW + timedelta(seconds=self.documents)
+        newer = [one.more for one in stock.told or () if one.version > booked and one.condition == "good"]
+        assert len(newer) <= behind
+        self.book("snapshot", place, theirs, "good", taken_at, booked)
+        self.on_hand[place, "good"] = max(0, theirs + sum(newer))
+
     @rule(place=places, quantity=few, condition=conditions)
     def hear_of_an_issue(self, place, quantity, condition):
         self.documents += 1
         self.book("issue", place, quantity, condition, None)
         self.on_hand[place, condition] = max(0, self.on_hand[place, condition] - quantity)
 
-    def book(self, kind, place, quantity, condition, taken_at):
+    def book(self, kind, place, quantity, condition, taken_at, booked_version=None):
         facts = {"source": "wms", "document_id": f"D-{self.documents}", "kind": kind, "place_id": place}
-        lines = (DocumentLine("fan", quantity, condition),)
+        lines = (DocumentLine("fan", quantity, condition, booked_version=booked_version),)
         for event in self.ask(BookDocument(**facts, lines=lines, taken_at=taken_at)):
             if isinstance(event, StockFellShort):
                 self.mend(event.order_id)

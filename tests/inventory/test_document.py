@@ -5,14 +5,18 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from contracts.inventory import StockReceived
+from contracts.inventory import DocumentLine, StockDocumentBooked, StockReceived, StockSynchronised
+from inventory.projections.stock import STOCK
 from inventory.service import RULES
+from tests.fold import rows_after
 from tests.given import spec_for
 from tests.inventory.examples import (
     REGISTERS,
     TAKEN_AT,
     book,
     booked,
+    brought_back,
+    consumed,
     counted,
     fell_short,
     issued,
@@ -94,3 +98,58 @@ def test_what_is_not_defined_is_not_booked():
 def test_a_document_names_a_part_once_per_condition():
     with pytest.raises(ValidationError, match="more than one line is about fan"):
         book(said(1), said(2))
+
+
+# What the warehouse system had not booked yet.
+
+
+def knowing(quantity, version, number=2):
+    """The snapshot of that number; it had booked our events up to that version."""
+    at = TAKEN_AT + timedelta(seconds=number)
+    line = DocumentLine("fan", quantity, booked_version=version)
+    return book(line, document_id=f"S-{number}", taken_at=at), at
+
+
+def taken(ours, theirs, number=2, **changes):
+    at = TAKEN_AT + timedelta(seconds=number)
+    return synchronised(ours, theirs, document_id=f"S-{number}", taken_at=at, **changes)
+
+
+FIRST_KNOWN = [counted(5, "wh-1"), synchronised(5, 5, booked_version=0)]
+
+
+def test_what_it_had_not_booked_is_on_top_of_what_it_says():
+    used = [*REGISTERS, *FIRST_KNOWN, consumed(2, "wh-1")]
+    asked, _ = knowing(5, version=2)
+    (found, _) = given(*used).when(asked).then_types(StockSynchronised, StockDocumentBooked)
+    assert found == taken(3, 5, booked_version=2, unbooked=-2)
+    asked, _ = knowing(3, version=3)
+    (found, _) = given(*used).when(asked).then_types(StockSynchronised, StockDocumentBooked)
+    assert found == taken(3, 3, booked_version=3, unbooked=0)
+    asked = book(said(5), document_id="S-2", taken_at=TAKEN_AT + timedelta(seconds=2))
+    (found, _) = given(*used).when(asked).then_types(StockSynchronised, StockDocumentBooked)
+    assert found == taken(3, 5)
+
+
+def test_what_it_books_later_is_on_top_once_more_and_then_no_more():
+    before = [*REGISTERS, *FIRST_KNOWN, consumed(2, "wh-1"), taken(3, 5, booked_version=2, unbooked=-2)]
+    asked, _ = knowing(5, version=2, number=3)
+    (found, _) = given(*before).when(asked).then_types(StockSynchronised, StockDocumentBooked)
+    assert (found.ours, found.unbooked) == (3, -2)
+    asked, _ = knowing(3, version=3, number=3)
+    (found, _) = given(*before).when(asked).then_types(StockSynchronised, StockDocumentBooked)
+    assert (found.ours, found.unbooked) == (3, 0)
+
+
+def test_more_than_it_says_cannot_have_left():
+    used = [*REGISTERS, *FIRST_KNOWN, consumed(4, "wh-1")]
+    asked, _ = knowing(1, version=2)
+    after = rows_after(STOCK, [*used, *given(*used).when(asked)._events()])
+    assert after["fan", "wh-1"]["on_hand"] == 0
+
+
+def test_the_other_condition_is_not_meant():
+    back = [*REGISTERS, *FIRST_KNOWN, brought_back(1, "wh-1", "defective")]
+    asked, _ = knowing(5, version=2)
+    (found, _) = given(*back).when(asked).then_types(StockSynchronised, StockDocumentBooked)
+    assert found.unbooked == 0

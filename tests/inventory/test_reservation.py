@@ -19,6 +19,7 @@ from tests.inventory.examples import (
     expired,
     fell_short,
     fill,
+    listed,
     low,
     pick_up,
     picked_up,
@@ -47,7 +48,7 @@ KEPT = {"expires_at": KEPT_UNTIL, "van_id": "van-1"}
 
 
 def test_what_a_repair_takes_is_recommended_once():
-    given().when(recommend()).then(recommended())
+    given().when(recommend()).then(listed())
     given(recommended()).when(recommend()).then_nothing()
     given(*SET_ASIDE).when(recommend(PartLine("pump", 1))).then_nothing()
 
@@ -177,7 +178,13 @@ def test_a_declined_order_gives_its_parts_back_while_it_waits_for_another():
 
 def test_a_release_again_or_of_nothing_changes_nothing():
     given(*SET_ASIDE, returned(), released("order-cancelled")).when(release("van-1")).then_nothing()
-    given(recommended()).when(release()).then_nothing()
+    given(recommended(), released("order-cancelled")).when(release()).then_nothing()
+    given(recommended()).when(release(reason="order-declined")).then_nothing()
+
+
+def test_an_order_that_is_cancelled_before_anybody_had_it_wants_nothing_any_more():
+    given(recommended()).when(release()).then(released("order-cancelled"))
+    given(recommended(), settled()).when(release()).then_nothing()
 
 
 def test_an_assignment_that_comes_after_the_cancellation_reserves_nothing_for_its_visit():

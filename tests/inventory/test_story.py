@@ -8,6 +8,7 @@ import pytest
 
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderOpened, OrderReassigned
 from contracts.fieldwork import ServiceCompleted, UsedPart, VisitAborted
+from contracts.intake import UsualPart
 from contracts.inventory import (
     PartConsumed,
     PartsRecommended,
@@ -20,6 +21,7 @@ from contracts.inventory import (
 from inventory.service import service
 from services.chassis.clock import micros
 from services.chassis.ids import derived_id
+from tests.dispatcher.examples import registered
 from tests.fieldwork.live import live
 from tests.given import NOW
 from tests.inventory.ledger import on_hand_and_set_aside
@@ -99,7 +101,8 @@ async def shelves(it):
 @story
 async def test_an_order_is_followed_from_its_opening_to_its_end(it):
     await it.publishes(opened())
-    assert (await reservation(it))["recommended"] == [{"part_id": "fan", "quantity": 1, "place_id": ""}]
+    (line,) = (await reservation(it))["recommended"]
+    assert (line["part_id"], line["quantity"], line["source"]) == ("fan", 1, "device-model")
     (envelope,) = await it.publishes(assigned())
     found = await reservation(it)
     assert found["reserved"] == [{"part_id": "fan", "quantity": 1, "place_id": "van-1"}]
@@ -243,13 +246,14 @@ async def test_she_fetches_what_is_set_aside_for_her_and_nobody_else_does(it):
 
 @story
 async def test_a_transfer_is_sent_seen_on_its_way_and_received(it):
+    await it.publishes(registered())
     lines = [{"part_id": "fan", "quantity": 2}]
     sending = {"from_place_id": "wh-1", "to_place_id": "van-1", "lines": lines, "reason": "restock"}
     transfer_id = (await post(it, "/v1/transfers", **sending)).json()["id"]
     assert (await shelves(it))["wh-1"] == (0, 0)
     listed = (await it.call("e-1", "engineer", "GET", "/v1/transfers?to_place_id=van-1&state=in-transit")).json()
     assert [(one["transfer_id"], one["in_transit"]) for one in listed["items"]] == [
-        (transfer_id, [{"part_id": "fan", "quantity": 2, "condition": "good"}])
+        (transfer_id, [{"part_id": "fan", "quantity": 2, "condition": "good", "serials": [], "lots": []}])
     ]
     rows = (await it.call("e-1", "engineer", "GET", "/v1/stock?place_id=van-1")).json()["items"]
     assert [(row["part_id"], row["on_hand"], row["in_transit"]) for row in rows] == [("fan", 1, 2)]
@@ -262,6 +266,23 @@ async def test_a_transfer_is_sent_seen_on_its_way_and_received(it):
     assert (found["state"], found["lost"][0]["quantity"]) == ("ended", 1)
     again = await it.call("e-1", "engineer", "POST", f"/v1/transfers/{transfer_id}/receive", json={})
     assert (again.status_code, again.json()["code"]) == (409, "transfer.ended")
+
+
+@story
+async def test_an_engineer_moves_only_what_comes_to_her_van_or_leaves_it(it):
+    await it.publishes(registered("e-1", van_id="van-1"), registered("e-2", van_id="van-2"))
+    lines = [{"part_id": "fan", "quantity": 1}]
+    sending = {"from_place_id": "wh-1", "to_place_id": "van-1", "lines": lines}
+    answer = await it.call("e-2", "engineer", "POST", "/v1/transfers", json=sending)
+    assert (answer.status_code, answer.json()["code"]) == (409, "transfer.not-her-van")
+    assert (await it.call("e-3", "engineer", "POST", "/v1/transfers", json=sending)).status_code == 409
+    transfer_id = (await it.call("e-1", "engineer", "POST", "/v1/transfers", json=sending)).json()["id"]
+    path = f"/v1/transfers/{transfer_id}/receive"
+    assert (await it.call("e-2", "engineer", "POST", path, json={})).status_code == 404
+    assert (await it.call("e-1", "engineer", "POST", path, json={})).status_code == 200
+    back = {"from_place_id": "van-1", "to_place_id": "wh-1", "lines": lines}
+    transfer_id = (await it.call("e-1", "engineer", "POST", "/v1/transfers", json=back)).json()["id"]
+    assert (await post(it, f"/v1/transfers/{transfer_id}/receive")).status_code == 200
 
 
 @story
@@ -542,3 +563,93 @@ async def test_a_stale_definition_is_refused(it):
     stale = {"headers": {"If-Match": '"7"'}, "json": {"part_id": "fan", "name": "Fan 2"}}
     answer = await it.call("o-1", "operator", "POST", "/v1/parts", **stale)
     assert answer.status_code == 412
+
+
+# What earlier repairs took.
+
+
+@story
+async def test_what_five_repairs_took_is_recommended_for_the_sixth_and_set_aside(it):
+    await post(it, "/v1/stock/count", part_id="seal", place_id="van-1", quantity=3)
+    for number in range(5):
+        ids = {"order_id": f"before-{number}", "request_id": f"r-before-{number}"}
+        used = (UsedPart("seal", "wh-1", 1),) if number else (UsedPart("never-defined", "wh-1", 1),)
+        await it.publishes(opened(request_type="repair", **ids))
+        await it.publishes(completed(*used, visit_id=f"v-{number}", **ids))
+    await it.publishes(opened(request_type="repair"))
+    found = (await reservation(it))["recommended"]
+    counts = [(one["part_id"], one["source"], one["used_in"], one["repairs"]) for one in found]
+    assert counts == [("fan", "device-model", 0, 5), ("seal", "history", 4, 5)]
+    await it.publishes(assigned())
+    assert {line["part_id"] for line in (await reservation(it))["reserved"]} == {"fan", "seal"}
+    path = "/v1/parts/usual?device_model=BCD-520&request_type=repair"
+    usual = (await it.call("e-1", "engineer", "GET", path)).json()
+    assert (usual["repairs"], usual["parts"]) == (5, [{"part_id": "seal", "used_in": 4, "pieces": 4}])
+    other = (await it.call("e-1", "engineer", "GET", f"{path}&cause=wear")).json()
+    assert (other["repairs"], other["parts"]) == (0, [])
+
+
+@story
+async def test_what_work_of_this_type_takes_is_recommended_also_where_no_part_fits_the_model(it):
+    usual = (UsualPart("seal", 2), UsualPart("never-defined", 1))
+    await it.publishes(opened("unheard-of", usual_parts=usual), assigned("unheard-of"))
+    (line,) = (await reservation(it))["recommended"]
+    assert (line["part_id"], line["quantity"], line["source"]) == ("seal", 2, "request-type")
+    assert (await reservation(it))["short"] == [{"part_id": "seal", "quantity": 2, "place_id": ""}]
+
+
+# Which pieces they were.
+
+
+@story
+async def test_the_whole_story_of_a_piece_and_of_a_lot_is_told(it):
+    await post(it, "/v1/parts", part_id="pump", name="Pump", tracked="serial")
+    await post(it, "/v1/parts", part_id="oil", name="Oil", tracked="lot")
+    came = {"place_id": "wh-1", "quantity": 2, "source": "maker"}
+    await post(it, "/v1/stock/receive", part_id="pump", serials=["A", "B"], **came)
+    await post(it, "/v1/stock/receive", part_id="oil", lots=[{"lot": "L-1", "quantity": 2}], **came)
+    unnamed = {"from_place_id": "wh-1", "to_place_id": "van-1", "lines": [{"part_id": "pump", "quantity": 1}]}
+    answer = await post(it, "/v1/transfers", **unnamed)
+    assert (answer.status_code, answer.json()["code"]) == (422, "part.pieces-not-named")
+    lines = [
+        {"part_id": "pump", "quantity": 1, "serials": ["A"]},
+        {"part_id": "oil", "quantity": 1, "lots": [{"lot": "L-1", "quantity": 1}]},
+    ]
+    transfer_id = (await post(it, "/v1/transfers", **unnamed | {"lines": lines})).json()["id"]
+    await post(it, f"/v1/transfers/{transfer_id}/receive")
+    used = (UsedPart("pump", "van-1", 1, ("A",)), UsedPart("oil", "van-1", 1, (), 0, "L-1"))
+    await it.publishes(completed(*used, device_id="d-1"))
+    piece = await seen(it, "/v1/stock/serial?part_id=pump&serial=A")
+    assert piece["whereabouts"] == "order/o-1"
+    told = [(step["what"], step["said"], step["device_id"]) for step in piece["story"]]
+    assert told == [
+        ("StockReceived", "maker", ""),
+        ("StockSent", "", ""),
+        ("StockArrived", "", ""),
+        ("PartConsumed", "", "d-1"),
+    ]
+    lot = await seen(it, "/v1/stock/lot?part_id=oil&lot=L-1")
+    assert lot["there"] == [{"place_id": "wh-1", "condition": "good", "quantity": 1}]
+    assert [(use["order_id"], use["device_id"], use["quantity"]) for use in lot["used"]] == [("o-1", "d-1", 1)]
+    assert (await seen(it, "/v1/stock/disputes"))["items"] == []
+    again = {"order_id": "o-2", "request_id": "r-2", "visit_id": "v-2"}
+    await it.publishes(completed(used[0], **again))
+    (disputed,) = (await seen(it, "/v1/stock/disputes"))["items"]
+    assert (disputed["serial"], disputed["was"], disputed["whereabouts"]) == ("A", "order/o-1", "order/o-2")
+    assert (await it.call("e-1", "engineer", "GET", "/v1/stock/disputes")).status_code == 403
+
+
+@story
+async def test_a_count_says_which_pieces_are_missing(it):
+    await post(it, "/v1/parts", part_id="pump", name="Pump", tracked="serial")
+    pump = {"part_id": "pump", "place_id": "wh-1"}
+    await post(it, "/v1/stock/receive", **pump, quantity=2, serials=["A", "B"], source="maker")
+    await post(it, "/v1/stock/count", **pump, quantity=1, serials=["B"])
+    where = {one["serial"]: one["whereabouts"] for one in (await seen(it, "/v1/stock/serials"))["items"]}
+    assert where == {"A": "missing@wh-1", "B": "good@wh-1"}
+    answer = await post(it, "/v1/stock/scrap", **pump, quantity=1, condition="good", serials=["A"], reason="wet")
+    assert answer.status_code == 409
+
+
+async def seen(it, path):
+    return (await it.call("d-1", "dispatcher", "GET", path)).json()

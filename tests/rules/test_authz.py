@@ -153,9 +153,10 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
         "kind": "receipt",
         "lines": [{"part_id": "P-laundry", "quantity": 1}],
     },
+    "/v1/stock/purchases/dismiss": {"part_id": "P-numbered", "place_id": "WH", "reason": "enough"},
     "/v1/transfers": {
         "from_place_id": "WH",
-        "to_place_id": "BR",
+        "to_place_id": "VAN-one",
         "lines": [{"part_id": "P-laundry", "quantity": 1}],
     },
     "/v1/transfers/{transfer_id}/receive": {"lines": [{"part_id": "P-laundry", "quantity": 9}]},
@@ -192,8 +193,8 @@ def story_for(world: World, path: str, target: Target, who: Principal) -> Story:
     if target == "own":
         return world.demo.stories[mine]
     # Whoever waits for an engineer may be taken by any; that others were faster they are told. What lies where, and
-    # what is on its way there, is the company's.
-    if who.role not in ONLY_THEIR_OWN or path.endswith("/take") or path.startswith("/v1/transfers/"):
+    # what is on its way there, is the company's to see; an engineer receives what is for her van.
+    if who.role not in ONLY_THEIR_OWN or path.endswith("/take") or path == "/v1/transfers/{transfer_id}":
         return world.firms[TENANTS[1]].stories[mine]
     return world.demo.stories["one" if mine == "two" else "two"]
 

@@ -221,6 +221,12 @@ async def move_parts(people: People, transfer_id: str) -> None:
     snapshot = {"document_id": "S-1", "place_id": "WH", "taken_at": "2020-01-01T00:00:00Z", "lines": lines}
     await people.call("POST", "/v1/stock/snapshots", *keeper, "parts-s", json=snapshot)
     await people.call("POST", "/v1/stock/rules", "manager", "", "parts-r", json={"keep_reserved_h": 24})
+    point = {**part, "reorder_at": 900, "reorder_to": 1_000}
+    await people.call("POST", "/v1/stock/reorder-points", *keeper, "parts-point", json=point)
+    await people.until("/v1/stock/purchases?state=suggested", "operator", lambda page: page["items"])
+    no, yes = {**part, "reason": "the model is given up"}, {**part, "quantity": 1, "reference": "PO-1"}
+    await people.call("POST", "/v1/stock/purchases/dismiss", *keeper, "parts-no", json=no)
+    await people.call("POST", "/v1/stock/purchases/order", *keeper, "parts-yes", json=yes)
     transfer = f"/v1/transfers/{transfer_id}"
     await people.call("POST", f"{transfer}/receive", *keeper, "parts-in", json={"lines": lines})
     await people.call("POST", f"{transfer}/lose", *keeper, "parts-lost", json={"reason": "gone"})

@@ -20,7 +20,7 @@ from services.host import discover
 from services.serving import all_in_one, tokens_of
 from services.settings import Settings
 from tests.fold import assert_same_rows_shuffled
-from tests.rules.world import promise, restate
+from tests.rules.world import name_pieces, promise, restate
 
 SERVICES = discover()
 VIEWS = [(name, view) for name, service in SERVICES.items() for view in service.views]
@@ -93,6 +93,7 @@ async def _upset(people, firm):
     await people.call("POST", f"{base}/abort", "engineer", engineer, "upset-a2", json={"reason": "nobody-there"})
     await restate(people, visit["order_id"], "upset")
     await _moved(people, firm.parts[0]["part_id"], firm.places[0]["place_id"], visit["van_id"])
+    await name_pieces(people, firm.places[0]["place_id"], visit["van_id"])
 
 
 async def _moved(people, part_id, warehouse, van):

@@ -64,7 +64,7 @@ class Story(NamedTuple):
     planned_id: str
     """The visit for a fifth one, which is still to come."""
     transfer_id: str
-    """Pieces that are on their way to the van of the engineer `one`."""
+    """Pieces that are on their way to the van of the engineer."""
     absence_id: str = ""
     """The engineer is away for a time that is far ahead."""
     alert_id: str = ""
@@ -218,14 +218,14 @@ def company(firm: Firm) -> Company:
             "home_lat_udeg": 39_921_000,
             "home_lon_udeg": 116_443_000,
             "shifts": [{"weekday": day, "from_minute": 0, "to_minute": 1440} for day in range(7)],
-            "van_id": f"VAN-{firm.person(name)}",
+            "van_id": f"VAN-{name}",
             "daily_limit": 50,
         }
 
     people = ("one", "two")
     places = [{"place_id": "WH", "kind": "warehouse", "name": "Warehouse"}]
     places += [{"place_id": "BR", "kind": "branch", "name": "Branch", "region": "朝阳区"}]
-    places += [{"place_id": f"VAN-{firm.person(name)}", "kind": "van", "name": name} for name in people]
+    places += [{"place_id": f"VAN-{name}", "kind": "van", "name": name} for name in people]
     parts = [
         {"part_id": f"P-{skill}", "name": f"part for {skill}", "fits": [f"M-{skill}"]} for skill in SKILLS.values()
     ]
@@ -263,6 +263,7 @@ COVER = {"starts_at": "2020-01-01T00:00:00Z", "labour": LONG, "parts": LONG, "tr
 async def _told(world: World, firm: Firm) -> Firm:
     await found(firm.people, company(firm), f"{firm.tenant}-")
     await promise(firm.people)
+    await name_pieces(firm.people, "WH", "BR")
     stories = await asyncio.gather(*[tell(firm, name) for name in SKILLS])
     for name, story in zip(SKILLS, stories, strict=True):
         firm.stories[name] = story._replace(alert_id=await alerted(world, firm, name))
@@ -280,6 +281,23 @@ async def alerted(world: World, firm: Firm, name: str) -> str:
     policy = "policy:judge-figures"
     await world.host.running["quality"].ask(Ask(command=judge, tenant=firm.tenant, actor=policy, caller=policy))
     return figure
+
+
+async def name_pieces(people: People, warehouse: str, other: str) -> None:
+    """Parts with serial numbers and lots: one piece is found where the books do not have it, and few are left."""
+    numbered, of_lots = {"part_id": "P-numbered"}, {"part_id": "P-of-lots"}
+    for part, tracked in ((numbered, "serial"), (of_lots, "lot")):
+        body = {**part, "name": "Named", "usual_quantity": 0, "tracked": tracked}
+        await people.call("POST", "/v1/parts", "operator", key=f"named-{tracked}", json=body)
+    came = {"place_id": warehouse, "quantity": 2, "source": "maker"}
+    for number, body in enumerate(
+        ({**numbered, **came, "serials": ["A", "B"]}, {**of_lots, **came, "lots": [{"lot": "L-1", "quantity": 2}]})
+    ):
+        await people.call("POST", "/v1/stock/receive", "operator", key=f"named-{number}", json=body)
+    found = {**numbered, "place_id": other, "quantity": 1, "serials": ["A"]}
+    await people.call("POST", "/v1/stock/count", "operator", key="named-found", json=found)
+    point = {**numbered, "place_id": warehouse, "reorder_at": 5, "reorder_to": 9}
+    await people.call("POST", "/v1/stock/reorder-points", "operator", key="named-point", json=point)
 
 
 NINE_TO_SIX = [{"weekday": day, "from_minute": 540, "to_minute": 1080} for day in range(5)]
@@ -358,7 +376,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     await step("start")
     photo = await step("photos?moment=before", content=PICTURE, headers={"Content-Type": "image/png"})
     await step("photos?moment=after", content=PICTURE, headers={"Content-Type": "image/png"})
-    await step("parts", json={"part_id": reserved["reserved"][0]["part_id"]})
+    await step("parts", json={"part_id": reserved["reserved"][0]["part_id"], "old_returned": 1})
     await step("finish", json={"cause": "wear", "action": "replaced", "record": words["record"]})
     await step("accept", json={"rating": 5, "signature": SIGNATURE.format(len(customer))})
     surveys = await people.until(
@@ -383,7 +401,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     )
     waiting = next(one["order_id"] for one in board["items"] if one["request_id"] == stuck)
     await people.until(f"/v1/requests/{request}", "agent", lambda one: one["state"] == "closed")
-    way = {"from_place_id": "WH", "to_place_id": f"VAN-{firm.person('one')}"}
+    van = next(one["van_id"] for one in company(firm).engineers if one["engineer_id"] == engineer)
+    way = {"from_place_id": "WH", "to_place_id": van}
     sent = {**way, "lines": [{"part_id": f"P-{skill}", "quantity": 9}]}
     transfer = await people.call("POST", "/v1/transfers", "operator", key=f"{key}transfer", json=sent)
     lost = {"lines": [{"part_id": f"P-{skill}", "quantity": 1, "condition": "defective"}]}

@@ -1,4 +1,4 @@
-"""The routes of inventory: parts, places, what lies where, and what is set aside for an order."""
+"""The registers, what lies where and moves, and what is set aside for an order."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
+import msgspec
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 from sqlalchemy import or_, select
 
-from contracts.inventory import Condition, DocumentLine, MovedLine
+from contracts.inventory import Condition, DocumentLine, LotPieces, MovedLine, PartLine, Tracked
 from inventory.commands import (
     BookDocument,
     CountStock,
     DefinePart,
     DefinePlace,
+    FetchedPieces,
     Hours,
     Latitude,
     Longitude,
@@ -33,21 +35,25 @@ from inventory.commands import (
     ScrapPart,
     SendBackPart,
     SendTransfer,
+    Serials,
     SetStockRules,
     Shelf,
     Words,
+    differ,
     each_once,
     located,
 )
 from inventory.domain.distance import distance_m
 from inventory.domain.document import document_stream
+from inventory.domain.pieces import lies
 from inventory.domain.register import RULES_STREAM, part_stream, place_stream
 from inventory.domain.reservation import reservation_stream
 from inventory.domain.stock import stock_stream
 from inventory.domain.transfer import transfer_stream
 from inventory.projections.drift import DRIFT
-from inventory.projections.registers import PARTS, PLACES, models_of
-from inventory.projections.reservations import RESERVATIONS, part_lines, placed_lines
+from inventory.projections.pieces import SERIALS
+from inventory.projections.registers import PARTS, PLACES, VANS, models_of
+from inventory.projections.reservations import RESERVATIONS, grounds_of, part_lines, placed_lines
 from inventory.projections.stock import STOCK
 from inventory.projections.transfers import TRANSFERS, moved_lines
 from services.chassis.clock import at_micros
@@ -65,8 +71,9 @@ class PartBody(Body):
     part_id: Name
     name: Words
     fits: tuple[Words, ...] = Field((), max_length=1_000, description="Device models")
-    usual_quantity: Quantity = Field(1, description="How many a repair takes; with 0 it is not recommended.")
+    usual_quantity: Quantity = Field(1, description="How many a repair takes; with 0 only history recommends it.")
     low_below: Quantity = Field(0, description="Fewer free pieces than this at a warehouse are few.")
+    tracked: Tracked = Field("none", description="`serial` or `lot`: each good piece that moves is named by it.")
 
 
 class PartView(Body):
@@ -76,6 +83,7 @@ class PartView(Body):
     fits: list[str]
     usual_quantity: int
     low_below: int
+    tracked: Tracked
 
 
 class PlaceBody(Body):
@@ -112,7 +120,35 @@ class NearView(Body):
     )
 
 
-class CountBody(Body):
+class LotBody(Body):
+    lot: Name
+    quantity: Pieces
+
+    def pieces(self) -> LotPieces:
+        return LotPieces(self.lot, self.quantity)
+
+
+class NamedBody(Body):
+    """Which pieces they are, of a part that has serial numbers or lots."""
+
+    serials: Serials = Field((), description="Of each piece, where the part has serial numbers.")
+    lots: list[LotBody] = Field([], max_length=200, description="How many of which lot, where the part has lots.")
+
+    @field_validator("lots")
+    @classmethod
+    def _each_lot_once(cls, lots: list[LotBody]) -> list[LotBody]:
+        differ(tuple([lot.lot for lot in lots]))
+        return lots
+
+    def of_lots(self) -> tuple[LotPieces, ...]:
+        return tuple([lot.pieces() for lot in self.lots])
+
+    def facts(self) -> dict[str, Any]:
+        """As a command takes it."""
+        return self.model_dump(exclude={"lots"}) | {"lots": self.of_lots()}
+
+
+class CountBody(NamedBody):
     part_id: Name
     place_id: Name
     quantity: Quantity
@@ -120,7 +156,7 @@ class CountBody(Body):
     condition: Condition = "good"
 
 
-class MoveBody(Body):
+class MoveBody(NamedBody):
     part_id: Name
     place_id: Name
     quantity: Pieces
@@ -146,13 +182,22 @@ class SendBackBody(MoveBody):
     supplier: Words
 
 
-class MovedBody(Body):
+class MovedBody(NamedBody):
     part_id: Name
     quantity: Pieces
     condition: Condition = "good"
 
     def line(self) -> MovedLine:
-        return MovedLine(self.part_id, self.quantity, self.condition)
+        return MovedLine(self.part_id, self.quantity, self.condition, self.serials, self.of_lots())
+
+
+class FetchedBody(NamedBody):
+    part_id: Name
+    place_id: Name = Field(description="Where they are set aside.")
+
+
+class PickUpBody(Body):
+    pieces: list[FetchedBody] = Field([], max_length=200, description="Of parts with serial numbers or lots, which.")
 
 
 class LinesBody(Body):
@@ -201,6 +246,9 @@ class CountedBody(Body):
     part_id: Name
     quantity: Quantity
     condition: Condition = "good"
+    booked_version: Annotated[int, Field(ge=0, le=2**53)] | None = Field(
+        None, description="The `version` of our newest event of this stock that was booked when it was counted."
+    )
 
 
 class DocumentBody(Body):
@@ -239,7 +287,12 @@ class BookedView(Body):
 
 
 def _document_lines(lines: Sequence[CountedBody | MovedBody]) -> tuple[DocumentLine, ...]:
-    return tuple([DocumentLine(line.part_id, line.quantity, line.condition) for line in lines])
+    def of(line: CountedBody | MovedBody) -> DocumentLine:
+        if isinstance(line, CountedBody):
+            return DocumentLine(line.part_id, line.quantity, line.condition, booked_version=line.booked_version)
+        return DocumentLine(line.part_id, line.quantity, line.condition, line.serials, line.of_lots())
+
+    return tuple([of(line) for line in lines])
 
 
 class DriftView(Body):
@@ -248,7 +301,7 @@ class DriftView(Body):
     condition: Condition
     ours: int = Field(description="Pieces on our books when they were last compared.")
     theirs: int = Field(description="What the warehouse system said then; ours since.")
-    difference: int = Field(description="Theirs less ours.")
+    difference: int = Field(description="Theirs, with what they had not booked, less ours.")
     source: str
     document_id: str
     taken_at: datetime | None = Field(description="Nothing where they were never compared.")
@@ -257,6 +310,18 @@ class DriftView(Body):
 
 class RulesBody(Body):
     keep_reserved_h: Hours = Field(72, description="Hours after a visit's planned end for which its parts are kept.")
+    learn_after_repairs: int = Field(
+        5, ge=1, le=1_000, description="Earlier repairs of a model from which on they say what the next one takes."
+    )
+    learn_share_percent: int = Field(
+        30, ge=1, le=100, description="A part that at least this share of them took is recommended."
+    )
+    old_parts_within_days: int = Field(
+        7, ge=1, le=365, description="Days after a visit in which the old parts are to be back."
+    )
+    plan_ahead_days: int = Field(
+        14, ge=1, le=365, description="Days for which what orders are short of counts as expected use."
+    )
 
 
 class StockView(Body):
@@ -280,6 +345,12 @@ class LineView(Body):
     place_id: Annotated[str, Field(description="Empty where it is not about a place.")] = ""
 
 
+class RecommendedView(LineView):
+    source: str = Field("", description="`device-model`, `request-type` or `history`: why it is recommended.")
+    used_in: int = Field(0, description="So many earlier repairs of this model and request type took it…")
+    repairs: int = Field(0, description="…of so many.")
+
+
 class ReservationView(Body):
     order_id: str
     version: int
@@ -288,7 +359,7 @@ class ReservationView(Body):
     visit_id: str
     van_id: str
     expires_at: datetime | None = Field(description="When they are free again unless the visit has ended.")
-    recommended: list[LineView]
+    recommended: list[RecommendedView]
     reserved: list[LineView]
     short: list[LineView]
     released: str = Field(description="Why nothing is set aside any more.")
@@ -319,13 +390,13 @@ def _transfer(row: Mapping[str, Any]) -> TransferView:
 
 def _moved(text: str) -> list[MovedBody]:
     lines = moved_lines(text)
-    return [MovedBody(part_id=line.part_id, quantity=line.quantity, condition=line.condition) for line in lines]
+    return [MovedBody(**msgspec.to_builtins(line)) for line in lines]
 
 
 def _reservation(row: Mapping[str, Any]) -> ReservationView:
     lists: dict[str, Any] = {
         "expires_at": None if row["expires_at"] is None else at_micros(row["expires_at"]),
-        "recommended": [LineView(part_id=p.part_id, quantity=p.quantity) for p in part_lines(row["recommended"])],
+        "recommended": _recommended(row),
         "reserved": [
             LineView(part_id=p.part_id, quantity=p.quantity, place_id=p.place_id) for p in placed_lines(row["lines"])
         ],
@@ -334,7 +405,23 @@ def _reservation(row: Mapping[str, Any]) -> ReservationView:
     return ReservationView(**{name: row[name] for name in ReservationView.model_fields if name not in lists} | lists)
 
 
-def routes(api: Api) -> APIRouter:
+def _recommended(row: Mapping[str, Any]) -> list[RecommendedView]:
+    why = {ground.part_id: ground for ground in grounds_of(row["grounds"])}
+
+    def one(line: PartLine) -> RecommendedView:
+        ground = why.get(line.part_id)
+        return RecommendedView(
+            part_id=line.part_id,
+            quantity=line.quantity,
+            source=ground.source if ground else "",
+            used_in=ground.used_in if ground else 0,
+            repairs=ground.repairs if ground else 0,
+        )
+
+    return [one(line) for line in part_lines(row["recommended"])]
+
+
+def stock_routes(api: Api) -> APIRouter:
     router = APIRouter()
     router.include_router(_parts(api))
     router.include_router(_places(api))
@@ -383,12 +470,15 @@ def _places(api: Api) -> APIRouter:
 
 def _stocks(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/stock", tags=["stock"])
-    table = STOCK.table
+    table, serials = STOCK.table, SERIALS.table
 
     @router.post("/count", summary="Say how many pieces lie at a place")
     async def count(body: CountBody, call: Call = command("engineer", WAREHOUSE_SYSTEM, *KEEPERS)) -> Accepted:
         stream = stock_stream(body.part_id, body.place_id)
-        answer = await call.ask(CountStock(**body.model_dump()), versioned=stream)
+        here = lies(body.condition, body.place_id)
+        there = select(serials.c.serial).where(serials.c.part_id == body.part_id, serials.c.whereabouts == here)
+        expected = tuple([row["serial"] for row in await call.fetch(there.order_by(serials.c.serial))])
+        answer = await call.ask(CountStock(**body.facts(), expected=expected), versioned=stream)
         return Accepted.of(answer, id=f"{body.part_id}/{body.place_id}")
 
     @router.get("", summary="What lies where")
@@ -447,19 +537,19 @@ def _movements(api: Api) -> APIRouter:
 
     @router.post("/receive", summary="Pieces came from outside")
     async def receive(body: ReceiveBody, call: Call = command(*KEEPERS)) -> Accepted:
-        return await moved(call, ReceiveStock(**body.model_dump()))
+        return await moved(call, ReceiveStock(**body.facts()))
 
     @router.post("/return", summary="Pieces came back from a device: an old part, or one that was not used")
     async def bring_back(body: ReturnBody, call: Call = command("engineer", *KEEPERS)) -> Accepted:
-        return await moved(call, ReturnPart(**body.model_dump()))
+        return await moved(call, ReturnPart(**body.facts()))
 
     @router.post("/scrap", summary="Pieces were thrown away")
     async def scrap(body: ScrapBody, call: Call = command(*KEEPERS)) -> Accepted:
-        return await moved(call, ScrapPart(**body.model_dump()))
+        return await moved(call, ScrapPart(**body.facts()))
 
     @router.post("/send-back", summary="Pieces went back to their supplier")
     async def send_back(body: SendBackBody, call: Call = command(*KEEPERS)) -> Accepted:
-        return await moved(call, SendBackPart(**body.model_dump()))
+        return await moved(call, SendBackPart(**body.facts()))
 
     @router.post("/rules", summary="The figures by which inventory decides from now on")
     async def rules(body: RulesBody, call: Call = command("manager")) -> Accepted:
@@ -527,8 +617,17 @@ def _transfers(api: Api) -> APIRouter:
             raise absent("transfer", transfer_id)
         return row
 
+    async def may_move(call: Call, *places: str) -> bool:
+        """An engineer moves only what comes to her van or leaves it; whoever keeps stock, all."""
+        if call.role != "engineer":
+            return True
+        van = await call.one(select(VANS.table).where(VANS.table.c.engineer_id == call.person_id))
+        return bool(van and van["van_id"] in places)
+
     @router.post("", status_code=201, summary="Send pieces from one place to another")
     async def send(body: TransferBody, call: Call = command("engineer", *KEEPERS)) -> Accepted:
+        if not await may_move(call, body.from_place_id, body.to_place_id):
+            raise Problem("transfer.not-her-van", from_place_id=body.from_place_id, to_place_id=body.to_place_id)
         facts = body.model_dump(exclude={"lines"})
         transfer_id = call.new_id()
         answer = await call.ask(SendTransfer(transfer_id=transfer_id, lines=body.moved(), **facts))
@@ -536,8 +635,15 @@ def _transfers(api: Api) -> APIRouter:
 
     async def way(call: Call, transfer_id: str) -> dict[str, Any]:
         row = await known(call, transfer_id)
-        parts = tuple(dict.fromkeys(line.part_id for line in moved_lines(row["lines"])))
-        return {"transfer_id": transfer_id, "to_place_id": row["to_place_id"], "parts": parts}
+        if not await may_move(call, row["from_place_id"], row["to_place_id"]):
+            raise absent("transfer", transfer_id)
+        lines = moved_lines(row["lines"])
+        return {
+            "transfer_id": transfer_id,
+            "to_place_id": row["to_place_id"],
+            "parts": tuple(dict.fromkeys(line.part_id for line in lines)),
+            "serials": tuple([(line.part_id, serial) for line in lines for serial in line.serials]),
+        }
 
     @router.post("/{transfer_id}/receive", summary="Pieces have arrived")
     async def receive(transfer_id: str, body: ArrivedBody, call: Call = command("engineer", *KEEPERS)) -> Accepted:
@@ -586,12 +692,16 @@ def _reservations(api: Api) -> APIRouter:
         return _reservation(row)
 
     @router.post("/{order_id}/pick-up", summary="Fetch what is set aside elsewhere and put it into her van")
-    async def pick_up(order_id: str, call: Call = command("engineer", "dispatcher", "operator")) -> Accepted:
+    async def pick_up(
+        order_id: str, body: PickUpBody | None = None, call: Call = command("engineer", "dispatcher", "operator")
+    ) -> Accepted:
         row = await call.one(select(table).where(table.c.order_id == order_id))
         if row is None or not call.owns(row["engineer_id"]):
             raise absent("reservation", order_id)
         held = tuple([Shelf(part_id=line.part_id, place_id=line.place_id) for line in placed_lines(row["lines"])])
-        asked = PickUpParts(order_id=order_id, request_id=row["request_id"], van_id=row["van_id"], held=held)
+        pieces = tuple([FetchedPieces(**one.facts()) for one in body.pieces]) if body else ()
+        ids = {"order_id": order_id, "request_id": row["request_id"], "van_id": row["van_id"]}
+        asked = PickUpParts(**ids, held=held, pieces=pieces)
         return Accepted.of(await call.ask(asked, versioned=reservation_stream(order_id)), id=order_id)
 
     return router

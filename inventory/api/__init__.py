@@ -1,0 +1,19 @@
+"""The routes of inventory."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from inventory.api.old_parts import old_part_routes
+from inventory.api.pieces import piece_routes
+from inventory.api.purchases import purchase_routes
+from inventory.api.recommendation import recommendation_routes
+from inventory.api.stock import stock_routes
+from services.chassis.service import Api
+
+
+def routes(api: Api) -> APIRouter:
+    router = APIRouter()
+    for made in (stock_routes, piece_routes, purchase_routes, old_part_routes, recommendation_routes):
+        router.include_router(made(api))
+    return router

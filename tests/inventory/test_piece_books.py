@@ -1,0 +1,231 @@
+"""Pieces with serial numbers in every sequence: each is at one place at a time, and is used once or disputed."""
+
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from contracts.fieldwork import UsedPart
+from contracts.inventory import DocumentLine, MovedLine, PartDefined
+from contracts.problems import Rejected
+from inventory.commands import (
+    BookDocument,
+    CountStock,
+    LoseTransfer,
+    ReceiveStock,
+    ReceiveTransfer,
+    ReturnPart,
+    ScrapPart,
+    SendTransfer,
+    SettleVisit,
+    Shelf,
+)
+from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS
+from inventory.service import RULES
+from services.chassis.journal.rules import States
+from services.verify.business import Stock
+from services.verify.findings import Findings
+from tests.fold import assert_same_rows_shuffled, enveloped, rows_after
+from tests.given import NOW
+from tests.inventory.examples import VAN, WAREHOUSE
+from tests.inventory.ledger import ledger_of
+
+FAN = PartDefined(part_id="fan", name="Fan", fits=("BCD-520",), tracked="serial")
+PLACES = ["van-1", "wh-1"]
+places = st.sampled_from(PLACES)
+numbers = st.lists(st.sampled_from("ABCD"), min_size=1, max_size=2, unique=True)
+conditions = st.sampled_from(["good", "good", "defective"])
+one_of_three = st.integers(0, 2)
+
+
+class PieceBooks(RuleBasedStateMachine):
+    """The model knows where each piece is. A command that is refused must have meant a piece that is elsewhere."""
+
+    @initialize()
+    def begin(self):
+        self.states, self.owners, self.decided = {}, {}, []
+        self.where, self.used, self.number = {}, [], 0
+        self.ways = {}
+        self.fold([FAN, WAREHOUSE, VAN])
+        self.come_in("wh-1", list("ABC"), "good", by_document=False)
+
+    def fold(self, events):
+        for event in events:
+            stream = RULES.stream_of[event.STREAM]
+            self.states[event.stream()] = stream.evolve(self.states.get(event.stream(), stream.initial), event)
+            for claim in RULES.claims.get(type(event), lambda _: ())(event):
+                assert claim.owner is None or self.owners.get(claim.key) is None, "taken from nobody"
+                self.owners[claim.key] = claim.owner
+        self.decided.append(list(events))
+
+    def ask(self, command):
+        """What was decided, or the code of the refusal."""
+        handler = RULES.handler_of[type(command)]
+        initial = {name: RULES.stream_of[name.partition("/")[0]].initial for name in handler.reads(command)}
+        states = {name: self.states.get(name, begin) for name, begin in initial.items()}
+        claimed = {claim: self.owners.get(claim[1]) for claim in handler.claims(command)}
+        try:
+            events = handler.decide(States(states, claimed), command)
+        except Rejected as no:
+            return no.code
+        self.fold(events)
+        return ""
+
+    def lie(self, serials, where):
+        return all(self.where.get(serial) == where for serial in serials)
+
+    def free(self, place, condition):
+        stock = self.states.get(f"stock/fan/{place}")
+        return stock.movable(condition) if stock else 0
+
+    def may_come(self, serials, *, used):
+        out = {None, "issued", "lost", "missing@van-1", "missing@wh-1"}
+        return all(
+            self.where.get(serial) in out or (used and str(self.where[serial]).startswith("order/"))
+            for serial in serials
+        )
+
+    @rule(place=places, serials=numbers, condition=conditions, by_document=st.booleans())
+    def come_in(self, place, serials, condition, by_document):
+        if by_document:
+            self.number += 1
+            lines = (DocumentLine("fan", len(serials), condition, tuple(serials)),)
+            facts = {"source": "wms", "document_id": f"D-{self.number}", "place_id": place}
+            asked = BookDocument(kind="receipt", lines=lines, **facts)
+        else:
+            facts = {"part_id": "fan", "place_id": place, "quantity": len(serials), "serials": tuple(serials)}
+            asked = ReceiveStock(**facts, condition=condition, source="maker")
+        refused = self.ask(asked)
+        assert (refused == "") == self.may_come(serials, used=False), refused
+        if not refused:
+            self.where |= dict.fromkeys(serials, f"{condition}@{place}")
+
+    @rule(place=places, serials=numbers, condition=conditions)
+    def scrap(self, place, serials, condition):
+        facts = {"part_id": "fan", "place_id": place, "quantity": len(serials), "serials": tuple(serials)}
+        refused = self.ask(ScrapPart(**facts, condition=condition, reason="wet"))
+        there = self.lie(serials, f"{condition}@{place}") and len(serials) <= self.free_before(
+            place, condition, serials, refused
+        )
+        assert (refused == "") == there, refused
+        if not refused:
+            self.where |= dict.fromkeys(serials, "scrapped")
+
+    def free_before(self, place, condition, serials, refused):
+        return self.free(place, condition) + (0 if refused else len(serials))
+
+    @rule(place=places, serials=numbers, condition=conditions)
+    def send(self, place, serials, condition):
+        self.number += 1
+        way, to_place = f"t-{self.number}", next(one for one in PLACES if one != place)
+        lines = (MovedLine("fan", len(serials), condition, tuple(serials)),)
+        asked = SendTransfer(transfer_id=way, from_place_id=place, to_place_id=to_place, lines=lines)
+        refused = self.ask(asked)
+        there = self.lie(serials, f"{condition}@{place}") and len(serials) <= self.free_before(
+            place, condition, serials, refused
+        )
+        assert (refused == "") == there, refused
+        if not refused:
+            self.where |= dict.fromkeys(serials, f"transfer/{way}")
+            self.ways[way] = to_place, condition, list(serials)
+
+    @rule(choice=st.integers(0, 9), all_of_it=st.booleans(), lost=st.booleans())
+    def end_a_way(self, choice, all_of_it, lost):
+        if not self.ways:
+            return
+        way = sorted(self.ways)[choice % len(self.ways)]
+        to_place, condition, sent = self.ways[way]
+        ended = sent if all_of_it else sent[:1]
+        lines = () if all_of_it else (MovedLine("fan", 1, condition, tuple(ended)),)
+        facts = {"transfer_id": way, "to_place_id": to_place, "parts": ("fan",), "lines": lines}
+        facts["serials"] = tuple([("fan", serial) for serial in sent])
+        refused = self.ask(LoseTransfer(**facts, reason="gone") if lost else ReceiveTransfer(**facts))
+        assert refused == ""
+        for serial in ended:
+            if self.where[serial] == f"transfer/{way}":
+                self.where[serial] = "lost" if lost else f"{condition}@{to_place}"
+        del sent[: len(ended)]
+        if not sent:
+            del self.ways[way]
+
+    @rule(place=places, serials=numbers, order=one_of_three)
+    def use(self, place, serials, order):
+        self.number += 1
+        order_id = f"o-{order}"
+        asked = SettleVisit(
+            order_id=order_id,
+            request_id="r-1",
+            visit_id=f"v-{self.number}",
+            completed=False,
+            used=(UsedPart("fan", place, len(serials), tuple(serials)),),
+            shelves=(Shelf(part_id="fan", place_id=place),),
+        )
+        assert self.ask(asked) == "", "a use is a fact"
+        (used, *_) = self.decided[-1]
+        elsewhere = {serial for serial in serials if self.where.get(serial) != f"good@{place}"}
+        assert {one.number for one in used.disputed} == elsewhere
+        self.where |= dict.fromkeys(serials, f"order/{order_id}")
+
+    @rule(place=places, serials=numbers, condition=conditions)
+    def bring_back(self, place, serials, condition):
+        facts = {"part_id": "fan", "place_id": place, "quantity": len(serials), "serials": tuple(serials)}
+        refused = self.ask(ReturnPart(**facts, condition=condition, order_id="o-1"))
+        with_us = any(str(self.where.get(one)).startswith(("good@", "defective@", "transfer/")) for one in serials)
+        assert (refused == "") != with_us, refused
+        if not refused:
+            self.where |= dict.fromkeys(serials, f"{condition}@{place}")
+
+    @rule(place=places, serials=st.lists(st.sampled_from("ABCD"), max_size=3, unique=True), condition=conditions)
+    def count(self, place, serials, condition):
+        here = f"{condition}@{place}"
+        known = tuple(sorted(serial for serial, where in self.where.items() if where == here))
+        facts = {"part_id": "fan", "place_id": place, "quantity": len(serials), "condition": condition}
+        assert self.ask(CountStock(**facts, serials=tuple(serials), expected=known)) == "", "a count is a fact"
+        self.where |= dict.fromkeys(set(known) - {*serials}, f"missing@{place}")
+        self.where |= dict.fromkeys(serials, here)
+
+    @rule(place=places, serials=numbers)
+    def hear_of_an_issue(self, place, serials):
+        self.number += 1
+        lines = (DocumentLine("fan", len(serials), "good", tuple(serials)),)
+        facts = {"source": "wms", "document_id": f"D-{self.number}", "place_id": place}
+        assert self.ask(BookDocument(kind="issue", lines=lines, **facts)) == ""
+        self.where |= dict.fromkeys(serials, "issued")
+
+    @rule(place=places, quantity=st.integers(0, 3))
+    def hear_of_a_snapshot(self, place, quantity):
+        """It says how many, and nothing of which."""
+        self.number += 1
+        facts = {"source": "wms", "document_id": f"D-{self.number}", "place_id": place}
+        taken_at = NOW + timedelta(seconds=self.number)
+        lines = (DocumentLine("fan", quantity, "good"),)
+        assert self.ask(BookDocument(kind="snapshot", lines=lines, taken_at=taken_at, **facts)) == ""
+
+    @invariant()
+    def each_piece_is_where_the_model_says(self):
+        if hasattr(self, "where"):
+            events = [event for decided in self.decided for event in decided]
+            shown = {key[1]: row["whereabouts"] for key, row in rows_after(SERIALS, events).items()}
+            claimed = {key.partition("/")[2]: owner for key, owner in self.owners.items() if owner}
+            assert shown == claimed == self.where
+
+    @invariant()
+    def the_books_close_and_verify_agrees(self):
+        if hasattr(self, "where"):
+            ledger_of(self.decided)
+            judge = Stock(Findings("inventory"))
+            for event, envelope in enveloped([event for decided in self.decided for event in decided]):
+                if type(event) in Stock.READS:
+                    judge.check(int(envelope.position), event, envelope)
+            judge.end()
+            assert judge.findings.named == []
+
+    def teardown(self):
+        events = [event for decided in getattr(self, "decided", []) for event in decided]
+        for view in (SERIALS, SERIAL_MOVES, LOTS, LOT_USES):
+            assert_same_rows_shuffled(view, events)
+
+
+PieceBooks.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None, print_blob=True)
+test_each_piece_is_at_one_place_whatever_happens = PieceBooks.TestCase
