@@ -40,6 +40,11 @@ _AT_TEAM: Final = {**_OF_ORDER, "team": "Desk 2nd", "person": "Li", "impact": "M
 
 _BOOKED: Final = dispatcher.EngineerDay(ENGINEER, DAY)
 _USED: Final = (fieldwork.UsedPart("P-COMPRESSOR", VAN, 1), fieldwork.UsedPart("P-SEALANT", VAN, 2))
+_NOT_COVERED: Final = (
+    fieldwork.Entitled("labour", 0, "not-covered"),
+    fieldwork.Entitled("parts", 0, "over", "W-0001", "warranty", 1, _at(0)),
+    fieldwork.Entitled("travel", 0, "not-covered"),
+)
 _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-SEALANT", 2))
 _PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
 _MOVED: Final = (inventory.MovedLine("P-COMPRESSOR", 2, "good"),)
@@ -471,7 +476,40 @@ _ALL: Final[tuple[Event, ...]] = (
         labour_step_s=900,
         travel_fen=5_000,
         parts=(fieldwork.PartPrice("P-COMPRESSOR", 68_000),),
+        in_vain_fen=3_000,
     ),
+    fieldwork.ContractPricesDefined(
+        list_id="chain-stores",
+        version=1,
+        effective_from=_at(0),
+        labour_fen_per_h=9_000,
+        labour_step_s=900,
+        travel_fen=3_000,
+        parts=(fieldwork.PartPrice("P-COMPRESSOR", 60_000),),
+    ),
+    fieldwork.DeviceNoted(device_id=DEVICE, customer_id=CUSTOMER, model=MODEL),
+    fieldwork.OrderNoted(device_id=DEVICE, order_id=ORDER),
+    fieldwork.EntitlementDecided(
+        **_OF_ORDER,
+        customer_id=CUSTOMER,
+        device_id=DEVICE,
+        entitled_at=_at(0, 30),
+        list_version=1,
+        lines=_NOT_COVERED,
+    ),
+    fieldwork.EntitlementRedecided(
+        **_OF_ORDER,
+        customer_id=CUSTOMER,
+        device_id=DEVICE,
+        number=1,
+        reason="coverage-set",
+        before=_NOT_COVERED,
+        lines=(
+            fieldwork.Entitled("labour", 100, "covered", "W-0001", "warranty", 2, _at(23), "chain-stores"),
+            *_NOT_COVERED[1:],
+        ),
+    ),
+    fieldwork.OrderCharged(**_OF_VISIT),
     fieldwork.CoverageSet(
         device_id=DEVICE,
         coverage_id="W-0001",
@@ -480,6 +518,9 @@ _ALL: Final[tuple[Event, ...]] = (
         labour=fieldwork.Term(100, _at(23)),
         parts=fieldwork.Term(50, _at(23)),
         travel=fieldwork.Term(0, _at(23)),
+        version=2,
+        customer_id=CUSTOMER,
+        list_id="chain-stores",
     ),
     fieldwork.ServiceCharged(
         **_OF_VISIT,
@@ -498,6 +539,28 @@ _ALL: Final[tuple[Event, ...]] = (
         customer_fen=34_000,
         unpriced=1,
         charged_at=_at(2, 58),
+        entitled_at=_at(0, 30),
+        in_vain=False,
+    ),
+    fieldwork.ChargeCorrected(
+        **_OF_VISIT,
+        customer_id=CUSTOMER,
+        device_id=DEVICE,
+        number=1,
+        reason="by-hand",
+        note="客户投诉后减免",
+        before=(fieldwork.ChargeLine("travel", "", 1, 5_000, 5_000, 0, 0, "not-covered"),),
+        lines=(fieldwork.ChargeLine("travel", "", 1, 5_000, 2_000, 0, 0, "not-covered", "", "", None, "", True),),
+        gross_fen=2_000,
+        warranty_fen=0,
+        contract_fen=0,
+        customer_fen=2_000,
+        unpriced=0,
+        gross_diff_fen=-3_000,
+        warranty_diff_fen=0,
+        contract_diff_fen=0,
+        customer_diff_fen=-3_000,
+        corrected_at=_at(3, 58),
     ),
     fieldwork.StepKept(**_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED),
     fieldwork.StepTaken(**_STEP, step="arrive", happened_at=_at(1, 58)),

@@ -321,10 +321,34 @@ class PricesDefined(Event, frozen=True, kw_only=True):
     travel_fen: NonNegative
     """For a visit, however far."""
     parts: tuple[PartPrice, ...]
+    in_vain_fen: NonNegative = 0
+    """For a visit at which nobody was there; 0 charges nothing for it."""
+
+
+@belongs_to("price-list", of="list_id")
+class ContractPricesDefined(Event, frozen=True, kw_only=True):
+    """
+    What services cost under the contracts that name this list (`CoverageSet.list_id`), as one version.
+
+    What it has no price for costs what the standard list says. Read by: reporting.
+    """
+
+    list_id: str
+    version: Positive
+    effective_from: Utc
+    labour_fen_per_h: NonNegative
+    labour_step_s: Positive
+    travel_fen: NonNegative
+    parts: tuple[PartPrice, ...]
+    """All as with PricesDefined."""
 
 
 class Term(msgspec.Struct, frozen=True):
-    """So much of a price is covered, for work that was begun before `until`."""
+    """
+    So much of a price is covered, for orders that were opened before `until`.
+
+    Of an order of which nobody knows when it was opened, the arrival counts.
+    """
 
     percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
     until: Utc
@@ -335,7 +359,8 @@ class CoverageSet(Event, frozen=True, kw_only=True):
     """
     A warranty or a contract pays for work on a device. The same id again puts it right from the beginning.
 
-    What was charged before stays as it was charged. Read by: reporting.
+    Acted on by: fieldwork (decides anew what the device's orders are entitled to, and corrects what was charged).
+    Read by: reporting.
     """
 
     device_id: str
@@ -345,6 +370,95 @@ class CoverageSet(Event, frozen=True, kw_only=True):
     labour: Term
     parts: Term
     travel: Term
+    version: NonNegative = 0
+    """How often this coverage was set, from 1; 0 in records that do not say."""
+    customer_id: str = ""
+    """It pays only while the device is this customer's; empty where it goes with the device."""
+    list_id: str = ""
+    """The list whose prices are agreed in it; empty for the standard list."""
+
+
+@belongs_to("coverage", of="device_id", public=False)
+class DeviceNoted(Event, frozen=True, kw_only=True):
+    """What intake's register says of a device now, as far as coverage depends on it."""
+
+    device_id: str
+    customer_id: str
+    model: str
+
+
+@belongs_to("coverage", of="device_id", public=False)
+class OrderNoted(Event, frozen=True, kw_only=True):
+    """An order for the device was decided upon: recorded with it, so that no correction of the device misses it."""
+
+    device_id: str
+    order_id: str
+
+
+class Entitled(msgspec.Struct, frozen=True):
+    """Who pays for one kind of cost of an order, and why."""
+
+    kind: Literal["labour", "parts", "travel"]
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    """How much of it is covered; the customer pays the rest."""
+    why: Literal["covered", "over", "not-covered"]
+    """As with ChargeLine."""
+    coverage_id: str = ""
+    coverage_kind: Literal["", "warranty", "contract"] = ""
+    coverage_version: NonNegative = 0
+    """`version` of the CoverageSet that it follows from."""
+    until: Utc | None = None
+    """The end of its term."""
+    list_id: str = ""
+    """The contract's own price list; empty for the standard list."""
+
+
+@belongs_to("entitlement", of="order_id", key="request_id")
+class EntitlementDecided(Event, frozen=True, kw_only=True):
+    """
+    What warranty and contract will pay for an order, decided when it was opened, before anybody drives.
+
+    EntitlementRedecided follows when a coverage or the device's register is corrected. Read by: reporting.
+    """
+
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str = ""
+    entitled_at: Utc
+    """When the order was opened: coverage and prices of this instant count."""
+    list_version: NonNegative = 0
+    """The version of the standard price list in force; 0 where none is, and nothing is charged."""
+    lines: tuple[Entitled, ...]
+    """One for each kind of cost."""
+
+
+@belongs_to("entitlement", of="order_id", key="request_id")
+class EntitlementRedecided(Event, frozen=True, kw_only=True):
+    """
+    A coverage or the device's register was corrected, and the order is entitled to something else than was said.
+
+    Read by: reporting.
+    """
+
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str
+    number: Positive
+    """How often it was decided anew, from 1."""
+    reason: Literal["coverage-set", "device-corrected"]
+    before: tuple[Entitled, ...]
+    lines: tuple[Entitled, ...]
+
+
+@belongs_to("entitlement", of="order_id", key="request_id", public=False)
+class OrderCharged(Event, frozen=True, kw_only=True):
+    """A visit of the order was charged: recorded with the charge, so that no correction misses it."""
+
+    order_id: str
+    request_id: str
+    visit_id: str
 
 
 class ChargeLine(msgspec.Struct, frozen=True):
@@ -368,6 +482,10 @@ class ChargeLine(msgspec.Struct, frozen=True):
     coverage_kind: Literal["", "warranty", "contract"] = ""
     until: Utc | None = None
     """The end of its term."""
+    list_id: str = ""
+    """The contract's own price list that `unit_fen` is of; empty for the standard list."""
+    by_hand: bool = False
+    """A manager said what it comes to; no correction of a coverage changes it."""
 
 
 @belongs_to("charge", of="visit_id", key="request_id", at="charged_at")
@@ -375,7 +493,7 @@ class ServiceCharged(Event, frozen=True, kw_only=True):
     """
     What the customer, the warranty and the contract pay for completed work; for the ERP. Read by: reporting.
 
-    The sums are those of the lines, exact. Prices and coverage are those of the arrival.
+    The sums are those of the lines, exact. ChargeCorrected follows when it comes to something else after all.
     """
 
     visit_id: str
@@ -392,6 +510,43 @@ class ServiceCharged(Event, frozen=True, kw_only=True):
     unpriced: NonNegative = 0
     """Lines without a price: somebody must look at the charge before it is sent."""
     charged_at: Utc
+    entitled_at: Utc | None = None
+    """When the order was opened, where its coverage and prices were decided; else they are those of the arrival."""
+    in_vain: bool = False
+    """Nobody was there: the one line is what the list charges for that."""
+
+
+@belongs_to("charge", of="visit_id", key="request_id", at="corrected_at")
+class ChargeCorrected(Event, frozen=True, kw_only=True):
+    """
+    A charge comes to something else than was charged before; for the ERP. The sums and lines are all as they are now.
+
+    Read by: reporting (revenue by the newest of a visit, or by the sum of the differences).
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str = ""
+    number: Positive
+    """How often the charge was corrected, from 1."""
+    reason: Literal["coverage-set", "device-corrected", "by-hand"]
+    note: Annotated[str, Personal("customer_id")] = ""
+    """Why, where a manager corrected it."""
+    before: tuple[ChargeLine, ...]
+    lines: tuple[ChargeLine, ...]
+    gross_fen: NonNegative
+    warranty_fen: NonNegative
+    contract_fen: NonNegative
+    customer_fen: NonNegative
+    unpriced: NonNegative = 0
+    gross_diff_fen: int
+    """What it comes to now less what it came to before; so with each that follows."""
+    warranty_diff_fen: int
+    contract_diff_fen: int
+    customer_diff_fen: int
+    corrected_at: Utc
 
 
 StepName = Literal["depart", "arrive", "start", "use-part", "finish", "accept", "refuse", "abort"]

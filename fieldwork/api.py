@@ -6,18 +6,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Protocol, Self, cast
+from typing import Annotated, Any, Literal, Protocol, Self, cast
 
 import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Select, and_, or_, select
 
-from contracts.fieldwork import ChargeLine
 from contracts.problems import Rejected
+from fieldwork import charge_api
 from fieldwork.adapters.blobs import Blobs, FileBlobs
 from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
 from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport, report_pdf
+from fieldwork.charge_api import ChargeView, CorrectionBody, CorrectionView, EntitlementView
 from fieldwork.commands import (
     FIRST,
     LAST,
@@ -28,9 +29,8 @@ from fieldwork.commands import (
     AttachPhoto,
     Checked,
     Code,
-    Cover,
+    CorrectCharge,
     DefineCodes,
-    DefinePrices,
     Depart,
     FinishWork,
     MediaType,
@@ -38,11 +38,9 @@ from fieldwork.commands import (
     Name,
     Note,
     Place,
-    Price,
     Reading,
     RefuseWork,
     ReportStep,
-    SetCoverage,
     Sha256,
     Short,
     StartWork,
@@ -51,13 +49,10 @@ from fieldwork.commands import (
     UsePart,
     Words,
 )
-from fieldwork.domain.charge import PRICES_STREAM, coverage_stream
+from fieldwork.domain.charge import charge_stream
 from fieldwork.domain.reported_steps import KINDS
 from fieldwork.domain.service_codes import CODES_STREAM
 from fieldwork.domain.visit import FAST_CLOCK, visit_stream
-from fieldwork.projections.charges import CHARGES, lines_of
-from fieldwork.projections.coverages import COVERAGES
-from fieldwork.projections.price_lists import PRICE_LISTS, prices_of
 from fieldwork.projections.reported_steps import REPORTED, facts_of
 from fieldwork.projections.service_codes import SERVICE_CODES, codes_of
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
@@ -381,17 +376,36 @@ def routes(api: Api) -> APIRouter:
     _batch(visits, own)
     _photos(visits, own)
     _report(visits, own)
-    _charge(visits)
+    _money(visits)
     codes = ServiceRouter(api, prefix="/v1/service-codes", tags=["service codes"])
     _codes(codes)
-    prices = ServiceRouter(api, prefix="/v1/price-lists", tags=["price lists"])
-    _prices(prices)
-    coverages = ServiceRouter(api, prefix="/v1/coverages", tags=["coverages"])
-    _coverages(coverages)
     router = APIRouter()
-    for part in (visits, codes, prices, coverages):
+    for part in (visits, codes, *charge_api.routers(api)):
         router.include_router(part)
     return router
+
+
+def _money(router: ServiceRouter) -> None:
+    @router.get("/{visit_id}/entitlement", summary="Who will pay for it, before anybody drives; each line explained")
+    async def entitlement(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> EntitlementView:
+        visit = await _own(visit_id, call)
+        return await charge_api.entitlement_of(visit["order_id"], call)
+
+    @router.get("/{visit_id}/charge", summary="What is paid for it and by whom, each line explained")
+    async def charge(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> ChargeView:
+        await _own(visit_id, call)
+        return await charge_api.charge_of(visit_id, call)
+
+    @router.post("/{visit_id}/charge/corrections", summary="Say what lines of the charge come to, with the reason")
+    async def correct(visit_id: str, body: CorrectionBody, call: Call = command("manager")) -> Accepted:
+        await _own(visit_id, call)
+        asked = CorrectCharge(visit_id=visit_id, lines=body.lines, reason=body.reason, at=call.now)
+        return Accepted.of(await call.ask(asked, versioned=charge_stream(visit_id)), id=visit_id)
+
+    @router.get("/{visit_id}/charge/corrections", summary="Every correction of the charge, with what it was before")
+    async def corrections(visit_id: str, call: Call = query(*STAFF)) -> list[CorrectionView]:
+        await _own(visit_id, call)
+        return await charge_api.corrections_of(visit_id, call)
 
 
 def _codes(router: ServiceRouter) -> None:
@@ -586,162 +600,6 @@ def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
             )
 
         return BatchAnswer(steps=[answered[place] or answer(sent) for place, sent in enumerate(body.steps)])
-
-
-class PricesView(Body):
-    """A version of the price list; 1/100 CNY, tax included."""
-
-    version: int
-    effective_from: datetime
-    labour_fen_per_h: int
-    labour_step_s: int
-    travel_fen: int
-    parts: list[Price]
-
-
-class CoverageView(Body):
-    device_id: str
-    coverage_id: str
-    kind: Literal["warranty", "contract"]
-    starts_at: datetime
-    labour: Cover
-    parts: Cover
-    travel: Cover
-
-
-class LineView(Body):
-    """A line of a charge with its words."""
-
-    kind: Literal["labour", "part", "travel"]
-    item: str
-    quantity: int = Field(description="Pieces; of labour, seconds as they are charged.")
-    unit_fen: int
-    gross_fen: int
-    covered_fen: int
-    customer_fen: int
-    percent: int
-    why: Literal["covered", "over", "not-covered", "no-price"]
-    coverage_id: str
-    coverage_kind: Literal["", "warranty", "contract"]
-    until: datetime | None
-    explained_en: str
-    explained_zh: str
-
-
-class ChargeView(Body):
-    """What is paid for a visit, 1/100 CNY, tax included. The sums are those of the lines."""
-
-    visit_id: str
-    device_id: str
-    list_version: int
-    charged_at: datetime
-    lines: list[LineView]
-    gross_fen: int
-    warranty_fen: int
-    contract_fen: int
-    customer_fen: int
-    unpriced: int = Field(description="Lines without a price: somebody must look before it is sent.")
-
-
-def _prices(router: ServiceRouter) -> None:
-    table = PRICE_LISTS.table
-
-    @router.post("", summary="Say what services cost from a time on, as a new version")
-    async def define(body: DefinePrices, call: Call = command("manager")) -> Accepted:
-        asked = body.model_copy(update={"effective_from": body.effective_from.astimezone(UTC)})
-        return Accepted.of(await call.ask(asked, versioned=PRICES_STREAM), id="standard")
-
-    @router.get("", summary="The versions of the price list, the newest first")
-    async def versions(
-        call: Call = query("engineer", *STAFF), cursor: str | None = None, limit: Limit = 20
-    ) -> Page[PricesView]:
-        page = await call.page(select(table), order_by=[table.c.version.desc()], cursor=cursor, limit=limit)
-        return page.map(_prices_view)
-
-
-def _prices_view(row: Mapping[str, Any]) -> PricesView:
-    same = {name: row[name] for name in ("version", "labour_fen_per_h", "labour_step_s", "travel_fen")}
-    parts = [Price(part_id=one.part_id, unit_fen=one.unit_fen) for one in prices_of(row["parts"])]
-    return PricesView(**same, effective_from=at_micros(row["effective_from"]), parts=parts)
-
-
-def _coverages(router: ServiceRouter) -> None:
-    table = COVERAGES.table
-
-    @router.post("", summary="A warranty or a contract pays for work on a device; the same id again puts it right")
-    async def put(body: SetCoverage, call: Call = command("agent", "manager")) -> Accepted:
-        terms = {
-            name: Cover(percent=cover.percent, until=cover.until.astimezone(UTC))
-            for name, cover in (("labour", body.labour), ("parts", body.parts), ("travel", body.travel))
-        }
-        asked = body.model_copy(update={**terms, "starts_at": body.starts_at.astimezone(UTC)})
-        answer = await call.ask(asked, versioned=coverage_stream(body.device_id))
-        return Accepted.of(answer, id=body.device_id)
-
-    @router.get("", summary="What warranties and contracts pay, by device")
-    async def some(
-        call: Call = query("engineer", *STAFF),
-        device_id: str | None = None,
-        cursor: str | None = None,
-        limit: Limit = 50,
-    ) -> Page[CoverageView]:
-        rows: Select[Any] = select(table)
-        if device_id is not None:
-            rows = rows.where(table.c.device_id == device_id)
-        order = [table.c.device_id, table.c.coverage_id]
-        return (await call.page(rows, order_by=order, cursor=cursor, limit=limit)).map(_coverage_view)
-
-
-def _coverage_view(row: Mapping[str, Any]) -> CoverageView:
-    def cover(name: str) -> Cover:
-        return Cover(percent=row[f"{name}_percent"], until=at_micros(row[f"{name}_until"]))
-
-    return CoverageView(
-        device_id=row["device_id"],
-        coverage_id=row["coverage_id"],
-        kind=row["kind"],
-        starts_at=at_micros(row["starts_at"]),
-        labour=cover("labour"),
-        parts=cover("parts"),
-        travel=cover("travel"),
-    )
-
-
-def _charge(router: ServiceRouter) -> None:
-    table = CHARGES.table
-
-    @router.get("/{visit_id}/charge", summary="What is paid for it and by whom, each line explained")
-    async def charge(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> ChargeView:
-        await _own(visit_id, call)
-        row = await call.one(select(table).where(table.c.visit_id == visit_id))
-        if row is None:
-            raise absent("charge", visit_id)
-        call.etag(row["version"])
-        same = {name: row[name] for name in ChargeView.model_fields if name not in ("charged_at", "lines")}
-        lines = [_line_view(one) for one in lines_of(row["lines"])]
-        return ChargeView(**same, charged_at=at_micros(row["charged_at"]), lines=lines)
-
-
-WHY: Final = {
-    "covered": ("{name} {id} pays {percent} %, until {until}.", "{name} {id} 承担 {percent}%，有效期至 {until}。"),
-    "over": ("{name} {id} was over on {until}.", "{name} {id} 已于 {until} 到期。"),
-    "not-covered": ("No warranty and no contract pays for this.", "不在保修或合同范围内。"),
-    "no-price": (
-        "The price list has no price for this part; it is not charged yet.",
-        "价格表中没有该备件的价格，暂未计费。",
-    ),
-}
-NAMES: Final = {"": ("", ""), "warranty": ("The warranty", "保修"), "contract": ("The contract", "合同")}
-
-
-def _line_view(line: ChargeLine) -> LineView:
-    until = f"{line.until.astimezone(TENANT_ZONE):%Y-%m-%d %H:%M}" if line.until else ""
-    facts = {"id": line.coverage_id, "percent": line.percent, "until": until}
-    en, zh = (
-        text.format(name=name, **facts) for text, name in zip(WHY[line.why], NAMES[line.coverage_kind], strict=True)
-    )
-    said = msgspec.structs.asdict(line)
-    return LineView(**said, customer_fen=line.gross_fen - line.covered_fen, explained_en=en, explained_zh=zh)
 
 
 IMAGE = {"schema": {"type": "string", "format": "binary"}}

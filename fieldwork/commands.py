@@ -87,6 +87,19 @@ class DefinePrices(Command):
     labour_step_s: int = Field(default=900, ge=1, le=86_400)
     travel_fen: Fen
     parts: tuple[Price, ...] = Field(default=(), max_length=10_000)
+    in_vain_fen: Fen = 0
+    """For a visit at which nobody was there."""
+
+
+class DefineContractPrices(Command):
+    """Services cost this from then on under the contracts that name this list."""
+
+    list_id: Name
+    effective_from: Instant
+    labour_fen_per_h: Fen
+    labour_step_s: int = Field(default=900, ge=1, le=86_400)
+    travel_fen: Fen
+    parts: tuple[Price, ...] = Field(default=(), max_length=10_000)
 
 
 class Cover(Command):
@@ -106,13 +119,73 @@ class SetCoverage(Command):
     labour: Cover
     parts: Cover
     travel: Cover
+    customer_id: Name | Literal[""] = ""
+    """It pays only while the device is this customer's; empty where it goes with the device."""
+    list_id: Name | Literal[""] = ""
+    """The price list that is agreed in it; empty for the standard list."""
+
+
+class DecideEntitlement(Command):
+    """An order was opened: who will pay for it?"""
+
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str = ""
+    opened_at: AwareDatetime
+
+
+class Redecide(Command):
+    """What a change of a device's coverage must look at."""
+
+    device_id: str
+    at: AwareDatetime
+    known_orders: tuple[str, ...] = ()
+    known_visits: tuple[str, ...] = ()
+    known_lists: tuple[str, ...] = ()
+    """What the views say: the device's orders, their charged visits, the price lists of its contracts."""
+
+
+class RedecideEntitlements(Redecide):
+    """A coverage was set; so may be what the device's orders are entitled to, and what was charged."""
+
+
+class NoteDevice(Redecide):
+    """The register of devices says this now; the same may follow."""
+
+    customer_id: str
+    model: str
 
 
 class ChargeService(Command):
-    """Completed work is charged."""
+    """A visit that has ended is charged."""
 
     visit_id: str
     device_id: str = ""
+    order_id: str = ""
+    at: AwareDatetime
+    known_lists: tuple[str, ...] = ()
+    """As with Redecide."""
+
+
+class LineCorrection(Command):
+    """What a line of a charge comes to, and who pays how much of it."""
+
+    kind: Literal["labour", "part", "travel"]
+    item: Name | Literal[""] = ""
+    gross_fen: Fen | None = None
+    """What it costs; as before where nothing is said."""
+    pays: Literal["customer", "warranty", "contract"] = "customer"
+    """Who pays `covered_fen`, the customer the rest."""
+    covered_fen: Fen = 0
+
+
+class CorrectCharge(Command):
+    """A manager corrects a charge, with the reason."""
+
+    visit_id: str
+    lines: tuple[LineCorrection, ...] = Field(min_length=1, max_length=200)
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
     at: AwareDatetime
 
 

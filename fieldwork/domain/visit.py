@@ -119,6 +119,7 @@ class Completed:
 class Aborted:
     plan: VisitPlanned
     photos: frozenset[str] = frozenset()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -465,7 +466,7 @@ def evolve(visit: Visit, event: VisitEvent) -> Visit:
         case ServiceCompleted(), Finished(work):
             return Completed(work.plan, work.photos, work.arrived_at, event.rating, visit.labour_s, work.parts)
         case VisitAborted(), (Planned() | Departed() | Arrived() | Working() | Finished()):
-            return Aborted(plan_of(visit), _photos_of(visit))
+            return Aborted(plan_of(visit), _photos_of(visit), event.reason)
         case VisitCancelled(), (Planned() | Departed() | Arrived()):
             return Cancelled(visit.plan, event.reason, event.cancelled_at)
         case _:
