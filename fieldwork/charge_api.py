@@ -242,7 +242,7 @@ def _entitlements(router: ServiceRouter) -> None:
 
     @router.get("", summary="What orders are entitled to, the newest first")
     async def some(
-        call: Call = query("engineer", *STAFF),
+        call: Call = query(*STAFF),
         order_id: str | None = None,
         device_id: str | None = None,
         cursor: str | None = None,

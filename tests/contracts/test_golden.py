@@ -24,6 +24,15 @@ def loaded(release, what):
     return json.loads((golden.FOLDER / f"{release}.{what}.json").read_text(encoding="utf-8"))
 
 
+def known(then, now):
+    """Of what is read today, what was there then: a field may have come, also within a field."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return {name: known(value, now.get(name)) for name, value in then.items()}
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        return [known(*pair) for pair in zip(then, now, strict=True)]
+    return now
+
+
 def test_there_is_a_release():
     assert RELEASES
 
@@ -33,7 +42,7 @@ class TestARelease:
     def test_its_facts_are_found_in_its_records(self, release):
         read = [golden.expected(record) for record in records(release)]
         for then, now in zip(loaded(release, "expected"), read, strict=True):
-            fields = {name: now["fields"].get(name) for name in then["fields"]}
+            fields = known(then["fields"], now["fields"])
             assert {**now, "fields": fields} == then, f"{then['type']} of {release} reads otherwise today"
 
     def test_nothing_of_its_envelopes_is_lost(self, release):

@@ -61,6 +61,9 @@ async def _entries(journal):
             yield envelopes.read(entry.record)
 
 
+IN_VAIN = {"effective_from": "2026-01-01T00:00:00Z", "labour_fen_per_h": 1, "travel_fen": 1, "in_vain_fen": 9}
+
+
 async def _upset(people, firm):
     """A site, and what does not go straight: a withdrawal, a declined order, a reassignment, an aborted visit."""
 
@@ -88,6 +91,14 @@ async def _upset(people, firm):
     sent = {"steps": [{**gone, "happened_at": SystemClock().now().isoformat()}]}
     await people.call("POST", "/v1/visits/sync", "engineer", engineer, "upset-a1", json=sent)
     await people.call("POST", f"{base}/abort", "engineer", engineer, "upset-a2", json={"reason": "nobody-there"})
+    await people.call("POST", "/v1/price-lists", "manager", "", "upset-p", json=IN_VAIN)
+    _, _, visit = await submitted(4)
+    base, engineer = f"/v1/visits/{visit['visit_id']}", visit["engineer_id"]
+    await people.call("POST", f"{base}/depart", "engineer", engineer, "upset-v1", json={})
+    await people.call("POST", f"{base}/abort", "engineer", engineer, "upset-v2", json={"reason": "nobody-there"})
+    await people.until(f"{base}/charge", "manager", lambda found: found)
+    less = {"lines": [{"kind": "travel", "gross_fen": 1}], "reason": "sorry"}
+    await people.call("POST", f"{base}/charge/corrections", "manager", "", "upset-v3", json=less)
     await _moved(people, firm.parts[0]["part_id"], firm.places[0]["place_id"], visit["van_id"])
 
 
