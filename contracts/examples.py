@@ -215,6 +215,13 @@ _ALL: Final[tuple[Event, ...]] = (
         warranty_s=2_592_000,
     ),
     intake.NumberGiven(day=DAY, **_OF_REQUEST),
+    intake.RequestFollowsUp(
+        request_id="01933f9c-8a00-7000-8000-00000000a002",
+        follows_id=REQUEST,
+        customer_id=CUSTOMER,
+        visit_id=VISIT,
+        item="earthing",
+    ),
     # dispatcher
     dispatcher.OrderOpened(
         **_OF_ORDER,

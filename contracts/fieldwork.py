@@ -211,7 +211,7 @@ class FollowUpAsked(Event, frozen=True, kw_only=True):
     """
     A point of the checklist was not in order and needs an order of its own, once for each point of a visit.
 
-    Nothing is ordered by it; the dispatcher decides. Read by: reporting.
+    Acted on by: intake (makes a request of it). Read by: reporting.
     """
 
     visit_id: str
