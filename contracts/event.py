@@ -40,6 +40,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     PUBLIC: ClassVar[bool]
     PERSONAL: ClassVar[tuple[tuple[str, str], ...]]
     AT: ClassVar[str]
+    HOLDS: ClassVar[str]
 
     def stream(self) -> str:
         """The stream that this event belongs to, for example `order/0193…`."""
@@ -65,25 +66,37 @@ class belongs_to:
     Declares the home of an event type: `@belongs_to("order", of="order_id", key="request_id")`.
 
     Its stream is `order/<order_id>`, its partition key `<request_id>`; without `key` the stream is the key.
-    `at` names the field that says when it happened. `public=False` keeps the event inside its service.
+    `at` names the field that says when it happened. `public=False` keeps the event inside its service. `holds` names
+    the field of the person under whose key texts within other fields were sealed before the event was made.
     Raises TypeError for a name that is taken or a field that is
     not there, so that a wrong contract fails when it is imported.
     """
 
     def __init__(
-        self, stream: str, *, of: str | tuple[str, ...], key: str | None = None, public: bool = True, at: str = ""
+        self,
+        stream: str,
+        *,
+        of: str | tuple[str, ...],
+        key: str | None = None,
+        public: bool = True,
+        at: str = "",
+        holds: str = "",
     ) -> None:
-        self.home = stream, (of,) if isinstance(of, str) else of, key, public, at
+        self.home = stream, (of,) if isinstance(of, str) else of, key, public, at, holds
 
     def __call__(self, cls: type[E]) -> type[E]:
-        cls.STREAM, cls.OF, cls.KEY, cls.PUBLIC, cls.AT = self.home
+        cls.STREAM, cls.OF, cls.KEY, cls.PUBLIC, cls.AT, cls.HOLDS = self.home
         cls.PERSONAL = tuple(
             (name, mark.person)
             for name, hint in get_type_hints(cls, include_extras=True).items()
             for mark in getattr(hint, "__metadata__", ())
             if isinstance(mark, Personal)
         )
-        named = {*cls.OF, *[name for name in (cls.KEY, cls.AT) if name], *(person for _, person in cls.PERSONAL)}
+        named = {
+            *cls.OF,
+            *[name for name in (cls.KEY, cls.AT, cls.HOLDS) if name],
+            *(person for _, person in cls.PERSONAL),
+        }
         if unknown := named - set(cls.__struct_fields__):
             raise TypeError(f"{cls.__name__} names fields that it does not have: {', '.join(sorted(unknown))}")
         if cls.__name__ in REGISTRY:

@@ -421,6 +421,7 @@ _ALL: Final[tuple[Event, ...]] = (
         quantity=1,
         serials=("SN-1",),
         old_returned=1,
+        old_serials=("SN-0",),
         used_at=_at(2, 30),
     ),
     fieldwork.WorkFinished(
@@ -569,8 +570,10 @@ _ALL: Final[tuple[Event, ...]] = (
         customer_diff_fen=-3_000,
         corrected_at=_at(3, 58),
     ),
-    fieldwork.StepKept(**_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED),
-    fieldwork.StepTaken(**_STEP, step="arrive", happened_at=_at(1, 58)),
+    fieldwork.StepKept(
+        **_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED, customer_id=CUSTOMER, clock_ahead_s=-420
+    ),
+    fieldwork.StepTaken(**_STEP, step="arrive", happened_at=_at(1, 58), clock_ahead_s=-420),
     fieldwork.StepRefused(
         **_ON_SITE,
         step_id=_STEP["step_id"],
@@ -580,7 +583,10 @@ _ALL: Final[tuple[Event, ...]] = (
         code="visit.called-off",
         facts={"step": "arrive", "at": "2026-11-24T01:58:00+00:00", "reason": "order-cancelled"},
         reported=_REPORTED,
+        customer_id=CUSTOMER,
+        clock_ahead_s=-420,
     ),
+    fieldwork.PartUsedAfterEnd(**_ON_SITE, step_id=f"{VISIT}-3", part=_USED[0], used_at=_at(2, 30)),
     # inventory
     inventory.PartDefined(part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3),
     inventory.PlaceDefined(

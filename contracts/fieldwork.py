@@ -19,6 +19,8 @@ class UsedPart(msgspec.Struct, frozen=True):
     """The serial numbers of the pieces, where they have any and were read."""
     old_returned: Annotated[int, msgspec.Meta(ge=0)] = 0
     """So many old pieces came out of the device and go back to stock."""
+    old_serials: tuple[str, ...] = ()
+    """The serial numbers of old pieces that were taken back, as many as could be read."""
 
 
 class ServiceCode(msgspec.Struct, frozen=True):
@@ -169,6 +171,8 @@ class PartUsed(Event, frozen=True, kw_only=True):
     serials: tuple[str, ...] = ()
     """As with UsedPart; as many as `quantity`, or none."""
     old_returned: NonNegative = 0
+    """As with UsedPart."""
+    old_serials: tuple[str, ...] = ()
     """As with UsedPart."""
     used_at: Utc | None = None
     """As with EngineerDeparted."""
@@ -553,7 +557,7 @@ StepName = Literal["depart", "arrive", "start", "use-part", "finish", "accept", 
 """What a phone reports of a visit."""
 
 
-@belongs_to("visit-steps", of="visit_id", key="request_id", public=False)
+@belongs_to("visit-steps", of="visit_id", key="request_id", public=False, holds="customer_id")
 class StepKept(Event, frozen=True, kw_only=True):
     """A step came from a phone before one that precedes it, or is next: it is decided when its number is the next."""
 
@@ -566,6 +570,13 @@ class StepKept(Event, frozen=True, kw_only=True):
     happened_at: Utc
     reported: str
     """The whole step as JSON. What is personal in it was sealed before, so that the step can be decided later."""
+    customer_id: str = ""
+    """Under whose key something in `reported` is sealed; empty where nothing is, and in records that do not say."""
+    clock_ahead_s: int = 0
+    """
+    So far the phone's clock was ahead of ours, where it was wrong: `happened_at` is corrected by it, and the sum of
+    both is what the phone showed. In `reported` is the corrected time.
+    """
 
 
 @belongs_to("visit-steps", of="visit_id", key="request_id", public=False)
@@ -578,9 +589,11 @@ class StepTaken(Event, frozen=True, kw_only=True):
     number: Positive
     step: StepName
     happened_at: Utc
+    clock_ahead_s: int = 0
+    """As with StepKept."""
 
 
-@belongs_to("visit-steps", of="visit_id", key="request_id", at="happened_at")
+@belongs_to("visit-steps", of="visit_id", key="request_id", at="happened_at", holds="customer_id")
 class StepRefused(Event, frozen=True, kw_only=True):
     """
     A step that an engineer reported and that the visit does not allow, such as one that was called off meanwhile.
@@ -603,3 +616,24 @@ class StepRefused(Event, frozen=True, kw_only=True):
     """What the rule met, by name, as in a problem."""
     reported: str
     """As with StepKept."""
+    customer_id: str = ""
+    clock_ahead_s: int = 0
+    """Both as with StepKept."""
+
+
+@belongs_to("visit-steps", of="visit_id", key="request_id", at="used_at")
+class PartUsedAfterEnd(Event, frozen=True, kw_only=True):
+    """
+    A part really went into the device, and its visit had ended by our books: called off, aborted or completed.
+
+    Recorded with the StepRefused, whose rule it does not bend; somebody at the desk looks at both.
+    Acted on by: inventory (books it). Read by: reporting.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    step_id: str
+    part: UsedPart
+    used_at: Utc

@@ -112,6 +112,7 @@ class PartFacts(Body):
     part_id: Name
     serials: tuple[Name, ...] = Field(default=(), max_length=1_000, description="Of all pieces, or of none.")
     old_returned: int = Field(default=0, ge=0, le=1_000, description="So many old pieces go back to stock.")
+    old_serials: tuple[Name, ...] = Field(default=(), max_length=1_000, description="Of them, where they can be read.")
     place_id: Name | Literal[""] = Field("", description="Where it was taken from; without it, the visit's van.")
     quantity: int = Field(1, ge=1, le=1_000)
 
@@ -119,6 +120,8 @@ class PartFacts(Body):
     def _a_serial_for_each_piece(self) -> Self:
         if self.serials and not len(self.serials) == len(set(self.serials)) == self.quantity:
             raise ValueError("serials: one for each piece, each once, or none 每件填写一个不重复的序列号，或都不填")
+        if len(set(self.old_serials)) < len(self.old_serials) or len(self.old_serials) > self.old_returned:
+            raise ValueError("old_serials: each once, old_returned at most 旧件序列号不得重复或多于旧件数")
         return self
 
 
@@ -220,6 +223,13 @@ ABOUT_REPORT = set(ReportedBody.model_fields) | {"step"}
 
 
 class BatchBody(Body):
+    sent_at: AwareDatetime | None = Field(
+        default=None,
+        ge=FIRST,
+        lt=LAST,
+        description="What the phone's clock shows as it sends this. If it is wrong by more than two minutes, the times "
+        "of the steps are corrected by it; what it showed is kept too.",
+    )
     steps: list[StepReport] = Field(min_length=1, max_length=200, description="In any order, also what was sent before")
 
 
@@ -246,7 +256,8 @@ class StepView(Body):
     step_id: str
     number: int
     step: str
-    happened_at: datetime
+    happened_at: datetime = Field(description="By our clock.")
+    clock_ahead_s: int = Field(description="So far the phone's clock was ahead, where it was wrong.")
     outcome: Outcome
     problem: dict[str, Any] | None = Field(description="As in a refusal.")
 
@@ -261,6 +272,7 @@ class PartLine(Body):
     quantity: int
     serials: tuple[str, ...]
     old_returned: int
+    old_serials: tuple[str, ...]
 
 
 class VisitView(Body):
@@ -531,6 +543,7 @@ def _step_view(row: Mapping[str, Any], call: Call) -> StepView:
         number=row["number"],
         step=row["step"],
         happened_at=at_micros(row["happened_at"]),
+        clock_ahead_s=row["clock_ahead_s"],
         outcome=row["outcome"],
         problem=call.said(row["code"], facts_of(row["facts"])) if row["code"] else None,
     )
@@ -541,7 +554,7 @@ PERSONAL = {FinishWork: ("record",), AcceptWork: ("signature", "signed_name"), R
 
 
 def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
-    async def ask(call: Call, sent: StepReport) -> StepAnswer | None:
+    async def ask(call: Call, sent: StepReport, ahead_s: int) -> StepAnswer | None:
         """Have one step decided or kept; an answer at once where it is not kept."""
         kind = KINDS[sent.step]
         try:
@@ -551,7 +564,7 @@ def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
                 if said[name]:
                     said[name] = await api.seal_text(call.tenant, visit["customer_id"], said[name])
             step = kind(visit_id=sent.visit_id, at=sent.happened_at.astimezone(UTC), now=call.now, **said)
-            await call.ask(ReportStep(step_id=sent.step_id, number=sent.number, step=step))
+            await call.ask(ReportStep(step_id=sent.step_id, number=sent.number, step=step, clock_ahead_s=ahead_s))
         except (Rejected, Problem) as no:
             if no.code == "idempotency-key.reused":
                 # The key is of the whole call and not of this step.
@@ -577,8 +590,9 @@ def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
     )
     async def sync(body: BatchBody, call: Call = command(*IN_THE_FIELD)) -> BatchAnswer:
         answered: dict[int, StepAnswer | None] = {}
+        ahead_s = round((body.sent_at - call.now).total_seconds()) if body.sent_at else 0
         for place, sent in sorted(enumerate(body.steps), key=lambda one: (one[1].visit_id, one[1].number)):
-            answered[place] = await ask(call, sent)
+            answered[place] = await ask(call, sent, ahead_s)
         table = REPORTED.table
         seen: dict[tuple[str, str], Mapping[str, Any]] = {}
         missing: dict[str, int] = {}

@@ -266,6 +266,8 @@ class UsePart(Step):
     serials: tuple[Name, ...] = ()
     """Of all pieces, or of none."""
     old_returned: int = Field(default=0, ge=0, le=1_000)
+    old_serials: tuple[Name, ...] = ()
+    """Of old pieces, as many as could be read."""
 
 
 class FinishWork(Step):
@@ -324,4 +326,6 @@ class ReportStep(Command):
     """Made on the phone; what comes again under it changes nothing."""
     number: int = Field(ge=1, le=10_000)
     """Its place among the steps that the phone took of this visit, dense from 1."""
+    clock_ahead_s: int = 0
+    """So far the phone's clock was ahead of ours when it sent this."""
     step: ReportedCommand

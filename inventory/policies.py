@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderOpened, OrderReassigned
 from contracts.envelope import Envelope
-from contracts.fieldwork import ServiceCompleted, VisitAborted
+from contracts.fieldwork import PartUsedAfterEnd, ServiceCompleted, VisitAborted
 from contracts.inventory import (
     PartLine,
     PartReturned,
@@ -33,6 +33,7 @@ from inventory.commands import (
     ReleaseParts,
     ReleaseReason,
     ReserveParts,
+    ReturnPart,
     SettleVisit,
     Shelf,
 )
@@ -108,6 +109,42 @@ async def when_visit_ended(
             shelves=tuple([unknown.get(where) or _shelf(stocked[where]) for where in shelves]),
             held=_held(await _reservation(event.order_id, envelope.tenant, facts)),
         )
+    ]
+
+
+async def when_part_used_after_end(event: PartUsedAfterEnd, envelope: Envelope, facts: Facts) -> list[SettleVisit]:
+    """Booked by itself, under a name of its own: the visit is settled already, or never will be."""
+    used = event.part
+    stocked = await _stocked([used.part_id], envelope.tenant, facts, near=[used.place_id])
+    where = used.part_id, used.place_id
+    shelf = _shelf(stocked[where]) if where in stocked else Shelf(part_id=where[0], place_id=where[1])
+    return [
+        SettleVisit(
+            order_id=event.order_id,
+            request_id=event.request_id,
+            visit_id=f"{event.visit_id}/{event.step_id}",
+            completed=False,
+            used=(used,),
+            shelves=(shelf,),
+        )
+    ]
+
+
+async def when_old_parts_came_out(
+    event: ServiceCompleted | VisitAborted | PartUsedAfterEnd, envelope: Envelope, facts: Facts
+) -> list[ReturnPart]:
+    """What was taken out of a device lies, defective, where the new part came from."""
+    parts = (event.part,) if isinstance(event, PartUsedAfterEnd) else event.parts
+    return [
+        ReturnPart(
+            part_id=used.part_id,
+            place_id=used.place_id,
+            quantity=used.old_returned,
+            condition="defective",
+            order_id=event.order_id,
+        )
+        for used in parts
+        if used.old_returned
     ]
 
 
@@ -277,4 +314,6 @@ POLICIES = (
         when_shortage_may_end,
     ),
     Policy("release-expired-parts", (ReservationExpired,), when_reservation_expired),
+    Policy("part-used-after-end", (PartUsedAfterEnd,), when_part_used_after_end),
+    Policy("old-parts", (ServiceCompleted, VisitAborted, PartUsedAfterEnd), when_old_parts_came_out),
 )

@@ -232,6 +232,7 @@ def _use(visit: Visit, command: UsePart) -> list[Event]:
                     quantity=command.quantity,
                     serials=command.serials,
                     old_returned=command.old_returned,
+                    old_serials=command.old_serials,
                     used_at=command.at,
                 )
             ]
@@ -483,6 +484,7 @@ def with_part(parts: tuple[UsedPart, ...], used: PartUsed) -> tuple[UsedPart, ..
         used.quantity + (line.quantity if line else 0),
         ((line.serials if line else ()) + used.serials),
         used.old_returned + (line.old_returned if line else 0),
+        old_serials=(line.old_serials if line else ()) + used.old_serials,
     )
     return tuple(lines.values())
 

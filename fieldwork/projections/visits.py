@@ -119,7 +119,7 @@ def readings_of(text: str) -> tuple[MeterReading, ...]:
 
 VISITS = View(
     name="visits",
-    version=2,
+    version=3,
     key={"visit_id": str},
     columns={
         "version": 0,
