@@ -61,6 +61,39 @@ class ServiceCodesDefined(Event, frozen=True, kw_only=True):
     remedies: tuple[ServiceCode, ...]
 
 
+class TemplateItem(msgspec.Struct, frozen=True):
+    """A point that the checklist of such work must have, with its words."""
+
+    item: str
+    en: str
+    zh: str
+
+
+class TemplateMeter(msgspec.Struct, frozen=True):
+    """A meter that is read at such work, with its words."""
+
+    meter: str
+    unit: str
+    en: str
+    zh: str
+
+
+@belongs_to("record-template", of="request_type")
+class RecordTemplateDefined(Event, frozen=True, kw_only=True):
+    """
+    What the record of work for a type of request must have, as one version.
+
+    A visit keeps the version of its planning (`VisitPlanned.template_version`). Read by: reporting.
+    """
+
+    request_type: str
+    version: Positive
+    checklist: tuple[TemplateItem, ...] = ()
+    readings: tuple[TemplateMeter, ...] = ()
+    labour: bool = False
+    """The paid working time must be said; else it is the time since work was started."""
+
+
 @belongs_to("visit", of="visit_id", key="request_id")
 class VisitPlanned(Event, frozen=True, kw_only=True):
     """An engineer is to be at the site in these hours. Read by: reporting."""
@@ -75,6 +108,19 @@ class VisitPlanned(Event, frozen=True, kw_only=True):
     customer_id: str = ""
     device_id: str = ""
     device_model: str = ""
+    request_type: str = ""
+    """Of the request, which says what the record must have; empty in records that do not say."""
+    template_version: NonNegative = 0
+    """The version of RecordTemplateDefined that the record is held to; 0 where none was defined."""
+
+
+@belongs_to("order-visits", of="order_id", key="request_id", public=False)
+class OrderTyped(Event, frozen=True, kw_only=True):
+    """For which type of request an order was opened."""
+
+    order_id: str
+    request_id: str
+    request_type: str
 
 
 @belongs_to("order-visits", of="order_id", key="request_id", public=False)
@@ -204,6 +250,8 @@ class WorkFinished(Event, frozen=True, kw_only=True):
     Of this record: the SHA-256, hexadecimal, of the JSON of all other fields of this event, keys sorted, no spaces,
     `record` as it is sealed. Empty in records that do not say.
     """
+    lacking: tuple[str, ...] = ()
+    """What the template wants and a phone that was offline did not report; else a record that lacks it is refused."""
     record: Annotated[str, Personal("customer_id")]
     """What was found and done, in the engineer's words."""
     finished_at: Utc | None = None

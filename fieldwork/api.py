@@ -31,13 +31,16 @@ from fieldwork.commands import (
     Code,
     CorrectCharge,
     DefineCodes,
+    DefineRecordTemplate,
     Depart,
     FinishWork,
     MediaType,
+    Meter,
     Moment,
     Name,
     Note,
     Place,
+    Point,
     Reading,
     RefuseWork,
     ReportStep,
@@ -50,9 +53,11 @@ from fieldwork.commands import (
     Words,
 )
 from fieldwork.domain.charge import charge_stream
+from fieldwork.domain.record_templates import template_stream
 from fieldwork.domain.reported_steps import KINDS
 from fieldwork.domain.service_codes import CODES_STREAM
 from fieldwork.domain.visit import FAST_CLOCK, visit_stream
+from fieldwork.projections.record_templates import RECORD_TEMPLATES, items_of, meters_of
 from fieldwork.projections.reported_steps import REPORTED, facts_of
 from fieldwork.projections.service_codes import SERVICE_CODES, codes_of
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
@@ -288,6 +293,8 @@ class VisitView(Body):
     device_id: str
     device_model: str
     van_id: str
+    request_type: str
+    template_version: int = Field(description="Of the template that its record is held to; 0 for none.")
     starts_at: datetime
     ends_at: datetime
     departed_at: datetime | None
@@ -313,6 +320,7 @@ class VisitDetail(VisitView):
     record: str
     checklist: list[Checked]
     readings: list[Reading]
+    lacking: tuple[str, ...] = Field(description="What the template wants and a phone offline did not report.")
     refusal: str
     signature: str
     signed_name: str
@@ -343,6 +351,16 @@ class CodesView(CodesBody):
     version: int
 
 
+class TemplateView(Body):
+    """A version of what the record of work for a type of request must have."""
+
+    request_type: str
+    version: int
+    checklist: list[Point]
+    readings: list[Meter]
+    labour: bool = Field(description="The paid working time must be said.")
+
+
 TIMES = ("starts_at", "ends_at", "departed_at", "arrived_at", "started_at", "finished_at", "ended_at")
 SEALED = ("record", "refusal", "signature", "signed_name")
 
@@ -362,7 +380,8 @@ def _detail(row: Mapping[str, Any], call: Call) -> VisitDetail:
     plain = {name: row[name] for name in ("signed_lat_udeg", "signed_lon_udeg", "signed_sha256", "note")}
     checklist = [Checked(**msgspec.structs.asdict(one)) for one in checklist_of(row["checklist"])]
     readings = [Reading(**msgspec.structs.asdict(one)) for one in readings_of(row["readings"])]
-    return VisitDetail(**_facts(row), **opened, checklist=checklist, readings=readings, **plain)
+    missing = msgspec.json.decode(row["lacking"], type=tuple[str, ...])
+    return VisitDetail(**_facts(row), **opened, checklist=checklist, readings=readings, lacking=missing, **plain)
 
 
 def reported(happened_at: datetime | None, now: datetime) -> datetime:
@@ -391,8 +410,10 @@ def routes(api: Api) -> APIRouter:
     _money(visits)
     codes = ServiceRouter(api, prefix="/v1/service-codes", tags=["service codes"])
     _codes(codes)
+    templates = ServiceRouter(api, prefix="/v1/record-templates", tags=["record templates"])
+    _templates(templates)
     router = APIRouter()
-    for part in (visits, codes, *charge_api.routers(api)):
+    for part in (visits, codes, templates, *charge_api.routers(api)):
         router.include_router(part)
     return router
 
@@ -434,6 +455,38 @@ def _codes(router: ServiceRouter) -> None:
     ) -> Page[CodesView]:
         page = await call.page(select(table), order_by=[table.c.version.desc()], cursor=cursor, limit=limit)
         return page.map(_codes_view)
+
+
+def _templates(router: ServiceRouter) -> None:
+    table = RECORD_TEMPLATES.table
+
+    @router.post("", summary="Say what the record of work for a type of request must have, as a new version")
+    async def define(body: DefineRecordTemplate, call: Call = command("manager")) -> Accepted:
+        answer = await call.ask(body, versioned=template_stream(body.request_type))
+        return Accepted.of(answer, id=body.request_type)
+
+    @router.get("", summary="The templates of records, of each type the newest version first")
+    async def versions(
+        call: Call = query("engineer", *STAFF),
+        request_type: str | None = None,
+        cursor: str | None = None,
+        limit: Limit = 20,
+    ) -> Page[TemplateView]:
+        rows: Select[Any] = select(table)
+        if request_type is not None:
+            rows = rows.where(table.c.request_type == request_type)
+        order = [table.c.request_type, table.c.version.desc()]
+        return (await call.page(rows, order_by=order, cursor=cursor, limit=limit)).map(_template_view)
+
+
+def _template_view(row: Mapping[str, Any]) -> TemplateView:
+    return TemplateView(
+        request_type=row["request_type"],
+        version=row["version"],
+        checklist=[Point(**msgspec.structs.asdict(one)) for one in items_of(row["checklist"])],
+        readings=[Meter(**msgspec.structs.asdict(one)) for one in meters_of(row["readings"])],
+        labour=row["labour"],
+    )
 
 
 def _codes_view(row: Mapping[str, Any]) -> CodesView:
@@ -502,6 +555,7 @@ def _steps(router: ServiceRouter, api: FieldworkApi) -> None:
         if isinstance(body, FinishBody):
             # Sealed before it is decided upon, so that the hash of the record is of what is kept.
             said["record"] = await api.seal_text(call.tenant, visit["customer_id"], body.record)
+            said["request_type"] = visit["request_type"]
         return {"visit_id": visit_id, "now": call.now, **said, "at": reported(body.happened_at, call.now)}
 
     @router.post("/{visit_id}/depart", summary="She is on her way")
@@ -564,7 +618,8 @@ def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
                 if said[name]:
                     said[name] = await api.seal_text(call.tenant, visit["customer_id"], said[name])
             step = kind(visit_id=sent.visit_id, at=sent.happened_at.astimezone(UTC), now=call.now, **said)
-            await call.ask(ReportStep(step_id=sent.step_id, number=sent.number, step=step, clock_ahead_s=ahead_s))
+            facts: dict[str, Any] = {"clock_ahead_s": ahead_s, "request_type": visit["request_type"]}
+            await call.ask(ReportStep(step_id=sent.step_id, number=sent.number, step=step, **facts))
         except (Rejected, Problem) as no:
             if no.code == "idempotency-key.reused":
                 # The key is of the whole call and not of this step.

@@ -42,6 +42,28 @@ class DefineCodes(Command):
     remedies: tuple[Code, ...] = Field(min_length=1, max_length=500)
 
 
+class Point(Command):
+    item: Name
+    en: Short
+    zh: Short
+
+
+class Meter(Command):
+    meter: Name
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+    en: Short
+    zh: Short
+
+
+class DefineRecordTemplate(Command):
+    """The record of work for this type of request must have this from now on."""
+
+    request_type: Name
+    checklist: tuple[Point, ...] = Field(default=(), max_length=200)
+    readings: tuple[Meter, ...] = Field(default=(), max_length=50)
+    labour: bool = False
+
+
 class Checked(Command):
     """A point of a checklist. One that is not in order asks for an order of its own."""
 
@@ -203,10 +225,20 @@ class PlanVisit(Command):
     """Whose the record of the work and the signature will be."""
     device_id: str = ""
     device_model: str = ""
+    request_type: str = ""
+    """As the view says: its template is a stream that the decision reads."""
     at: AwareDatetime | None = None
     """When the order was given to her."""
     known_visits: tuple[str, ...] = ()
     """What the view says were planned for the order before: these are the streams that the decision reads."""
+
+
+class TypeOrder(Command):
+    """An order was opened for a type of request."""
+
+    order_id: str
+    request_id: str
+    request_type: str
 
 
 class CancelVisits(Command):
@@ -282,6 +314,8 @@ class FinishWork(Step):
     """Without it, the time since the work was started."""
     checklist: tuple[Checked, ...] = Field(default=(), max_length=200)
     readings: tuple[Reading, ...] = Field(default=(), max_length=50)
+    request_type: str = ""
+    """Of the visit: its template is a stream that the decision reads."""
 
 
 class AcceptWork(Step):
@@ -328,4 +362,6 @@ class ReportStep(Command):
     """Its place among the steps that the phone took of this visit, dense from 1."""
     clock_ahead_s: int = 0
     """So far the phone's clock was ahead of ours when it sent this."""
+    request_type: str = ""
+    """As with FinishWork."""
     step: ReportedCommand

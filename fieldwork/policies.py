@@ -24,9 +24,11 @@ from fieldwork.commands import (
     OverReason,
     PlanVisit,
     RedecideEntitlements,
+    TypeOrder,
 )
 from fieldwork.projections.coverages import LISTS_OF_DEVICE
 from fieldwork.projections.entitlements import OF_DEVICE, visits_of
+from fieldwork.projections.record_templates import TYPE_OF_ORDER
 from fieldwork.projections.visits import VISITS_OF_ORDER
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -45,6 +47,7 @@ async def when_order_assigned(
     event: OrderAssigned | OrderReassigned, envelope: Envelope, facts: Facts
 ) -> list[PlanVisit]:
     """The visit's id follows from the event, so that each assignment has one visit and the others can know its id."""
+    types = await facts.fetch(TYPE_OF_ORDER, tenant=envelope.tenant, order_id=event.order_id)
     return [
         PlanVisit(
             visit_id=derived_id("visit", event.order_id, envelope.id),
@@ -57,6 +60,7 @@ async def when_order_assigned(
             customer_id=event.customer_id,
             device_id=event.device_id,
             device_model=event.device_model,
+            request_type=types[0]["request_type"] if types else "",
             at=envelope.time,
             known_visits=await _visits_of(event.order_id, envelope.tenant, facts),
         )
@@ -73,7 +77,12 @@ async def _visits_of(order_id: str, tenant: str, facts: Facts) -> tuple[str, ...
     return tuple([row["visit_id"] for row in await facts.fetch(VISITS_OF_ORDER, tenant=tenant, order_id=order_id)])
 
 
-async def when_order_moves(event: OrderEvent, envelope: Envelope, facts: Facts) -> list[PlanVisit] | list[CancelVisits]:
+async def when_order_moves(
+    event: OrderOpened | OrderEvent, envelope: Envelope, facts: Facts
+) -> list[PlanVisit] | list[CancelVisits] | list[TypeOrder]:
+    if isinstance(event, OrderOpened):
+        ids = {"order_id": event.order_id, "request_id": event.request_id}
+        return [TypeOrder(**ids, request_type=event.request_type)] if event.request_type else []
     if isinstance(event, OrderOver):
         return await when_order_over(event, envelope, facts)
     return await when_order_assigned(event, envelope, facts)
@@ -131,7 +140,7 @@ async def _lists_of(device_id: str, tenant: str, facts: Facts) -> tuple[str, ...
 POLICIES = (
     Policy(
         "visits-of-order",
-        (OrderAssigned, OrderReassigned, OrderCancelled, OrderDeclined, OrderFinished),
+        (OrderOpened, OrderAssigned, OrderReassigned, OrderCancelled, OrderDeclined, OrderFinished),
         when_order_moves,
     ),
     Policy("charge-of-service", (ServiceCompleted, VisitAborted), when_visit_ended),

@@ -30,6 +30,7 @@ from fieldwork.commands import (
     UsePart,
 )
 from fieldwork.domain import visit as visits
+from fieldwork.domain.record_templates import NO_TEMPLATES, Templates, template_stream
 from fieldwork.domain.service_codes import CODES_STREAM, Codes
 from services.chassis.journal.rules import States, Stream
 
@@ -70,12 +71,14 @@ def steps_stream(visit_id: str) -> str:
 
 def report_reads(command: ReportStep) -> tuple[str, ...]:
     visit_id = command.step.visit_id
-    return visits.visit_stream(visit_id), steps_stream(visit_id), CODES_STREAM
+    template = (template_stream(command.request_type),) if command.request_type else ()
+    return visits.visit_stream(visit_id), steps_stream(visit_id), CODES_STREAM, *template
 
 
 def report(states: States, command: ReportStep) -> list[Event]:
     """Raises Rejected for what could not be right at any time: a number that is another step's, a time to come."""
-    visit, reported, codes = (states[name] for name in report_reads(command))
+    visit, reported, codes, *more = (states[name] for name in report_reads(command))
+    templates: Templates = more[0] if more else NO_TEMPLATES
     plan = visits.plan_of(visit)
     holder = reported.kept.get(command.number)
     if command.step_id in reported.done or (holder is not None and holder.step_id == command.step_id):
@@ -104,7 +107,7 @@ def report(states: States, command: ReportStep) -> list[Event]:
     waiting = {**reported.kept, command.number: came}
     number = reported.next
     while (one := waiting.get(number)) is not None:
-        decided = _decide(visit, one, codes)
+        decided = _decide(visit, one, codes, templates)
         events += decided
         for event in decided:
             if isinstance(event, visits.VisitEvent):
@@ -130,11 +133,11 @@ def _in_our_time(reported: Reported, command: ReportStep) -> tuple[ReportedComma
     return command.step.model_copy(update={"at": at}), ahead_s
 
 
-def _decide(visit: visits.Visit, kept: StepKept, codes: Codes) -> list[Event]:
+def _decide(visit: visits.Visit, kept: StepKept, codes: Codes, templates: Templates) -> list[Event]:
     """What follows from a step whose turn it is, and that its turn is over."""
     plan = visits.plan_of(visit)
     try:
-        decided = visits.decide(visit, _step_of(kept), codes)
+        decided = visits.decide(visit, _step_of(kept), codes, templates, offline=True)
     except Rejected as no:
         refused = StepRefused(
             visit_id=plan.visit_id,

@@ -47,6 +47,7 @@ from fieldwork.commands import (
     StepCommand,
     UsePart,
 )
+from fieldwork.domain.record_templates import NO_TEMPLATES, Templates, lacking
 from fieldwork.domain.service_codes import NONE, Codes, version_for
 from services.chassis.journal.rules import Stream
 
@@ -137,8 +138,19 @@ def visit_stream(visit_id: str) -> str:
     return f"visit/{visit_id}"
 
 
-def decide(visit: Visit, command: StepCommand, codes: Codes = NONE) -> list[Event]:
-    """`codes` are the lists of causes and remedies, which finishing the work looks at."""
+def decide(
+    visit: Visit,
+    command: StepCommand,
+    codes: Codes = NONE,
+    templates: Templates = NO_TEMPLATES,
+    *,
+    offline: bool = False,
+) -> list[Event]:
+    """
+    `codes` are the lists of causes and remedies, `templates` what a record must have: finishing the work looks at them.
+
+    What was done offline is done: a record that lacks something is taken then, and says so.
+    """
     not_in_future(command)
     match command:
         case Depart():
@@ -152,7 +164,7 @@ def decide(visit: Visit, command: StepCommand, codes: Codes = NONE) -> list[Even
         case UsePart():
             return _use(visit, command)
         case FinishWork():
-            return _finish(visit, command, codes)
+            return _finish(visit, command, codes, templates, offline=offline)
         case AcceptWork():
             return _accept(visit, command)
         case RefuseWork():
@@ -240,10 +252,19 @@ def _use(visit: Visit, command: UsePart) -> list[Event]:
             raise _wrong_step(visit, command, "use-part")
 
 
-def _finish(visit: Visit, command: FinishWork, codes: Codes) -> list[Event]:
+def _finish(visit: Visit, command: FinishWork, codes: Codes, templates: Templates, *, offline: bool) -> list[Event]:
     match visit:
         case Working(plan):
             _in_order(command, visit.last_at)
+            missing = lacking(templates.get(plan.template_version), command)
+            if missing and not offline:
+                raise Rejected(
+                    "record.incomplete",
+                    field=missing[0],
+                    missing=list(missing),
+                    request_type=plan.request_type,
+                    template_version=plan.template_version,
+                )
             worked = command.at - visit.started_at
             finished = WorkFinished(
                 **_ids(plan),
@@ -256,6 +277,7 @@ def _finish(visit: Visit, command: FinishWork, codes: Codes) -> list[Event]:
                 checklist=tuple([ChecklistItem(one.item, one.passed, one.note) for one in command.checklist]),
                 readings=tuple([MeterReading(one.meter, one.value, one.unit) for one in command.readings]),
                 parts=visit.parts,
+                lacking=tuple(missing),
                 finished_at=command.at,
             )
             signed = msgspec.structs.replace(finished, record_sha256=record_sha256(finished))

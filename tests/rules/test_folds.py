@@ -99,11 +99,19 @@ async def _upset(people, firm):
     await people.until(f"{base}/charge", "manager", lambda found: found)
     less = {"lines": [{"kind": "travel", "gross_fen": 1}], "reason": "sorry"}
     await people.call("POST", f"{base}/charge/corrections", "manager", "", "upset-v3", json=less)
+    template = {"request_type": "repair", "labour": True}
+    await people.call("POST", "/v1/record-templates", "manager", "", "upset-t", json=template)
     _, _, visit = await submitted(5)
     base, engineer = f"/v1/visits/{visit['visit_id']}", visit["engineer_id"]
     for step in ("depart", "arrive", "start"):
         await people.call("POST", f"{base}/{step}", "engineer", engineer, f"upset-f-{step}", json={})
-    record = {"cause": "wear", "action": "replaced", "record": "x", "checklist": [{"item": "earth", "passed": False}]}
+    record = {
+        "cause": "wear",
+        "action": "replaced",
+        "record": "x",
+        "labour_s": 60,
+        "checklist": [{"item": "earth", "passed": False}],
+    }
     await people.call("POST", f"{base}/finish", "engineer", engineer, "upset-f", json=record)
     await _moved(people, firm.parts[0]["part_id"], firm.places[0]["place_id"], visit["van_id"])
 
