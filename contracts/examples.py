@@ -413,6 +413,8 @@ _ALL: Final[tuple[Event, ...]] = (
         size_b=184_320,
         picture_sha256="0b4e7a0e5fe84ad35fb5f95b9ceeac79ab5c7b5e37b6f8a3ab5c2a1b0c3d4e5f",
         taken_at=_at(2, 1),
+        customer_id=CUSTOMER,
+        place="43833100,125289200",
         lat_udeg=43_833_100,
         lon_udeg=125_289_200,
     ),

@@ -199,8 +199,11 @@ class PhotoAttached(Event, frozen=True, kw_only=True):
     """Of the picture as it is kept and shown: without the data of the camera. Empty in records that do not say."""
     taken_at: Utc | None = None
     """When the camera says that it was taken; from its EXIF data, which are not kept."""
+    customer_id: str = ""
+    place: Annotated[str, Personal("customer_id")] = ""
+    """Where, as the camera says: `lat,lon`, 1/1,000,000 degree north and east; empty where it does not say."""
     lat_udeg: Annotated[int, msgspec.Meta(ge=-90_000_000, le=90_000_000)] | None = None
-    """Where, as the camera says, 1/1,000,000 degree north."""
+    """The same in records from before the place was sealed."""
     lon_udeg: Annotated[int, msgspec.Meta(ge=-180_000_000, le=180_000_000)] | None = None
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Self, cast
+from typing import Annotated, Any, Final, Literal, Protocol, Self, cast
 
 import msgspec
 from fastapi import APIRouter, Query, Response
@@ -679,6 +680,11 @@ def _blobs(api: FieldworkApi) -> Blobs:
     return FileBlobs(api.folder / "blobs", seal=api.seal, unseal=api.unseal)
 
 
+_pictures = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture")
+"""Decoding takes memory by the pixel, so no more than two pictures are decoded at a time in a process."""
+SLOWEST_PICTURE_S: Final = 20
+"""The largest picture that we take is ready in a few seconds, also behind others."""
+
 SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
 """Of what people wrote or sent, when it is shown."""
 
@@ -760,6 +766,15 @@ def _told(
     )
 
 
+def _photo_view(row: Mapping[str, Any], call: Call) -> PhotoView:
+    shown = [name for name in PhotoView.model_fields if name not in ("taken_at", "lat_udeg", "lon_udeg")]
+    lat, _, lon = call.open(row["place"]).partition(",")
+    place = {"lat_udeg": int(lat), "lon_udeg": int(lon)} if lon else {"lat_udeg": None, "lon_udeg": None}
+    if not row["place"]:
+        place = {name: row[name] for name in place}
+    return PhotoView(**{name: row[name] for name in shown}, **place, taken_at=at_micros(row["taken_at"]))
+
+
 def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     table = VISIT_PHOTOS.table
 
@@ -779,7 +794,10 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
         row = await _own(visit_id, call)
         content = await call.body()
         try:
-            picture = await asyncio.to_thread(cleaned, content)
+            async with asyncio.timeout(SLOWEST_PICTURE_S):
+                picture = await asyncio.get_running_loop().run_in_executor(_pictures, cleaned, content)
+        except TimeoutError:
+            raise Problem("photo.too-slow", most_s=SLOWEST_PICTURE_S) from None
         except NotAPicture:
             raise Problem("photo.not-a-picture", allowed=["image/jpeg", "image/png", "image/webp"]) from None
         except TooLarge:
@@ -806,8 +824,7 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     async def photos(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> list[PhotoView]:
         await _own(visit_id, call)
         rows = await call.fetch(select(table).where(table.c.visit_id == visit_id).order_by(table.c.number))
-        shown = [name for name in PhotoView.model_fields if name != "taken_at"]
-        return [PhotoView(**{name: row[name] for name in shown}, taken_at=at_micros(row["taken_at"])) for row in rows]
+        return [_photo_view(row, call) for row in rows]
 
     @router.get(
         "/{visit_id}/photos/{photo_id}",

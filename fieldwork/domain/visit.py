@@ -213,18 +213,22 @@ def _attach(visit: Visit, command: AttachPhoto) -> list[Event]:
         case Unplanned() | Cancelled():
             raise _wrong_step(visit, command, "photo")
         case Arrived() | Working() | Completed():
-            known, after = visit.photos, visit.arrived_at
+            attached, after = visit.photos, visit.arrived_at
         case Finished(work):
-            known, after = work.photos, work.arrived_at
+            attached, after = work.photos, work.arrived_at
         case Planned() | Departed() | Aborted():
-            known, after = visit.photos, command.at
+            attached, after = visit.photos, command.at
         case _:
             assert_never(visit)
-    if command.photo_id in known:
+    if command.photo_id in attached:
         return []
     _in_order(command, after)
-    photo = command.model_dump(exclude={"at", "now"})
-    return [PhotoAttached(request_id=plan_of(visit).request_id, **photo)]
+    plan = plan_of(visit)
+    photo = command.model_dump(exclude={"at", "now", "lat_udeg", "lon_udeg"})
+    # Of a visit in history that names no customer there is nobody under whose key the place could be sealed.
+    known = plan.customer_id and command.lat_udeg is not None and command.lon_udeg is not None
+    place = f"{command.lat_udeg},{command.lon_udeg}" if known else ""
+    return [PhotoAttached(request_id=plan.request_id, customer_id=plan.customer_id, place=place, **photo)]
 
 
 def _use(visit: Visit, command: UsePart) -> list[Event]:

@@ -237,8 +237,15 @@ async def test_when_and_where_a_photo_was_taken_is_recorded_and_not_in_its_bytes
     (listed,) = (await it.call("e-1", "engineer", "GET", f"/v1/visits/{visit_id}/photos")).json()
     assert listed["taken_at"] == "2026-11-24T09:20:00Z"
     assert (listed["lat_udeg"], listed["lon_udeg"]) == (31_230_500, 121_473_667)
+    (event,) = [event for event in await it.own_events() if isinstance(event, PhotoAttached)]
+    assert (event.lat_udeg, event.lon_udeg) == (None, None)
+    assert event.place.startswith("sealed:c-1:") and "31230500" not in event.place
     shown = await it.call("e-1", "engineer", "GET", f"/v1/visits/{visit_id}/photos/p-1")
+    assert shown.status_code == 200
     assert b"Exif" not in shown.content and b"OWNER" not in shown.content
+    it.keys.forgotten.add("c-1")
+    (listed,) = (await it.call("m-1", "manager", "GET", f"/v1/visits/{visit_id}/photos")).json()
+    assert (listed["lat_udeg"], listed["lon_udeg"]) == (None, None)
 
 
 @story
