@@ -541,6 +541,7 @@ _ALL: Final[tuple[Event, ...]] = (
         travel=fieldwork.Term(0, _at(23)),
         version=2,
         customer_id=CUSTOMER,
+        device_model=MODEL,
         list_id="chain-stores",
     ),
     fieldwork.ServiceCharged(

@@ -429,6 +429,8 @@ class CoverageSet(Event, frozen=True, kw_only=True):
     """How often this coverage was set, from 1; 0 in records that do not say."""
     customer_id: str = ""
     """It pays only while the device is this customer's; empty where it goes with the device."""
+    device_model: str = ""
+    """It pays only while the register says this model; empty for any."""
     list_id: str = ""
     """The list whose prices are agreed in it; empty for the standard list."""
 

@@ -53,6 +53,7 @@ class CoverageView(Body):
     coverage_id: str
     kind: Literal["warranty", "contract"]
     customer_id: str
+    device_model: str
     list_id: str
     starts_at: datetime
     labour: Cover
@@ -227,7 +228,7 @@ def _coverage_view(row: Mapping[str, Any]) -> CoverageView:
     def cover(name: str) -> Cover:
         return Cover(percent=row[f"{name}_percent"], until=at_micros(row[f"{name}_until"]))
 
-    same = {name: row[name] for name in ("device_id", "coverage_id", "kind", "customer_id", "list_id")}
+    same = {name: row[name] for name in ("device_id", "coverage_id", "kind", "customer_id", "device_model", "list_id")}
     return CoverageView(
         **same,
         starts_at=at_micros(row["starts_at"]),

@@ -143,6 +143,8 @@ class SetCoverage(Command):
     travel: Cover
     customer_id: Name | Literal[""] = ""
     """It pays only while the device is this customer's; empty where it goes with the device."""
+    device_model: Annotated[str, StringConstraints(max_length=100)] = ""
+    """It pays only while the register says this model; empty for any."""
     list_id: Name | Literal[""] = ""
     """The price list that is agreed in it; empty for the standard list."""
 

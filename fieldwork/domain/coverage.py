@@ -56,6 +56,7 @@ def set_coverage(device: Device, command: SetCoverage) -> list[Event]:
             travel=_term(command.travel),
             version=version,
             customer_id=command.customer_id,
+            device_model=command.device_model,
             list_id=command.list_id,
         )
 
@@ -75,9 +76,16 @@ def entitled(device: Device, customer_id: str, at: datetime) -> tuple[Entitled, 
     Of several coverages the one that pays most pays, of equals the warranty, before a contract that the customer
     pays for. A contract without a percentage may still have prices of its own.
     """
-    owner = device.noted.customer_id if device.noted else customer_id
-    begun = [one for one in device.coverages.values() if one.starts_at <= at and one.customer_id in ("", owner)]
+    begun = [one for one in device.coverages.values() if one.starts_at <= at and _of_this(one, device, customer_id)]
     return tuple([_of_kind(kind, begun, at) for kind in KINDS])
+
+
+def _of_this(coverage: CoverageSet, device: Device, customer_id: str) -> bool:
+    """Whether it is for the device as the register has it; until that has told, the order's customer owns it."""
+    noted = device.noted
+    owner = noted.customer_id if noted else customer_id
+    model = noted.model if noted else coverage.device_model
+    return coverage.customer_id in ("", owner) and coverage.device_model in ("", model)
 
 
 def _of_kind(kind: Kind, begun: list[CoverageSet], at: datetime) -> Entitled:

@@ -283,6 +283,13 @@ def test_a_device_whose_owner_is_corrected_is_under_another_contract():
     given(*past, noted_, again, correction).when(note(customer_id="c-9")).then_nothing()
 
 
+def test_a_device_whose_model_is_corrected_loses_the_warranty_of_the_other_model():
+    before = [prices(), coverage(device_model="m"), decided(lines()), NOTED]
+    noted_, again = given(*before).when(note(model="other")).then_types(DeviceNoted, EntitlementRedecided)
+    assert (noted_.model, again.reason, again.lines) == ("other", "device-corrected", NONE)
+    given(*before).when(note()).then(noted())
+
+
 def test_the_register_is_noted_where_nothing_follows():
     given().when(note(known_orders=(), known_visits=())).then(noted())
 
