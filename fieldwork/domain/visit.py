@@ -7,7 +7,6 @@ but not out of order and not in the future.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
@@ -49,6 +48,7 @@ from fieldwork.commands import (
 )
 from fieldwork.domain.record_templates import NO_TEMPLATES, Templates, lacking
 from fieldwork.domain.service_codes import NONE, Codes, version_for
+from fieldwork.domain.service_record import follow_ups, record_sha256
 from services.chassis.journal.rules import Stream
 
 FAST_CLOCK = timedelta(minutes=2)
@@ -285,38 +285,11 @@ def _finish(visit: Visit, command: FinishWork, codes: Codes, templates: Template
                 finished_at=command.at,
             )
             signed = msgspec.structs.replace(finished, record_sha256=record_sha256(finished))
-            return [signed, *_follow_ups(visit, command)]
+            return [signed, *follow_ups(plan, visit.asked, command)]
         case Finished(cause=command.cause, action=command.action):
             return []
         case _:
             raise _wrong_step(visit, command, "finish")
-
-
-def record_sha256(record: WorkFinished) -> str:
-    """As the contract says: of the JSON of all fields but the hash itself, keys sorted, no spaces."""
-    fields = msgspec.structs.asdict(record)
-    del fields["record_sha256"]
-    return hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()
-
-
-def _follow_ups(visit: Working, command: FinishWork) -> list[Event]:
-    """An order is asked for each point that is not in order, once: also when the work is finished again."""
-    plan, asked, events = visit.plan, set(visit.asked), list[Event]()
-    for one in command.checklist:
-        if not one.passed and one.item not in asked:
-            asked.add(one.item)
-            events.append(
-                FollowUpAsked(
-                    **_ids(plan),
-                    customer_id=plan.customer_id,
-                    device_id=plan.device_id,
-                    device_model=plan.device_model,
-                    item=one.item,
-                    note=one.note,
-                    asked_at=command.at,
-                )
-            )
-    return events
 
 
 def _accept(visit: Visit, command: AcceptWork) -> list[Event]:
