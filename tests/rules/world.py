@@ -293,9 +293,12 @@ LEVEL: Mapping[str, Any] = {
 
 
 async def promise(people: People) -> None:
-    """A calendar and a service level, so that every order has clocks."""
+    """A calendar and a service level, so that every order has clocks; templates of records for other work."""
     await people.call("POST", "/v1/calendars", "manager", json=CALENDAR)
     await people.call("POST", "/v1/slas", "manager", json=LEVEL)
+    for request_type in ("round", "installation"):
+        template = {"request_type": request_type, "labour": True}
+        await people.call("POST", "/v1/record-templates", "manager", json=template)
 
 
 async def tell(firm: Firm, name: str, key: str = "") -> Story:
