@@ -41,6 +41,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     PERSONAL: ClassVar[tuple[tuple[str, str], ...]]
     JOINS: ClassVar[tuple[str, str] | None]
     AT: ClassVar[str]
+    HOLDS: ClassVar[str]
 
     def stream(self) -> str:
         """The stream that this event belongs to, for example `order/0193…`."""
@@ -68,7 +69,8 @@ class belongs_to:
     Its stream is `order/<order_id>`, its partition key `<request_id>`; without `key` the stream is the key.
     `at` names the field that says when it happened. `public=False` keeps the event inside its service.
     `joins=("request_id", "customer_id")`: what was sealed under the key of the former, while nobody knew who it was
-    about, is about the latter, and is forgotten with her.
+    about, is about the latter, and is forgotten with her. `holds` names the field of the person under whose key texts
+    within other fields were sealed before the event was made.
     Raises TypeError for a name that is taken or a field that is
     not there, so that a wrong contract fails when it is imported.
     """
@@ -82,12 +84,13 @@ class belongs_to:
         public: bool = True,
         at: str = "",
         joins: tuple[str, str] | None = None,
+        holds: str = "",
     ) -> None:
-        self.home = stream, (of,) if isinstance(of, str) else of, key, public, at
+        self.home = stream, (of,) if isinstance(of, str) else of, key, public, at, holds
         self.joins = joins
 
     def __call__(self, cls: type[E]) -> type[E]:
-        cls.STREAM, cls.OF, cls.KEY, cls.PUBLIC, cls.AT = self.home
+        cls.STREAM, cls.OF, cls.KEY, cls.PUBLIC, cls.AT, cls.HOLDS = self.home
         cls.JOINS = self.joins
         cls.PERSONAL = tuple(
             (name, mark.person)
@@ -98,7 +101,7 @@ class belongs_to:
         named = {
             *cls.OF,
             *(cls.JOINS or ()),
-            *[name for name in (cls.KEY, cls.AT) if name],
+            *[name for name in (cls.KEY, cls.AT, cls.HOLDS) if name],
             *(person for _, person in cls.PERSONAL),
         }
         if unknown := named - set(cls.__struct_fields__):

@@ -40,6 +40,11 @@ _AT_TEAM: Final = {**_OF_ORDER, "team": "Desk 2nd", "person": "Li", "impact": "M
 
 _BOOKED: Final = dispatcher.EngineerDay(ENGINEER, DAY)
 _USED: Final = (fieldwork.UsedPart("P-COMPRESSOR", VAN, 1), fieldwork.UsedPart("P-SEALANT", VAN, 2))
+_NOT_COVERED: Final = (
+    fieldwork.Entitled("labour", 0, "not-covered"),
+    fieldwork.Entitled("parts", 0, "over", "W-0001", "warranty", 1, _at(0)),
+    fieldwork.Entitled("travel", 0, "not-covered"),
+)
 _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-SEALANT", 2))
 _PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
 _LOT: Final = (inventory.LotPieces("L-2611", 1),)
@@ -289,6 +294,13 @@ _ALL: Final[tuple[Event, ...]] = (
         warranty_s=2_592_000,
     ),
     intake.NumberGiven(day=DAY, **_OF_REQUEST),
+    intake.RequestFollowsUp(
+        request_id="01933f9c-8a00-7000-8000-00000000a002",
+        follows_id=REQUEST,
+        customer_id=CUSTOMER,
+        visit_id=VISIT,
+        item="earthing",
+    ),
     # dispatcher
     dispatcher.OrderOpened(
         **_OF_ORDER,
@@ -547,6 +559,8 @@ _ALL: Final[tuple[Event, ...]] = (
         ends_at=_at(3),
         van_id=VAN,
         customer_id=CUSTOMER,
+        request_type="repair",
+        template_version=1,
         device_id=DEVICE,
         device_model=MODEL,
     ),
@@ -565,6 +579,8 @@ _ALL: Final[tuple[Event, ...]] = (
         size_b=184_320,
         picture_sha256="0b4e7a0e5fe84ad35fb5f95b9ceeac79ab5c7b5e37b6f8a3ab5c2a1b0c3d4e5f",
         taken_at=_at(2, 1),
+        customer_id=CUSTOMER,
+        place="43833100,125289200",
         lat_udeg=43_833_100,
         lon_udeg=125_289_200,
     ),
@@ -576,6 +592,7 @@ _ALL: Final[tuple[Event, ...]] = (
         serials=("SN-1",),
         old_returned=1,
         lot="L-2611",
+        old_serials=("SN-0",),
         used_at=_at(2, 30),
     ),
     fieldwork.WorkFinished(
@@ -589,6 +606,7 @@ _ALL: Final[tuple[Event, ...]] = (
         checklist=(fieldwork.ChecklistItem("earthing", False, "接地线松动"),),
         readings=(fieldwork.MeterReading("running-hours", 4_210, "h"),),
         parts=_USED,
+        lacking=("readings.pressure",),
         record_sha256="6d2f6a7b0d0f3f0e8a1c9b7d5e3f1a2b4c6d8e0f1a3b5c7d9e0f2a4b6c8d0e1f",
         finished_at=_at(2, 50),
     ),
@@ -601,6 +619,14 @@ _ALL: Final[tuple[Event, ...]] = (
         note="接地线松动",
         asked_at=_at(2, 50),
     ),
+    fieldwork.RecordTemplateDefined(
+        request_type="repair",
+        version=1,
+        checklist=(fieldwork.TemplateItem("earthing", "Earthing", "接地"),),
+        readings=(fieldwork.TemplateMeter("running-hours", "h", "Running hours", "运行小时"),),
+        labour=True,
+    ),
+    fieldwork.OrderTyped(**_OF_ORDER, request_type="repair"),
     fieldwork.ServiceCodesDefined(
         list_id="service",
         version=1,
@@ -638,7 +664,40 @@ _ALL: Final[tuple[Event, ...]] = (
         labour_step_s=900,
         travel_fen=5_000,
         parts=(fieldwork.PartPrice("P-COMPRESSOR", 68_000),),
+        in_vain_fen=3_000,
     ),
+    fieldwork.ContractPricesDefined(
+        list_id="chain-stores",
+        version=1,
+        effective_from=_at(0),
+        labour_fen_per_h=9_000,
+        labour_step_s=900,
+        travel_fen=3_000,
+        parts=(fieldwork.PartPrice("P-COMPRESSOR", 60_000),),
+    ),
+    fieldwork.DeviceNoted(device_id=DEVICE, customer_id=CUSTOMER, model=MODEL),
+    fieldwork.OrderNoted(device_id=DEVICE, order_id=ORDER),
+    fieldwork.EntitlementDecided(
+        **_OF_ORDER,
+        customer_id=CUSTOMER,
+        device_id=DEVICE,
+        entitled_at=_at(0, 30),
+        list_version=1,
+        lines=_NOT_COVERED,
+    ),
+    fieldwork.EntitlementRedecided(
+        **_OF_ORDER,
+        customer_id=CUSTOMER,
+        device_id=DEVICE,
+        number=1,
+        reason="coverage-set",
+        before=_NOT_COVERED,
+        lines=(
+            fieldwork.Entitled("labour", 100, "covered", "W-0001", "warranty", 2, _at(23), "chain-stores"),
+            *_NOT_COVERED[1:],
+        ),
+    ),
+    fieldwork.OrderCharged(**_OF_VISIT),
     fieldwork.CoverageSet(
         device_id=DEVICE,
         coverage_id="W-0001",
@@ -647,6 +706,10 @@ _ALL: Final[tuple[Event, ...]] = (
         labour=fieldwork.Term(100, _at(23)),
         parts=fieldwork.Term(50, _at(23)),
         travel=fieldwork.Term(0, _at(23)),
+        version=2,
+        customer_id=CUSTOMER,
+        device_model=MODEL,
+        list_id="chain-stores",
     ),
     fieldwork.ServiceCharged(
         **_OF_VISIT,
@@ -665,9 +728,33 @@ _ALL: Final[tuple[Event, ...]] = (
         customer_fen=34_000,
         unpriced=1,
         charged_at=_at(2, 58),
+        entitled_at=_at(0, 30),
+        in_vain=False,
     ),
-    fieldwork.StepKept(**_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED),
-    fieldwork.StepTaken(**_STEP, step="arrive", happened_at=_at(1, 58)),
+    fieldwork.ChargeCorrected(
+        **_OF_VISIT,
+        customer_id=CUSTOMER,
+        device_id=DEVICE,
+        number=1,
+        reason="by-hand",
+        note="客户投诉后减免",
+        before=(fieldwork.ChargeLine("travel", "", 1, 5_000, 5_000, 0, 0, "not-covered"),),
+        lines=(fieldwork.ChargeLine("travel", "", 1, 5_000, 2_000, 0, 0, "not-covered", "", "", None, "", True),),
+        gross_fen=2_000,
+        warranty_fen=0,
+        contract_fen=0,
+        customer_fen=2_000,
+        unpriced=0,
+        gross_diff_fen=-3_000,
+        warranty_diff_fen=0,
+        contract_diff_fen=0,
+        customer_diff_fen=-3_000,
+        corrected_at=_at(3, 58),
+    ),
+    fieldwork.StepKept(
+        **_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED, customer_id=CUSTOMER, clock_ahead_s=-420
+    ),
+    fieldwork.StepTaken(**_STEP, step="arrive", happened_at=_at(1, 58), clock_ahead_s=-420),
     fieldwork.StepRefused(
         **_ON_SITE,
         step_id=_STEP["step_id"],
@@ -677,7 +764,10 @@ _ALL: Final[tuple[Event, ...]] = (
         code="visit.called-off",
         facts={"step": "arrive", "at": "2026-11-24T01:58:00+00:00", "reason": "order-cancelled"},
         reported=_REPORTED,
+        customer_id=CUSTOMER,
+        clock_ahead_s=-420,
     ),
+    fieldwork.PartUsedAfterEnd(**_ON_SITE, step_id=f"{VISIT}-3", part=_USED[0], used_at=_at(2, 30)),
     # inventory
     inventory.PartDefined(
         part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3, tracked="serial"

@@ -21,6 +21,8 @@ class UsedPart(msgspec.Struct, frozen=True):
     """So many old pieces came out of the device and go back to stock."""
     lot: str = ""
     """The lot of the pieces, where the part has lots and it was read."""
+    old_serials: tuple[str, ...] = ()
+    """The serial numbers of old pieces that were taken back, as many as could be read."""
 
 
 class ServiceCode(msgspec.Struct, frozen=True):
@@ -61,6 +63,39 @@ class ServiceCodesDefined(Event, frozen=True, kw_only=True):
     remedies: tuple[ServiceCode, ...]
 
 
+class TemplateItem(msgspec.Struct, frozen=True):
+    """A point that the checklist of such work must have, with its words."""
+
+    item: str
+    en: str
+    zh: str
+
+
+class TemplateMeter(msgspec.Struct, frozen=True):
+    """A meter that is read at such work, with its words."""
+
+    meter: str
+    unit: str
+    en: str
+    zh: str
+
+
+@belongs_to("record-template", of="request_type")
+class RecordTemplateDefined(Event, frozen=True, kw_only=True):
+    """
+    What the record of work for a type of request must have, as one version.
+
+    A visit keeps the version of its planning (`VisitPlanned.template_version`). Read by: reporting.
+    """
+
+    request_type: str
+    version: Positive
+    checklist: tuple[TemplateItem, ...] = ()
+    readings: tuple[TemplateMeter, ...] = ()
+    labour: bool = False
+    """The paid working time must be said; else it is the time since work was started."""
+
+
 @belongs_to("visit", of="visit_id", key="request_id")
 class VisitPlanned(Event, frozen=True, kw_only=True):
     """An engineer is to be at the site in these hours. Read by: reporting."""
@@ -75,6 +110,19 @@ class VisitPlanned(Event, frozen=True, kw_only=True):
     customer_id: str = ""
     device_id: str = ""
     device_model: str = ""
+    request_type: str = ""
+    """Of the request, which says what the record must have; empty in records that do not say."""
+    template_version: NonNegative = 0
+    """The version of RecordTemplateDefined that the record is held to; 0 where none was defined."""
+
+
+@belongs_to("order-visits", of="order_id", key="request_id", public=False)
+class OrderTyped(Event, frozen=True, kw_only=True):
+    """For which type of request an order was opened."""
+
+    order_id: str
+    request_id: str
+    request_type: str
 
 
 @belongs_to("order-visits", of="order_id", key="request_id", public=False)
@@ -153,8 +201,11 @@ class PhotoAttached(Event, frozen=True, kw_only=True):
     """Of the picture as it is kept and shown: without the data of the camera. Empty in records that do not say."""
     taken_at: Utc | None = None
     """When the camera says that it was taken; from its EXIF data, which are not kept."""
+    customer_id: str = ""
+    place: Annotated[str, Personal("customer_id")] = ""
+    """Where, as the camera says: `lat,lon`, 1/1,000,000 degree north and east; empty where it does not say."""
     lat_udeg: Annotated[int, msgspec.Meta(ge=-90_000_000, le=90_000_000)] | None = None
-    """Where, as the camera says, 1/1,000,000 degree north."""
+    """The same in records from before the place was sealed."""
     lon_udeg: Annotated[int, msgspec.Meta(ge=-180_000_000, le=180_000_000)] | None = None
 
 
@@ -173,6 +224,8 @@ class PartUsed(Event, frozen=True, kw_only=True):
     old_returned: NonNegative = 0
     """As with UsedPart."""
     lot: str = ""
+    """As with UsedPart."""
+    old_serials: tuple[str, ...] = ()
     """As with UsedPart."""
     used_at: Utc | None = None
     """As with EngineerDeparted."""
@@ -204,6 +257,8 @@ class WorkFinished(Event, frozen=True, kw_only=True):
     Of this record: the SHA-256, hexadecimal, of the JSON of all other fields of this event, keys sorted, no spaces,
     `record` as it is sealed. Empty in records that do not say.
     """
+    lacking: tuple[str, ...] = ()
+    """What the template wants and a phone that was offline did not report; else a record that lacks it is refused."""
     record: Annotated[str, Personal("customer_id")]
     """What was found and done, in the engineer's words."""
     finished_at: Utc | None = None
@@ -215,7 +270,7 @@ class FollowUpAsked(Event, frozen=True, kw_only=True):
     """
     A point of the checklist was not in order and needs an order of its own, once for each point of a visit.
 
-    Nothing is ordered by it; the dispatcher decides. Read by: reporting.
+    Acted on by: intake (makes a request of it). Read by: reporting.
     """
 
     visit_id: str
@@ -325,10 +380,34 @@ class PricesDefined(Event, frozen=True, kw_only=True):
     travel_fen: NonNegative
     """For a visit, however far."""
     parts: tuple[PartPrice, ...]
+    in_vain_fen: NonNegative = 0
+    """For a visit at which nobody was there; 0 charges nothing for it."""
+
+
+@belongs_to("price-list", of="list_id")
+class ContractPricesDefined(Event, frozen=True, kw_only=True):
+    """
+    What services cost under the contracts that name this list (`CoverageSet.list_id`), as one version.
+
+    What it has no price for costs what the standard list says. Read by: reporting.
+    """
+
+    list_id: str
+    version: Positive
+    effective_from: Utc
+    labour_fen_per_h: NonNegative
+    labour_step_s: Positive
+    travel_fen: NonNegative
+    parts: tuple[PartPrice, ...]
+    """All as with PricesDefined."""
 
 
 class Term(msgspec.Struct, frozen=True):
-    """So much of a price is covered, for work that was begun before `until`."""
+    """
+    So much of a price is covered, for orders that were opened before `until`.
+
+    Of an order of which nobody knows when it was opened, the arrival counts.
+    """
 
     percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
     until: Utc
@@ -339,7 +418,8 @@ class CoverageSet(Event, frozen=True, kw_only=True):
     """
     A warranty or a contract pays for work on a device. The same id again puts it right from the beginning.
 
-    What was charged before stays as it was charged. Read by: reporting.
+    Acted on by: fieldwork (decides anew what the device's orders are entitled to, and corrects what was charged).
+    Read by: reporting.
     """
 
     device_id: str
@@ -349,6 +429,97 @@ class CoverageSet(Event, frozen=True, kw_only=True):
     labour: Term
     parts: Term
     travel: Term
+    version: NonNegative = 0
+    """How often this coverage was set, from 1; 0 in records that do not say."""
+    customer_id: str = ""
+    """It pays only while the device is this customer's; empty where it goes with the device."""
+    device_model: str = ""
+    """It pays only while the register says this model; empty for any."""
+    list_id: str = ""
+    """The list whose prices are agreed in it; empty for the standard list."""
+
+
+@belongs_to("coverage", of="device_id", public=False)
+class DeviceNoted(Event, frozen=True, kw_only=True):
+    """What intake's register says of a device now, as far as coverage depends on it."""
+
+    device_id: str
+    customer_id: str
+    model: str
+
+
+@belongs_to("coverage", of="device_id", public=False)
+class OrderNoted(Event, frozen=True, kw_only=True):
+    """An order for the device was decided upon: recorded with it, so that no correction of the device misses it."""
+
+    device_id: str
+    order_id: str
+
+
+class Entitled(msgspec.Struct, frozen=True):
+    """Who pays for one kind of cost of an order, and why."""
+
+    kind: Literal["labour", "parts", "travel"]
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    """How much of it is covered; the customer pays the rest."""
+    why: Literal["covered", "over", "not-covered"]
+    """As with ChargeLine."""
+    coverage_id: str = ""
+    coverage_kind: Literal["", "warranty", "contract"] = ""
+    coverage_version: NonNegative = 0
+    """`version` of the CoverageSet that it follows from."""
+    until: Utc | None = None
+    """The end of its term."""
+    list_id: str = ""
+    """The contract's own price list; empty for the standard list."""
+
+
+@belongs_to("entitlement", of="order_id", key="request_id")
+class EntitlementDecided(Event, frozen=True, kw_only=True):
+    """
+    What warranty and contract will pay for an order, decided when it was opened, before anybody drives.
+
+    EntitlementRedecided follows when a coverage or the device's register is corrected. Read by: reporting.
+    """
+
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str = ""
+    entitled_at: Utc
+    """When the order was opened: coverage and prices of this instant count."""
+    list_version: NonNegative = 0
+    """The version of the standard price list in force; 0 where none is, and nothing is charged."""
+    lines: tuple[Entitled, ...]
+    """One for each kind of cost."""
+
+
+@belongs_to("entitlement", of="order_id", key="request_id")
+class EntitlementRedecided(Event, frozen=True, kw_only=True):
+    """
+    A coverage or the device's register was corrected, and the order is entitled to something else than was said.
+
+    Read by: reporting.
+    """
+
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str
+    number: Positive
+    """How often it was decided anew, from 1."""
+    reason: Literal["coverage-set", "device-corrected"]
+    before: tuple[Entitled, ...]
+    lines: tuple[Entitled, ...]
+
+
+@belongs_to("entitlement", of="order_id", key="request_id", public=False)
+class OrderCharged(Event, frozen=True, kw_only=True):
+    """A visit of the order was charged: recorded with the charge, so that no correction misses it."""
+
+    order_id: str
+    request_id: str
+    visit_id: str
 
 
 class ChargeLine(msgspec.Struct, frozen=True):
@@ -372,6 +543,10 @@ class ChargeLine(msgspec.Struct, frozen=True):
     coverage_kind: Literal["", "warranty", "contract"] = ""
     until: Utc | None = None
     """The end of its term."""
+    list_id: str = ""
+    """The contract's own price list that `unit_fen` is of; empty for the standard list."""
+    by_hand: bool = False
+    """A manager said what it comes to; no correction of a coverage changes it."""
 
 
 @belongs_to("charge", of="visit_id", key="request_id", at="charged_at")
@@ -379,7 +554,7 @@ class ServiceCharged(Event, frozen=True, kw_only=True):
     """
     What the customer, the warranty and the contract pay for completed work; for the ERP. Read by: reporting.
 
-    The sums are those of the lines, exact. Prices and coverage are those of the arrival.
+    The sums are those of the lines, exact. ChargeCorrected follows when it comes to something else after all.
     """
 
     visit_id: str
@@ -396,13 +571,50 @@ class ServiceCharged(Event, frozen=True, kw_only=True):
     unpriced: NonNegative = 0
     """Lines without a price: somebody must look at the charge before it is sent."""
     charged_at: Utc
+    entitled_at: Utc | None = None
+    """When the order was opened, where its coverage and prices were decided; else they are those of the arrival."""
+    in_vain: bool = False
+    """Nobody was there: the one line is what the list charges for that."""
+
+
+@belongs_to("charge", of="visit_id", key="request_id", at="corrected_at")
+class ChargeCorrected(Event, frozen=True, kw_only=True):
+    """
+    A charge comes to something else than was charged before; for the ERP. The sums and lines are all as they are now.
+
+    Read by: reporting (revenue by the newest of a visit, or by the sum of the differences).
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str = ""
+    number: Positive
+    """How often the charge was corrected, from 1."""
+    reason: Literal["coverage-set", "device-corrected", "by-hand"]
+    note: Annotated[str, Personal("customer_id")] = ""
+    """Why, where a manager corrected it."""
+    before: tuple[ChargeLine, ...]
+    lines: tuple[ChargeLine, ...]
+    gross_fen: NonNegative
+    warranty_fen: NonNegative
+    contract_fen: NonNegative
+    customer_fen: NonNegative
+    unpriced: NonNegative = 0
+    gross_diff_fen: int
+    """What it comes to now less what it came to before; so with each that follows."""
+    warranty_diff_fen: int
+    contract_diff_fen: int
+    customer_diff_fen: int
+    corrected_at: Utc
 
 
 StepName = Literal["depart", "arrive", "start", "use-part", "finish", "accept", "refuse", "abort"]
 """What a phone reports of a visit."""
 
 
-@belongs_to("visit-steps", of="visit_id", key="request_id", public=False)
+@belongs_to("visit-steps", of="visit_id", key="request_id", public=False, holds="customer_id")
 class StepKept(Event, frozen=True, kw_only=True):
     """A step came from a phone before one that precedes it, or is next: it is decided when its number is the next."""
 
@@ -415,6 +627,13 @@ class StepKept(Event, frozen=True, kw_only=True):
     happened_at: Utc
     reported: str
     """The whole step as JSON. What is personal in it was sealed before, so that the step can be decided later."""
+    customer_id: str = ""
+    """Under whose key something in `reported` is sealed; empty where nothing is, and in records that do not say."""
+    clock_ahead_s: int = 0
+    """
+    So far the phone's clock was ahead of ours, where it was wrong: `happened_at` is corrected by it, and the sum of
+    both is what the phone showed. In `reported` is the corrected time.
+    """
 
 
 @belongs_to("visit-steps", of="visit_id", key="request_id", public=False)
@@ -427,9 +646,11 @@ class StepTaken(Event, frozen=True, kw_only=True):
     number: Positive
     step: StepName
     happened_at: Utc
+    clock_ahead_s: int = 0
+    """As with StepKept."""
 
 
-@belongs_to("visit-steps", of="visit_id", key="request_id", at="happened_at")
+@belongs_to("visit-steps", of="visit_id", key="request_id", at="happened_at", holds="customer_id")
 class StepRefused(Event, frozen=True, kw_only=True):
     """
     A step that an engineer reported and that the visit does not allow, such as one that was called off meanwhile.
@@ -452,3 +673,24 @@ class StepRefused(Event, frozen=True, kw_only=True):
     """What the rule met, by name, as in a problem."""
     reported: str
     """As with StepKept."""
+    customer_id: str = ""
+    clock_ahead_s: int = 0
+    """Both as with StepKept."""
+
+
+@belongs_to("visit-steps", of="visit_id", key="request_id", at="used_at")
+class PartUsedAfterEnd(Event, frozen=True, kw_only=True):
+    """
+    A part really went into the device, and its visit had ended by our books: called off, aborted or completed.
+
+    Recorded with the StepRefused, whose rule it does not bend; somebody at the desk looks at both.
+    Acted on by: inventory (books it). Read by: reporting.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    step_id: str
+    part: UsedPart
+    used_at: Utc

@@ -382,6 +382,23 @@ class RequestClosed(Event, frozen=True, kw_only=True):
     """When the work was done; None in records from before it could be reopened."""
 
 
+@belongs_to("follow-up", of="request_id", key="request_id")
+class RequestFollowsUp(Event, frozen=True, kw_only=True):
+    """
+    A request was made for a point that was not in order at another request's visit, once for each such point.
+
+    Recorded with the RequestReceived, or RequestIncomplete, of the new one. Read by: reporting.
+    """
+
+    request_id: str
+    follows_id: str
+    """The request at whose visit it was found."""
+    customer_id: str
+    visit_id: str
+    item: str
+    """The point of the checklist."""
+
+
 @belongs_to("customer", of="customer_id")
 class CustomerRegistered(Event, frozen=True, kw_only=True):
     """A customer is known, with the place where service is wanted. Read by: quality, reporting."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Protocol, Self, cast
@@ -13,11 +14,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Select, and_, or_, select
 
-from contracts.fieldwork import ChargeLine
 from contracts.problems import Rejected
+from fieldwork import charge_api
 from fieldwork.adapters.blobs import Blobs, FileBlobs
 from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
 from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport, report_pdf
+from fieldwork.charge_api import ChargeView, CorrectionBody, CorrectionView, EntitlementView
 from fieldwork.commands import (
     FIRST,
     LAST,
@@ -28,21 +30,21 @@ from fieldwork.commands import (
     AttachPhoto,
     Checked,
     Code,
-    Cover,
+    CorrectCharge,
     DefineCodes,
-    DefinePrices,
+    DefineRecordTemplate,
     Depart,
     FinishWork,
     MediaType,
+    Meter,
     Moment,
     Name,
     Note,
     Place,
-    Price,
+    Point,
     Reading,
     RefuseWork,
     ReportStep,
-    SetCoverage,
     Sha256,
     Short,
     StartWork,
@@ -51,13 +53,12 @@ from fieldwork.commands import (
     UsePart,
     Words,
 )
-from fieldwork.domain.charge import PRICES_STREAM, coverage_stream
+from fieldwork.domain.charge import charge_stream
+from fieldwork.domain.record_templates import template_stream
 from fieldwork.domain.reported_steps import KINDS
 from fieldwork.domain.service_codes import CODES_STREAM
 from fieldwork.domain.visit import FAST_CLOCK, visit_stream
-from fieldwork.projections.charges import CHARGES, lines_of
-from fieldwork.projections.coverages import COVERAGES
-from fieldwork.projections.price_lists import PRICE_LISTS, prices_of
+from fieldwork.projections.record_templates import RECORD_TEMPLATES, items_of, meters_of
 from fieldwork.projections.reported_steps import REPORTED, facts_of
 from fieldwork.projections.service_codes import SERVICE_CODES, codes_of
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
@@ -117,6 +118,7 @@ class PartFacts(Body):
     part_id: Name
     serials: tuple[Name, ...] = Field(default=(), max_length=1_000, description="Of all pieces, or of none.")
     old_returned: int = Field(default=0, ge=0, le=1_000, description="So many old pieces go back to stock.")
+    old_serials: tuple[Name, ...] = Field(default=(), max_length=1_000, description="Of them, where they can be read.")
     place_id: Name | Literal[""] = Field("", description="Where it was taken from; without it, the visit's van.")
     quantity: int = Field(1, ge=1, le=1_000)
     lot: Name | Literal[""] = Field("", description="Of the pieces, where the part has lots.")
@@ -125,6 +127,8 @@ class PartFacts(Body):
     def _a_serial_for_each_piece(self) -> Self:
         if self.serials and not len(self.serials) == len(set(self.serials)) == self.quantity:
             raise ValueError("serials: one for each piece, each once, or none 每件填写一个不重复的序列号，或都不填")
+        if len(set(self.old_serials)) < len(self.old_serials) or len(self.old_serials) > self.old_returned:
+            raise ValueError("old_serials: each once, old_returned at most 旧件序列号不得重复或多于旧件数")
         return self
 
 
@@ -226,6 +230,13 @@ ABOUT_REPORT = set(ReportedBody.model_fields) | {"step"}
 
 
 class BatchBody(Body):
+    sent_at: AwareDatetime | None = Field(
+        default=None,
+        ge=FIRST,
+        lt=LAST,
+        description="What the phone's clock shows as it sends this. If it is wrong by more than two minutes, the times "
+        "of the steps are corrected by it; what it showed is kept too.",
+    )
     steps: list[StepReport] = Field(min_length=1, max_length=200, description="In any order, also what was sent before")
 
 
@@ -252,7 +263,8 @@ class StepView(Body):
     step_id: str
     number: int
     step: str
-    happened_at: datetime
+    happened_at: datetime = Field(description="By our clock.")
+    clock_ahead_s: int = Field(description="So far the phone's clock was ahead, where it was wrong.")
     outcome: Outcome
     problem: dict[str, Any] | None = Field(description="As in a refusal.")
 
@@ -268,6 +280,7 @@ class PartLine(Body):
     serials: tuple[str, ...]
     old_returned: int
     lot: str
+    old_serials: tuple[str, ...]
 
 
 class VisitView(Body):
@@ -283,6 +296,8 @@ class VisitView(Body):
     device_id: str
     device_model: str
     van_id: str
+    request_type: str
+    template_version: int = Field(description="Of the template that its record is held to; 0 for none.")
     starts_at: datetime
     ends_at: datetime
     departed_at: datetime | None
@@ -308,6 +323,7 @@ class VisitDetail(VisitView):
     record: str
     checklist: list[Checked]
     readings: list[Reading]
+    lacking: tuple[str, ...] = Field(description="What the template wants and a phone offline did not report.")
     refusal: str
     signature: str
     signed_name: str
@@ -338,6 +354,16 @@ class CodesView(CodesBody):
     version: int
 
 
+class TemplateView(Body):
+    """A version of what the record of work for a type of request must have."""
+
+    request_type: str
+    version: int
+    checklist: list[Point]
+    readings: list[Meter]
+    labour: bool = Field(description="The paid working time must be said.")
+
+
 TIMES = ("starts_at", "ends_at", "departed_at", "arrived_at", "started_at", "finished_at", "ended_at")
 SEALED = ("record", "refusal", "signature", "signed_name")
 
@@ -357,7 +383,8 @@ def _detail(row: Mapping[str, Any], call: Call) -> VisitDetail:
     plain = {name: row[name] for name in ("signed_lat_udeg", "signed_lon_udeg", "signed_sha256", "note")}
     checklist = [Checked(**msgspec.structs.asdict(one)) for one in checklist_of(row["checklist"])]
     readings = [Reading(**msgspec.structs.asdict(one)) for one in readings_of(row["readings"])]
-    return VisitDetail(**_facts(row), **opened, checklist=checklist, readings=readings, **plain)
+    missing = msgspec.json.decode(row["lacking"], type=tuple[str, ...])
+    return VisitDetail(**_facts(row), **opened, checklist=checklist, readings=readings, lacking=missing, **plain)
 
 
 def reported(happened_at: datetime | None, now: datetime) -> datetime:
@@ -383,17 +410,38 @@ def routes(api: Api) -> APIRouter:
     _batch(visits, own)
     _photos(visits, own)
     _report(visits, own)
-    _charge(visits)
+    _money(visits)
     codes = ServiceRouter(api, prefix="/v1/service-codes", tags=["service codes"])
     _codes(codes)
-    prices = ServiceRouter(api, prefix="/v1/price-lists", tags=["price lists"])
-    _prices(prices)
-    coverages = ServiceRouter(api, prefix="/v1/coverages", tags=["coverages"])
-    _coverages(coverages)
+    templates = ServiceRouter(api, prefix="/v1/record-templates", tags=["record templates"])
+    _templates(templates)
     router = APIRouter()
-    for part in (visits, codes, prices, coverages):
+    for part in (visits, codes, templates, *charge_api.routers(api)):
         router.include_router(part)
     return router
+
+
+def _money(router: ServiceRouter) -> None:
+    @router.get("/{visit_id}/entitlement", summary="Who will pay for it, before anybody drives; each line explained")
+    async def entitlement(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> EntitlementView:
+        visit = await _own(visit_id, call)
+        return await charge_api.entitlement_of(visit["order_id"], call)
+
+    @router.get("/{visit_id}/charge", summary="What is paid for it and by whom, each line explained")
+    async def charge(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> ChargeView:
+        await _own(visit_id, call)
+        return await charge_api.charge_of(visit_id, call)
+
+    @router.post("/{visit_id}/charge/corrections", summary="Say what lines of the charge come to, with the reason")
+    async def correct(visit_id: str, body: CorrectionBody, call: Call = command("manager")) -> Accepted:
+        await _own(visit_id, call)
+        asked = CorrectCharge(visit_id=visit_id, lines=body.lines, reason=body.reason, at=call.now)
+        return Accepted.of(await call.ask(asked, versioned=charge_stream(visit_id)), id=visit_id)
+
+    @router.get("/{visit_id}/charge/corrections", summary="Every correction of the charge, with what it was before")
+    async def corrections(visit_id: str, call: Call = query(*STAFF)) -> list[CorrectionView]:
+        await _own(visit_id, call)
+        return await charge_api.corrections_of(visit_id, call)
 
 
 def _codes(router: ServiceRouter) -> None:
@@ -410,6 +458,38 @@ def _codes(router: ServiceRouter) -> None:
     ) -> Page[CodesView]:
         page = await call.page(select(table), order_by=[table.c.version.desc()], cursor=cursor, limit=limit)
         return page.map(_codes_view)
+
+
+def _templates(router: ServiceRouter) -> None:
+    table = RECORD_TEMPLATES.table
+
+    @router.post("", summary="Say what the record of work for a type of request must have, as a new version")
+    async def define(body: DefineRecordTemplate, call: Call = command("manager")) -> Accepted:
+        answer = await call.ask(body, versioned=template_stream(body.request_type))
+        return Accepted.of(answer, id=body.request_type)
+
+    @router.get("", summary="The templates of records, of each type the newest version first")
+    async def versions(
+        call: Call = query("engineer", *STAFF),
+        request_type: str | None = None,
+        cursor: str | None = None,
+        limit: Limit = 20,
+    ) -> Page[TemplateView]:
+        rows: Select[Any] = select(table)
+        if request_type is not None:
+            rows = rows.where(table.c.request_type == request_type)
+        order = [table.c.request_type, table.c.version.desc()]
+        return (await call.page(rows, order_by=order, cursor=cursor, limit=limit)).map(_template_view)
+
+
+def _template_view(row: Mapping[str, Any]) -> TemplateView:
+    return TemplateView(
+        request_type=row["request_type"],
+        version=row["version"],
+        checklist=[Point(**msgspec.structs.asdict(one)) for one in items_of(row["checklist"])],
+        readings=[Meter(**msgspec.structs.asdict(one)) for one in meters_of(row["readings"])],
+        labour=row["labour"],
+    )
 
 
 def _codes_view(row: Mapping[str, Any]) -> CodesView:
@@ -478,6 +558,7 @@ def _steps(router: ServiceRouter, api: FieldworkApi) -> None:
         if isinstance(body, FinishBody):
             # Sealed before it is decided upon, so that the hash of the record is of what is kept.
             said["record"] = await api.seal_text(call.tenant, visit["customer_id"], body.record)
+            said["request_type"] = visit["request_type"]
         return {"visit_id": visit_id, "now": call.now, **said, "at": reported(body.happened_at, call.now)}
 
     @router.post("/{visit_id}/depart", summary="She is on her way")
@@ -519,6 +600,7 @@ def _step_view(row: Mapping[str, Any], call: Call) -> StepView:
         number=row["number"],
         step=row["step"],
         happened_at=at_micros(row["happened_at"]),
+        clock_ahead_s=row["clock_ahead_s"],
         outcome=row["outcome"],
         problem=call.said(row["code"], facts_of(row["facts"])) if row["code"] else None,
     )
@@ -529,7 +611,7 @@ PERSONAL = {FinishWork: ("record",), AcceptWork: ("signature", "signed_name"), R
 
 
 def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
-    async def ask(call: Call, sent: StepReport) -> StepAnswer | None:
+    async def ask(call: Call, sent: StepReport, ahead_s: int) -> StepAnswer | None:
         """Have one step decided or kept; an answer at once where it is not kept."""
         kind = KINDS[sent.step]
         try:
@@ -539,7 +621,8 @@ def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
                 if said[name]:
                     said[name] = await api.seal_text(call.tenant, visit["customer_id"], said[name])
             step = kind(visit_id=sent.visit_id, at=sent.happened_at.astimezone(UTC), now=call.now, **said)
-            await call.ask(ReportStep(step_id=sent.step_id, number=sent.number, step=step))
+            facts: dict[str, Any] = {"clock_ahead_s": ahead_s, "request_type": visit["request_type"]}
+            await call.ask(ReportStep(step_id=sent.step_id, number=sent.number, step=step, **facts))
         except (Rejected, Problem) as no:
             if no.code == "idempotency-key.reused":
                 # The key is of the whole call and not of this step.
@@ -565,8 +648,9 @@ def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
     )
     async def sync(body: BatchBody, call: Call = command(*IN_THE_FIELD)) -> BatchAnswer:
         answered: dict[int, StepAnswer | None] = {}
+        ahead_s = round((body.sent_at - call.now).total_seconds()) if body.sent_at else 0
         for place, sent in sorted(enumerate(body.steps), key=lambda one: (one[1].visit_id, one[1].number)):
-            answered[place] = await ask(call, sent)
+            answered[place] = await ask(call, sent, ahead_s)
         table = REPORTED.table
         seen: dict[tuple[str, str], Mapping[str, Any]] = {}
         missing: dict[str, int] = {}
@@ -590,162 +674,6 @@ def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
         return BatchAnswer(steps=[answered[place] or answer(sent) for place, sent in enumerate(body.steps)])
 
 
-class PricesView(Body):
-    """A version of the price list; 1/100 CNY, tax included."""
-
-    version: int
-    effective_from: datetime
-    labour_fen_per_h: int
-    labour_step_s: int
-    travel_fen: int
-    parts: list[Price]
-
-
-class CoverageView(Body):
-    device_id: str
-    coverage_id: str
-    kind: Literal["warranty", "contract"]
-    starts_at: datetime
-    labour: Cover
-    parts: Cover
-    travel: Cover
-
-
-class LineView(Body):
-    """A line of a charge with its words."""
-
-    kind: Literal["labour", "part", "travel"]
-    item: str
-    quantity: int = Field(description="Pieces; of labour, seconds as they are charged.")
-    unit_fen: int
-    gross_fen: int
-    covered_fen: int
-    customer_fen: int
-    percent: int
-    why: Literal["covered", "over", "not-covered", "no-price"]
-    coverage_id: str
-    coverage_kind: Literal["", "warranty", "contract"]
-    until: datetime | None
-    explained_en: str
-    explained_zh: str
-
-
-class ChargeView(Body):
-    """What is paid for a visit, 1/100 CNY, tax included. The sums are those of the lines."""
-
-    visit_id: str
-    device_id: str
-    list_version: int
-    charged_at: datetime
-    lines: list[LineView]
-    gross_fen: int
-    warranty_fen: int
-    contract_fen: int
-    customer_fen: int
-    unpriced: int = Field(description="Lines without a price: somebody must look before it is sent.")
-
-
-def _prices(router: ServiceRouter) -> None:
-    table = PRICE_LISTS.table
-
-    @router.post("", summary="Say what services cost from a time on, as a new version")
-    async def define(body: DefinePrices, call: Call = command("manager")) -> Accepted:
-        asked = body.model_copy(update={"effective_from": body.effective_from.astimezone(UTC)})
-        return Accepted.of(await call.ask(asked, versioned=PRICES_STREAM), id="standard")
-
-    @router.get("", summary="The versions of the price list, the newest first")
-    async def versions(
-        call: Call = query("engineer", *STAFF), cursor: str | None = None, limit: Limit = 20
-    ) -> Page[PricesView]:
-        page = await call.page(select(table), order_by=[table.c.version.desc()], cursor=cursor, limit=limit)
-        return page.map(_prices_view)
-
-
-def _prices_view(row: Mapping[str, Any]) -> PricesView:
-    same = {name: row[name] for name in ("version", "labour_fen_per_h", "labour_step_s", "travel_fen")}
-    parts = [Price(part_id=one.part_id, unit_fen=one.unit_fen) for one in prices_of(row["parts"])]
-    return PricesView(**same, effective_from=at_micros(row["effective_from"]), parts=parts)
-
-
-def _coverages(router: ServiceRouter) -> None:
-    table = COVERAGES.table
-
-    @router.post("", summary="A warranty or a contract pays for work on a device; the same id again puts it right")
-    async def put(body: SetCoverage, call: Call = command("agent", "manager")) -> Accepted:
-        terms = {
-            name: Cover(percent=cover.percent, until=cover.until.astimezone(UTC))
-            for name, cover in (("labour", body.labour), ("parts", body.parts), ("travel", body.travel))
-        }
-        asked = body.model_copy(update={**terms, "starts_at": body.starts_at.astimezone(UTC)})
-        answer = await call.ask(asked, versioned=coverage_stream(body.device_id))
-        return Accepted.of(answer, id=body.device_id)
-
-    @router.get("", summary="What warranties and contracts pay, by device")
-    async def some(
-        call: Call = query("engineer", *STAFF),
-        device_id: str | None = None,
-        cursor: str | None = None,
-        limit: Limit = 50,
-    ) -> Page[CoverageView]:
-        rows: Select[Any] = select(table)
-        if device_id is not None:
-            rows = rows.where(table.c.device_id == device_id)
-        order = [table.c.device_id, table.c.coverage_id]
-        return (await call.page(rows, order_by=order, cursor=cursor, limit=limit)).map(_coverage_view)
-
-
-def _coverage_view(row: Mapping[str, Any]) -> CoverageView:
-    def cover(name: str) -> Cover:
-        return Cover(percent=row[f"{name}_percent"], until=at_micros(row[f"{name}_until"]))
-
-    return CoverageView(
-        device_id=row["device_id"],
-        coverage_id=row["coverage_id"],
-        kind=row["kind"],
-        starts_at=at_micros(row["starts_at"]),
-        labour=cover("labour"),
-        parts=cover("parts"),
-        travel=cover("travel"),
-    )
-
-
-def _charge(router: ServiceRouter) -> None:
-    table = CHARGES.table
-
-    @router.get("/{visit_id}/charge", summary="What is paid for it and by whom, each line explained")
-    async def charge(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> ChargeView:
-        await _own(visit_id, call)
-        row = await call.one(select(table).where(table.c.visit_id == visit_id))
-        if row is None:
-            raise absent("charge", visit_id)
-        call.etag(row["version"])
-        same = {name: row[name] for name in ChargeView.model_fields if name not in ("charged_at", "lines")}
-        lines = [_line_view(one) for one in lines_of(row["lines"])]
-        return ChargeView(**same, charged_at=at_micros(row["charged_at"]), lines=lines)
-
-
-WHY: Final = {
-    "covered": ("{name} {id} pays {percent} %, until {until}.", "{name} {id} 承担 {percent}%，有效期至 {until}。"),
-    "over": ("{name} {id} was over on {until}.", "{name} {id} 已于 {until} 到期。"),
-    "not-covered": ("No warranty and no contract pays for this.", "不在保修或合同范围内。"),
-    "no-price": (
-        "The price list has no price for this part; it is not charged yet.",
-        "价格表中没有该备件的价格，暂未计费。",
-    ),
-}
-NAMES: Final = {"": ("", ""), "warranty": ("The warranty", "保修"), "contract": ("The contract", "合同")}
-
-
-def _line_view(line: ChargeLine) -> LineView:
-    until = f"{line.until.astimezone(TENANT_ZONE):%Y-%m-%d %H:%M}" if line.until else ""
-    facts = {"id": line.coverage_id, "percent": line.percent, "until": until}
-    en, zh = (
-        text.format(name=name, **facts) for text, name in zip(WHY[line.why], NAMES[line.coverage_kind], strict=True)
-    )
-    said = msgspec.structs.asdict(line)
-    return LineView(**said, customer_fen=line.gross_fen - line.covered_fen, explained_en=en, explained_zh=zh)
-
-
 IMAGE = {"schema": {"type": "string", "format": "binary"}}
 IMAGES: dict[str, Any] = {"content": {name: IMAGE for name in ("image/jpeg", "image/png", "image/webp")}}
 
@@ -753,6 +681,11 @@ IMAGES: dict[str, Any] = {"content": {name: IMAGE for name in ("image/jpeg", "im
 def _blobs(api: FieldworkApi) -> Blobs:
     return FileBlobs(api.folder / "blobs", seal=api.seal, unseal=api.unseal)
 
+
+_pictures = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture")
+"""Decoding takes memory by the pixel, so no more than two pictures are decoded at a time in a process."""
+SLOWEST_PICTURE_S: Final = 20
+"""The largest picture that we take is ready in a few seconds, also behind others."""
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
 """Of what people wrote or sent, when it is shown."""
@@ -835,6 +768,15 @@ def _told(
     )
 
 
+def _photo_view(row: Mapping[str, Any], call: Call) -> PhotoView:
+    shown = [name for name in PhotoView.model_fields if name not in ("taken_at", "lat_udeg", "lon_udeg")]
+    lat, _, lon = call.open(row["place"]).partition(",")
+    place = {"lat_udeg": int(lat), "lon_udeg": int(lon)} if lon else {"lat_udeg": None, "lon_udeg": None}
+    if not row["place"]:
+        place = {name: row[name] for name in place}
+    return PhotoView(**{name: row[name] for name in shown}, **place, taken_at=at_micros(row["taken_at"]))
+
+
 def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     table = VISIT_PHOTOS.table
 
@@ -854,7 +796,10 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
         row = await _own(visit_id, call)
         content = await call.body()
         try:
-            picture = await asyncio.to_thread(cleaned, content)
+            async with asyncio.timeout(SLOWEST_PICTURE_S):
+                picture = await asyncio.get_running_loop().run_in_executor(_pictures, cleaned, content)
+        except TimeoutError:
+            raise Problem("photo.too-slow", most_s=SLOWEST_PICTURE_S) from None
         except NotAPicture:
             raise Problem("photo.not-a-picture", allowed=["image/jpeg", "image/png", "image/webp"]) from None
         except TooLarge:
@@ -881,8 +826,7 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     async def photos(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> list[PhotoView]:
         await _own(visit_id, call)
         rows = await call.fetch(select(table).where(table.c.visit_id == visit_id).order_by(table.c.number))
-        shown = [name for name in PhotoView.model_fields if name != "taken_at"]
-        return [PhotoView(**{name: row[name] for name in shown}, taken_at=at_micros(row["taken_at"])) for row in rows]
+        return [_photo_view(row, call) for row in rows]
 
     @router.get(
         "/{visit_id}/photos/{photo_id}",

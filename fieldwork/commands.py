@@ -42,6 +42,28 @@ class DefineCodes(Command):
     remedies: tuple[Code, ...] = Field(min_length=1, max_length=500)
 
 
+class Point(Command):
+    item: Name
+    en: Short
+    zh: Short
+
+
+class Meter(Command):
+    meter: Name
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+    en: Short
+    zh: Short
+
+
+class DefineRecordTemplate(Command):
+    """The record of work for this type of request must have this from now on."""
+
+    request_type: Name
+    checklist: tuple[Point, ...] = Field(default=(), max_length=200)
+    readings: tuple[Meter, ...] = Field(default=(), max_length=50)
+    labour: bool = False
+
+
 class Checked(Command):
     """A point of a checklist. One that is not in order asks for an order of its own."""
 
@@ -87,6 +109,19 @@ class DefinePrices(Command):
     labour_step_s: int = Field(default=900, ge=1, le=86_400)
     travel_fen: Fen
     parts: tuple[Price, ...] = Field(default=(), max_length=10_000)
+    in_vain_fen: Fen = 0
+    """For a visit at which nobody was there."""
+
+
+class DefineContractPrices(Command):
+    """Services cost this from then on under the contracts that name this list."""
+
+    list_id: Name
+    effective_from: Instant
+    labour_fen_per_h: Fen
+    labour_step_s: int = Field(default=900, ge=1, le=86_400)
+    travel_fen: Fen
+    parts: tuple[Price, ...] = Field(default=(), max_length=10_000)
 
 
 class Cover(Command):
@@ -106,13 +141,75 @@ class SetCoverage(Command):
     labour: Cover
     parts: Cover
     travel: Cover
+    customer_id: Name | Literal[""] = ""
+    """It pays only while the device is this customer's; empty where it goes with the device."""
+    device_model: Annotated[str, StringConstraints(max_length=100)] = ""
+    """It pays only while the register says this model; empty for any."""
+    list_id: Name | Literal[""] = ""
+    """The price list that is agreed in it; empty for the standard list."""
+
+
+class DecideEntitlement(Command):
+    """An order was opened: who will pay for it?"""
+
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str = ""
+    opened_at: AwareDatetime
+
+
+class Redecide(Command):
+    """What a change of a device's coverage must look at."""
+
+    device_id: str
+    at: AwareDatetime
+    known_orders: tuple[str, ...] = ()
+    known_visits: tuple[str, ...] = ()
+    known_lists: tuple[str, ...] = ()
+    """What the views say: the device's orders, their charged visits, the price lists of its contracts."""
+
+
+class RedecideEntitlements(Redecide):
+    """A coverage was set; so may be what the device's orders are entitled to, and what was charged."""
+
+
+class NoteDevice(Redecide):
+    """The register of devices says this now; the same may follow."""
+
+    customer_id: str
+    model: str
 
 
 class ChargeService(Command):
-    """Completed work is charged."""
+    """A visit that has ended is charged."""
 
     visit_id: str
     device_id: str = ""
+    order_id: str = ""
+    at: AwareDatetime
+    known_lists: tuple[str, ...] = ()
+    """As with Redecide."""
+
+
+class LineCorrection(Command):
+    """What a line of a charge comes to, and who pays how much of it."""
+
+    kind: Literal["labour", "part", "travel"]
+    item: Name | Literal[""] = ""
+    gross_fen: Fen | None = None
+    """What it costs; as before where nothing is said."""
+    pays: Literal["customer", "warranty", "contract"] = "customer"
+    """Who pays `covered_fen`, the customer the rest."""
+    covered_fen: Fen = 0
+
+
+class CorrectCharge(Command):
+    """A manager corrects a charge, with the reason."""
+
+    visit_id: str
+    lines: tuple[LineCorrection, ...] = Field(min_length=1, max_length=200)
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
     at: AwareDatetime
 
 
@@ -130,10 +227,20 @@ class PlanVisit(Command):
     """Whose the record of the work and the signature will be."""
     device_id: str = ""
     device_model: str = ""
+    request_type: str = ""
+    """As the view says: its template is a stream that the decision reads."""
     at: AwareDatetime | None = None
     """When the order was given to her."""
     known_visits: tuple[str, ...] = ()
     """What the view says were planned for the order before: these are the streams that the decision reads."""
+
+
+class TypeOrder(Command):
+    """An order was opened for a type of request."""
+
+    order_id: str
+    request_id: str
+    request_type: str
 
 
 class CancelVisits(Command):
@@ -194,6 +301,8 @@ class UsePart(Step):
     """Of all pieces, or of none."""
     old_returned: int = Field(default=0, ge=0, le=1_000)
     lot: Name | Literal[""] = ""
+    old_serials: tuple[Name, ...] = ()
+    """Of old pieces, as many as could be read."""
 
 
 class FinishWork(Step):
@@ -208,6 +317,8 @@ class FinishWork(Step):
     """Without it, the time since the work was started."""
     checklist: tuple[Checked, ...] = Field(default=(), max_length=200)
     readings: tuple[Reading, ...] = Field(default=(), max_length=50)
+    request_type: str = ""
+    """Of the visit: its template is a stream that the decision reads."""
 
 
 class AcceptWork(Step):
@@ -252,4 +363,8 @@ class ReportStep(Command):
     """Made on the phone; what comes again under it changes nothing."""
     number: int = Field(ge=1, le=10_000)
     """Its place among the steps that the phone took of this visit, dense from 1."""
+    clock_ahead_s: int = 0
+    """So far the phone's clock was ahead of ours when it sent this."""
+    request_type: str = ""
+    """As with FinishWork."""
     step: ReportedCommand

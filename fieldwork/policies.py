@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderFinished, OrderReassigned
+from contracts.dispatcher import (
+    OrderAssigned,
+    OrderCancelled,
+    OrderDeclined,
+    OrderFinished,
+    OrderOpened,
+    OrderReassigned,
+)
 from contracts.envelope import Envelope
-from contracts.fieldwork import ServiceCompleted
-from fieldwork.commands import CancelVisits, ChargeService, OverReason, PlanVisit
+from contracts.fieldwork import CoverageSet, ServiceCompleted, VisitAborted
+from contracts.intake import DeviceRegistered
+from fieldwork.commands import (
+    CancelVisits,
+    ChargeService,
+    DecideEntitlement,
+    NoteDevice,
+    OverReason,
+    PlanVisit,
+    RedecideEntitlements,
+    TypeOrder,
+)
+from fieldwork.projections.coverages import LISTS_OF_DEVICE
+from fieldwork.projections.entitlements import OF_DEVICE, visits_of
+from fieldwork.projections.record_templates import TYPE_OF_ORDER
 from fieldwork.projections.visits import VISITS_OF_ORDER
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -26,6 +47,7 @@ async def when_order_assigned(
     event: OrderAssigned | OrderReassigned, envelope: Envelope, facts: Facts
 ) -> list[PlanVisit]:
     """The visit's id follows from the event, so that each assignment has one visit and the others can know its id."""
+    types = await facts.fetch(TYPE_OF_ORDER, tenant=envelope.tenant, order_id=event.order_id)
     return [
         PlanVisit(
             visit_id=derived_id("visit", event.order_id, envelope.id),
@@ -38,6 +60,7 @@ async def when_order_assigned(
             customer_id=event.customer_id,
             device_id=event.device_id,
             device_model=event.device_model,
+            request_type=types[0]["request_type"] if types else "",
             at=envelope.time,
             known_visits=await _visits_of(event.order_id, envelope.tenant, facts),
         )
@@ -54,22 +77,73 @@ async def _visits_of(order_id: str, tenant: str, facts: Facts) -> tuple[str, ...
     return tuple([row["visit_id"] for row in await facts.fetch(VISITS_OF_ORDER, tenant=tenant, order_id=order_id)])
 
 
-async def when_order_moves(event: OrderEvent, envelope: Envelope, facts: Facts) -> list[PlanVisit] | list[CancelVisits]:
+async def when_order_moves(
+    event: OrderOpened | OrderEvent, envelope: Envelope, facts: Facts
+) -> list[PlanVisit] | list[CancelVisits] | list[TypeOrder]:
+    if isinstance(event, OrderOpened):
+        ids = {"order_id": event.order_id, "request_id": event.request_id}
+        return [TypeOrder(**ids, request_type=event.request_type)] if event.request_type else []
     if isinstance(event, OrderOver):
         return await when_order_over(event, envelope, facts)
     return await when_order_assigned(event, envelope, facts)
 
 
-async def when_service_completed(event: ServiceCompleted, envelope: Envelope, facts: Facts) -> list[ChargeService]:
-    return [ChargeService(visit_id=event.visit_id, device_id=event.device_id, at=envelope.recorded_at)]
+async def when_visit_ended(
+    event: ServiceCompleted | VisitAborted, envelope: Envelope, facts: Facts
+) -> list[ChargeService]:
+    """Also one at which nobody was there may cost something."""
+    device_id = event.device_id if isinstance(event, ServiceCompleted) else ""
+    return [
+        ChargeService(
+            visit_id=event.visit_id,
+            device_id=device_id,
+            order_id=event.order_id,
+            at=envelope.recorded_at,
+            known_lists=await _lists_of(device_id, envelope.tenant, facts),
+        )
+    ]
+
+
+async def when_order_opened(event: OrderOpened, envelope: Envelope, facts: Facts) -> list[DecideEntitlement]:
+    """Who will pay is known before anybody drives."""
+    if not event.customer_id:
+        return []
+    ids = {"order_id": event.order_id, "request_id": event.request_id, "customer_id": event.customer_id}
+    return [DecideEntitlement(**ids, device_id=event.device_id, opened_at=envelope.time)]
+
+
+async def when_device_corrected(
+    event: CoverageSet | DeviceRegistered, envelope: Envelope, facts: Facts
+) -> list[RedecideEntitlements] | list[NoteDevice]:
+    """What pays for work on a device may be another now, for its orders and for what was charged."""
+    device_id, tenant = event.device_id, envelope.tenant
+    rows = await facts.fetch(OF_DEVICE, tenant=tenant, device_id=device_id)
+    said: dict[str, Any] = {
+        "device_id": device_id,
+        "at": envelope.recorded_at,
+        "known_orders": tuple([row["order_id"] for row in rows]),
+        "known_visits": tuple([visit_id for row in rows for visit_id in visits_of(row["visits"])]),
+        "known_lists": await _lists_of(device_id, tenant, facts),
+    }
+    if isinstance(event, DeviceRegistered):
+        return [NoteDevice(**said, customer_id=event.customer_id, model=event.model)]
+    return [RedecideEntitlements(**said)]
+
+
+async def _lists_of(device_id: str, tenant: str, facts: Facts) -> tuple[str, ...]:
+    """The price lists of a device's contracts."""
+    rows = await facts.fetch(LISTS_OF_DEVICE, tenant=tenant, device_id=device_id) if device_id else ()
+    return tuple([row["list_id"] for row in rows if row["list_id"]])
 
 
 # One policy, because order is kept within a policy only: a cancellation must not overtake its assignment.
 POLICIES = (
     Policy(
         "visits-of-order",
-        (OrderAssigned, OrderReassigned, OrderCancelled, OrderDeclined, OrderFinished),
+        (OrderOpened, OrderAssigned, OrderReassigned, OrderCancelled, OrderDeclined, OrderFinished),
         when_order_moves,
     ),
-    Policy("charge-of-service", (ServiceCompleted,), when_service_completed),
+    Policy("charge-of-service", (ServiceCompleted, VisitAborted), when_visit_ended),
+    Policy("entitlement-of-order", (OrderOpened,), when_order_opened),
+    Policy("entitlements-of-device", (CoverageSet, DeviceRegistered), when_device_corrected),
 )

@@ -8,19 +8,38 @@ from fieldwork.api import routes
 from fieldwork.commands import (
     CancelVisits,
     ChargeService,
+    CorrectCharge,
+    DecideEntitlement,
     DefineCodes,
+    DefineContractPrices,
     DefinePrices,
+    DefineRecordTemplate,
     FinishWork,
+    NoteDevice,
     PlanVisit,
+    RedecideEntitlements,
     ReportStep,
     SetCoverage,
     StepCommand,
+    TypeOrder,
 )
-from fieldwork.domain import charge, order_visits, reported_steps, service_codes, visit
+from fieldwork.domain import (
+    charge,
+    coverage,
+    entitlement,
+    order_visits,
+    prices,
+    record_templates,
+    reported_steps,
+    service_codes,
+    visit,
+)
 from fieldwork.policies import POLICIES
-from fieldwork.projections.charges import CHARGES
+from fieldwork.projections.charges import CHARGES, CORRECTIONS
 from fieldwork.projections.coverages import COVERAGES
+from fieldwork.projections.entitlements import ENTITLEMENTS
 from fieldwork.projections.price_lists import PRICE_LISTS
+from fieldwork.projections.record_templates import ORDER_TYPES, RECORD_TEMPLATES
 from fieldwork.projections.reported_steps import REPORTED
 from fieldwork.projections.service_codes import SERVICE_CODES
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
@@ -35,21 +54,41 @@ RULES = Rules(
         order_visits.ORDER_VISITS,
         reported_steps.REPORTED_STEPS,
         service_codes.SERVICE_CODES,
-        *charge.STREAMS,
+        record_templates.RECORD_TEMPLATES,
+        prices.PRICES,
+        coverage.COVERAGES,
+        entitlement.ENTITLEMENT,
+        charge.CHARGE,
     ),
     handlers=(
         Handler(PlanVisit, order_visits.plan_reads, order_visits.plan),
+        on_stream(TypeOrder, lambda c: order_visits.order_stream(c.order_id), order_visits.type_order),
+        on_stream(
+            DefineRecordTemplate, lambda c: record_templates.template_stream(c.request_type), record_templates.define
+        ),
         Handler(CancelVisits, order_visits.cancel_reads, order_visits.cancel_all),
         Handler(ReportStep, reported_steps.report_reads, reported_steps.report),
-        on_stream(DefinePrices, lambda _: charge.PRICES_STREAM, charge.define_prices),
-        on_stream(SetCoverage, lambda c: charge.coverage_stream(c.device_id), charge.set_coverage),
-        Handler(ChargeService, charge.charge_reads, charge.charge),
+        on_stream(DefinePrices, lambda _: prices.prices_stream(), prices.define_prices),
+        on_stream(DefineContractPrices, lambda c: prices.prices_stream(c.list_id), prices.define_prices),
+        on_stream(SetCoverage, lambda c: coverage.coverage_stream(c.device_id), coverage.set_coverage),
+        Handler(DecideEntitlement, entitlement.decide_reads, entitlement.decide),
+        Handler(RedecideEntitlements, entitlement.redecide_reads, entitlement.redecide),
+        Handler(NoteDevice, entitlement.redecide_reads, entitlement.note_device),
+        Handler(ChargeService, entitlement.charge_reads, entitlement.charge),
+        on_stream(CorrectCharge, lambda c: charge.charge_stream(c.visit_id), charge.correct),
         on_stream(DefineCodes, lambda _: service_codes.CODES_STREAM, service_codes.define),
         Handler(
             FinishWork,
-            lambda c: (visit.visit_stream(c.visit_id), service_codes.CODES_STREAM),
+            lambda c: (
+                visit.visit_stream(c.visit_id),
+                service_codes.CODES_STREAM,
+                *([record_templates.template_stream(c.request_type)] if c.request_type else []),
+            ),
             lambda states, c: visit.decide(
-                states[visit.visit_stream(c.visit_id)], c, states[service_codes.CODES_STREAM]
+                states[visit.visit_stream(c.visit_id)],
+                c,
+                states[service_codes.CODES_STREAM],
+                states.get(record_templates.template_stream(c.request_type), record_templates.NO_TEMPLATES),
             ),
         ),
         *[
@@ -60,6 +99,18 @@ RULES = Rules(
     ),
 )
 
-VIEWS = (VISITS, VISIT_PHOTOS, REPORTED, SERVICE_CODES, PRICE_LISTS, COVERAGES, CHARGES)
+VIEWS = (
+    VISITS,
+    VISIT_PHOTOS,
+    REPORTED,
+    SERVICE_CODES,
+    RECORD_TEMPLATES,
+    ORDER_TYPES,
+    PRICE_LISTS,
+    COVERAGES,
+    ENTITLEMENTS,
+    CHARGES,
+    CORRECTIONS,
+)
 
 service = Service(name="fieldwork", rules=RULES, views=VIEWS, policies=POLICIES, routes=routes)

@@ -43,6 +43,7 @@ from intake.domain.checks import answers_text
 from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
 from intake.domain.form import schema_of
 from intake.domain.register import customer_stream, device_stream, site_stream, type_stream
+from intake.projections.follow_ups import FOLLOW_UPS
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
@@ -399,6 +400,15 @@ def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
     return RequestView(**facts | times | lines | opened)
 
 
+class FollowUpView(Body):
+    """A request that was made of a point that was not in order at a visit of another."""
+
+    request_id: str
+    follows_id: str
+    visit_id: str
+    item: str
+
+
 def _progress(row: Mapping[str, Any]) -> Progress:
     reached = {step: at_micros(row[f"{step}_at"]) for step in STEPS if row[f"{step}_at"]}
     stopped = row["state"] if row["state"] in ("incomplete", "expired", "merged", "withdrawn", "cancelled") else ""
@@ -502,6 +512,13 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
         row = await own(request_id, call)
         call.etag(row["version"])
         return _request_view(row, call)
+
+    @router.get("/{request_id}/follow-ups", summary="The requests that came of what was not in order at its visits")
+    async def follow_ups(request_id: str, call: Call = query("customer", *STAFF)) -> list[FollowUpView]:
+        await own(request_id, call)
+        links = FOLLOW_UPS.table
+        rows = await call.fetch(select(links).where(links.c.follows_id == request_id).order_by(links.c.request_id))
+        return [FollowUpView(**{name: row[name] for name in FollowUpView.model_fields}) for row in rows]
 
     @router.get("/{request_id}/progress", summary="How far a request has come")
     async def progress(request_id: str, call: Call = query("customer", *STAFF)) -> Progress:

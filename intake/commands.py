@@ -62,6 +62,15 @@ class SubmitRequest(Command):
     """Today in the tenant's zone, for the number."""
 
 
+class AskFollowUp(Command):
+    """A point was not in order at a visit: it becomes a request of its own, of the same customer and device."""
+
+    follows_id: str
+    visit_id: str
+    item: str
+    request: SubmitRequest
+
+
 class SupplementRequest(Command):
     """What was missing is given, or what was wrong is corrected; what is empty stays as it was."""
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from contracts.dispatcher import OrderCancelled
 from contracts.envelope import Envelope
-from contracts.fieldwork import ServiceCompleted
-from intake.commands import CancelRequest, CloseRequest
+from contracts.fieldwork import FollowUpAsked, ServiceCompleted
+from contracts.problems import NotYet
+from intake.commands import AskFollowUp, CancelRequest, CloseRequest, SubmitRequest
+from intake.projections.follow_ups import ONE_REQUEST
+from services.chassis.clock import TENANT_ZONE
+from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
 
@@ -24,4 +30,28 @@ async def when_work_ended(
     return [CancelRequest(request_id=event.request_id)]
 
 
-POLICIES = (Policy("end-request", (ServiceCompleted, OrderCancelled), when_work_ended),)
+async def when_follow_up_asked(event: FollowUpAsked, envelope: Envelope, facts: Facts) -> list[AskFollowUp]:
+    """
+    What was not in order becomes a request of the same type, customer, device and site, with a number of its own.
+
+    Its id follows from the visit and the point, so that each point has one.
+    """
+    rows = await facts.fetch(ONE_REQUEST, tenant=envelope.tenant, request_id=event.request_id)
+    if not rows or not rows[0]["request_type"]:
+        raise NotYet(f"the view has not seen request {event.request_id}")
+    said: dict[str, Any] = {
+        "request_type": rows[0]["request_type"],
+        "customer_id": event.customer_id,
+        "device_id": event.device_id,
+        "site_id": rows[0]["site_id"],
+        "description": " ".join(f"上门检查不合格 Not in order at a visit: {event.item} {event.note}".split()),
+        "day": envelope.recorded_at.astimezone(TENANT_ZONE).date().isoformat(),
+    }
+    new = SubmitRequest(request_id=derived_id("follow-up", event.visit_id, event.item), **said)
+    return [AskFollowUp(follows_id=event.request_id, visit_id=event.visit_id, item=event.item, request=new)]
+
+
+POLICIES = (
+    Policy("end-request", (ServiceCompleted, OrderCancelled), when_work_ended),
+    Policy("request-follow-up", (FollowUpAsked,), when_follow_up_asked),
+)

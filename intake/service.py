@@ -5,6 +5,7 @@ from __future__ import annotations
 from contracts.intake import DeviceRegistered, RequestIncomplete, RequestReceived, RequestSupplemented
 from intake.api import routes
 from intake.commands import (
+    AskFollowUp,
     CancelRequest,
     CloseRequest,
     DefineDeviceModel,
@@ -24,8 +25,9 @@ from intake.commands import (
     WithdrawRequest,
 )
 from intake.deadlines import ON_TIMER, TIMERS
-from intake.domain import models, register, request
+from intake.domain import follow_up, models, register, request
 from intake.policies import POLICIES
+from intake.projections.follow_ups import FOLLOW_UPS
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
@@ -37,6 +39,7 @@ RULES = Rules(
     streams=(
         request.REQUEST,
         request.NUMBERS,
+        follow_up.FOLLOW_UP,
         register.CUSTOMER,
         register.SITE,
         register.DEVICE,
@@ -56,6 +59,7 @@ RULES = Rules(
             request.supplement,
             claims=lambda c: (("channel-message", c.message_id),) if c.message_id else (),
         ),
+        Handler(AskFollowUp, follow_up.reads, follow_up.ask),
         on_stream(RemindRequest, lambda c: request.request_stream(c.request_id), request.remind),
         on_stream(ExpireRequest, lambda c: request.request_stream(c.request_id), request.expire),
         Handler(MergeRequest, request.merge_reads, request.merge),
@@ -93,7 +97,7 @@ RULES = Rules(
 service = Service(
     name="intake",
     rules=RULES,
-    views=(REQUESTS, CUSTOMERS, SITES, DEVICES, DEVICE_MODELS, REQUEST_TYPES, SERVICE_RECORDS),
+    views=(REQUESTS, CUSTOMERS, SITES, DEVICES, DEVICE_MODELS, REQUEST_TYPES, SERVICE_RECORDS, FOLLOW_UPS),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

@@ -12,7 +12,7 @@ from typing import Any, assert_never, get_args
 
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderDeclined, OrderOpened, OrderReassigned
 from contracts.envelope import Envelope
-from contracts.fieldwork import ServiceCompleted, VisitAborted
+from contracts.fieldwork import PartUsedAfterEnd, ServiceCompleted, VisitAborted
 from contracts.inventory import (
     PartConsumed,
     PartLine,
@@ -147,6 +147,24 @@ async def when_visit_ended(
             ended_at=envelope.time,
             shelves=tuple([unknown.get(where) or _shelf(stocked[where]) for where in shelves]),
             held=_held(await _reservation(event.order_id, envelope.tenant, facts)),
+        )
+    ]
+
+
+async def when_part_used_after_end(event: PartUsedAfterEnd, envelope: Envelope, facts: Facts) -> list[SettleVisit]:
+    """Booked by itself, under a name of its own: the visit is settled already, or never will be."""
+    used = event.part
+    stocked = await _stocked([used.part_id], envelope.tenant, facts, near=[used.place_id])
+    where = used.part_id, used.place_id
+    shelf = _shelf(stocked[where]) if where in stocked else Shelf(part_id=where[0], place_id=where[1])
+    return [
+        SettleVisit(
+            order_id=event.order_id,
+            request_id=event.request_id,
+            visit_id=f"{event.visit_id}/{event.step_id}",
+            completed=False,
+            used=(used,),
+            shelves=(shelf,),
         )
     ]
 
@@ -356,4 +374,5 @@ POLICIES = (
     ),
     Policy("release-expired-parts", (ReservationExpired,), when_reservation_expired),
     Policy("suggest-purchase", (*get_args(Changed), PartsRecommended, PartsShort), when_purchase_may_be_due),
+    Policy("part-used-after-end", (PartUsedAfterEnd,), when_part_used_after_end),
 )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
 
 from fontTools.pens.reportLabPen import ReportLabPen
 from fontTools.svgLib.path import parse_path
@@ -84,6 +84,11 @@ class ServiceReport:
     signed_place: tuple[int, int] | None
     """1/1,000,000 degree north and east."""
     record_sha256: str
+
+
+def escape(text: str) -> str:
+    """As it can be set: a rare character beyond the Basic Multilingual Plane is not in the font and named by number."""
+    return saxutils.escape("".join(one if ord(one) < 0x10000 else f"〔U+{ord(one):X}〕" for one in text))
 
 
 def report_pdf(report: ServiceReport) -> bytes:

@@ -1,143 +1,128 @@
 """
-What completed work costs and who pays: prices in versions, warranties and contracts, and the charge itself.
+What a visit costs and who pays, and what it comes to after all where a manager or a corrected coverage says so.
 
 All in fen. A line is worked out by itself, rounded half a fen upwards; sums are sums of lines, so they are exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+import msgspec
 
 from contracts.event import Event
-from contracts.fieldwork import ChargeLine, CoverageSet, PartPrice, PricesDefined, ServiceCharged, Term
+from contracts.fieldwork import ChargeCorrected, ChargeLine, Entitled, ServiceCharged
 from contracts.problems import Rejected
-from fieldwork.commands import ChargeService, Cover, DefinePrices, SetCoverage
-from fieldwork.domain.visit import Completed, visit_stream
-from services.chassis.journal.rules import States, Stream
+from fieldwork.commands import CorrectCharge, LineCorrection
+from fieldwork.domain.prices import PriceList, Prices, in_force
+from fieldwork.domain.visit import Aborted, Completed
+from services.chassis.journal.rules import Stream
 
-PRICES_STREAM: Final = "price-list/standard"
 HOUR_S: Final = 3_600
 
-Prices = tuple[PricesDefined, ...]
-"""Every version, in order."""
-Coverages = Mapping[str, CoverageSet]
-"""What is set for a device, by id."""
-Charged = bool
+
+@dataclass(frozen=True)
+class Charged:
+    """A charge as it stands."""
+
+    first: ServiceCharged
+    lines: tuple[ChargeLine, ...]
+    corrections: int = 0
 
 
-def coverage_stream(device_id: str) -> str:
-    return f"coverage/{device_id}"
+Lists = Mapping[str, Prices]
+"""Price lists by id, the standard one under the empty id."""
 
 
 def charge_stream(visit_id: str) -> str:
     return f"charge/{visit_id}"
 
 
-def define_prices(prices: Prices, command: DefinePrices) -> list[Event]:
-    """Raises Rejected for a part that is there twice: it would be chance which price counts."""
-    listed = [one.part_id for one in command.parts]
-    if twice := next((part_id for n, part_id in enumerate(listed) if part_id in listed[:n]), ""):
-        raise Rejected("prices.twice", part_id=twice)
-    defined = PricesDefined(
-        list_id="standard",
-        version=len(prices) + 1,
-        effective_from=command.effective_from,
-        labour_fen_per_h=command.labour_fen_per_h,
-        labour_step_s=command.labour_step_s,
-        travel_fen=command.travel_fen,
-        parts=tuple([PartPrice(one.part_id, one.unit_fen) for one in command.parts]),
-    )
-    return [] if prices and _as_version(defined, prices[-1].version) == prices[-1] else [defined]
+def first(
+    visit: Completed | Aborted,
+    lists: Lists,
+    entitled: tuple[Entitled, ...],
+    at: datetime,
+    *,
+    charged_at: datetime,
+    entitled_at: datetime | None = None,
+) -> list[Event]:
+    """
+    The charge of a visit that has ended, by the prices of `at`.
 
-
-def _as_version(defined: PricesDefined, version: int) -> PricesDefined:
-    return PricesDefined(**{name: getattr(defined, name) for name in defined.__struct_fields__} | {"version": version})
-
-
-def set_coverage(coverages: Coverages, command: SetCoverage) -> list[Event]:
-    """Raises Rejected for a term that ends before it begins."""
-    for name in ("labour", "parts", "travel"):
-        if getattr(command, name).until < command.starts_at:
-            raise Rejected("coverage.ends-before", field=name, starts_at=command.starts_at.isoformat())
-    event = CoverageSet(
-        device_id=command.device_id,
-        coverage_id=command.coverage_id,
-        kind=command.kind,
-        starts_at=command.starts_at,
-        labour=_term(command.labour),
-        parts=_term(command.parts),
-        travel=_term(command.travel),
-    )
-    return [] if coverages.get(command.coverage_id) == event else [event]
-
-
-def _term(cover: Cover) -> Term:
-    return Term(cover.percent, cover.until)
-
-
-def charge_reads(command: ChargeService) -> tuple[str, ...]:
-    device = (coverage_stream(command.device_id),) if command.device_id else ()
-    return visit_stream(command.visit_id), charge_stream(command.visit_id), PRICES_STREAM, *device
-
-
-def charge(states: States, command: ChargeService) -> list[Event]:
-    """Nothing where it was charged, is not completed, or no list was in force: then it is no service that is sold."""
-    visit = states[visit_stream(command.visit_id)]
-    charged: Charged = states[charge_stream(command.visit_id)]
-    prices: Prices = states[PRICES_STREAM]
-    if charged or not isinstance(visit, Completed):
+    Nothing where no list was in force: then it is no service that is sold. Of one that was aborted nothing is charged
+    but that nobody was there, where the list has a price for it: the rest is not the customer's doing.
+    """
+    standard = in_force(lists[""], at)
+    if standard is None:
         return []
-    began_at = visit.arrived_at
-    inforce = [one for one in prices if one.effective_from <= began_at]
-    if not inforce:
+    if isinstance(visit, Aborted):
+        fen = getattr(standard, "in_vain_fen", 0) if visit.reason == "nobody-there" else 0
+        lines: tuple[ChargeLine, ...] = (ChargeLine("travel", "", 1, fen, fen, 0, 0, "not-covered"),) if fen else ()
+    else:
+        lines = lines_of(visit, lists, entitled, at)
+    if not lines:
         return []
-    # Of two that begin at the same time the later version puts the earlier one right.
-    listed = max(inforce, key=lambda one: (one.effective_from, one.version))
-    coverages: Coverages = states[coverage_stream(command.device_id)] if command.device_id else {}
-    lines = _lines(visit, listed, coverages, began_at)
-    covered = {kind: sum(one.covered_fen for one in lines if one.coverage_kind == kind) for kind in _KINDS}
-    gross_fen = sum(one.gross_fen for one in lines)
+    facts: dict[str, Any] = _sums(lines)
     return [
         ServiceCharged(
             visit_id=visit.plan.visit_id,
             order_id=visit.plan.order_id,
             request_id=visit.plan.request_id,
             customer_id=visit.plan.customer_id,
-            device_id=command.device_id,
-            list_version=listed.version,
+            device_id=visit.plan.device_id,
+            list_version=standard.version,
             lines=lines,
-            gross_fen=gross_fen,
-            warranty_fen=covered["warranty"],
-            contract_fen=covered["contract"],
-            customer_fen=gross_fen - covered["warranty"] - covered["contract"],
-            unpriced=sum(one.why == "no-price" for one in lines),
-            charged_at=command.at,
+            in_vain=isinstance(visit, Aborted),
+            charged_at=charged_at,
+            entitled_at=entitled_at,
+            **facts,
         )
     ]
 
 
-_KINDS: Final = ("warranty", "contract")
-Covered = Literal["labour", "parts", "travel"]
-
-
-def _lines(visit: Completed, prices: PricesDefined, coverages: Coverages, began_at: datetime) -> tuple[ChargeLine, ...]:
-    unit_fen = {one.part_id: one.unit_fen for one in prices.parts}
-    steps = -(-visit.labour_s // prices.labour_step_s)
-    labour_s = steps * prices.labour_step_s
-    labour_fen = _round(labour_s * prices.labour_fen_per_h, HOUR_S)
-    lines = [_line("labour", "", labour_s, prices.labour_fen_per_h, labour_fen, coverages, began_at)]
+def lines_of(visit: Completed, lists: Lists, entitled: tuple[Entitled, ...], at: datetime) -> tuple[ChargeLine, ...]:
+    """What the work costs, each line by the prices that are agreed for its kind. A standard list must be in force."""
+    pays = {one.kind: one for one in entitled}
+    labour, labour_list = _price_list(lists, pays["labour"], at)
+    steps = -(-visit.labour_s // labour.labour_step_s)
+    labour_s = steps * labour.labour_step_s
+    labour_fen = _round(labour_s * labour.labour_fen_per_h, HOUR_S)
+    lines = [_line("labour", "", labour_s, labour.labour_fen_per_h, labour_fen, pays["labour"], labour_list)]
     pieces: dict[str, int] = {}
     for part in visit.parts:
         pieces[part.part_id] = pieces.get(part.part_id, 0) + part.quantity
     for part_id, quantity in pieces.items():
-        if (price := unit_fen.get(part_id)) is None:
+        price, list_id = _part_price(lists, pays["parts"], part_id, at)
+        if price is None:
             lines.append(ChargeLine("part", part_id, quantity, 0, 0, 0, 0, "no-price"))
         else:
-            lines.append(_line("part", part_id, quantity, price, quantity * price, coverages, began_at))
-    lines.append(_line("travel", "", 1, prices.travel_fen, prices.travel_fen, coverages, began_at))
+            lines.append(_line("part", part_id, quantity, price, quantity * price, pays["parts"], list_id))
+    travel, travel_list = _price_list(lists, pays["travel"], at)
+    lines.append(_line("travel", "", 1, travel.travel_fen, travel.travel_fen, pays["travel"], travel_list))
     return tuple(lines)
+
+
+def _price_list(lists: Lists, pays: Entitled, at: datetime) -> tuple[PriceList, str]:
+    """The contract's list, while one is in force; else the standard one."""
+    if pays.list_id and (agreed := in_force(lists[pays.list_id], at)):
+        return agreed, pays.list_id
+    standard = in_force(lists[""], at)
+    assert standard is not None, "nothing is charged where no standard list is in force"
+    return standard, ""
+
+
+def _part_price(lists: Lists, pays: Entitled, part_id: str, at: datetime) -> tuple[int | None, str]:
+    """The price of a piece and whose list it is of; a contract's list needs not name every part."""
+    for list_id in dict.fromkeys([pays.list_id, ""]):
+        listed = in_force(lists[list_id], at)
+        price = next((one.unit_fen for one in listed.parts if one.part_id == part_id), None) if listed else None
+        if price is not None:
+            return price, list_id
+    return None, ""
 
 
 def _line(
@@ -146,26 +131,12 @@ def _line(
     quantity: int,
     unit_fen: int,
     gross_fen: int,
-    coverages: Coverages,
-    began_at: datetime,
+    pays: Entitled,
+    list_id: str,
 ) -> ChargeLine:
-    what: Covered = "parts" if kind == "part" else kind
-    told = kind, item, quantity, unit_fen, gross_fen
-    begun = [one for one in coverages.values() if one.starts_at <= began_at and getattr(one, what).percent]
-    if not begun:
-        return ChargeLine(*told, 0, 0, "not-covered")
-
-    def worth(one: CoverageSet) -> tuple[bool, int, bool, datetime, str]:
-        term: Term = getattr(one, what)
-        # One that still pays goes first; then who pays more; a warranty before a contract, which the customer pays for.
-        return began_at < term.until, term.percent, one.kind == "warranty", term.until, one.coverage_id
-
-    best = max(begun, key=worth)
-    term: Term = getattr(best, what)
-    if began_at >= term.until:
-        return ChargeLine(*told, 0, 0, "over", best.coverage_id, best.kind, term.until)
-    covered_fen = _round(gross_fen * term.percent, 100)
-    return ChargeLine(*told, covered_fen, term.percent, "covered", best.coverage_id, best.kind, term.until)
+    covered_fen = _round(gross_fen * pays.percent, 100)
+    cited = pays.coverage_id, pays.coverage_kind, pays.until
+    return ChargeLine(kind, item, quantity, unit_fen, gross_fen, covered_fen, pays.percent, pays.why, *cited, list_id)
 
 
 def _round(numerator: int, denominator: int) -> int:
@@ -173,19 +144,105 @@ def _round(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def evolve_prices(prices: Prices, event: PricesDefined) -> Prices:
-    return (*prices, event)
+SUMS: Final = ("gross_fen", "warranty_fen", "contract_fen", "customer_fen")
 
 
-def evolve_coverages(coverages: Coverages, event: CoverageSet) -> Coverages:
-    return {**coverages, event.coverage_id: event}
+def _sums(lines: Iterable[ChargeLine]) -> dict[str, int]:
+    gross_fen = sum(one.gross_fen for one in lines)
+    covered = {
+        kind: sum(one.covered_fen for one in lines if one.coverage_kind == kind) for kind in ("warranty", "contract")
+    }
+    return {
+        "gross_fen": gross_fen,
+        "warranty_fen": covered["warranty"],
+        "contract_fen": covered["contract"],
+        "customer_fen": gross_fen - covered["warranty"] - covered["contract"],
+        "unpriced": sum(one.why == "no-price" and not one.by_hand for one in lines),
+    }
 
 
-def evolve_charged(charged: Charged, event: ServiceCharged) -> Charged:
-    return True
+# Corrections.
 
 
-PRICES: Stream[Prices] = Stream("price-list", (), evolve_prices)
-COVERAGES: Stream[Coverages] = Stream("coverage", {}, evolve_coverages)
-CHARGE: Stream[Charged] = Stream("charge", False, evolve_charged)
-STREAMS: Final = (PRICES, COVERAGES, CHARGE)
+def anew(
+    charged: Charged, visit: Completed, lists: Lists, entitled: tuple[Entitled, ...], at: datetime
+) -> tuple[ChargeLine, ...]:
+    """The lines by another entitlement and the same version of the standard list; what a manager said stays."""
+    of_then = {**lists, "": tuple([one for one in lists[""] if one.version <= charged.first.list_version])}
+    by_hand = {(one.kind, one.item): one for one in charged.lines if one.by_hand}
+    return tuple([by_hand.get((one.kind, one.item), one) for one in lines_of(visit, of_then, entitled, at)])
+
+
+def corrected(
+    charged: Charged,
+    lines: tuple[ChargeLine, ...],
+    *,
+    reason: Literal["coverage-set", "device-corrected", "by-hand"],
+    at: datetime,
+    note: str = "",
+) -> list[Event]:
+    """Nothing where it comes to the very same."""
+    if lines == charged.lines:
+        return []
+    before, after, first = _sums(charged.lines), _sums(lines), charged.first
+    return [
+        ChargeCorrected(
+            visit_id=first.visit_id,
+            order_id=first.order_id,
+            request_id=first.request_id,
+            customer_id=first.customer_id,
+            device_id=first.device_id,
+            number=charged.corrections + 1,
+            reason=reason,
+            note=note,
+            before=charged.lines,
+            lines=lines,
+            **after,
+            **{f"{name.removesuffix('_fen')}_diff_fen": after[name] - before[name] for name in SUMS},
+            corrected_at=at,
+        )
+    ]
+
+
+def correct(charged: Charged | None, command: CorrectCharge) -> list[Event]:
+    """
+    A manager says what lines come to and who pays. Raises Rejected for a line that the charge does not have, and for
+    more that is covered than it costs.
+    """
+    if charged is None:
+        raise Rejected("charge.none", visit_id=command.visit_id)
+    lines = {(one.kind, one.item): one for one in charged.lines}
+    for said in command.lines:
+        known = lines.get((said.kind, said.item))
+        if known is None:
+            raise Rejected("charge.no-such-line", visit_id=command.visit_id, kind=said.kind, item=said.item)
+        lines[said.kind, said.item] = _by_hand(known, said)
+    return corrected(charged, tuple(lines.values()), reason="by-hand", at=command.at, note=command.reason)
+
+
+def _by_hand(known: ChargeLine, said: LineCorrection) -> ChargeLine:
+    gross_fen = known.gross_fen if said.gross_fen is None else said.gross_fen
+    covered_fen = 0 if said.pays == "customer" else said.covered_fen
+    if covered_fen > gross_fen:
+        raise Rejected("charge.covered-more", kind=said.kind, item=said.item, gross_fen=gross_fen)
+    kept = known.coverage_kind == said.pays
+    return msgspec.structs.replace(
+        known,
+        gross_fen=gross_fen,
+        covered_fen=covered_fen,
+        percent=_round(covered_fen * 100, gross_fen) if gross_fen else 0,
+        why="covered" if covered_fen else "not-covered",
+        coverage_kind="" if said.pays == "customer" else said.pays,
+        coverage_id=known.coverage_id if kept else "",
+        until=known.until if kept else None,
+        by_hand=True,
+    )
+
+
+def evolve(charged: Charged | None, event: ServiceCharged | ChargeCorrected) -> Charged | None:
+    if isinstance(event, ServiceCharged):
+        return Charged(event, event.lines)
+    return charged and replace(charged, lines=event.lines, corrections=event.number)
+
+
+CHARGE: Stream[Charged | None] = Stream("charge", None, evolve)

@@ -7,7 +7,6 @@ but not out of order and not in the future.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
@@ -47,7 +46,9 @@ from fieldwork.commands import (
     StepCommand,
     UsePart,
 )
+from fieldwork.domain.record_templates import NO_TEMPLATES, Templates, lacking
 from fieldwork.domain.service_codes import NONE, Codes, version_for
+from fieldwork.domain.service_record import follow_ups, record_sha256
 from services.chassis.journal.rules import Stream
 
 FAST_CLOCK = timedelta(minutes=2)
@@ -119,6 +120,7 @@ class Completed:
 class Aborted:
     plan: VisitPlanned
     photos: frozenset[str] = frozenset()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,19 @@ def visit_stream(visit_id: str) -> str:
     return f"visit/{visit_id}"
 
 
-def decide(visit: Visit, command: StepCommand, codes: Codes = NONE) -> list[Event]:
-    """`codes` are the lists of causes and remedies, which finishing the work looks at."""
+def decide(
+    visit: Visit,
+    command: StepCommand,
+    codes: Codes = NONE,
+    templates: Templates = NO_TEMPLATES,
+    *,
+    offline: bool = False,
+) -> list[Event]:
+    """
+    `codes` are the lists of causes and remedies, `templates` what a record must have: finishing the work looks at them.
+
+    What was done offline is done: a record that lacks something is taken then, and says so.
+    """
     not_in_future(command)
     match command:
         case Depart():
@@ -151,7 +164,7 @@ def decide(visit: Visit, command: StepCommand, codes: Codes = NONE) -> list[Even
         case UsePart():
             return _use(visit, command)
         case FinishWork():
-            return _finish(visit, command, codes)
+            return _finish(visit, command, codes, templates, offline=offline)
         case AcceptWork():
             return _accept(visit, command)
         case RefuseWork():
@@ -200,18 +213,22 @@ def _attach(visit: Visit, command: AttachPhoto) -> list[Event]:
         case Unplanned() | Cancelled():
             raise _wrong_step(visit, command, "photo")
         case Arrived() | Working() | Completed():
-            known, after = visit.photos, visit.arrived_at
+            attached, after = visit.photos, visit.arrived_at
         case Finished(work):
-            known, after = work.photos, work.arrived_at
+            attached, after = work.photos, work.arrived_at
         case Planned() | Departed() | Aborted():
-            known, after = visit.photos, command.at
+            attached, after = visit.photos, command.at
         case _:
             assert_never(visit)
-    if command.photo_id in known:
+    if command.photo_id in attached:
         return []
     _in_order(command, after)
-    photo = command.model_dump(exclude={"at", "now"})
-    return [PhotoAttached(request_id=plan_of(visit).request_id, **photo)]
+    plan = plan_of(visit)
+    photo = command.model_dump(exclude={"at", "now", "lat_udeg", "lon_udeg"})
+    # Of a visit in history that names no customer there is nobody under whose key the place could be sealed.
+    known = plan.customer_id and command.lat_udeg is not None and command.lon_udeg is not None
+    place = f"{command.lat_udeg},{command.lon_udeg}" if known else ""
+    return [PhotoAttached(request_id=plan.request_id, customer_id=plan.customer_id, place=place, **photo)]
 
 
 def _use(visit: Visit, command: UsePart) -> list[Event]:
@@ -232,6 +249,7 @@ def _use(visit: Visit, command: UsePart) -> list[Event]:
                     serials=command.serials,
                     old_returned=command.old_returned,
                     lot=command.lot,
+                    old_serials=command.old_serials,
                     used_at=command.at,
                 )
             ]
@@ -239,10 +257,19 @@ def _use(visit: Visit, command: UsePart) -> list[Event]:
             raise _wrong_step(visit, command, "use-part")
 
 
-def _finish(visit: Visit, command: FinishWork, codes: Codes) -> list[Event]:
+def _finish(visit: Visit, command: FinishWork, codes: Codes, templates: Templates, *, offline: bool) -> list[Event]:
     match visit:
         case Working(plan):
             _in_order(command, visit.last_at)
+            missing = lacking(templates.get(plan.template_version), command)
+            if missing and not offline:
+                raise Rejected(
+                    "record.incomplete",
+                    field=missing[0],
+                    missing=list(missing),
+                    request_type=plan.request_type,
+                    template_version=plan.template_version,
+                )
             worked = command.at - visit.started_at
             finished = WorkFinished(
                 **_ids(plan),
@@ -255,41 +282,15 @@ def _finish(visit: Visit, command: FinishWork, codes: Codes) -> list[Event]:
                 checklist=tuple([ChecklistItem(one.item, one.passed, one.note) for one in command.checklist]),
                 readings=tuple([MeterReading(one.meter, one.value, one.unit) for one in command.readings]),
                 parts=visit.parts,
+                lacking=tuple(missing),
                 finished_at=command.at,
             )
             signed = msgspec.structs.replace(finished, record_sha256=record_sha256(finished))
-            return [signed, *_follow_ups(visit, command)]
+            return [signed, *follow_ups(plan, visit.asked, command)]
         case Finished(cause=command.cause, action=command.action):
             return []
         case _:
             raise _wrong_step(visit, command, "finish")
-
-
-def record_sha256(record: WorkFinished) -> str:
-    """As the contract says: of the JSON of all fields but the hash itself, keys sorted, no spaces."""
-    fields = msgspec.structs.asdict(record)
-    del fields["record_sha256"]
-    return hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()
-
-
-def _follow_ups(visit: Working, command: FinishWork) -> list[Event]:
-    """An order is asked for each point that is not in order, once: also when the work is finished again."""
-    plan, asked, events = visit.plan, set(visit.asked), list[Event]()
-    for one in command.checklist:
-        if not one.passed and one.item not in asked:
-            asked.add(one.item)
-            events.append(
-                FollowUpAsked(
-                    **_ids(plan),
-                    customer_id=plan.customer_id,
-                    device_id=plan.device_id,
-                    device_model=plan.device_model,
-                    item=one.item,
-                    note=one.note,
-                    asked_at=command.at,
-                )
-            )
-    return events
 
 
 def _accept(visit: Visit, command: AcceptWork) -> list[Event]:
@@ -466,7 +467,7 @@ def evolve(visit: Visit, event: VisitEvent) -> Visit:
         case ServiceCompleted(), Finished(work):
             return Completed(work.plan, work.photos, work.arrived_at, event.rating, visit.labour_s, work.parts)
         case VisitAborted(), (Planned() | Departed() | Arrived() | Working() | Finished()):
-            return Aborted(plan_of(visit), _photos_of(visit))
+            return Aborted(plan_of(visit), _photos_of(visit), event.reason)
         case VisitCancelled(), (Planned() | Departed() | Arrived()):
             return Cancelled(visit.plan, event.reason, event.cancelled_at)
         case _:
@@ -485,6 +486,7 @@ def with_part(parts: tuple[UsedPart, ...], used: PartUsed) -> tuple[UsedPart, ..
         ((line.serials if line else ()) + used.serials),
         used.old_returned + (line.old_returned if line else 0),
         used.lot,
+        old_serials=(line.old_serials if line else ()) + used.old_serials,
     )
     return tuple(lines.values())
 

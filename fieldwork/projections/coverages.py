@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from sqlalchemy import bindparam, select
+
 from contracts.envelope import Envelope
 from contracts.fieldwork import CoverageSet
 from services.chassis.clock import micros
@@ -14,6 +18,9 @@ def apply(rows: Rows, event: CoverageSet, envelope: Envelope) -> None:
         event.coverage_id,
         version=envelope.version,
         kind=event.kind,
+        customer_id=event.customer_id,
+        device_model=event.device_model,
+        list_id=event.list_id,
         starts_at=micros(event.starts_at),
         labour_percent=event.labour.percent,
         labour_until=micros(event.labour.until),
@@ -26,11 +33,14 @@ def apply(rows: Rows, event: CoverageSet, envelope: Envelope) -> None:
 
 COVERAGES = View(
     name="coverages",
-    version=1,
+    version=2,
     key={"device_id": str, "coverage_id": str},
     columns={
         "version": 0,
         "kind": "",
+        "customer_id": "",
+        "device_model": "",
+        "list_id": "",
         "starts_at": 0,
         "labour_percent": 0,
         "labour_until": 0,
@@ -41,4 +51,10 @@ COVERAGES = View(
     },
     reads=(CoverageSet,),
     apply=apply,
+)
+
+LISTS_OF_DEVICE: Final = (
+    select(COVERAGES.table.c.list_id)
+    .where(COVERAGES.table.c.tenant == bindparam("tenant"), COVERAGES.table.c.device_id == bindparam("device_id"))
+    .order_by(COVERAGES.table.c.list_id)
 )

@@ -12,7 +12,13 @@ from services.chassis.views import Rows, View
 
 def apply(rows: Rows, event: StepKept | StepTaken | StepRefused, envelope: Envelope) -> None:
     key = event.visit_id, event.step_id
-    rows.put(*key, number=event.number, step=event.step, happened_at=micros(event.happened_at))
+    rows.put(
+        *key,
+        number=event.number,
+        step=event.step,
+        happened_at=micros(event.happened_at),
+        clock_ahead_s=event.clock_ahead_s,
+    )
     match event:
         case StepKept():
             rows.put(*key, outcome="waiting")
@@ -30,9 +36,9 @@ def facts_of(text: str) -> dict[str, str]:
 
 REPORTED = View(
     name="reported_steps",
-    version=1,
+    version=2,
     key={"visit_id": str, "step_id": str},
-    columns={"number": 0, "step": "", "happened_at": 0, "outcome": "", "code": "", "facts": "{}"},
+    columns={"number": 0, "step": "", "happened_at": 0, "clock_ahead_s": 0, "outcome": "", "code": "", "facts": "{}"},
     reads=(StepKept, StepTaken, StepRefused),
     apply=apply,
 )

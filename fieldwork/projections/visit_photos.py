@@ -16,6 +16,7 @@ def apply(rows: Rows, event: PhotoAttached, envelope: Envelope) -> None:
         taken_at=micros(event.taken_at or envelope.time),
         lat_udeg=event.lat_udeg,
         lon_udeg=event.lon_udeg,
+        place=event.place,
         picture_sha256=event.picture_sha256,
         moment=event.moment,
         sha256=event.sha256,
@@ -26,7 +27,7 @@ def apply(rows: Rows, event: PhotoAttached, envelope: Envelope) -> None:
 
 VISIT_PHOTOS = View(
     name="visit_photos",
-    version=2,
+    version=3,
     key={"visit_id": str, "photo_id": str},
     columns={
         "number": 0,
@@ -36,6 +37,7 @@ VISIT_PHOTOS = View(
         "media_type": "",
         "size_b": 0,
         "picture_sha256": "",
+        "place": "",
         "lat_udeg": (int, None),
         "lon_udeg": (int, None),
     },

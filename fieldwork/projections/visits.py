@@ -47,6 +47,8 @@ def apply(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
                 device_id=event.device_id,
                 device_model=event.device_model,
                 van_id=event.van_id,
+                request_type=event.request_type,
+                template_version=event.template_version,
                 starts_at=micros(event.starts_at),
                 ends_at=micros(event.ends_at),
             )
@@ -76,6 +78,7 @@ def apply(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
                 labour_s=event.labour_s,
                 checklist=msgspec.json.encode(event.checklist).decode(),
                 readings=msgspec.json.encode(event.readings).decode(),
+                lacking=msgspec.json.encode(event.lacking).decode(),
                 record_sha256=event.record_sha256,
             )
         case FollowUpAsked():
@@ -119,7 +122,7 @@ def readings_of(text: str) -> tuple[MeterReading, ...]:
 
 VISITS = View(
     name="visits",
-    version=3,
+    version=4,
     key={"visit_id": str},
     columns={
         "version": 0,
@@ -131,6 +134,8 @@ VISITS = View(
         "device_id": "",
         "device_model": "",
         "van_id": "",
+        "request_type": "",
+        "template_version": 0,
         "starts_at": 0,
         "ends_at": 0,
         "departed_at": (int, None),
@@ -148,6 +153,7 @@ VISITS = View(
         "checklist": "[]",
         "readings": "[]",
         "follow_ups": 0,
+        "lacking": "[]",
         "record_sha256": "",
         "refusal": "",
         "rating": (int, None),

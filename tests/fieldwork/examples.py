@@ -83,7 +83,7 @@ def started(at=35, **changes):
 
 
 def photo(**changes):
-    return PhotoAttached(**{"visit_id": "v-1", "request_id": "r-1", **PHOTO} | changes)
+    return PhotoAttached(**{"visit_id": "v-1", "request_id": "r-1", "customer_id": "c-1", **PHOTO} | changes)
 
 
 def part(**changes):

@@ -94,7 +94,9 @@ async def test_a_visit_goes_its_way_and_is_shown(it):
     found = shown.json()
     assert (found["state"], found["rating"], found["photos"]) == ("completed", 5, 1)
     assert (found["record"], found["signature"]) == ("changed the fan", SIGNATURE)
-    assert found["parts"] == [{"part_id": "fan", "place_id": "van-1", "quantity": 1, "serials": [], "old_returned": 0}]
+    assert found["parts"] == [
+        {"part_id": "fan", "place_id": "van-1", "quantity": 1, "serials": [], "old_returned": 0, "old_serials": []}
+    ]
     assert shown.headers["etag"] == f'"{last.json()["version"]}"'
     assert isinstance((await it.own_events())[-1], ServiceCompleted)
 
@@ -234,8 +236,15 @@ async def test_when_and_where_a_photo_was_taken_is_recorded_and_not_in_its_bytes
     (listed,) = (await it.call("e-1", "engineer", "GET", f"/v1/visits/{visit_id}/photos")).json()
     assert listed["taken_at"] == "2026-11-24T09:20:00Z"
     assert (listed["lat_udeg"], listed["lon_udeg"]) == (31_230_500, 121_473_667)
+    (event,) = [event for event in await it.own_events() if isinstance(event, PhotoAttached)]
+    assert (event.lat_udeg, event.lon_udeg) == (None, None)
+    assert event.place.startswith("sealed:c-1:") and "31230500" not in event.place
     shown = await it.call("e-1", "engineer", "GET", f"/v1/visits/{visit_id}/photos/p-1")
+    assert shown.status_code == 200
     assert b"Exif" not in shown.content and b"OWNER" not in shown.content
+    it.keys.forgotten.add("c-1")
+    (listed,) = (await it.call("m-1", "manager", "GET", f"/v1/visits/{visit_id}/photos")).json()
+    assert (listed["lat_udeg"], listed["lon_udeg"]) == (None, None)
 
 
 @story

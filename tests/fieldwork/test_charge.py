@@ -21,7 +21,7 @@ LONG_AGO, LATER = minute(-1_000), minute(100_000)
 ARRIVED = minute(30)
 
 
-def prices(version=1, *, since=LONG_AGO, labour=12_000, step_s=900, travel=5_000, parts=(("fan", 3_333),)):
+def prices(version=1, *, since=LONG_AGO, labour=12_000, step_s=900, travel=5_000, parts=(("fan", 3_333),), **changes):
     listed = tuple([PartPrice(*one) for one in parts])
     return PricesDefined(
         list_id="standard",
@@ -31,6 +31,7 @@ def prices(version=1, *, since=LONG_AGO, labour=12_000, step_s=900, travel=5_000
         labour_step_s=step_s,
         travel_fen=travel,
         parts=listed,
+        **changes,
     )
 
 
@@ -39,9 +40,10 @@ def define(**changes):
     return DefinePrices(**said | {"parts": (Price(part_id="fan", unit_fen=3_333),)} | changes)
 
 
-def coverage(coverage_id="w", *, labour=100, parts=50, travel=0, until=LATER, kind="warranty", since=LONG_AGO):
+def coverage(coverage_id="w", *, labour=100, parts=50, travel=0, until=LATER, since=LONG_AGO, **changes):
     terms = {"labour": Term(labour, until), "parts": Term(parts, until), "travel": Term(travel, until)}
-    return CoverageSet(device_id="d-1", coverage_id=coverage_id, kind=kind, starts_at=since, **terms)
+    said = {"device_id": "d-1", "coverage_id": coverage_id, "kind": "warranty", "starts_at": since, "version": 1}
+    return CoverageSet(**said | terms | changes)
 
 
 def put(**changes):
@@ -90,7 +92,7 @@ def test_the_prices_are_those_of_the_arrival_and_a_correction_goes_before_what_i
 def test_a_coverage_is_set_put_right_and_the_same_again_is_none():
     given().when(put()).then(coverage())
     given(coverage()).when(put()).then_nothing()
-    given(coverage()).when(put(labour=Cover(percent=1, until=LATER))).then(coverage(labour=1))
+    given(coverage()).when(put(labour=Cover(percent=1, until=LATER))).then(coverage(labour=1, version=2))
 
 
 def test_a_term_does_not_end_before_it_begins():
@@ -206,7 +208,7 @@ def test_the_views_show_prices_coverages_and_charges():
     charges = rows_after(CHARGES, events)["v-1",]
     assert lines_of(charges["lines"]) == event.lines and charges["customer_fen"] == event.customer_fen
     assert rows_after(COVERAGES, events)["d-1", "w"]["labour_percent"] == 7
-    assert [key for key in rows_after(PRICE_LISTS, events)] == [(1,), (2,)]
+    assert [key for key in rows_after(PRICE_LISTS, events)] == [("standard", 1), ("standard", 2)]
     for view in (CHARGES, COVERAGES, PRICE_LISTS):
         assert_same_rows_shuffled(view, events)
 

@@ -114,14 +114,14 @@ def test_a_departure_loses_against_the_cancellation_that_came_first():
 
 
 class Facts:
-    """A view that shows these visits."""
+    """Views that show these visits of an order for a repair."""
 
     def __init__(self, *visits):
         self.visits, self.queries = visits, []
 
     async def fetch(self, query, **values):
         self.queries.append(str(query.params(values).compile(compile_kwargs={"literal_binds": True})))
-        return [{"visit_id": visit_id} for visit_id in self.visits]
+        return [{"visit_id": visit_id, "request_type": "repair"} for visit_id in self.visits]
 
 
 ASSIGNED = {name: PLAN[name] for name in ("order_id", "request_id", "engineer_id", "starts_at", "ends_at", "van_id")}
@@ -137,14 +137,16 @@ def test_the_policy_plans_what_the_assignment_says():
     facts = Facts("v-0")
     event = OrderAssigned(**ASSIGNED, **DEVICE, travel_m=1, chosen_by="rule")
     asked, envelope = reaction(event, facts)
-    assert asked == [plan(visit_id=derived_id("visit", "o-1", envelope.id), at=envelope.time, known_visits=("v-0",))]
+    id_ = derived_id("visit", "o-1", envelope.id)
+    assert asked == [plan(visit_id=id_, request_type="repair", at=envelope.time, known_visits=("v-0",))]
     assert "tenant = 't-1'" in facts.queries[0] and "order_id = 'o-1'" in facts.queries[0]
 
 
 def test_the_policy_plans_anew_upon_a_reassignment():
     event = OrderReassigned(**ASSIGNED, **DEVICE, from_engineer_id="e-0", travel_m=1, reason="ill")
     asked, envelope = reaction(event, Facts("v-0"))
-    assert asked == [plan(visit_id=derived_id("visit", "o-1", envelope.id), at=envelope.time, known_visits=("v-0",))]
+    id_ = derived_id("visit", "o-1", envelope.id)
+    assert asked == [plan(visit_id=id_, request_type="repair", at=envelope.time, known_visits=("v-0",))]
 
 
 def test_the_policy_calls_off_what_is_cancelled_declined_or_finished():
@@ -163,4 +165,5 @@ def test_an_assignment_that_does_not_say_whose_visit_it_is_fails_and_is_held():
 
 
 def test_fieldwork_takes_in_what_its_policy_acts_on():
-    assert service.takes == {"OrderAssigned", "OrderReassigned", "OrderCancelled", "OrderDeclined", "OrderFinished"}
+    of_orders = {"OrderOpened", "OrderAssigned", "OrderReassigned", "OrderCancelled", "OrderDeclined", "OrderFinished"}
+    assert service.takes == of_orders | {"DeviceRegistered"}

@@ -3,14 +3,19 @@
 from datetime import timedelta
 
 import msgspec
+import pytest
 from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from contracts.fieldwork import (
+    EngineerArrived,
+    EngineerDeparted,
+    PartUsedAfterEnd,
     StepKept,
     StepRefused,
     StepTaken,
+    UsedPart,
 )
 from fieldwork.domain import reported_steps, service_codes, visit
 from fieldwork.projections.reported_steps import REPORTED
@@ -29,7 +34,7 @@ LATE = minute(600)
 def taken(number):
     step = {1: depart(), 2: arrive()}[number]
     said = msgspec.structs.asdict(kept(number, step))
-    del said["reported"]
+    del said["reported"], said["customer_id"]
     return StepTaken(**said)
 
 
@@ -167,3 +172,68 @@ def test_rows_of_reports_are_the_same_in_whatever_order_events_arrive():
     assert_same_rows_shuffled(REPORTED, events)
     rows = rows_after(REPORTED, events)
     assert [rows["v-1", name]["outcome"] for name in ("s-1", "s-2")] == ["taken", "refused"]
+
+
+# The phone's clock, and parts of visits that have ended.
+
+
+def late(number, step, ahead_s):
+    """As a phone reports it whose clock is so far ahead."""
+    shown = step.at + timedelta(seconds=ahead_s)
+    return report(number, step.model_copy(update={"at": shown, "now": LATE}), clock_ahead_s=ahead_s)
+
+
+@pytest.mark.parametrize("ahead_s", [-7_200, -121, 121, 36_000])
+def test_the_times_of_a_phone_whose_clock_is_wrong_are_corrected_and_what_it_showed_is_kept(ahead_s):
+    event, step = given(planned()).when(late(1, depart(), ahead_s)).then_types(EngineerDeparted, StepTaken)
+    assert event == ex.departed()
+    assert (step.happened_at, step.clock_ahead_s) == (minute(10), ahead_s)
+
+
+@pytest.mark.parametrize("ahead_s", [-120, 0, 120])
+def test_a_clock_that_is_right_within_two_minutes_is_right(ahead_s):
+    event, step = given(planned()).when(late(1, depart(), ahead_s)).then_types(EngineerDeparted, StepTaken)
+    assert (event.departed_at, step.clock_ahead_s) == (minute(10) + timedelta(seconds=ahead_s), 0)
+
+
+def test_a_later_measurement_that_agrees_with_the_first_one_changes_nothing():
+    """The way through the network takes another time each time; steps must not change places by that."""
+    first = given(planned()).when(late(1, depart(at=29), 600)).then_types(EngineerDeparted, StepTaken)
+    shown = arrive(at=29, now=LATE).at + timedelta(seconds=600)
+    next_ = report(2, arrive().model_copy(update={"at": shown, "now": LATE}), clock_ahead_s=719)
+    event, step = given(planned(), *first).when(next_).then_types(EngineerArrived, StepTaken)
+    assert (event.arrived_at, step.clock_ahead_s) == (minute(29), 600)
+
+
+def test_a_time_that_is_still_to_come_by_our_clock_is_refused():
+    step = depart(at=10).model_copy(update={"now": NOW})
+    given(planned()).when(report(1, step, clock_ahead_s=300)).then_rejected("visit.time-in-future")
+    given(planned()).when(report(1, step, clock_ahead_s=600)).then_types(EngineerDeparted, StepTaken)
+
+
+ENDS = {
+    "called off": [planned(), cancelled()],
+    "aborted": [*ex.AT_WORK, ex.aborted()],
+    "completed": [*ex.DONE, ex.completed()],
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_part_is_in_the_device_whatever_became_of_the_visit(end):
+    said = report(1, use(quantity=2, old_returned=1, old_serials=("S0",), now=LATE))
+    no, fact = given(*ENDS[end]).when(said).then_types(StepRefused, PartUsedAfterEnd)
+    assert (no.step, fact.step_id, fact.used_at) == ("use-part", "s-1", minute(45))
+    assert fact.part == UsedPart("fan", "van-1", 2, (), 1, old_serials=("S0",))
+    given(*ENDS[end], no, fact).when(said).then_nothing()
+
+
+def test_while_the_visit_goes_on_a_part_can_still_be_reported_as_its_step():
+    given(*ex.THERE).when(report(1, use(now=LATE))).then_types(StepRefused)
+
+
+def test_a_step_that_holds_a_customers_words_says_under_whose_key():
+    words = finish(record="sealed:c-1:x", now=LATE)
+    (kept_,) = given(planned()).when(report(5, words)).then_types(StepKept)
+    assert kept_.customer_id == "c-1"
+    (kept_,) = given(planned()).when(report(5, arrive(now=LATE))).then_types(StepKept)
+    assert kept_.customer_id == ""

@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 
+from contracts import envelope as envelopes
 from contracts.dispatcher import OrderCancelled
-from contracts.fieldwork import ServiceCompleted, StepRefused, WorkFinished
+from contracts.fieldwork import PartUsedAfterEnd, ServiceCompleted, StepRefused, WorkFinished
 from fieldwork.projections.reported_steps import REPORTED
 from fieldwork.service import service
 from tests.fieldwork.examples import SIGNATURE, minute
@@ -35,8 +36,9 @@ def way(visit_id):
     ]
 
 
-async def sync(it, steps, *, person="e-1", role="engineer", **options):
-    answer = await it.call(person, role, "POST", "/v1/visits/sync", json={"steps": steps}, **options)
+async def sync(it, steps, *, person="e-1", role="engineer", sent_at=None, **options):
+    body = {"steps": steps} | ({"sent_at": sent_at.isoformat()} if sent_at else {})
+    answer = await it.call(person, role, "POST", "/v1/visits/sync", json=body, **options)
     assert answer.status_code == 200, answer.text
     return answer.json()["steps"]
 
@@ -189,3 +191,34 @@ async def test_a_single_call_and_a_batch_go_together(it):
     assert (await step(it, visit_id, "depart")).status_code == 200
     evening(it)
     assert {one["outcome"] for one in await sync(it, way(visit_id))} == {"taken"}
+
+
+@story
+async def test_a_phone_whose_clock_is_an_hour_ahead_is_put_right(it):
+    visit_id = await planned(it)
+    evening(it)
+    steps = [{**one, "happened_at": minute(65 + 5 * n).isoformat()} for n, one in enumerate(way(visit_id)[:2])]
+    await sync(it, steps, sent_at=it.clock.now() + timedelta(hours=1))
+    found = (await it.call("e-1", "engineer", "GET", f"/v1/visits/{visit_id}")).json()
+    assert found["departed_at"] == minute(5).isoformat().replace("+00:00", "Z")
+    listed = (await it.call("e-1", "engineer", "GET", f"/v1/visits/{visit_id}/steps")).json()
+    assert [one["clock_ahead_s"] for one in listed] == [3_600, 3_600]
+
+
+@story
+async def test_a_part_that_was_used_at_a_visit_that_was_called_off_is_a_fact(it):
+    visit_id = await planned(it)
+    await it.publishes(OrderCancelled(order_id="o-1", request_id="r-1", reason="dispatcher"))
+    evening(it)
+    await sync(it, way(visit_id)[:4])
+    facts = [event for event in await it.own_events() if isinstance(event, PartUsedAfterEnd)]
+    assert [(fact.part.part_id, fact.part.quantity, fact.part.place_id) for fact in facts] == [("fan", 2, "van-1")]
+
+
+@story
+async def test_a_kept_step_names_the_customer_under_whose_key_its_words_are(it):
+    visit_id = await planned(it)
+    evening(it)
+    await sync(it, way(visit_id)[4:5])
+    found = [envelopes.read(entry.record) for entry in await it.running.journal.read(0, 100)]
+    assert [one.key_ids for one in found if one.type == "StepKept"] == ["c-1"]

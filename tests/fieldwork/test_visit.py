@@ -137,6 +137,9 @@ def test_a_photo_comes_when_there_is_a_network_whatever_is_known_of_the_visit():
     for before in ([planned()], ON_THE_WAY, [*DONE, completed()], [*THERE, aborted()]):
         given(*before).when(attach()).then(photo())
         given(*before, photo()).when(attach()).then_nothing()
+    there = attach(lat_udeg=-5, lon_udeg=7)
+    given(*AT_WORK).when(there).then(photo(place="-5,7"))
+    given(planned(customer_id="")).when(there).then(photo(customer_id=""))
     given(planned(), cancelled()).when(attach()).then_rejected("visit.called-off", step="photo")
     given(planned(), photo(), *ON_THE_WAY[1:], *DONE[2:]).when(accept()).then(completed(photos=1))
 

@@ -293,6 +293,14 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     ):
         sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         await asked("POST", f"{planned}/{step}", "engineer", engineer, f"9{number}", **sent)
+    points = {"request_type": "other", "checklist": [{"item": "earth", "en": "Earth", "zh": "接地"}]}
+    await asked("POST", "/v1/record-templates", "manager", "", "c0", json=points)
+    agreed = {"list_id": "chain", "effective_from": "2020-01-01T00:00:00Z", "labour_fen_per_h": 1, "travel_fen": 1}
+    await asked("POST", "/v1/price-lists/contracts", "manager", "", "c1", json=agreed)
+    charge = f"/v1/visits/{story['visit_id']}/charge"
+    await people.until(charge, "manager", lambda found: found)
+    less = {"lines": [{"kind": "travel", "gross_fen": 0}], "reason": firm.words("one")["reason"]}
+    await asked("POST", f"{charge}/corrections", "manager", "", "c2", json=less)
     alert, inspection = f"/v1/alerts/{story['alert_id']}", f"/v1/inspections/{story['inspection_id']}"
     complaint = f"/v1/complaints/{story['complaint_id']}"
     for number, (path, manages) in enumerate(

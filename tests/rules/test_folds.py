@@ -61,6 +61,9 @@ async def _entries(journal):
             yield envelopes.read(entry.record)
 
 
+IN_VAIN = {"effective_from": "2026-01-01T00:00:00Z", "labour_fen_per_h": 1, "travel_fen": 1, "in_vain_fen": 9}
+
+
 async def _upset(people, firm):
     """A site, a model, and what does not go straight: withdrawn, declined, reassigned, aborted."""
 
@@ -92,6 +95,28 @@ async def _upset(people, firm):
     await people.call("POST", "/v1/visits/sync", "engineer", engineer, "upset-a1", json=sent)
     await people.call("POST", f"{base}/abort", "engineer", engineer, "upset-a2", json={"reason": "nobody-there"})
     await restate(people, visit["order_id"], "upset")
+    await people.call("POST", "/v1/price-lists", "manager", "", "upset-p", json=IN_VAIN)
+    _, _, visit = await submitted(4)
+    base, engineer = f"/v1/visits/{visit['visit_id']}", visit["engineer_id"]
+    await people.call("POST", f"{base}/depart", "engineer", engineer, "upset-v1", json={})
+    await people.call("POST", f"{base}/abort", "engineer", engineer, "upset-v2", json={"reason": "nobody-there"})
+    await people.until(f"{base}/charge", "manager", lambda found: found)
+    less = {"lines": [{"kind": "travel", "gross_fen": 1}], "reason": "sorry"}
+    await people.call("POST", f"{base}/charge/corrections", "manager", "", "upset-v3", json=less)
+    template = {"request_type": "repair", "labour": True}
+    await people.call("POST", "/v1/record-templates", "manager", "", "upset-t", json=template)
+    _, _, visit = await submitted(5)
+    base, engineer = f"/v1/visits/{visit['visit_id']}", visit["engineer_id"]
+    for step in ("depart", "arrive", "start"):
+        await people.call("POST", f"{base}/{step}", "engineer", engineer, f"upset-f-{step}", json={})
+    record = {
+        "cause": "wear",
+        "action": "replaced",
+        "record": "x",
+        "labour_s": 60,
+        "checklist": [{"item": "earth", "passed": False}],
+    }
+    await people.call("POST", f"{base}/finish", "engineer", engineer, "upset-f", json=record)
     await _moved(people, firm.parts[0]["part_id"], firm.places[0]["place_id"], visit["van_id"])
     await name_pieces(people, firm.places[0]["place_id"], visit["van_id"])
 

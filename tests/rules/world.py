@@ -316,9 +316,12 @@ LEVEL: Mapping[str, Any] = {
 
 
 async def promise(people: People) -> None:
-    """A calendar and a service level, so that every order has clocks."""
+    """A calendar and a service level, so that every order has clocks; templates of records for other work."""
     await people.call("POST", "/v1/calendars", "manager", json=CALENDAR)
     await people.call("POST", "/v1/slas", "manager", json=LEVEL)
+    for request_type in ("round", "installation"):
+        template = {"request_type": request_type, "labour": True}
+        await people.call("POST", "/v1/record-templates", "manager", json=template)
 
 
 async def restate(people: People, order_id: str, key: str) -> None:

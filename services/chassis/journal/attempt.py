@@ -342,6 +342,8 @@ class Attempt:
         event, ask = row.event, row.ask
         stream, key = row.stream, event.partition_key()
         sealed, persons = _seal(event, ask.tenant, keys) if event.PERSONAL else (event, [])
+        if event.HOLDS and (holder := getattr(event, event.HOLDS)):
+            persons = sorted({*persons, holder})
         envelope = Envelope(
             id=derived_id(ask.tenant, ask.caller, ask.key, str(row.nth)) if ask.derived else new_id(),
             source=self._memory.source,
