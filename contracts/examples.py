@@ -20,6 +20,7 @@ VISIT: Final = "b1a7c9d2-0e4f-8a36-8f21-6c5d4e3b2a10"
 SURVEY: Final = "e3f0a1b2-c4d5-8e6f-a7b8-c9d0e1f2a3b4"
 TRANSFER: Final = "01933f3a-1c00-7000-8000-00000000b001"
 COMPLAINT: Final = "01933f5b-2d00-7000-8000-00000000c001"
+MESSAGE: Final = "01933f5b-2d00-7000-8000-00000000d001"
 PHOTO: Final = "01933f3a-1c00-7000-8000-00000000f001"
 CUSTOMER, DEVICE, MODEL = "C001", "D0001", "BCD-520"
 ENGINEER, VAN, DAY = "E01", "VAN-E01", "2026-11-24"
@@ -167,6 +168,9 @@ _ALL: Final[tuple[Event, ...]] = (
         region="朝阳区",
         lat_udeg=43_833_000,
         lon_udeg=125_289_000,
+        email="wang.fang@example.com",
+        wechat="oA1b2C3",
+        language="zh",
     ),
     intake.CustomerUpdated(
         customer_id=CUSTOMER,
@@ -177,6 +181,9 @@ _ALL: Final[tuple[Event, ...]] = (
         region="朝阳区",
         lat_udeg=43_834_000,
         lon_udeg=125_290_000,
+        email="wang.fang@example.com",
+        wechat="oA1b2C3",
+        language="en",
     ),
     intake.SiteRegistered(
         site_id="SITE-1",
@@ -210,6 +217,29 @@ _ALL: Final[tuple[Event, ...]] = (
         warranty_s=2_592_000,
     ),
     intake.NumberGiven(day=DAY, **_OF_REQUEST),
+    intake.MessageSent(
+        message_id=MESSAGE,
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        template="request-reminded",
+        language="zh",
+        medium="text",
+        recipient="13800000001",
+        provider_ref="SM-8842",
+        attempts=2,
+    ),
+    intake.MessageNotSent(
+        message_id=MESSAGE,
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        template="survey",
+        language="zh",
+        reason="refused",
+        medium="mail",
+        recipient="wang.fang@example.com",
+        detail="550 no such user wang.fang@example.com",
+        attempts=1,
+    ),
     # dispatcher
     dispatcher.OrderOpened(
         **_OF_ORDER,
@@ -686,6 +716,7 @@ _ALL: Final[tuple[Event, ...]] = (
         owner_id="manager-1",
         root_cause="late",
         answer="非常抱歉, 已改进派单流程",
+        request_id=REQUEST,
     ),
 )
 

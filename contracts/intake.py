@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from contracts.event import Event, NonNegative, Personal, Positive, Utc, belongs_to
+from contracts.messages import Language, Medium, WhyNotSent
 
 Urgency = Literal["low", "normal", "high", "critical"]
 Impact = Literal["low", "medium", "high"]
@@ -336,6 +337,11 @@ class CustomerRegistered(Event, frozen=True, kw_only=True):
     lat_udeg: int
     """Rounded to a thousandth of a degree, in millionths, WGS-84."""
     lon_udeg: int
+    email: Annotated[str, Personal("customer_id")] = ""
+    wechat: Annotated[str, Personal("customer_id")] = ""
+    """What WeChat calls the customer towards this company (openid)."""
+    language: Language = "zh"
+    """In which messages to the customer are."""
 
 
 @belongs_to("customer", of="customer_id")
@@ -350,6 +356,11 @@ class CustomerUpdated(Event, frozen=True, kw_only=True):
     region: str
     lat_udeg: int
     lon_udeg: int
+    email: Annotated[str, Personal("customer_id")] = ""
+    wechat: Annotated[str, Personal("customer_id")] = ""
+    """What WeChat calls the customer towards this company (openid)."""
+    language: Language = "zh"
+    """In which messages to the customer are."""
 
 
 @belongs_to("site", of="site_id")
@@ -425,3 +436,46 @@ class NumberGiven(Event, frozen=True, kw_only=True):
     day: str
     """ISO date in the tenant's zone."""
     request_id: str
+
+
+# What customers are told.
+
+
+@belongs_to("message", of="message_id")
+class MessageSent(Event, frozen=True, kw_only=True):
+    """A provider took a message for a customer. Whether it was read is not known. Read by: intake."""
+
+    message_id: str
+    """The id of the event that it tells of; the provider's idempotency key."""
+    request_id: str = ""
+    """The request that it is about; empty where it is about none."""
+    customer_id: str
+    template: str
+    """Which words it was made of, such as `request-reminded`."""
+    language: Language
+    medium: Medium
+    recipient: Annotated[str, Personal("customer_id")]
+    provider_ref: str = ""
+    """The provider's own name of it, if it said one."""
+    attempts: Positive = 1
+    """How often it was tried, this time included."""
+
+
+@belongs_to("message", of="message_id")
+class MessageNotSent(Event, frozen=True, kw_only=True):
+    """A message to a customer will not be sent, and why. It is final. Read by: intake."""
+
+    message_id: str
+    """The id of the event that it would have told of."""
+    request_id: str = ""
+    customer_id: str
+    template: str
+    language: Language
+    reason: WhyNotSent
+    medium: Literal["", "text", "mail", "wechat"] = ""
+    """How it would have gone; empty where it did not come so far."""
+    recipient: Annotated[str, Personal("customer_id")] = ""
+    """Where a provider refused it: to whom it would have gone."""
+    detail: Annotated[str, Personal("customer_id")] = ""
+    """The provider's words, which may name the customer."""
+    attempts: Positive = 1

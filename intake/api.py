@@ -16,12 +16,14 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from sqlalchemy import or_, select
 
 from contracts.intake import DAY_S, CustomerKind, FormField, Impact, NumberGiven, RequestKind, SerialCheck, Urgency
+from contracts.messages import Language
 from contracts.problems import Rejected
 from intake.adapters.packs import packs
 from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
 from intake.commands import (
     UDEG,
     DefineRequestType,
+    Email,
     LoadPack,
     MatrixCell,
     MergeRequest,
@@ -41,6 +43,7 @@ from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
 from intake.domain.form import schema_of
 from intake.domain.register import customer_stream, device_stream, site_stream, type_stream
 from intake.domain.request import answers_text
+from intake.messages_api import message_routes
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
@@ -217,6 +220,9 @@ class NewCustomer(Body):
     region: str = Field(min_length=1, max_length=100)
     lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG, description="Millionths of a degree, WGS-84")
     lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+    email: Email = ""
+    wechat: str = Field("", max_length=100, description="What WeChat calls the customer towards you (openid).")
+    language: Language = Field("zh", description="In which messages to the customer are.")
 
 
 class CustomerView(Body):
@@ -229,6 +235,9 @@ class CustomerView(Body):
     region: str
     lat_udeg: int
     lon_udeg: int
+    email: str
+    wechat: str
+    language: str
 
 
 class NewSite(Body):
@@ -416,6 +425,7 @@ def routes(api: Api) -> APIRouter:
     router.include_router(_customers(api))
     router.include_router(_devices(api))
     router.include_router(_request_types(api))
+    router.include_router(message_routes(api))
     return router
 
 
@@ -677,7 +687,7 @@ def _customers(api: Api) -> APIRouter:
         if row is None or not call.owns(customer_id):
             raise absent("customer", customer_id)
         call.etag(row["version"])
-        opened = {name: call.open(row[name]) for name in ("name", "phone", "street")}
+        opened = {name: call.open(row[name]) for name in ("name", "phone", "street", "email", "wechat")}
         return CustomerView(**{name: row[name] for name in CustomerView.model_fields} | opened)
 
     async def own(customer_id: str, call: Call) -> None:

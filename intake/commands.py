@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -20,6 +20,7 @@ from contracts.intake import (
     UrgencyRule,
     UsualPart,
 )
+from contracts.messages import Language, Medium, WhyNotSent
 from services.chassis.command import Command
 
 UDEG = 1_000_000
@@ -136,6 +137,9 @@ class CloseRequest(Command):
     completed_at: AwareDatetime | None = None
 
 
+Email = Annotated[str, Field(max_length=254, pattern=r"^$|^[^@\s]+@[^@\s]+$")]
+
+
 class RegisterCustomer(Command):
     """A new customer, or all that is known of one as it is now."""
 
@@ -147,6 +151,9 @@ class RegisterCustomer(Command):
     region: str = Field(min_length=1, max_length=100)
     lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
     lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+    email: Email = ""
+    wechat: str = Field("", max_length=100)
+    language: Language = "zh"
 
 
 class RegisterSite(Command):
@@ -249,3 +256,32 @@ class LoadPack(Command):
     """The request types of a trade. Those that are defined already stay as they are."""
 
     types: tuple[DefineRequestType, ...]
+
+
+class RecordSent(Command):
+    """A provider has taken a message."""
+
+    message_id: str
+    request_id: str
+    customer_id: str
+    template: str
+    language: Language
+    medium: Medium
+    recipient: str
+    provider_ref: str = ""
+    attempts: int = 1
+
+
+class RecordNotSent(Command):
+    """A message will not be sent."""
+
+    message_id: str
+    request_id: str
+    customer_id: str
+    template: str
+    language: Language
+    reason: WhyNotSent
+    medium: Medium | Literal[""] = ""
+    recipient: str = ""
+    detail: str = ""
+    attempts: int = 1

@@ -11,6 +11,8 @@ from intake.commands import (
     ExpireRequest,
     LoadPack,
     MergeRequest,
+    RecordNotSent,
+    RecordSent,
     RegisterCustomer,
     RegisterDevice,
     RegisterSite,
@@ -23,8 +25,10 @@ from intake.commands import (
     WithdrawRequest,
 )
 from intake.deadlines import ON_TIMER, TIMERS
-from intake.domain import register, request
+from intake.domain import message, register, request
+from intake.notices import NOTICES
 from intake.policies import POLICIES
+from intake.projections.messages import MESSAGES
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
@@ -40,6 +44,7 @@ RULES = Rules(
         register.SITE,
         register.DEVICE,
         register.REQUEST_TYPE,
+        message.MESSAGE,
     ),
     handlers=(
         Handler(
@@ -72,6 +77,8 @@ RULES = Rules(
         ),
         on_stream(DefineRequestType, lambda c: register.type_stream(c.type_id), register.define_request_type),
         Handler(LoadPack, register.load_reads, register.load_pack),
+        on_stream(RecordSent, lambda c: message.message_stream(c.message_id), message.record_sent),
+        on_stream(RecordNotSent, lambda c: message.message_stream(c.message_id), message.record_not_sent),
     ),
     claims={
         DeviceRegistered: register.serial_of,
@@ -84,8 +91,9 @@ RULES = Rules(
 service = Service(
     name="intake",
     rules=RULES,
-    views=(REQUESTS, CUSTOMERS, SITES, DEVICES, REQUEST_TYPES, SERVICE_RECORDS),
+    views=(REQUESTS, CUSTOMERS, SITES, DEVICES, REQUEST_TYPES, SERVICE_RECORDS, MESSAGES),
     policies=POLICIES,
+    notices=NOTICES,
     on_timer=ON_TIMER,
     routes=routes,
     publishes_every_s=0.01,  # somebody waits for an order

@@ -27,6 +27,7 @@ from services.chassis.ids import new_ids
 from services.chassis.journal.postgres import Lease, PostgresJournal, prepare
 from services.chassis.journal.sqlite import SqliteJournal
 from services.chassis.journal.store import JournalStore
+from services.chassis.messages.outlets import Outlets
 from services.chassis.readers.postgres_views import PostgresViews
 from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.readers.viewstore import ViewStore
@@ -72,6 +73,7 @@ class Host:
         *,
         clock: Clock | None = None,
         address: str = "",
+        outlets: Outlets | None = None,
     ) -> None:
         self.settings = settings
         self._services = {service.name: service for service in services}
@@ -79,6 +81,7 @@ class Host:
         self._new_id = new_ids(lambda: micros(self._clock.now()) // 1_000)
         self._address = address
         """Where a gateway reaches this process, for the lease."""
+        self._outlets = outlets or Outlets()
         self.running: dict[str, Running] = {}
         self._feeds: dict[str, EmbeddedFeed] = {}
         self._leads: list[asyncio.Task[None]] = []
@@ -130,7 +133,16 @@ class Host:
             views = await SqliteViews.open(folder / "views.db", service.views)
         self._stack.push_async_callback(journal.close)
         self._stack.push_async_callback(views.close)
-        running = Running(service, journal, views, folder, keys=self._keys, clock=self._clock, new_id=self._new_id)
+        running = Running(
+            service,
+            journal,
+            views,
+            folder,
+            keys=self._keys,
+            clock=self._clock,
+            new_id=self._new_id,
+            outlets=self._outlets,
+        )
         running.on_commit(lambda position: self._tell_feeds(service.name, position))
         self.running[service.name] = running
 
@@ -264,6 +276,8 @@ class Host:
             if running.reactor is None or running.reactor.waiting:
                 return False
             if running.service.policies and running.reactor.position < heads[name]:
+                return False
+            if running.sender is not None and (running.sender.waiting or running.sender.position < heads[name]):
                 return False
             if min(positions.values(), default=heads[name]) < heads[name]:
                 return False

@@ -20,6 +20,9 @@ def apply_customer(rows: Rows, event: CustomerRegistered | CustomerUpdated, enve
         region=event.region,
         lat_udeg=event.lat_udeg,
         lon_udeg=event.lon_udeg,
+        email=event.email,
+        wechat=event.wechat,
+        language=event.language,
     )
 
 
@@ -77,7 +80,7 @@ def _text(values: tuple[msgspec.Struct, ...]) -> str:
 
 CUSTOMERS = View(
     name="customers",
-    version=1,
+    version=2,
     key={"customer_id": str},
     columns={
         "version": 0,
@@ -88,6 +91,9 @@ CUSTOMERS = View(
         "region": "",
         "lat_udeg": 0,
         "lon_udeg": 0,
+        "email": "",
+        "wechat": "",
+        "language": "zh",
     },
     reads=(CustomerRegistered, CustomerUpdated),
     apply=apply_customer,

@@ -61,7 +61,8 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 missing="" if isinstance(event, RequestReceived) else "\n".join(event.missing),
                 missing_zh="" if isinstance(event, RequestReceived) else "\n".join(event.missing_zh),
                 **_of_type(event),
-                channel=envelope.channel,
+                # Where it came from: what is missing is asked for there, whoever has supplemented something meanwhile.
+                channel=known["channel"] if known and known["channel"] else envelope.channel,
                 first_event=known["first_event"] if known and known["first_event"] else envelope.type,
                 first_position=known["first_position"] if known and known["first_event"] else int(envelope.position),
                 submitted_at=known["submitted_at"] if known and known["submitted_at"] else at,
@@ -137,7 +138,7 @@ def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
 
 REQUESTS = View(
     name="requests",
-    version=2,
+    version=3,
     key={"request_id": str},
     columns={
         "version": 0,

@@ -30,6 +30,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "sites": "intake",
     "devices": "intake",
     "request-types": "intake",
+    "messages": "intake",
     "orders": "dispatcher",
     "engineers": "dispatcher",
     "plans": "dispatcher",
