@@ -124,6 +124,8 @@ class _Session(socketserver.StreamRequestHandler):
                 case "DATA":
                     self._say("354 go on")
                     self._take()
+                    if self.server.before_answer:
+                        self.server.before_answer(len(self.server.mails))
                     self._say("250 taken")
                 case "QUIT":
                     self._say("221 bye")
@@ -151,7 +153,15 @@ class MailServer(socketserver.ThreadingTCPServer):
         self.answers = "250 ok"
         """To RCPT."""
         self.auth = False
+        self.before_answer = None
         self.address = f"127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, *_):
+        """As above."""
+
+    @property
+    def keys(self):
+        return [mail["Message-ID"].strip("<>").partition("@")[0] for mail in self.mails]
 
 
 def mail_server():
