@@ -219,7 +219,6 @@ _ALL: Final[tuple[Event, ...]] = (
     intake.NumberGiven(day=DAY, **_OF_REQUEST),
     intake.MessageSent(
         message_id=MESSAGE,
-        **_OF_REQUEST,
         customer_id=CUSTOMER,
         template="request-reminded",
         language="zh",
@@ -230,7 +229,6 @@ _ALL: Final[tuple[Event, ...]] = (
     ),
     intake.MessageNotSent(
         message_id=MESSAGE,
-        **_OF_REQUEST,
         customer_id=CUSTOMER,
         template="survey",
         language="zh",

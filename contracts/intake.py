@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 import msgspec
 
 from contracts.event import Event, NonNegative, Personal, Positive, Utc, belongs_to
-from contracts.messages import Language, Medium, WhyNotSent
 
 Urgency = Literal["low", "normal", "high", "critical"]
 Impact = Literal["low", "medium", "high"]
@@ -340,8 +339,8 @@ class CustomerRegistered(Event, frozen=True, kw_only=True):
     email: Annotated[str, Personal("customer_id")] = ""
     wechat: Annotated[str, Personal("customer_id")] = ""
     """What WeChat calls the customer towards this company (openid)."""
-    language: Language = "zh"
-    """In which messages to the customer are."""
+    language: str = "zh"
+    """In which messages to the customer are: zh or en."""
 
 
 @belongs_to("customer", of="customer_id")
@@ -359,8 +358,8 @@ class CustomerUpdated(Event, frozen=True, kw_only=True):
     email: Annotated[str, Personal("customer_id")] = ""
     wechat: Annotated[str, Personal("customer_id")] = ""
     """What WeChat calls the customer towards this company (openid)."""
-    language: Language = "zh"
-    """In which messages to the customer are."""
+    language: str = "zh"
+    """In which messages to the customer are: zh or en."""
 
 
 @belongs_to("site", of="site_id")
@@ -446,14 +445,13 @@ class MessageSent(Event, frozen=True, kw_only=True):
     """A provider took a message for a customer. Whether it was read is not known. Read by: intake."""
 
     message_id: str
-    """The id of the event that it tells of; the provider's idempotency key."""
-    request_id: str = ""
-    """The request that it is about; empty where it is about none."""
+    """The id of the event that it tells of; the provider's idempotency key. The story is that event's, too."""
     customer_id: str
     template: str
     """Which words it was made of, such as `request-reminded`."""
-    language: Language
-    medium: Medium
+    language: str
+    medium: str
+    """`text`, `mail` or `wechat`."""
     recipient: Annotated[str, Personal("customer_id")]
     provider_ref: str = ""
     """The provider's own name of it, if it said one."""
@@ -467,12 +465,16 @@ class MessageNotSent(Event, frozen=True, kw_only=True):
 
     message_id: str
     """The id of the event that it would have told of."""
-    request_id: str = ""
     customer_id: str
     template: str
-    language: Language
-    reason: WhyNotSent
-    medium: Literal["", "text", "mail", "wechat"] = ""
+    language: str
+    reason: str
+    """
+    `no-sender`: this installation has no provider for it; `no-address`: the customer left none; `forgotten`: the
+    customer's key is destroyed; `not-wanted`: what it would say was not true any more; `refused`: the provider will
+    never take it; `too-late`: the provider was away for too long.
+    """
+    medium: str = ""
     """How it would have gone; empty where it did not come so far."""
     recipient: Annotated[str, Personal("customer_id")] = ""
     """Where a provider refused it: to whom it would have gone."""

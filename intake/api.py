@@ -16,7 +16,6 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from sqlalchemy import or_, select
 
 from contracts.intake import DAY_S, CustomerKind, FormField, Impact, NumberGiven, RequestKind, SerialCheck, Urgency
-from contracts.messages import Language
 from contracts.problems import Rejected
 from intake.adapters.packs import packs
 from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
@@ -60,6 +59,7 @@ from services.chassis.http import (
     command,
     query,
 )
+from services.chassis.messages.kinds import Language
 from services.chassis.service import Api
 
 ADDRESSABLE = r"^[^/\x00-\x1f]*$"

@@ -20,8 +20,8 @@ from contracts.intake import (
     UrgencyRule,
     UsualPart,
 )
-from contracts.messages import Language, Medium, WhyNotSent
 from services.chassis.command import Command
+from services.chassis.messages.kinds import Language, Medium, WhyNotSent
 
 UDEG = 1_000_000
 """Millionths in a degree."""
@@ -262,7 +262,6 @@ class RecordSent(Command):
     """A provider has taken a message."""
 
     message_id: str
-    request_id: str
     customer_id: str
     template: str
     language: Language
@@ -276,7 +275,6 @@ class RecordNotSent(Command):
     """A message will not be sent."""
 
     message_id: str
-    request_id: str
     customer_id: str
     template: str
     language: Language

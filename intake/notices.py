@@ -12,7 +12,6 @@ from contracts.dispatcher import OrderAssigned, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.event import Event
 from contracts.intake import RequestIncomplete, RequestReminded
-from contracts.messages import Language, Medium
 from contracts.quality import LINK_OUTLIVES, SURVEY_LINK, ComplaintClosed, SurveySent
 from intake.adapters.words import words
 from intake.commands import RecordNotSent, RecordSent
@@ -20,6 +19,7 @@ from intake.projections.messages import TEMPLATE_OF
 from intake.projections.registers import CUSTOMERS
 from intake.projections.requests import REQUESTS
 from services.chassis.clock import TENANT_ZONE
+from services.chassis.messages.kinds import Language, Medium
 from services.chassis.messages.message import Address, Draft, LinkTo, Outcome
 from services.chassis.service import Facts, Notices
 
@@ -58,7 +58,6 @@ async def compose(event: Event, envelope: Envelope, facts: Facts) -> Draft:
     return Draft(
         template=template,
         language=language,
-        request_id=request["request_id"] if request else "",
         customer_id=customer_id,
         addresses=_addresses(request, customer),
         subject=text.subject,
@@ -132,9 +131,9 @@ def _link(event: Event) -> LinkTo | None:
 
 
 def record(draft: Draft, outcome: Outcome) -> RecordSent | RecordNotSent:
-    about = {"request_id": draft.request_id, "customer_id": draft.customer_id, "template": draft.template}
     known: dict[str, Any] = {
-        **about,
+        "customer_id": draft.customer_id,
+        "template": draft.template,
         "language": draft.language,
         "message_id": outcome.message_id,
         "medium": outcome.medium,

@@ -21,10 +21,10 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from contracts.messages import Medium
 from services.chassis.auth import Link, Tokens
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.http.app import service_app
+from services.chassis.messages.kinds import Medium
 from services.chassis.messages.message import LinkTo, Provider
 from services.chassis.messages.outlets import Outlets
 from services.chassis.messages.smtp import Smtp

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import yaml
 
-from contracts.messages import Language
+from services.chassis.messages.kinds import Language
 
 FOLDER: Final = Path(__file__).parents[1] / "messages"
 

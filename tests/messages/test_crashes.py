@@ -1,4 +1,4 @@
-"""A process is killed while a provider has a message in hand and has not answered: it is told again, as the same one."""
+"""Whoever is killed while a provider has a message in hand tells it again, as the same one."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from contracts.messages import Language, Medium, WhyNotSent
 from contracts.problems import NotYet
+from services.chassis.messages.kinds import Language, Medium, WhyNotSent
 
 
 class Address(NamedTuple):
@@ -34,8 +34,6 @@ class Draft:
 
     template: str
     language: Language
-    request_id: str
-    """The request that it is about; empty where it is about none."""
     customer_id: str
     """Whom it is for, and the person under whose key its outcome is sealed."""
     addresses: tuple[Address, ...]

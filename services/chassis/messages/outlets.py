@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import structlog
 
-from contracts.messages import Medium
+from services.chassis.messages.kinds import Medium
 from services.chassis.messages.message import Away, LinkTo, Message, Provider, Refused
 
 AT_ONCE: Final = 8
