@@ -283,6 +283,9 @@ class EngineerRegistered(Event, frozen=True, kw_only=True):
     van_id: str = ""
     daily_limit: Positive = 10
     """The most orders in one day."""
+    team: str = ""
+    supplier: str = ""
+    """The company that sends her, where she is not our own."""
 
 
 @belongs_to("engineer-day", of=("engineer_id", "day"), key=None, public=False)

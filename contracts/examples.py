@@ -322,6 +322,8 @@ _ALL: Final[tuple[Event, ...]] = (
         shifts=(dispatcher.Shift(1, 480, 1_080),),
         van_id=VAN,
         daily_limit=8,
+        team="冷链一组",
+        supplier="长春制冷服务有限公司",
     ),
     dispatcher.HoursBooked(
         engineer_id=ENGINEER,
@@ -659,6 +661,9 @@ _ALL: Final[tuple[Event, ...]] = (
     quality.DayEnded(day="2026-11-23"),
     quality.QualityAlertRaised(
         **_OF_ALERT, kind="bad-rating", of="engineer", subject=ENGINEER, limit_percent=20, windows=_WEEKS
+    ),
+    quality.GroupAlertRaised(
+        **_OF_ALERT, kind="bad-rating", of="team", subject="冷链一组", limit_percent=20, windows=_WEEKS
     ),
     quality.QualityAlertFollowed(**_OF_ALERT, subject=ENGINEER, owner_id="manager-1", measure="沟通培训"),
     quality.QualityAlertRecovered(**_OF_ALERT, windows=_WEEKS[:1]),

@@ -165,6 +165,26 @@ class QualityAlertRaised(Event, frozen=True, kw_only=True):
 
 
 @belongs_to("alert", of="alert_id")
+class GroupAlertRaised(Event, frozen=True, kw_only=True):
+    """
+    A figure of a group of engineers is worse than the rules allow, and somebody is to follow it up.
+
+    It stands beside QualityAlertRaised, whose choices cannot grow, and is followed and ended by the same events.
+    """
+
+    alert_id: str
+    raising: Positive
+    kind: AlertKind
+    of: str
+    """`team`, or `supplier`: the company that sends them."""
+    subject: str
+    """The group's name."""
+    limit_percent: Percent
+    windows: tuple[Window, ...]
+    """The oldest first; a visit counts for the group that its engineer was of when it was completed."""
+
+
+@belongs_to("alert", of="alert_id")
 class QualityAlertFollowed(Event, frozen=True, kw_only=True):
     """Somebody owns the alert and says what is done about it, such as a training. Recorded again when that changes."""
 

@@ -170,6 +170,8 @@ class EngineerBody(Body):
     shifts: tuple[ShiftHours, ...] = Field(min_length=1)
     van_id: str = Field("", max_length=100)
     daily_limit: int = Field(10, ge=1, le=100)
+    team: str = Field("", max_length=100, description="Alerts watch its figures.")
+    supplier: str = Field("", max_length=100, description="The company that sends her, if she is not your own.")
 
     @field_validator("zone")
     @classmethod

@@ -214,6 +214,8 @@ class EngineerFacts(Command):
     shifts: tuple[ShiftHours, ...] = Field(min_length=1)
     van_id: str = ""
     daily_limit: int = Field(10, ge=1, le=100)
+    team: str = Field("", max_length=100)
+    supplier: str = Field("", max_length=100)
 
 
 class RegisterEngineer(EngineerFacts):

@@ -23,6 +23,8 @@ class Visit:
     completed_at: datetime
     stars: int
     answers: tuple[int, int, int] | None = None
+    team: str = ""
+    supplier: str = ""
 
 
 def in_weeks(visit, first: date, beyond: date):
