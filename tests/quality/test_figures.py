@@ -119,9 +119,10 @@ MOVED_ON = 45
 
 
 def groups_of(engineer, day):
-    """Engineers 0 and 1 leave the first team for the second one; those of an even number come from a supplier."""
+    """Engineers 0 and 1 leave the first team for the second one; those of an even number come from two suppliers."""
     team = 0 if engineer < 4 and not (day >= MOVED_ON and engineer < 2) else 1
-    return {"team": f"t-{team}", "supplier": "" if engineer % 2 else f"s-{engineer % 4}"}
+    supplier = "s-0" if engineer < 3 else "s-1"
+    return {"team": f"t-{team}", "supplier": "" if engineer % 2 else supplier}
 
 
 def registered(engineers=12, days=90):
@@ -158,7 +159,7 @@ def test_ninety_days_are_counted_as_the_oracle_counts_them():
                     seen |= {(kind, of) for _ in red}
     # An oracle that finds nothing would agree with anything.
     assert {kind for kind, _ in seen} == set(KINDS)
-    assert {("bad-rating", "team"), ("bad-rating", "supplier")} & seen
+    assert {("bad-rating", "engineer"), ("bad-rating", "team"), ("bad-rating", "supplier")} <= seen
 
 
 def visit_of(number, day, second, engineer, device, kind, cause, stars, answers):
