@@ -418,6 +418,9 @@ class EngineerRegistered(Event, frozen=True, kw_only=True):
     """What an hour of hers on site costs us."""
     km_fen: NonNegative = 0
     """What a kilometre of hers costs us."""
+    team: str = ""
+    supplier: str = ""
+    """The company that sends her, where she is not our own."""
 
 
 @belongs_to("engineer", of="engineer_id")

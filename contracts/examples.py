@@ -20,6 +20,7 @@ VISIT: Final = "b1a7c9d2-0e4f-8a36-8f21-6c5d4e3b2a10"
 SURVEY: Final = "e3f0a1b2-c4d5-8e6f-a7b8-c9d0e1f2a3b4"
 TRANSFER: Final = "01933f3a-1c00-7000-8000-00000000b001"
 COMPLAINT: Final = "01933f5b-2d00-7000-8000-00000000c001"
+MESSAGE: Final = "01933f5b-2d00-7000-8000-00000000d001"
 PHOTO: Final = "01933f3a-1c00-7000-8000-00000000f001"
 CUSTOMER, DEVICE, MODEL = "C001", "D0001", "BCD-520"
 ENGINEER, VAN, DAY = "E01", "VAN-E01", "2026-11-24"
@@ -214,6 +215,8 @@ _ALL: Final[tuple[Event, ...]] = (
         email_index="f0e1d2c3b4a5968778695a4b3c2d1e0f",
         source="crm",
         source_version=3,
+        wechat="oA1b2C3",
+        language="zh",
     ),
     intake.CustomerUpdated(
         customer_id=CUSTOMER,
@@ -229,6 +232,8 @@ _ALL: Final[tuple[Event, ...]] = (
         email_index="f0e1d2c3b4a5968778695a4b3c2d1e0f",
         source="crm",
         source_version=4,
+        wechat="oA1b2C3",
+        language="en",
     ),
     intake.SiteRegistered(
         site_id="SITE-1",
@@ -300,6 +305,27 @@ _ALL: Final[tuple[Event, ...]] = (
         customer_id=CUSTOMER,
         visit_id=VISIT,
         item="earthing",
+    ),
+    intake.MessageSent(
+        message_id=MESSAGE,
+        customer_id=CUSTOMER,
+        template="request-reminded",
+        language="zh",
+        medium="text",
+        recipient="13800000001",
+        provider_ref="SM-8842",
+        attempts=2,
+    ),
+    intake.MessageNotSent(
+        message_id=MESSAGE,
+        customer_id=CUSTOMER,
+        template="survey",
+        language="zh",
+        reason="refused",
+        medium="mail",
+        recipient="wang.fang@example.com",
+        detail="550 no such user wang.fang@example.com",
+        attempts=1,
     ),
     # dispatcher
     dispatcher.OrderOpened(
@@ -436,6 +462,8 @@ _ALL: Final[tuple[Event, ...]] = (
         offer_minutes=15,
         offer_to=5,
         offered_first=(dispatcher.OfferedFirst("installation", "low"),),
+        team="冷链一组",
+        supplier="长春制冷服务有限公司",
     ),
     dispatcher.HoursBooked(
         engineer_id=ENGINEER,
@@ -982,6 +1010,9 @@ _ALL: Final[tuple[Event, ...]] = (
     quality.QualityAlertRaised(
         **_OF_ALERT, kind="bad-rating", of="engineer", subject=ENGINEER, limit_percent=20, windows=_WEEKS
     ),
+    quality.GroupAlertRaised(
+        **_OF_ALERT, kind="bad-rating", of="team", subject="冷链一组", limit_percent=20, windows=_WEEKS
+    ),
     quality.QualityAlertFollowed(**_OF_ALERT, subject=ENGINEER, owner_id="manager-1", measure="沟通培训"),
     quality.QualityAlertRecovered(**_OF_ALERT, windows=_WEEKS[:1]),
     quality.QualityAlertClosed(**_OF_ALERT, subject=ENGINEER, closed_on="2026-12-08", effect="两周内无差评"),
@@ -1036,6 +1067,7 @@ _ALL: Final[tuple[Event, ...]] = (
         owner_id="manager-1",
         root_cause="late",
         answer="非常抱歉, 已改进派单流程",
+        request_id=REQUEST,
     ),
 )
 

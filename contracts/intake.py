@@ -421,6 +421,10 @@ class CustomerRegistered(Event, frozen=True, kw_only=True):
     """The system that this came from, such as a CRM; empty for what was registered here."""
     source_version: NonNegative = 0
     """How that system counts the changes of this customer; an older one is not taken any more."""
+    wechat: Annotated[str, Personal("customer_id")] = ""
+    """What WeChat calls the customer towards this company (openid)."""
+    language: str = "zh"
+    """In which messages to the customer are: zh or en."""
 
 
 @belongs_to("customer", of="customer_id")
@@ -441,6 +445,10 @@ class CustomerUpdated(Event, frozen=True, kw_only=True):
     source: str = ""
     source_version: NonNegative = 0
     """Each as in CustomerRegistered."""
+    wechat: Annotated[str, Personal("customer_id")] = ""
+    """What WeChat calls the customer towards this company (openid)."""
+    language: str = "zh"
+    """In which messages to the customer are: zh or en."""
 
 
 @belongs_to("site", of="site_id")
@@ -541,3 +549,49 @@ class NumberGiven(Event, frozen=True, kw_only=True):
     day: str
     """ISO date in the tenant's zone."""
     request_id: str
+
+
+# What customers are told.
+
+
+@belongs_to("message", of="message_id")
+class MessageSent(Event, frozen=True, kw_only=True):
+    """A provider took a message for a customer. Whether it was read is not known. Read by: intake."""
+
+    message_id: str
+    """The id of the event that it tells of; the provider's idempotency key. The story is that event's, too."""
+    customer_id: str
+    template: str
+    """Which words it was made of, such as `request-reminded`."""
+    language: str
+    medium: str
+    """`text`, `mail` or `wechat`."""
+    recipient: Annotated[str, Personal("customer_id")]
+    provider_ref: str = ""
+    """The provider's own name of it, if it said one."""
+    attempts: Positive = 1
+    """How often it was tried, this time included."""
+
+
+@belongs_to("message", of="message_id")
+class MessageNotSent(Event, frozen=True, kw_only=True):
+    """A message to a customer will not be sent, and why. It is final. Read by: intake."""
+
+    message_id: str
+    """The id of the event that it would have told of."""
+    customer_id: str
+    template: str
+    language: str
+    reason: str
+    """
+    `no-sender`: this installation has no provider for it; `no-address`: the customer left none; `forgotten`: the
+    customer's key is destroyed; `not-wanted`: what it would say was not true any more; `refused`: the provider will
+    never take it; `too-late`: the provider was away for too long.
+    """
+    medium: str = ""
+    """How it would have gone; empty where it did not come so far."""
+    recipient: Annotated[str, Personal("customer_id")] = ""
+    """Where a provider refused it: to whom it would have gone."""
+    detail: Annotated[str, Personal("customer_id")] = ""
+    """The provider's words, which may name the customer."""
+    attempts: Positive = 1

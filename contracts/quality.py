@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -14,6 +14,11 @@ Recommends = Annotated[int, Meta(ge=0, le=10)]
 
 
 # Surveys.
+
+SURVEY_LINK: Final = "survey"
+"""The purpose of a survey's link."""
+LINK_OUTLIVES: Final = 180
+"""For so many days a link still opens after its survey is over, so that its holder is told that it is over."""
 
 
 @belongs_to("survey-rules", of="rules_id")
@@ -157,6 +162,26 @@ class QualityAlertRaised(Event, frozen=True, kw_only=True):
     limit_percent: Percent
     windows: tuple[Window, ...]
     """The oldest first."""
+
+
+@belongs_to("alert", of="alert_id")
+class GroupAlertRaised(Event, frozen=True, kw_only=True):
+    """
+    A figure of a group of engineers is worse than the rules allow, and somebody is to follow it up.
+
+    It stands beside QualityAlertRaised, whose choices cannot grow, and is followed and ended by the same events.
+    """
+
+    alert_id: str
+    raising: Positive
+    kind: AlertKind
+    of: str
+    """`team`, or `supplier`: the company that sends them."""
+    subject: str
+    """The group's name."""
+    limit_percent: Percent
+    windows: tuple[Window, ...]
+    """The oldest first; a visit counts for the group that its engineer was of when it was completed."""
 
 
 @belongs_to("alert", of="alert_id")
@@ -336,3 +361,5 @@ class ComplaintClosed(Event, frozen=True, kw_only=True):
     owner_id: str
     root_cause: RootCause
     answer: Annotated[str, Personal("customer_id")]
+    request_id: str = ""
+    """Which request it is about; empty where it is about none, and in records that did not say."""

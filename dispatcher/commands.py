@@ -300,6 +300,8 @@ class EngineerFacts(Command):
     """The regions that she serves; empty: all."""
     hour_fen: int = Field(0, ge=0, le=10_000_000)
     km_fen: int = Field(0, ge=0, le=10_000_000)
+    team: str = Field("", max_length=100)
+    supplier: str = Field("", max_length=100)
 
 
 class RegisterEngineer(EngineerFacts):

@@ -124,6 +124,8 @@ class EngineerBody(Body):
     daily_limit: int | None = Field(None, ge=1, le=100, description="Without it, what the dispatch rules say now")
     hour_fen: int = Field(0, ge=0, le=10_000_000, description="What an hour of hers on site costs us, in fen")
     km_fen: int = Field(0, ge=0, le=10_000_000, description="What a kilometre of hers costs us, in fen")
+    team: str = Field("", max_length=100, description="Alerts watch its figures.")
+    supplier: str = Field("", max_length=100, description="The company that sends her, if she is not your own.")
 
     @field_validator("zone")
     @classmethod
@@ -159,6 +161,8 @@ class EngineerView(Body):
     daily_limit: int
     hour_fen: int
     km_fen: int
+    team: str
+    supplier: str
     absences: list[AbsenceView]
 
     @classmethod

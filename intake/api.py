@@ -43,6 +43,7 @@ from intake.domain.checks import answers_text
 from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
 from intake.domain.form import schema_of
 from intake.domain.register import customer_stream, device_stream, site_stream, type_stream
+from intake.messages_api import message_routes
 from intake.projections.follow_ups import FOLLOW_UPS
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
@@ -424,6 +425,7 @@ def routes(api: Api) -> APIRouter:
     router.include_router(_customers(api))
     router.include_router(_devices(api))
     router.include_router(_request_types(api))
+    router.include_router(message_routes(api))
     return router
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -24,6 +24,7 @@ from contracts.intake import (
     UsualPart,
 )
 from services.chassis.command import Command
+from services.chassis.messages.kinds import Language, Medium, WhyNotSent
 
 UDEG = 1_000_000
 """Millionths in a degree."""
@@ -171,6 +172,9 @@ class CloseRequest(Command):
     completed_at: AwareDatetime | None = None
 
 
+Email = Annotated[str, Field(max_length=254, pattern=r"^$|^[^@\s]+@[^@\s]+$")]
+
+
 class RegisterCustomer(Command):
     """A new customer, or all that is known of one as it is now."""
 
@@ -182,7 +186,9 @@ class RegisterCustomer(Command):
     region: str = Field(min_length=1, max_length=100)
     lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
     lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
-    email: str = Field("", max_length=254)
+    email: Email = ""
+    wechat: str = Field("", max_length=100)
+    language: Language = "zh"
     phone_index: str = ""
     email_index: str = ""
     """Keyed hashes of the two, by which a caller is found."""
@@ -340,3 +346,30 @@ class LoadPack(Command):
     """The request types of a trade. Those that are defined already stay as they are."""
 
     types: tuple[DefineRequestType, ...]
+
+
+class RecordSent(Command):
+    """A provider has taken a message."""
+
+    message_id: str
+    customer_id: str
+    template: str
+    language: Language
+    medium: Medium
+    recipient: str
+    provider_ref: str = ""
+    attempts: int = 1
+
+
+class RecordNotSent(Command):
+    """A message will not be sent."""
+
+    message_id: str
+    customer_id: str
+    template: str
+    language: Language
+    reason: WhyNotSent
+    medium: Medium | Literal[""] = ""
+    recipient: str = ""
+    detail: str = ""
+    attempts: int = 1

@@ -17,6 +17,7 @@ from intake.commands import UDEG, DefineDeviceModel, FaultOf, RegisterCustomer, 
 from intake.domain.models import model_stream
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS
 from services.chassis.http import Accepted, Body, Call, Limit, Page, Problem, ServiceRouter, absent, command, query
+from services.chassis.messages.kinds import Language
 from services.chassis.service import Api
 
 ADDRESSABLE = r"^[^/\x00-\x1f]*$"
@@ -40,6 +41,8 @@ class NewCustomer(Body):
     lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG, description="Millionths of a degree, WGS-84")
     lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
     email: str = Field("", max_length=254, pattern=ADDRESS)
+    wechat: str = Field("", max_length=100, description="What WeChat calls the customer towards you (openid).")
+    language: Language = Field("zh", description="In which messages to the customer are.")
 
 
 class CustomerView(Body):
@@ -53,13 +56,15 @@ class CustomerView(Body):
     lat_udeg: int
     lon_udeg: int
     email: str
+    wechat: str
+    language: str
     source: str
     """The system that it came from last, such as a CRM; empty for what was registered here."""
     source_version: int
 
 
 def customer_view(row: Mapping[str, Any], call: Call) -> CustomerView:
-    opened = {name: call.open(row[name]) for name in ("name", "phone", "street", "email")}
+    opened = {name: call.open(row[name]) for name in ("name", "phone", "street", "email", "wechat")}
     return CustomerView(**{name: row[name] for name in CustomerView.model_fields} | opened)
 
 

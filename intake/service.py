@@ -13,6 +13,8 @@ from intake.commands import (
     ExpireRequest,
     LoadPack,
     MergeRequest,
+    RecordNotSent,
+    RecordSent,
     RegisterCustomer,
     RegisterDevice,
     RegisterSite,
@@ -25,9 +27,11 @@ from intake.commands import (
     WithdrawRequest,
 )
 from intake.deadlines import ON_TIMER, TIMERS
-from intake.domain import follow_up, models, register, request
+from intake.domain import follow_up, message, models, register, request
+from intake.notices import NOTICES
 from intake.policies import POLICIES
 from intake.projections.follow_ups import FOLLOW_UPS
+from intake.projections.messages import MESSAGES
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
@@ -45,6 +49,7 @@ RULES = Rules(
         register.DEVICE,
         models.DEVICE_MODEL,
         register.REQUEST_TYPE,
+        message.MESSAGE,
     ),
     handlers=(
         Handler(
@@ -84,6 +89,8 @@ RULES = Rules(
         on_stream(DefineDeviceModel, lambda c: models.model_stream(c.model), models.define_device_model),
         on_stream(DefineRequestType, lambda c: register.type_stream(c.type_id), register.define_request_type),
         Handler(LoadPack, register.load_reads, register.load_pack),
+        on_stream(RecordSent, lambda c: message.message_stream(c.message_id), message.record_sent),
+        on_stream(RecordNotSent, lambda c: message.message_stream(c.message_id), message.record_not_sent),
     ),
     claims={
         DeviceRegistered: register.serial_of,
@@ -97,8 +104,9 @@ RULES = Rules(
 service = Service(
     name="intake",
     rules=RULES,
-    views=(REQUESTS, CUSTOMERS, SITES, DEVICES, DEVICE_MODELS, REQUEST_TYPES, SERVICE_RECORDS, FOLLOW_UPS),
+    views=(REQUESTS, CUSTOMERS, SITES, DEVICES, DEVICE_MODELS, REQUEST_TYPES, SERVICE_RECORDS, FOLLOW_UPS, MESSAGES),
     policies=POLICIES,
+    notices=NOTICES,
     on_timer=ON_TIMER,
     routes=routes,
     publishes_every_s=0.01,  # somebody waits for an order

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from contracts.quality import AlertKind, RootCause, Watched
+from contracts.quality import AlertKind, RootCause
 from services.chassis.command import Command
 
 Rating = Annotated[int, Field(ge=1, le=5)]
@@ -68,6 +68,10 @@ class EndDay(Command):
     day: str
 
 
+Watched = Literal["engineer", "team", "supplier", "region", "device_model"]
+"""Whose figures raise alerts."""
+
+
 class Counted(Command):
     """What was counted in some whole weeks; `begins_on` and `ends_on` are Mondays, the second one is after the last."""
 
@@ -78,7 +82,7 @@ class Counted(Command):
 
 
 class JudgeAlert(Command):
-    """The figures of one engineer, region or device model as they are known now."""
+    """The figures of one engineer, team, supplier, region or device model as they are known now."""
 
     alert_id: str
     kind: AlertKind

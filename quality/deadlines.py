@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from contracts.envelope import Envelope
@@ -31,7 +32,12 @@ COMPLAINT: Final = "complaint-overdue"
 
 def when_something_counts(event: Event, envelope: Envelope) -> Sequence[Arm]:
     """As the next day begins, for what was late; and as the next week does, when this one can be judged."""
-    day = today(envelope.recorded_at)
+    return _as_it_ends(today(envelope.recorded_at))
+
+
+@lru_cache(maxsize=16)
+def _as_it_ends(day: date) -> Sequence[Arm]:
+    """Every visit of a day arms the same."""
     return [_at(begin) for begin in sorted({day + timedelta(days=1), monday(day) + WEEK})]
 
 

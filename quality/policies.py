@@ -9,8 +9,8 @@ from typing import get_args
 from contracts.envelope import Envelope
 from contracts.fieldwork import ServiceCompleted
 from contracts.problems import NotYet
-from contracts.quality import AlertKind, DayEnded, Watched
-from quality.commands import JudgeAlert, OpenInspection, SendSurvey
+from contracts.quality import AlertKind, DayEnded
+from quality.commands import JudgeAlert, OpenInspection, SendSurvey, Watched
 from quality.domain.alert import DEFAULTS, alert_id, is_red
 from quality.domain.weeks import windows
 from quality.projections.alerts import OPEN_ALERTS

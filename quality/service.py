@@ -29,6 +29,7 @@ from quality.projections.alerts import ALERTS
 from quality.projections.asked_for import ASKED_FOR
 from quality.projections.complaints import COMPLAINTS
 from quality.projections.customers import CUSTOMERS
+from quality.projections.engineer_groups import ENGINEER_GROUPS
 from quality.projections.inspections import INSPECTIONS
 from quality.projections.photos import PHOTOS
 from quality.projections.quality_rules import QUALITY_RULES
@@ -84,7 +85,19 @@ RULES = Rules(
 service = Service(
     name="quality",
     rules=RULES,
-    views=(SURVEYS, SERVED, ASKED_FOR, QUALITY_RULES, ALERTS, STANDARDS, INSPECTIONS, PHOTOS, COMPLAINTS, CUSTOMERS),
+    views=(
+        SURVEYS,
+        SERVED,
+        ASKED_FOR,
+        QUALITY_RULES,
+        ALERTS,
+        STANDARDS,
+        INSPECTIONS,
+        PHOTOS,
+        COMPLAINTS,
+        CUSTOMERS,
+        ENGINEER_GROUPS,
+    ),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

@@ -27,6 +27,7 @@ from services.chassis.ids import new_ids
 from services.chassis.journal.postgres import Lease, PostgresJournal, prepare
 from services.chassis.journal.sqlite import SqliteJournal
 from services.chassis.journal.store import JournalStore
+from services.chassis.messages.outlets import Outlets
 from services.chassis.readers.postgres_views import PostgresViews
 from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.readers.viewstore import ViewStore
@@ -75,6 +76,7 @@ class Host:
         clock: Clock | None = None,
         address: str = "",
         signer: Signer | None = None,
+        outlets: Outlets | None = None,
     ) -> None:
         self.settings = settings
         self._services = {service.name: service for service in services}
@@ -84,6 +86,7 @@ class Host:
         """Where a gateway reaches this process, for the lease."""
         self._signer = signer
         """Signs how far the journals have come; without one nothing is signed."""
+        self._outlets = outlets or Outlets()
         self.running: dict[str, Running] = {}
         self._feeds: dict[str, EmbeddedFeed] = {}
         self._leads: list[asyncio.Task[None]] = []
@@ -145,6 +148,7 @@ class Host:
             new_id=self._new_id,
             follower=self._keeper(service.name),
             outside={"geocoder": self.settings.geocoder},
+            outlets=self._outlets,
         )
         running.on_commit(lambda position: self._tell_feeds(service.name, position))
         self.running[service.name] = running
@@ -285,6 +289,8 @@ class Host:
             if running.reactor is None or running.reactor.waiting:
                 return False
             if running.service.policies and running.reactor.position < heads[name]:
+                return False
+            if running.sender is not None and (running.sender.waiting or running.sender.position < heads[name]):
                 return False
             if min(positions.values(), default=heads[name]) < heads[name]:
                 return False

@@ -14,15 +14,21 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from services.chassis.auth import Tokens
+from services.chassis.auth import Link, Tokens
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.http.app import service_app
+from services.chassis.messages.kinds import Medium
+from services.chassis.messages.message import LinkTo, Provider
+from services.chassis.messages.outlets import Outlets
+from services.chassis.messages.smtp import Smtp
+from services.chassis.messages.webhook import Webhook
 from services.chassis.service import Service
 from services.gateway.edge import edge_app
 from services.gateway.forgetting import Ledger, forget_again
@@ -111,6 +117,23 @@ async def own_key_book(settings: Settings) -> AsyncIterator[OwnBook]:
         sqlite.close()
 
 
+def outlets_of(settings: Settings, clock: Clock) -> Outlets:
+    """The providers that the settings name, so that customers are told; without any, nobody is."""
+    providers: dict[Medium, Provider] = {}
+    if settings.mail:
+        providers["mail"] = Smtp(settings.mail, settings.mail_from)
+    gateways: dict[Medium, str] = {"text": settings.text, "wechat": settings.wechat}
+    for medium, url in gateways.items():
+        if url:
+            providers[medium] = Webhook(url, settings.webhook_secret, clock)
+    tokens = tokens_of(settings, clock)
+
+    def link(tenant: str, to: LinkTo, made_at: datetime) -> str:
+        return tokens.issue_link(Link(tenant, to.purpose, to.subject), to.ends_at - made_at, made_at)
+
+    return Outlets(providers, url=settings.public_url, link=link)
+
+
 @asynccontextmanager
 async def host_of(
     settings: Settings, services: Collection[Service] | None = None, *, clock: Clock | None = None
@@ -120,9 +143,15 @@ async def host_of(
     async with key_book(settings) as book:
         keys = PersonKeys(book)
         chosen = discover().values() if services is None else services
-        address, signer = _address(settings), signer_of(settings)
-        async with Host(settings, chosen, keys, clock=clock, address=address, signer=signer) as host:
-            yield host
+        outlets, signer = outlets_of(settings, clock or SystemClock()), signer_of(settings)
+        address = _address(settings)
+        try:
+            async with Host(
+                settings, chosen, keys, clock=clock, address=address, signer=signer, outlets=outlets
+            ) as host:
+                yield host
+        finally:
+            await outlets.close()
 
 
 def _address(settings: Settings) -> str:

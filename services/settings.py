@@ -12,6 +12,7 @@ from types import MappingProxyType
 from services.chassis.bus.kafka import Cluster
 
 _KAFKA = re.compile(r"kafka:[^\s:,]+:\d+(,[^\s:,]+:\d+)*")
+_SMTP = re.compile(r"smtps?://([^\s@/]+@)?[^\s@/:]+(:\d+)?/?")
 
 
 class BadSetting(Exception):
@@ -47,6 +48,18 @@ class Settings:
     FIELDLOOP_GEOCODER: the search of a Nominatim, `https://maps.example.cn/search`, which locates addresses; without
     it a request lies where its customer or site is registered.
     """
+    mail: str = ""
+    """FIELDLOOP_MAIL: the server for e-mail to customers, `smtp[s]://[USER:PASSWORD@]HOST:PORT`; without it, none."""
+    mail_from: str = ""
+    """FIELDLOOP_MAIL_FROM: the sender of these mails, `service@example.com`."""
+    text: str = ""
+    """FIELDLOOP_TEXT: the gateway that takes text messages to customers, by HTTP POST; without it none is sent."""
+    wechat: str = ""
+    """FIELDLOOP_WECHAT: the same for messages to customers' WeChat."""
+    webhook_secret: str = ""
+    """FIELDLOOP_WEBHOOK_SECRET: what is sent to these gateways is signed under it; 16 characters or more."""
+    public_url: str = ""
+    """FIELDLOOP_PUBLIC_URL: where customers reach the gateway; links in messages begin with it."""
 
     url: str = ""
     """FIELDLOOP_URL: the gateway of a running system, for commands that ask it instead of running the services."""
@@ -85,6 +98,23 @@ class Settings:
         for name, url in {"FIELDLOOP_URL": self.url, "FIELDLOOP_GATEWAY": self.gateway}.items():
             if url and not url.startswith(("http://", "https://")):
                 raise BadSetting(f"{name} is {url!r}: give the address of a gateway, as http://127.0.0.1:8080")
+        self._judge_messages()
+
+    def _judge_messages(self) -> None:
+        if self.mail and not _SMTP.fullmatch(self.mail):
+            raise BadSetting(
+                "FIELDLOOP_MAIL is no address of a mail server: give `smtp[s]://[USER:PASSWORD@]HOST:PORT`"
+            )
+        if self.mail and "@" not in self.mail_from:
+            raise BadSetting(f"FIELDLOOP_MAIL_FROM is {self.mail_from!r}: give the sender of the mails, with its @")
+        for name, url in {"FIELDLOOP_TEXT": self.text, "FIELDLOOP_WECHAT": self.wechat}.items():
+            if url and not url.startswith(("http://", "https://")):
+                raise BadSetting(f"{name} is {url!r}: give the address of a gateway that takes messages by HTTP")
+        if (self.text or self.wechat) and len(self.webhook_secret) < 16:
+            raise BadSetting("FIELDLOOP_WEBHOOK_SECRET is missing or short: give 16 characters or more")
+        sends = self.mail or self.text or self.wechat
+        if sends and not self.public_url.startswith(("http://", "https://")):
+            raise BadSetting(f"FIELDLOOP_PUBLIC_URL is {self.public_url!r}: give what links in messages begin with")
 
     @property
     def cluster(self) -> Cluster | None:

@@ -45,6 +45,8 @@ class Registered:
     """Empty: everywhere."""
     hour_fen: int = 0
     km_fen: int = 0
+    team: str = ""
+    supplier: str = ""
     absences: tuple[Absence, ...] = ()
     """By start."""
 
@@ -62,6 +64,8 @@ class Registered:
             territory=frozenset(event.territory),
             hour_fen=event.hour_fen,
             km_fen=event.km_fen,
+            team=event.team,
+            supplier=event.supplier,
         )
 
 

@@ -72,6 +72,8 @@ def _facts(event: EngineerRegistered) -> dict[str, Value]:
         "territory": _text(event.territory),
         "hour_fen": event.hour_fen,
         "km_fen": event.km_fen,
+        "team": event.team,
+        "supplier": event.supplier,
     }
 
 
@@ -100,6 +102,8 @@ ENGINEERS = View(
         "territory": "[]",
         "hour_fen": 0,
         "km_fen": 0,
+        "team": "",
+        "supplier": "",
         "absences": "[]",
     },
     reads=(EngineerRegistered, EngineerAbsent, AbsenceCalledOff),

@@ -21,6 +21,9 @@ CHINESE: Final[Mapping[str, str]] = {
     "姓名": "name",
     "名称": "name",
     "电话": "phone",
+    "邮箱": "email",
+    "微信": "wechat",
+    "语言": "language",
     "街道": "street",
     "类型": "kind",
     "地区": "region",
@@ -30,7 +33,6 @@ CHINESE: Final[Mapping[str, str]] = {
     "型号": "model",
     "序列号": "serial",
     "技能": "skill",
-    "邮箱": "email",
     "地点编号": "site_id",
 }
 """Headings in Chinese and the fields that they stand for."""

@@ -32,6 +32,8 @@ def apply_customer(rows: Rows, event: CustomerRegistered | CustomerUpdated, enve
         email_index=event.email_index,
         source=event.source,
         source_version=event.source_version,
+        wechat=event.wechat,
+        language=event.language,
     )
 
 
@@ -121,6 +123,8 @@ CUSTOMERS = View(
         "email_index": "",
         "source": "",
         "source_version": 0,
+        "wechat": "",
+        "language": "zh",
     },
     reads=(CustomerRegistered, CustomerUpdated),
     apply=apply_customer,

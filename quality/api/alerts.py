@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy import select
 
-from contracts.quality import AlertKind, AlertRulesSet, Watched
-from quality.commands import CloseAlert, Counted, FollowAlert, SetAlertRules, Words
+from contracts.quality import AlertKind, AlertRulesSet
+from quality.commands import CloseAlert, Counted, FollowAlert, SetAlertRules, Watched, Words
 from quality.domain.alert import (
     DEFAULTS,
     RULES_STREAM,
@@ -58,7 +58,7 @@ class WindowView(Body):
 
 
 class FigureView(Body):
-    """The figures of one engineer, region or device model, the oldest first; `red` when they raise an alert."""
+    """The figures of one engineer, group, region or device model, the oldest first; `red` when they raise an alert."""
 
     subject: str
     windows: list[WindowView]

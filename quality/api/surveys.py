@@ -12,7 +12,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from contracts.problems import Rejected
-from contracts.quality import SurveyRulesSet
+from contracts.quality import LINK_OUTLIVES, SURVEY_LINK, SurveyRulesSet
 from quality.api.days import From, To, days
 from quality.commands import AnswerSurvey, Rating, Recommends, SetSurveyRules
 from quality.domain.survey import EVERYBODY, RULES_STREAM
@@ -32,12 +32,6 @@ from services.chassis.http import (
     query,
 )
 from services.chassis.service import Api
-
-SURVEY: str = "survey"
-"""The purpose of a survey's link."""
-
-LINK_OUTLIVES = timedelta(days=180)
-"""A link still opens after its survey is over, so that its holder is told that it is over and not that it is wrong."""
 
 
 class Feedback(Body):
@@ -178,7 +172,7 @@ def survey_routes(api: Api) -> APIRouter:
 
     @router.get("/linked", summary="The survey that a link opens")
     async def linked(link: Annotated[str, Query(min_length=1, max_length=4_096)], call: Call = public()) -> OpenSurvey:
-        held, survey_id = call.by_link(SURVEY, link)
+        held, survey_id = call.by_link(SURVEY_LINK, link)
         row = await held.one(select(table).where(table.c.survey_id == survey_id))
         if row is None or row["skipped"]:
             raise absent("survey", survey_id)
@@ -193,7 +187,7 @@ def survey_routes(api: Api) -> APIRouter:
 
     @router.post("/linked", summary="Say how it went, with the link of the survey; once")
     async def answer_linked(body: LinkedFeedback, call: Call = public()) -> Accepted:
-        held, survey_id = call.by_link(SURVEY, body.link)
+        held, survey_id = call.by_link(SURVEY_LINK, body.link)
         said = body.model_dump(exclude={"link"})
         asked = AnswerSurvey(survey_id=survey_id, came_by="link", now=call.now, **said)
         return Accepted.of(await held.ask(asked), id=survey_id)
@@ -208,8 +202,8 @@ def survey_routes(api: Api) -> APIRouter:
         if row["skipped"]:
             raise Rejected("survey.unknown", survey_id=survey_id)
         expires_at = at_micros(row["expires_at"])
-        lifetime = max(expires_at - call.now, timedelta()) + LINK_OUTLIVES
-        return SurveyLink(survey_id=survey_id, link=call.link(SURVEY, survey_id, lifetime), expires_at=expires_at)
+        lifetime = max(expires_at - call.now, timedelta()) + timedelta(days=LINK_OUTLIVES)
+        return SurveyLink(survey_id=survey_id, link=call.link(SURVEY_LINK, survey_id, lifetime), expires_at=expires_at)
 
     async def _owned(survey_id: str, call: Call) -> Mapping[str, Any]:
         row = await call.one(select(table).where(table.c.survey_id == survey_id))

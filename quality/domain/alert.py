@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from contracts.event import Event
 from contracts.problems import Rejected
@@ -13,14 +13,14 @@ from contracts.quality import (
     AlertKind,
     AlertRulesSet,
     DayEnded,
+    GroupAlertRaised,
     QualityAlertClosed,
     QualityAlertFollowed,
     QualityAlertRaised,
     QualityAlertRecovered,
-    Watched,
     Window,
 )
-from quality.commands import CloseAlert, Counted, EndDay, FollowAlert, JudgeAlert, SetAlertRules
+from quality.commands import CloseAlert, Counted, EndDay, FollowAlert, JudgeAlert, SetAlertRules, Watched
 from services.chassis.ids import derived_id
 from services.chassis.journal.rules import States, Stream
 
@@ -43,7 +43,7 @@ class Raised:
 
 
 Alert = Calm | Raised
-AlertEvent = QualityAlertRaised | QualityAlertFollowed | QualityAlertRecovered | QualityAlertClosed
+AlertEvent = QualityAlertRaised | GroupAlertRaised | QualityAlertFollowed | QualityAlertRecovered | QualityAlertClosed
 INITIAL: Alert = Calm()
 
 RULES_STREAM: Final = "alert-rules/alerts"
@@ -119,23 +119,26 @@ def judge(states: States, command: JudgeAlert) -> list[Event]:
         case Calm(raisings, closed_on):
             if not is_red(kind, rules, windows) or windows[-1].ends_on <= closed_on:
                 return []
-            return [
-                QualityAlertRaised(
-                    alert_id=command.alert_id,
-                    raising=raisings + 1,
-                    kind=kind,
-                    of=command.of,
-                    subject=command.subject,
-                    limit_percent=limit_of(kind, rules)[0],
-                    windows=_windows(windows),
-                )
-            ]
+            return [_raised(command, raisings + 1, limit_of(kind, rules)[0])]
         case Raised(raising):
             if not windows or not has_recovered(kind, rules, windows):
                 return []
             return [QualityAlertRecovered(alert_id=command.alert_id, raising=raising, windows=_windows(windows))]
         case _:
             assert_never(alert)
+
+
+def _raised(command: JudgeAlert, raising: int, limit_percent: int) -> QualityAlertRaised | GroupAlertRaised:
+    facts: dict[str, Any] = {
+        "alert_id": command.alert_id,
+        "raising": raising,
+        "kind": command.kind,
+        "of": command.of,
+        "subject": command.subject,
+        "limit_percent": limit_percent,
+        "windows": _windows(command.windows),
+    }
+    return GroupAlertRaised(**facts) if command.of in ("team", "supplier") else QualityAlertRaised(**facts)
 
 
 def _windows(windows: Sequence[Counted]) -> tuple[Window, ...]:
@@ -175,7 +178,7 @@ def close(alert: Alert, command: CloseAlert) -> list[Event]:
 
 def evolve(alert: Alert, event: AlertEvent) -> Alert:
     match event:
-        case QualityAlertRaised():
+        case QualityAlertRaised() | GroupAlertRaised():
             return Raised(event.raising, event.subject)
         case QualityAlertFollowed():
             return Raised(event.raising, event.subject, event.owner_id)

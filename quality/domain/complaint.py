@@ -28,6 +28,7 @@ class Open:
     owner_id: str = ""
     overdue: bool = False
     """Of this deadline."""
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,9 @@ def close(complaint: Complaint, command: CloseComplaint) -> list[Event]:
     match complaint:
         case Open(owner_id=""):
             raise Rejected("complaint.no-owner", complaint_id=command.complaint_id)
-        case Open(customer_id, _, owner_id):
-            return [ComplaintClosed(customer_id=customer_id, owner_id=owner_id, **command.model_dump())]
+        case Open(customer_id, _, owner_id, request_id=request_id):
+            said = command.model_dump()
+            return [ComplaintClosed(customer_id=customer_id, owner_id=owner_id, request_id=request_id, **said)]
         case Unraised():
             raise Rejected("complaint.unknown", complaint_id=command.complaint_id)
         case Closed():
@@ -99,7 +101,7 @@ def close(complaint: Complaint, command: CloseComplaint) -> list[Event]:
 def evolve(complaint: Complaint, event: ComplaintEvent) -> Complaint:
     match event:
         case ComplaintRaised():
-            return Open(event.customer_id, event.answer_due_at)
+            return Open(event.customer_id, event.answer_due_at, request_id=event.request_id)
         case ComplaintAssigned():
             return _assigned(complaint, event)
         case ComplaintOverdue():
@@ -114,7 +116,7 @@ def _assigned(complaint: Complaint, event: ComplaintAssigned) -> Complaint:
     if not isinstance(complaint, Open):
         return complaint
     overdue = complaint.overdue and event.answer_due_at == complaint.answer_due_at
-    return Open(complaint.customer_id, event.answer_due_at, event.owner_id, overdue)
+    return Open(complaint.customer_id, event.answer_due_at, event.owner_id, overdue, complaint.request_id)
 
 
 COMPLAINT: Stream[Complaint] = Stream("complaint", INITIAL, evolve)

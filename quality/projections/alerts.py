@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select
 
 from contracts.envelope import Envelope
 from contracts.quality import (
+    GroupAlertRaised,
     QualityAlertClosed,
     QualityAlertFollowed,
     QualityAlertRaised,
@@ -18,14 +19,14 @@ from contracts.quality import (
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
-AlertEvent = QualityAlertRaised | QualityAlertFollowed | QualityAlertRecovered | QualityAlertClosed
+AlertEvent = QualityAlertRaised | GroupAlertRaised | QualityAlertFollowed | QualityAlertRecovered | QualityAlertClosed
 
 
 def apply(rows: Rows, event: AlertEvent, envelope: Envelope) -> None:
     key, at = (event.alert_id, event.raising), micros(envelope.time)
     rows.put(*key, version=envelope.version)
     match event:
-        case QualityAlertRaised():
+        case QualityAlertRaised() | GroupAlertRaised():
             rows.put(
                 *key,
                 kind=event.kind,
@@ -50,7 +51,7 @@ def windows_of(text: str) -> list[Window]:
 
 ALERTS = View(
     name="alerts",
-    version=1,
+    version=2,
     key={"alert_id": str, "raising": int},
     columns={
         "version": 0,
@@ -67,7 +68,7 @@ ALERTS = View(
         "measure": "",
         "effect": "",
     },
-    reads=(QualityAlertRaised, QualityAlertFollowed, QualityAlertRecovered, QualityAlertClosed),
+    reads=(QualityAlertRaised, GroupAlertRaised, QualityAlertFollowed, QualityAlertRecovered, QualityAlertClosed),
     apply=apply,
     indexes=(("raised_at",), ("ended_at",)),
 )

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Literal, assert_never
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, func, or_, select
 
 from contracts.envelope import Envelope
 from contracts.event import Event
 from contracts.fieldwork import ServiceCompleted, VisitPlanned, WorkFinished
-from contracts.quality import AlertKind, AlertRulesSet, FeedbackReceived, Watched
-from quality.commands import Counted
+from contracts.quality import AlertKind, AlertRulesSet, FeedbackReceived
+from quality.commands import Counted, Watched
 from quality.domain.weeks import begin_us
 from quality.projections.asked_for import ASKED_FOR
+from quality.projections.engineer_groups import ENGINEER_GROUPS
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
@@ -84,24 +85,15 @@ def counted(kind: AlertKind, of: Watched, tenant: str, week: tuple[date, date], 
     another visit to that device was completed for the same fault: the same type of request, or the same cause.
     """
     visit, asked = SERVED.table.alias("visit"), ASKED_FOR.table.alias("asked")
-    subject: ColumnElement[str] = {
-        "engineer": visit.c.engineer_id,
-        "region": asked.c.region,
-        "device_model": visit.c.device_model,
-    }[of]
+    subject = _subject(of, visit, asked)
     if kind == "bad-rating":
         counts = or_(visit.c.stars.is_not(None), visit.c.worst_answer.is_not(None))
         bad: ColumnElement[bool] = or_(visit.c.stars <= BAD, visit.c.worst_answer <= BAD)
     else:
         counts, bad = visit.c.device_id != "", _came_again(visit, asked, rules.repeat_days * DAY_US)
     joined = visit.outerjoin(asked, and_(asked.c.tenant == visit.c.tenant, asked.c.request_id == visit.c.request_id))
-    columns: list[ColumnElement[Any]] = [
-        subject.label("subject"),
-        func.count().label("counted"),
-        func.count(case((bad, 1))).label("bad"),
-    ]
-    return (
-        select(*columns)
+    of_these = (
+        select(subject.label("subject"), case((bad, 1)).label("bad"))
         .select_from(joined)
         .where(
             visit.c.tenant == tenant,
@@ -109,9 +101,44 @@ def counted(kind: AlertKind, of: Watched, tenant: str, week: tuple[date, date], 
             visit.c.completed_at < begin_us(week[1]),
             counts,
         )
-        .where(subject.is_not(None), subject != "")
-        .group_by(subject)
-        .order_by(subject)
+        .subquery()
+    )
+    return (
+        select(of_these.c.subject, func.count().label("counted"), func.count(of_these.c.bad).label("bad"))
+        .where(of_these.c.subject.is_not(None), of_these.c.subject != "")
+        .group_by(of_these.c.subject)
+        .order_by(of_these.c.subject)
+    )
+
+
+def _subject(of: Watched, visit: FromClause, asked: FromClause) -> ColumnElement[str]:
+    match of:
+        case "engineer":
+            return visit.c.engineer_id
+        case "region":
+            return asked.c.region
+        case "device_model":
+            return visit.c.device_model
+        case "team" | "supplier":
+            return _group(of, visit)
+        case _:
+            assert_never(of)
+
+
+def _group(of: Literal["team", "supplier"], visit: FromClause) -> ColumnElement[str]:
+    """The group of that kind that the engineer was of when the visit was completed."""
+    known = ENGINEER_GROUPS.table.alias("known")
+    return (
+        select(known.c[of])
+        .where(
+            known.c.tenant == visit.c.tenant,
+            known.c.engineer_id == visit.c.engineer_id,
+            known.c.since <= visit.c.completed_at,
+        )
+        .order_by(known.c.since.desc())
+        .limit(1)
+        .correlate(visit)
+        .scalar_subquery()
     )
 
 

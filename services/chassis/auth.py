@@ -12,7 +12,7 @@ import json
 import os
 from base64 import urlsafe_b64decode
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 from uuid import uuid4
@@ -22,6 +22,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from services.chassis.clock import EPOCH, Clock
+from services.chassis.ids import derived_id
 
 Role = Literal["customer", "agent", "dispatcher", "engineer", "manager", "auditor", "operator", "partner"]
 
@@ -134,10 +135,17 @@ class Tokens:
             raise Unauthenticated("the token names no person")
         return principal
 
-    def issue_link(self, link: Link, lifetime: timedelta) -> str:
-        """A text for a URL that opens one thing to whoever holds it."""
+    def issue_link(self, link: Link, lifetime: timedelta, made_at: datetime | None = None) -> str:
+        """
+        A text for a URL that opens one thing to whoever holds it.
+
+        With `made_at` it is the same text each time: a message that is sent again says what it said.
+        """
         claims = {"sub": link.subject, "tenant": link.tenant, "purpose": link.purpose}
-        return self._sign(claims, LINK, f"{self._issuer}/link", lifetime)
+        if made_at is None:
+            return self._sign(claims, LINK, f"{self._issuer}/link", lifetime)
+        name = derived_id("link", *link, made_at.isoformat())
+        return self._sign(claims, LINK, f"{self._issuer}/link", lifetime, _seconds(made_at), name)
 
     def verify_link(self, text: str, purpose: str) -> Link:
         """What this link opens. Raises Unauthenticated."""
@@ -147,10 +155,18 @@ class Tokens:
         return Link(claims["tenant"], purpose, claims["sub"])
 
     def _now(self) -> int:
-        return int((self._clock.now() - EPOCH).total_seconds())
+        return _seconds(self._clock.now())
 
-    def _sign(self, claims: dict[str, Any], typ: str, audience: str, lifetime: timedelta) -> str:
-        now = self._now()
+    def _sign(
+        self,
+        claims: dict[str, Any],
+        typ: str,
+        audience: str,
+        lifetime: timedelta,
+        made_at: int | None = None,
+        name: str = "",
+    ) -> str:
+        now = self._now() if made_at is None else made_at
         stamped = {
             **claims,
             "iss": self._issuer,
@@ -158,7 +174,7 @@ class Tokens:
             "iat": now,
             "nbf": now,
             "exp": now + int(lifetime.total_seconds()),
-            "jti": uuid4().hex,
+            "jti": name or uuid4().hex,
         }
         header = {"alg": ALGORITHM, "kid": self._signing.kid, "typ": typ}
         return jwt.encode(header, stamped, self._signing, algorithms=[ALGORITHM])
@@ -202,6 +218,10 @@ class Tokens:
         if typ == SIGN_IN and ends - made > LIFETIME.total_seconds():
             raise Unauthenticated("the token is good for too long")
         return claims, begins, ends
+
+
+def _seconds(at: datetime) -> int:
+    return int((at - EPOCH).total_seconds())
 
 
 def _header(text: str) -> dict[str, Any]:

@@ -29,6 +29,8 @@ from services.chassis.journal import attempt
 from services.chassis.journal.store import JournalStore
 from services.chassis.journal.work import Answer, Ask, Stopped
 from services.chassis.journal.writer import Writer
+from services.chassis.messages.outlets import Outlets
+from services.chassis.messages.sender import Sender
 from services.chassis.readers.projector import Projector
 from services.chassis.readers.reactor import Reactor
 from services.chassis.readers.timers import Timers
@@ -81,7 +83,9 @@ class Running:
         new_id: Ids,
         follower: Callable[[JournalStore], Follower] | None = None,
         outside: Mapping[str, str] = MappingProxyType({}),
+        outlets: Outlets | None = None,
     ) -> None:
+        """Without outlets, no message leaves this process, and each is recorded as not sent."""
         self.service, self.name = service, service.name
         self.folder = folder
         """Where the service keeps files of its own, such as photos."""
@@ -91,6 +95,7 @@ class Running:
         self._follower = follower
         self.outside = outside
         """Addresses of what lies outside, by name, as the operator has set them."""
+        self._outlets = outlets or Outlets()
         self._incarnation = 1
         self._committed: list[Callable[[int], None]] = []
         self._grown: asyncio.Future[None] | None = None
@@ -99,6 +104,8 @@ class Running:
         """While this process may write."""
         self.projector: Projector | None = None
         self.reactor: Reactor | None = None
+        self.sender: Sender | None = None
+        """Of a service that tells persons outside something."""
         self.timers: Timers | None = None
         self.ingest: Ingest | None = None
         self.publisher: Publisher | None = None
@@ -194,7 +201,7 @@ class Running:
         self._committed.append(told)
 
     def _wake(self, position: int) -> None:
-        for reader in (self.projector, self.reactor, self.publisher):
+        for reader in (self.projector, self.reactor, self.sender, self.publisher):
             if reader is not None:
                 reader.wake()
         for told in self._committed:
@@ -223,20 +230,24 @@ class Running:
         self._incarnation = (await journal.head()).incarnation
         projector = Projector(journal, self.views)
         reactor = Reactor(self.service, journal, writer, self, self._clock, views_have=projector.wait_for)
+        sender = self._make_sender(journal, writer, projector)
         timers = Timers(self.service.on_timer, journal, writer, self._clock)
         follower = self._follower(journal) if self._follower else None
         running = {"writer": asyncio.create_task(writer.run(), name=f"{self.name}.writer")}
         try:
             # Where a new policy begins is on the disk before the first event that concerns it, whatever ends us then.
-            await reactor.begin()
-            # What is parked waits for somebody to look, and who starts a service anew has.
-            reactor.redrive()
+            for reacts in filter(None, (reactor, sender)):
+                await reacts.begin()
+                # What is parked waits for somebody to look, and who starts a service anew has.
+                reacts.redrive()
             tasks = {
                 "projector": projector.run(),
                 "reactor": reactor.run(),
                 "timers": timers.run(),
                 "concerns": self._tell_concerns(),
             }
+            if sender is not None:
+                tasks["sender"] = sender.run()
             if feed is not None:
                 self.ingest = Ingest(
                     self.service.takes, feed, journal, writer, dead_letters, pause_s=self.service.takes_in_every_s
@@ -250,6 +261,7 @@ class Running:
             if follower is not None:
                 tasks["follower"] = _followed(self.name, follower)
             self.projector, self.reactor, self.timers, self.writer = projector, reactor, timers, writer
+            self.sender = sender
             running |= {name: asyncio.create_task(work, name=f"{self.name}.{name}") for name, work in tasks.items()}
             _log.info("service.leads", service=self.name, position=writer.position)
             await self._watch(running)
@@ -264,6 +276,21 @@ class Running:
             for one in await self.service.concerns(self, self.now()):
                 _log.warning("service.concern", service=self.name, **one._asdict())
             await asyncio.sleep(DAY_S)
+
+    def _make_sender(self, journal: JournalStore, writer: Writer, projector: Projector) -> Sender | None:
+        if self.service.notices is None:
+            return None
+        return Sender(
+            self.service,
+            self.service.notices,
+            journal,
+            writer,
+            self,
+            self._clock,
+            views_have=projector.wait_for,
+            keys=self.keys,
+            outlets=self._outlets,
+        )
 
     async def _watch(self, running: Mapping[str, asyncio.Task[None]]) -> None:
         """Return when one of them that must not end has ended; raise what ended it."""
@@ -284,7 +311,7 @@ class Running:
         if self.publisher is not None:
             self.publisher.stop()
         askers = [task for name, task in running.items() if name not in ("writer", "projector")]
-        for name in ("reactor", "timers", "concerns", "follower"):
+        for name in ("reactor", "sender", "timers", "concerns", "follower"):
             if name in running:
                 running[name].cancel()
         if askers:
@@ -295,7 +322,7 @@ class Running:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
-        self.projector = self.reactor = self.timers = self.ingest = self.publisher = None
+        self.projector = self.reactor = self.sender = self.timers = self.ingest = self.publisher = None
 
 
 async def _followed(service: str, follower: Follower) -> None:

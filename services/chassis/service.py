@@ -21,6 +21,7 @@ from contracts.topics import PUBLISHER_OF
 from services.chassis.journal.rules import Rules
 from services.chassis.journal.store import Timer, TimerKey
 from services.chassis.journal.work import Answer, Ask
+from services.chassis.messages.message import Draft, Outcome
 from services.chassis.views import Value, View
 
 
@@ -74,6 +75,23 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Notices:
+    """
+    Which events tell somebody outside something. The event itself is the intent: its id is the message's, for ever.
+
+    An event tells one message at most, and tells it from when the service first runs with it on.
+    """
+
+    when: tuple[type[Event], ...]
+    compose: Callable[[Any, Envelope, Facts], Awaitable[Draft | None]]
+    """None where an event tells nobody anything. It is asked again for each try, and sees what is true by then."""
+    record: Callable[[Draft, Outcome], Any]
+    """The command that records what became of it."""
+    give_up_after: timedelta = timedelta(days=1)
+    """A provider that is away is asked again for so long after the event was recorded; later, nobody wants to know."""
+
+
+@dataclass(frozen=True)
 class Service:
     """One of the services, as the host runs it."""
 
@@ -81,6 +99,7 @@ class Service:
     rules: Rules
     views: tuple[View, ...] = ()
     policies: tuple[Policy, ...] = ()
+    notices: Notices | None = None
     on_timer: Mapping[str, Callable[[TimerKey, Timer], Any]] = field(default_factory=dict)
     """The command that a timer of this name asks when it is due."""
     routes: Callable[[Api], APIRouter] = lambda _: APIRouter()
@@ -99,6 +118,7 @@ class Service:
         """The types of other services' events that this one takes in."""
         named = {event for view in self.views for event in view.reads}
         named |= {event for policy in self.policies for event in policy.when}
+        named |= set(self.notices.when) if self.notices else set()
         if self.takes_all:
             return frozenset(name for name, publisher in PUBLISHER_OF.items() if publisher != self.name)
         return frozenset(event.__name__ for event in named if PUBLISHER_OF[event.__name__] != self.name)

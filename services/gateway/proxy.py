@@ -32,6 +32,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "request-types": "intake",
     "channels": "intake",
     "device-models": "intake",
+    "messages": "intake",
     "orders": "dispatcher",
     "engineers": "dispatcher",
     "plans": "dispatcher",

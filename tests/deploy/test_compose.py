@@ -31,7 +31,9 @@ def role(one):
 
 
 def settings(name):
-    return Settings.from_env(env=OURS[name]["environment"])
+    # What the operator has not set is empty.
+    unset = {key: re.sub(r"\$\{\w+:-\}", "", value) for key, value in OURS[name]["environment"].items()}
+    return Settings.from_env(env=unset)
 
 
 def test_every_service_has_a_process_and_those_that_are_doubled_have_two():

@@ -52,6 +52,8 @@ class Keys:
         return text if text.startswith("sealed:") else f"sealed:{person}:{text[::-1]}"
 
     def open(self, tenant, text):
+        if not text.startswith("sealed:"):
+            return text
         _, person, text = text.split(":", 2)
         return "" if person in self.forgotten else text[::-1]
 
@@ -85,9 +87,14 @@ class Live:
                 if self.running.reactor.waiting:
                     self.clock.set(self.clock.now() + timedelta(seconds=2))
                     self.running.reactor.wake()
-                elif self.running.reactor.position >= position == self.running.writer.position:
+                elif self._reacted(position) and position == self.running.writer.position:
                     return
                 await asyncio.sleep(0.005)
+
+    def _reacted(self, position):
+        """What could not be sent yet may wait on."""
+        readers = filter(None, (self.running.reactor, self.running.sender))
+        return all(reacts.position >= position for reacts in readers)
 
     async def call(self, person, role, method, path, *, tenant=TENANT, headers=None, **sent):
         mine = person if role in ("engineer", "customer", "partner") else ""
@@ -108,12 +115,12 @@ class Live:
 
 
 @asynccontextmanager
-async def live(service, folder: Path):
+async def live(service, folder: Path, outlets=None):
     clock, keys = SetClock(NOW.astimezone(UTC)), Keys()
     journal = SqliteJournal(folder / "journal.db")
     views = await SqliteViews.open(folder / "views.db", service.views)
     ids = new_ids(lambda: micros(clock.now()) // 1_000, Random(7))
-    running = Running(service, journal, views, folder, keys=keys, clock=clock, new_id=ids)
+    running = Running(service, journal, views, folder, keys=keys, clock=clock, new_id=ids, outlets=outlets)
     tokens = Tokens.from_file(folder / "tokens.json", clock)
     app = service_app([service.routes(running)], tokens=tokens)
     leading = asyncio.create_task(running.lead(journal, None, None, None))
@@ -122,8 +129,9 @@ async def live(service, folder: Path):
         while running.writer is None:
             await asyncio.sleep(0)
         # A new policy begins at the head that it finds.
-        while running.reactor._done.keys() != running.reactor._policies.keys():
-            await asyncio.sleep(0)
+        for reacts in filter(None, (running.reactor, running.sender)):
+            while reacts._done.keys() != reacts._policies.keys():
+                await asyncio.sleep(0)
         yield Live(running, keys, clock, tokens, client)
     finally:
         leading.cancel()

@@ -23,6 +23,8 @@ class Visit:
     completed_at: datetime
     stars: int
     answers: tuple[int, int, int] | None = None
+    team: str = ""
+    supplier: str = ""
 
 
 def in_weeks(visit, first: date, beyond: date):
@@ -80,3 +82,34 @@ def red(kind, of, visits, day: date):
 def at(day: date, seconds: int):
     """So many seconds into a day in China, UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=CHINA).astimezone(UTC) + timedelta(seconds=seconds)
+
+
+def recovered(kind, of, visits, day: date):
+    """The subjects whose newest figure, of enough, is within the limit on this day."""
+    beyond = day - timedelta(days=day.isoweekday() - 1)
+    weeks, limit = (4, Fraction(15, 100)) if kind == "repeat-visit" else (1, Fraction(1, 5))
+    newest = figures(kind, of, visits, beyond - timedelta(days=7 * weeks), beyond)
+    return {name for name, (counted, bad) in newest.items() if counted >= 5 and Fraction(bad, counted) <= limit}
+
+
+def lives(kind, of, visits, mondays, closed_by):
+    """
+    What becomes of every alert: (Monday, subject, raised or recovered), in order.
+
+    `closed_by(subject, raised)` is the day on which one raised on a Monday is closed by a person, or None.
+    """
+    told, still_open, closed = [], {}, {}
+    for monday in mondays:
+        for name, day in list(still_open.items()):
+            if day and day <= monday:
+                closed[name] = day
+                del still_open[name]
+        for name in sorted(red(kind, of, visits, monday) - still_open.keys()):
+            if name not in closed or closed[name] < monday:
+                told.append((monday, name, "raised"))
+                still_open[name] = closed_by(name, monday)
+        ended = {name for name in still_open if name in recovered(kind, of, visits, monday)}
+        for name in sorted(ended - {name for day, name, what in told if day == monday}):
+            told.append((monday, name, "recovered"))
+            del still_open[name]
+    return told

@@ -5,6 +5,7 @@ import functools
 
 from quality.projections.surveys import SURVEYS
 from quality.service import service
+from services.chassis.journal.work import Settle
 from tests.fieldwork.live import live
 from tests.quality.examples import request_received, service_completed
 
@@ -42,4 +43,6 @@ async def at(it, when):
         while await it.running.journal.due(int(when.timestamp() * 1_000_000), 1):
             it.running.timers.wake()
             await asyncio.sleep(0.005)
+    # A timer is gone with the commit of its command, which the writer learns a moment later.
+    await it.running.writer.settle(Settle())
     await it.settled()

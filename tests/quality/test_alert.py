@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from contracts.quality import AlertRulesSet, DayEnded, Window
+from contracts.quality import AlertRulesSet, DayEnded, GroupAlertRaised, Window
 from quality.commands import CloseAlert, EndDay, FollowAlert, SetAlertRules
 from quality.projections.alerts import ALERTS
 from quality.service import RULES
@@ -119,3 +119,13 @@ def test_the_view_has_each_raising_with_its_end():
         (("a-1", 2), "recovered", "", ""),
     ]
     assert rows[("a-1", 1)]["raised_at"] < rows[("a-1", 1)]["ended_at"] < rows[("a-1", 2)]["raised_at"]
+
+
+@pytest.mark.parametrize("of", ["team", "supplier"])
+def test_a_figure_of_a_group_is_raised_as_an_event_of_its_own_and_followed_like_any_other(of):
+    facts = {"alert_id": "a-1", "raising": 1, "kind": "bad-rating", "of": of, "subject": "t-1"}
+    group = GroupAlertRaised(**facts, limit_percent=20, windows=FORTNIGHT)
+    red = judge((10, 3), (10, 3), of=of, subject="t-1")
+    given().when(red).then(group)
+    given(group).when(red).then_nothing()
+    given(group).when(FOLLOW).then(followed(subject="t-1"))

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from contracts.dispatcher import EngineerRegistered, Shift
 from contracts.quality import DayEnded, QualityAlertRaised, QualityAlertRecovered
 from quality.domain.alert import alert_id
 from tests.given import NOW
@@ -116,6 +117,24 @@ async def test_an_alert_is_followed_closed_and_raised_again_by_newer_weeks_only(
     alert = await get(it, f"/{OF_E1}")
     assert (alert["state"], alert["raising"], alert["effect"]) == ("raised", 2, "")
     assert [(one["raising"], one["effect"]) for one in alert["earlier"]] == [(1, "一周无差评")]
+
+
+@story
+async def test_the_team_and_the_supplier_of_an_engineer_are_watched_too(it):
+    she = {"engineer_id": "e-1", "name": "x", "skills": ("s",), "region": "r", "home_lat_udeg": 0, "home_lon_udeg": 0}
+    of_hers = {"team": "t-1", "supplier": "s-1", "shifts": (Shift(0, 0, 60),)}
+    await it.publishes((EngineerRegistered(**she, **of_hers), {"time": NOW}))
+    await week(it, 1, bad=2)
+    await week(it, 2, bad=2)
+    await at(it, MONDAY + 2 * WEEK)
+    groups = [("bad-rating", "supplier", "s-1"), ("bad-rating", "team", "t-1")]
+    assert await raised(it) == sorted([*ALL_OF_THEM, *groups])
+    of_team = alert_id("bad-rating", "team", "t-1")
+    await post(it, f"/{of_team}/follow", owner_id="m-2", measure="沟通培训")
+    alert = await get(it, f"/{of_team}")
+    assert (alert["of"], alert["subject"], alert["state"]) == ("team", "t-1", "followed")
+    await post(it, f"/{of_team}/close", effect="一周无差评")
+    assert (await get(it, f"/{of_team}"))["state"] == "closed"
 
 
 @story

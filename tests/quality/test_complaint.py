@@ -22,7 +22,9 @@ OF = {"complaint_id": "k-1"}
 COMPLAIN = RaiseComplaint(**OF, customer_id="c-1", request_id="r-1", words="nobody came", now=NOW)
 RAISED = ComplaintRaised(**OF, customer_id="c-1", request_id="r-1", words="nobody came", answer_due_at=NOW + 3 * DAY)
 CLOSE = CloseComplaint(**OF, root_cause="late", answer="we are sorry")
-CLOSED = ComplaintClosed(**OF, customer_id="c-1", owner_id="m-1", root_cause="late", answer="we are sorry")
+CLOSED = ComplaintClosed(
+    **OF, customer_id="c-1", owner_id="m-1", root_cause="late", answer="we are sorry", request_id="r-1"
+)
 
 
 def assign(**changes):

@@ -2,24 +2,28 @@
 
 from datetime import date, timedelta
 from random import Random
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
+from contracts.dispatcher import EngineerRegistered, Shift
 from contracts.fieldwork import WorkFinished
 from contracts.quality import AlertRulesSet
+from quality.commands import Watched
 from quality.domain.alert import DEFAULTS, is_red
 from quality.domain.weeks import windows
 from quality.projections.asked_for import ASKED_FOR
+from quality.projections.engineer_groups import ENGINEER_GROUPS
 from quality.projections.served import SERVED, by_subject, counted, counts_of
 from tests.fold import TENANT, assert_same_rows_shuffled, rows_after
 from tests.quality import oracle
 from tests.quality.examples import answered, request_received, service_completed
 
 KINDS = ("bad-rating", "repeat-visit")
-WATCHED = ("engineer", "region", "device_model")
+WATCHED = get_args(Watched)
 
 MONDAY = date(2026, 11, 23)
 
@@ -47,7 +51,7 @@ class Figures:
 
     def __init__(self, events):
         self.connection = create_engine("sqlite://").connect()
-        for view in (SERVED, ASKED_FOR):
+        for view in (SERVED, ASKED_FOR, ENGINEER_GROUPS):
             view.table.create(self.connection)
             rows = [
                 {"tenant": TENANT, **dict(zip(view.key, key, strict=True)), **row}
@@ -104,9 +108,34 @@ def history(rng, days=90, a_day=40):
                     completed_at=oracle.at(MONDAY - timedelta(days=days - day), rng.randrange(86_400)),
                     stars=rng.choice((1, 2, 3)) if bad else rng.choice((3, 4, 5, 5)),
                     answers=answers if rng.random() < 0.4 else None,
+                    **groups_of(engineer, day),
                 )
             )
     return visits
+
+
+MOVED_ON = 45
+"""The day of `history` on which some engineers came to another team."""
+
+
+def groups_of(engineer, day):
+    """Engineers 0 and 1 leave the first team for the second one; those of an even number come from two suppliers."""
+    team = 0 if engineer < 4 and not (day >= MOVED_ON and engineer < 2) else 1
+    supplier = "s-0" if engineer < 3 else "s-1"
+    return {"team": f"t-{team}", "supplier": "" if engineer % 2 else supplier}
+
+
+def registered(engineers=12, days=90):
+    """What was published of the engineers: once before it all, and once more as they moved; the later one first."""
+    facts = {"name": "x", "skills": ("s",), "region": "r", "home_lat_udeg": 0, "home_lon_udeg": 0}
+    facts["shifts"] = (Shift(0, 0, 60),)
+    events = []
+    for day in (MOVED_ON, 0):
+        at = oracle.at(MONDAY - timedelta(days=days - day), 0)
+        for engineer in range(engineers):
+            event = EngineerRegistered(engineer_id=f"e-{engineer}", **facts, **groups_of(engineer, day))
+            events.append((event, {"time": at, "recorded_at": at}))
+    return events
 
 
 def hash_of(text):
@@ -117,7 +146,8 @@ def test_ninety_days_are_counted_as_the_oracle_counts_them():
     visits = history(Random(20261124))
     assert len(visits) > 2_000
     seen = set()
-    with Figures([event for late in (False, True) for visit in visits for event in told(visit, late)]) as figures:
+    events = [event for late in (False, True) for visit in visits for event in told(visit, late)]
+    with Figures([*events, *registered()]) as figures:
         for kind in KINDS:
             for of in WATCHED:
                 for back in range(12):
@@ -129,6 +159,7 @@ def test_ninety_days_are_counted_as_the_oracle_counts_them():
                     seen |= {(kind, of) for _ in red}
     # An oracle that finds nothing would agree with anything.
     assert {kind for kind, _ in seen} == set(KINDS)
+    assert {("bad-rating", "engineer"), ("bad-rating", "team"), ("bad-rating", "supplier")} <= seen
 
 
 def visit_of(number, day, second, engineer, device, kind, cause, stars, answers):

@@ -96,6 +96,9 @@ class Reactor:
     that starts now. `begin` keeps that place before anything can be recorded; `run` does, where it was not called.
     """
 
+    tries = TRIES
+    """Of an event, until its key is parked."""
+
     def __init__(
         self,
         service: Service,
@@ -255,14 +258,14 @@ class Reactor:
 
     # One event.
 
-    async def _react(self, policy_name: str, due: _Due) -> str | None:
+    async def _react(self, policy_name: str, due: _Due, tried: int = 0) -> str | None:
         """Ask what the policy wants asked. None when that is settled, else the reason why not."""
         policy, envelope = self._policies[policy_name], due.envelope
         if policy.stale_after and self._clock.now() - envelope.recorded_at > policy.stale_after:
             _log.info("reaction.stale", policy=policy.name, event_id=envelope.id)
             return None
         try:
-            commands = await policy.react(envelopes.payload(envelope), envelope, self._facts)
+            commands = await self._commands(policy, envelope, tried)
             for ask in self._asks(policy.name, envelope, commands):
                 answer = await self._writer.ask(ask)
                 if answer.rejected:
@@ -277,6 +280,10 @@ class Reactor:
             _log.exception("reaction.failed", policy=policy.name, event_id=envelope.id, position=due.position)
             return f"{type(error).__name__}: {error}"
         return None
+
+    async def _commands(self, policy: Policy, envelope: Envelope, tried: int) -> Sequence[Any]:
+        """What the policy makes of an event that was tried so often before."""
+        return await policy.react(envelopes.payload(envelope), envelope, self._facts)
 
     def _asks(self, policy: str, envelope: Envelope, commands: Iterable[object]) -> list[Ask]:
         asks: dict[str, Ask] = {}
@@ -302,7 +309,7 @@ class Reactor:
     def _next_try(self, key: HoldKey, held: Held, why: str) -> Held:
         tries = held.tries + 1
         pause = min(2 ** (tries - 1), LONGEST_PAUSE_S)
-        parked = tries >= TRIES
+        parked = tries >= self.tries
         if parked:
             _log.error("reaction.parked", policy=key.policy, key=key.key, position=held.position, reason=why)
         return Held(held.position, tries, micros(self._clock.now()) + pause * 1_000_000, parked, why)
@@ -352,9 +359,9 @@ class Reactor:
             if position not in near:
                 # The first alone: as long as it fails, no other is wanted.
                 near = await self._near(positions[number:] if number else [position])
-            why = await self._react(key.policy, _Due(position, envelopes.read(near[position].record)))
+            held = self._held[key][position]
+            why = await self._react(key.policy, _Due(position, envelopes.read(near[position].record)), held.tries)
             if why is not None:
-                held = self._held[key][position]
                 holds[key, position] = self._next_try(key, held._replace(tries=0) if held.parked else held, why)
                 break
             holds[key, position] = None

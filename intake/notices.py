@@ -1,0 +1,148 @@
+"""What customers are told, on the channel on which they asked. Intake knows them, so it speaks for all of the six."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
+
+from sqlalchemy import bindparam, select
+
+from contracts.dispatcher import OrderAssigned, OrderReassigned
+from contracts.envelope import Envelope
+from contracts.event import Event
+from contracts.intake import RequestIncomplete, RequestReminded
+from contracts.quality import LINK_OUTLIVES, SURVEY_LINK, ComplaintClosed, SurveySent
+from intake.adapters.words import words
+from intake.commands import RecordNotSent, RecordSent
+from intake.projections.messages import TEMPLATE_OF
+from intake.projections.registers import CUSTOMERS
+from intake.projections.requests import REQUESTS
+from services.chassis.clock import TENANT_ZONE
+from services.chassis.messages.kinds import Language, Medium
+from services.chassis.messages.message import Address, Draft, LinkTo, Outcome
+from services.chassis.service import Facts, Notices
+
+Row = Mapping[str, Any]
+
+ONE_REQUEST: Final = select(REQUESTS.table).where(
+    REQUESTS.table.c.tenant == bindparam("tenant"), REQUESTS.table.c.request_id == bindparam("request_id")
+)
+ONE_CUSTOMER: Final = select(CUSTOMERS.table).where(
+    CUSTOMERS.table.c.tenant == bindparam("tenant"), CUSTOMERS.table.c.customer_id == bindparam("customer_id")
+)
+
+TRUE_WHILE: Final[Mapping[str, str]] = {
+    "request-received": "received",
+    "request-incomplete": "incomplete",
+    "request-reminded": "incomplete",
+    "request-expired": "expired",
+    "request-cancelled": "cancelled",
+    "order-assigned": "received",
+    "order-reassigned": "received",
+}
+"""In which state of the request a message is still true: who has withdrawn is not reminded. Others are always true."""
+
+WANTED_BY: Final[Mapping[str, Medium]] = {"email": "mail", "wechat": "wechat"}
+"""The medium of a channel; who asked on any other is sent a text message."""
+
+
+async def compose(event: Event, envelope: Envelope, facts: Facts) -> Draft:
+    template = TEMPLATE_OF[type(event)]
+    request = await _request(event, envelope, facts)
+    customer_id = request["customer_id"] if request else str(getattr(event, "customer_id", ""))
+    found = await facts.fetch(ONE_CUSTOMER, tenant=envelope.tenant, customer_id=customer_id)
+    customer = found[0] if found else None
+    language: Language = customer["language"] if customer else "zh"
+    text = words(language).templates[template]
+    return Draft(
+        template=template,
+        language=language,
+        customer_id=customer_id,
+        addresses=_addresses(request, customer),
+        subject=text.subject,
+        body=text.body,
+        words={"number": request["number"] if request else "", **_words(event, request, language)},
+        link=_link(event),
+        wanted=not request or template not in TRUE_WHILE or request["state"] == TRUE_WHILE[template],
+    )
+
+
+async def _request(event: Event, envelope: Envelope, facts: Facts) -> Row | None:
+    request_id = str(getattr(event, "request_id", ""))
+    if not request_id:
+        return None
+    found = await facts.fetch(ONE_REQUEST, tenant=envelope.tenant, request_id=request_id)
+    return found[0] if found and found[0]["number"] else None
+
+
+def _addresses(request: Row | None, customer: Row | None) -> tuple[Address, ...]:
+    """On the medium of the channel first; until somebody says who asks, only the phone that she left."""
+    known = {"text": customer["phone"], "mail": customer["email"], "wechat": customer["wechat"]} if customer else {}
+    if not known and request:
+        known = {"text": request["contact_phone"]}
+    wanted = WANTED_BY.get(request["channel"] if request else "", "text")
+    return tuple(
+        [
+            Address(cast("Medium", medium), known[medium])
+            for medium in sorted(known, key=lambda medium: medium != wanted)
+            if known[medium]
+        ]
+    )
+
+
+def _words(event: Event, request: Row | None, language: Language) -> dict[str, str]:
+    match event:
+        case RequestIncomplete() | RequestReminded() if request:
+            return {"missing": _missing(request, language)}
+        case OrderAssigned() | OrderReassigned():
+            return {"starts": _moment(event.starts_at, language)}
+        case SurveySent():
+            return {"until": _moment(event.expires_at, language)}
+        case ComplaintClosed():
+            return {"answer": event.answer}
+        case _:
+            return {}
+
+
+def _missing(request: Row, language: Language) -> str:
+    """One line for each, by what people call the field; what a form asks names itself."""
+    names = words(language).fields
+    between = "：" if language == "zh" else ": "
+    lines = []
+    for line in (request["missing_zh" if language == "zh" else "missing"] or request["missing"]).split("\n"):
+        field, _, what = line.partition(": ")
+        lines.append(f"- {names[field]}{between}{what}" if field in names else f"- {what}")
+    return "\n".join(lines)
+
+
+def _moment(at: datetime, language: Language) -> str:
+    here = at.astimezone(TENANT_ZONE)
+    if language == "zh":
+        return f"{here.month}月{here.day}日 {here:%H:%M}"
+    return f"{here.day} {here:%b %H:%M}"
+
+
+def _link(event: Event) -> LinkTo | None:
+    if not isinstance(event, SurveySent):
+        return None
+    ends_at = event.expires_at + timedelta(days=LINK_OUTLIVES)
+    return LinkTo("/v1/surveys/linked", SURVEY_LINK, event.survey_id, ends_at)
+
+
+def record(draft: Draft, outcome: Outcome) -> RecordSent | RecordNotSent:
+    known: dict[str, Any] = {
+        "customer_id": draft.customer_id,
+        "template": draft.template,
+        "language": draft.language,
+        "message_id": outcome.message_id,
+        "medium": outcome.medium,
+        "recipient": outcome.recipient,
+        "attempts": outcome.attempts,
+    }
+    if outcome.why_not:
+        return RecordNotSent(reason=outcome.why_not, detail=outcome.detail, **known)
+    return RecordSent(provider_ref=outcome.provider_ref, **known)
+
+
+NOTICES = Notices(when=tuple(TEMPLATE_OF), compose=compose, record=record)
