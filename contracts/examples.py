@@ -441,6 +441,8 @@ _ALL: Final[tuple[Event, ...]] = (
         territory=("朝阳区",),
         hour_fen=8_000,
         km_fen=200,
+        team="冷链一组",
+        supplier="长春制冷服务有限公司",
     ),
     dispatcher.EngineerAbsent(
         engineer_id=ENGINEER, absence_id="ABS-7", starts_at=_at(2), ends_at=_at(9), reason="发烧"
@@ -462,8 +464,6 @@ _ALL: Final[tuple[Event, ...]] = (
         offer_minutes=15,
         offer_to=5,
         offered_first=(dispatcher.OfferedFirst("installation", "low"),),
-        team="冷链一组",
-        supplier="长春制冷服务有限公司",
     ),
     dispatcher.HoursBooked(
         engineer_id=ENGINEER,
