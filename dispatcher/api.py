@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 import msgspec
@@ -15,6 +15,7 @@ from sqlalchemy import or_, select
 
 from contracts.dispatcher import Reason
 from contracts.intake import Urgency
+from contracts.problems import Unfit
 from dispatcher import history_api, sla_api
 from dispatcher.commands import (
     AssignByHand,
@@ -162,12 +163,12 @@ class EngineerBody(Body):
     """All that is known of an engineer. Skills are names of skills or of device models."""
 
     name: str = Field(min_length=1, max_length=200)
-    skills: tuple[str, ...] = Field(min_length=1)
+    skills: tuple[Annotated[str, Field(max_length=100)], ...] = Field(min_length=1, max_length=200)
     region: str = Field(min_length=1, max_length=100)
     home_lat_udeg: int = Lat
     home_lon_udeg: int = Lon
     zone: str = Field("Asia/Shanghai", max_length=100, description="IANA time zone of the shifts")
-    shifts: tuple[ShiftHours, ...] = Field(min_length=1)
+    shifts: tuple[ShiftHours, ...] = Field(min_length=1, max_length=100)
     van_id: str = Field("", max_length=100)
     daily_limit: int = Field(10, ge=1, le=100)
 
@@ -176,7 +177,7 @@ class EngineerBody(Body):
     def _is_no_folder(cls, zone: str) -> str:
         """`Asia` is where zones lie; what reads them takes it for a file and fails. Other names the domain judges."""
         if zone in FOLDERS_OF_ZONES:
-            raise ValueError(f"{zone} is no time zone; give one as Asia/Shanghai")
+            raise Unfit(f"{zone} is no time zone, as Asia/Shanghai is.", f"{zone} 不是时区；例如 Asia/Shanghai。")
         return zone
 
 

@@ -20,7 +20,7 @@ KINDS: Final = {kind.__name__: kind for kind in (OrderOpened, OrderQueued, Order
 
 
 class HistoryEvent(Body):
-    type: str = Field(examples=["OrderTaken"])
+    type: str = Field(max_length=100, examples=["OrderTaken"])
     data: dict[str, Any] = Field(description="The event's fields, as its contract names them")
 
 

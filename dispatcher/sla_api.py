@@ -131,7 +131,9 @@ class BusinessTime(Body):
 class SlaBody(Body):
     name: str = Field(min_length=1, max_length=200)
     effective_from: AwareDatetime | None = Field(None, description="Without it, from now on")
-    request_types: tuple[str, ...] = Field((), max_length=100, description="Empty: all that no other names")
+    request_types: tuple[Annotated[str, Field(max_length=100)], ...] = Field(
+        (), max_length=100, description="Empty: all that no other names"
+    )
     clocks: tuple[ClockAgreed, ...] = Field(min_length=1, max_length=3)
 
 

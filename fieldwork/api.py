@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Select, and_, or_, select
 
 from contracts.fieldwork import ChargeLine
-from contracts.problems import Rejected
+from contracts.problems import Rejected, Unfit
 from fieldwork.adapters.blobs import Blobs, FileBlobs
 from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
 from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport, report_pdf
@@ -123,7 +123,9 @@ class PartFacts(Body):
     @model_validator(mode="after")
     def _a_serial_for_each_piece(self) -> Self:
         if self.serials and not len(self.serials) == len(set(self.serials)) == self.quantity:
-            raise ValueError("serials: one for each piece, each once, or none 每件填写一个不重复的序列号，或都不填")
+            raise Unfit(
+                "Give one for each piece, each once, or none.", "每件填写一个不重复的序列号，或都不填。", "serials"
+            )
         return self
 
 
@@ -131,7 +133,9 @@ class FinishFacts(Body):
     cause: Name
     action: Name = Field(description="The remedy.")
     record: Words
-    codes_version: int = Field(default=0, ge=0, description="The list that the codes are of; else the newest.")
+    codes_version: int = Field(
+        default=0, ge=0, le=1_000_000, description="The list that the codes are of; else the newest."
+    )
     labour_s: int | None = Field(default=None, ge=0, le=86_400, description="Else the time since work was started.")
     checklist: tuple[Checked, ...] = Field(default=(), max_length=200, description="What failed asks for an order.")
     readings: tuple[Reading, ...] = Field(default=(), max_length=50)

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from sqlalchemy import or_, select
 
 from contracts.intake import DAY_S, CustomerKind, FormField, Impact, NumberGiven, RequestKind, SerialCheck, Urgency
-from contracts.problems import Rejected
+from contracts.problems import Rejected, Unfit
 from intake.adapters.packs import packs
 from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
 from intake.commands import (
@@ -67,7 +67,7 @@ STAFF = ("agent", "dispatcher", "manager", "auditor")
 
 def _short(answers: dict[str, Any]) -> dict[str, Any]:
     if len(answers_text(answers)) > MOST_ANSWERED:
-        raise ValueError(f"the answers take more than {MOST_ANSWERED} characters")
+        raise Unfit(f"They take more than {MOST_ANSWERED} characters.", f"内容超过 {MOST_ANSWERED} 个字符。")
     return answers
 
 

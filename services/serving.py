@@ -39,10 +39,14 @@ NOT_OURS: Final = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
 
 
 def tokens_of(settings: Settings, clock: Clock) -> Tokens:
-    """The keys that sign and verify tokens; every process of an installation has the same file."""
+    """
+    The keys that sign and verify tokens; every process of an installation has the same file.
+
+    And the same accounts: a token of a user who is suspended meanwhile is good no more, in any process.
+    """
     path = settings.folder() / "tokens.json"
     _make_once(path, lambda aside: Tokens.from_file(aside, clock))
-    return Tokens.from_file(path, clock)
+    return Tokens.from_file(path, clock, Users(settings.data / USERS_FILE).ended)
 
 
 def internal_secret(settings: Settings) -> str:
