@@ -42,7 +42,7 @@ class History(Body):
 
 class RowAnswer(Body):
     position: int
-    repeated: bool
+    repeated: bool = Field(description="It was recorded before, by this call or another")
     rejected: str = Field(default="", description="The code of the rule that refused it")
 
 
@@ -53,7 +53,12 @@ def routes(api: Api) -> ServiceRouter:
     async def record(body: History, call: Call = command("operator")) -> list[RowAnswer]:
         # All is read before any is recorded, so that a wrong row leaves nothing behind.
         asks = [_ask(body.source, row, call) for row in body.rows]
-        return await asyncio.gather(*[_record(api, ask) for ask in asks])
+        # Each row has a key of its own. The call's key is heeded by a command that decides nothing: what else is sent
+        # under it is refused before a row is recorded.
+        await call.ask(RecordHistory(order_id=call.new_id(), request_id="", events=()))
+        rows = await asyncio.gather(*[_record(api, ask) for ask in asks])
+        call.reached(max(row.position for row in rows))
+        return rows
 
     return router
 

@@ -14,16 +14,19 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import uvicorn
+from joserfc.jwk import OKPKey
 from starlette.types import ASGIApp
 
 from services.chassis.auth import Tokens
-from services.chassis.clock import Clock, SystemClock
+from services.chassis.clock import EPOCH, Clock, SetClock, SystemClock
 from services.chassis.http.app import service_app
-from services.chassis.service import Service
+from services.chassis.service import Api, Service
 from services.gateway.edge import edge_app
 from services.gateway.persons import KeyBook, PersonKeys, PostgresBook, RemoteBook, SqliteBook, key_routes
 from services.gateway.proxy import Proxy
@@ -152,8 +155,24 @@ async def gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
             session_routes(Users(settings.data / USERS_FILE), tokens, clock),
             key_routes(book, GatewayApi(clock)),
         ]
-        own = service_app(routers, tokens=tokens, internal_secret=secret)
+        own = service_app(routers, tokens=tokens, internal_secret=secret, document=whole_document)
         yield Proxy(own, settings.addresses, secret)
+
+
+class _Nobody:
+    """An Api that describes routes and answers nothing; no store is opened for a page."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+@cache
+def whole_document() -> dict[str, Any]:
+    """OpenAPI of the whole edge: the routes of every service and of the gateway."""
+    routers = [service.routes(cast(Api, _Nobody(name))) for name, service in discover().items()]
+    clock = SetClock(EPOCH + timedelta(days=1))
+    tokens = Tokens([OKPKey.generate_key("Ed25519", parameters={"kid": "none"})], clock)
+    return edge_app(routers, tokens=tokens, users=Users(Path("no-users")), clock=clock).openapi()
 
 
 class Server(uvicorn.Server):

@@ -174,8 +174,7 @@ class Call:
             )
         )
         answer.or_raise()
-        self._trail.position = max(self._trail.position, answer.position)
-        self._trail.put(POSITION, f"{self._api.name};{self._trail.position}")
+        self.reached(answer.position)
         if answer.repeated:
             self._trail.put("Idempotent-Replayed", "true")
         ids = {*self._made, *map(str, self._request.path_params.values())}
@@ -183,6 +182,11 @@ class Call:
         if version is not None:
             self.etag(version)
         return answer
+
+    def reached(self, position: int) -> None:
+        """Tell the caller how far the journal was, at least, when all was recorded that the call asked for."""
+        self._trail.position = max(self._trail.position, position)
+        self._trail.put(POSITION, f"{self._api.name};{self._trail.position}")
 
     async def _identity(self, item: tuple[str, BaseModel] | None) -> tuple[str, bytes]:
         if item:
