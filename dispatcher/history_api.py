@@ -64,6 +64,8 @@ def routes(api: Api) -> ServiceRouter:
 
 
 def _ask(source: str, row: HistoryRow, call: Call) -> Ask:
+    if row.happened_at > call.now:
+        raise Problem("history.in-future", key=row.key, at=row.happened_at.isoformat(), now=call.now.isoformat())
     asked = RecordHistory(
         order_id=row.order_id,
         request_id=row.request_id,

@@ -214,23 +214,43 @@ async def _http(request: Request, error: HTTPException) -> Response:
     # FastAPI says no more of a body that it cannot read than what stopped it.
     if isinstance(error.__cause__, RecursionError):
         code = "body.too-deep"
-    return problem(request, code, {"method": request.method}, headers=error.headers)
+    facts = {"method": request.method} if error.status_code == 405 else {}
+    return problem(request, code, facts, headers=error.headers)
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
     spoken = language(request.headers.get("accept-language", ""))
-    errors = [_field_problem(one, spoken) for one in error.errors()[:50]]
+    found = [_field_problem(one, error.body, spoken) for one in error.errors()[:50]]
+    # A field that may be one thing or another is refused as each of them; the first says it.
+    errors = list({one.field: one for one in reversed(found)}.values())[::-1]
     return problem(request, "body.invalid", {"fields": [one.field for one in errors]}, errors=errors)
 
 
-def _field_problem(error: Mapping[str, Any], spoken: str) -> FieldProblem:
+def _way(error: Mapping[str, Any], body: Any) -> str:
+    """
+    The field as its sender knows it: `steps[0].place.lat_udeg`; empty for the whole.
+
+    Between the names that were sent, pydantic puts those of the kinds that it tried a value as.
+    """
     where, *path = error["loc"]
     if error["type"] == "json_invalid":
-        path = []
-    field = ""
-    for step in path:
-        field += f"[{step}]" if isinstance(step, int) else f".{step}" if field else str(step)
-    field = field or str(where)
+        return ""
+    field, at = "", body if where == "body" else dict.fromkeys(path)
+    for number, step in enumerate(path):
+        if isinstance(step, int):
+            field += f"[{step}]"
+            at = at[step] if isinstance(at, list) and step < len(at) else None
+        elif isinstance(at, Mapping) and (step in at or (error["type"] == "missing" and number == len(path) - 1)):
+            field += f".{step}" if field else step
+            at = at.get(step)
+    # What kind a value is, one of its own fields says.
+    kind = str(error.get("ctx", {}).get("discriminator", "")).strip("'")
+    return f"{field}.{kind}".lstrip(".") if kind else field
+
+
+def _field_problem(error: Mapping[str, Any], body: Any, spoken: str) -> FieldProblem:
+    where = str(error["loc"][0])
+    field = _way(error, body) or where
     rule = error.get("ctx", {}).get("error")
     if isinstance(rule, Unfit):
         told = rule.zh if spoken == "zh" else rule.en
