@@ -7,11 +7,12 @@ Chinese beside English. The Chinese font is one of those that every PDF reader h
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
 
 from fontTools.pens.reportLabPen import ReportLabPen
 from fontTools.svgLib.path import parse_path
@@ -84,6 +85,17 @@ class ServiceReport:
     signed_place: tuple[int, int] | None
     """1/1,000,000 degree north and east."""
     record_sha256: str
+
+
+def escape(text: str) -> str:
+    """
+    The text as a paragraph takes it.
+
+    The font has nothing beyond the first 65,536 characters (𠮷, emoji): after such a one its code is shown, so that the
+    reader of the paper sees what a reader of the file can copy.
+    """
+    shown = re.sub("[\U00010000-\U0010ffff]", lambda found: f"{found[0]}[U+{ord(found[0]):X}]", text)
+    return saxutils.escape(shown)
 
 
 def report_pdf(report: ServiceReport) -> bytes:
