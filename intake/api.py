@@ -262,11 +262,15 @@ class NewDevice(Body):
 class SheetCustomer(NewCustomer):
     """A row of a file: it must say which customer it is, so that it can be sent again."""
 
+    EXACT = False
+
     customer_id: str = Field(min_length=1, max_length=100, pattern=ADDRESSABLE)
 
 
 class SheetDevice(NewDevice):
     """A row of a file: it must say which device it is, so that it can be sent again."""
+
+    EXACT = False
 
     device_id: str = Field(min_length=1, max_length=100, pattern=ADDRESSABLE)
 

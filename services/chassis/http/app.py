@@ -179,7 +179,7 @@ COMMAND_HEADERS: Final = [
         "in": "header",
         "required": False,
         "description": "The ETag that was read: 412 if the thing has changed since; 400 where no one thing is changed",
-        "schema": {"type": "string", "pattern": r'^(\*|"[0-9]{1,18}")$'},
+        "schema": {"type": "string", "pattern": r'^(\*|"?[0-9]{1,18}"?)$'},
     },
 ]
 
