@@ -23,6 +23,7 @@ import pytest
 from contracts import envelope as envelopes
 from services.chassis.auth import ROLES
 from services.chassis.clock import SystemClock
+from services.chassis.http.problems import texts
 from services.demo.people import PICTURE, People, found
 from tests.rules.authz_matrix import example
 from tests.rules.test_authz import BODIES, STILL_OPEN
@@ -430,6 +431,18 @@ def test_a_parameter_that_does_not_fit_is_named(world: World):
 
     judged(world, story)
     assert sum(tried.values()) > 150, tried
+
+
+def test_what_is_in_the_wrong_state_is_refused_by_a_rule_and_nothing_is_recorded(world: World):
+    """Of a request that went through the whole loop, most that could be asked is over."""
+
+    async def story(judge: Judge) -> None:
+        for route in [one for one in commands(world) if one.names and not takes_pictures(world, one)]:
+            options: dict[str, Any] = {"json": fitting(world, route)} if takes_json(world, route) else {}
+            await judge.refused(route, may_pass=True, **options)
+
+    judge = judged(world, story)
+    assert len([code for code in judge.codes if texts()[code].status == 409]) > 5, judge.codes
 
 
 # Good input.

@@ -161,7 +161,8 @@ class Fuzz:
             self.note(label, one, answer)
 
     def note(self, label: str, failure: BaseException, answer: httpx.Response) -> None:
-        sent = f"{answer.request.method} {answer.request.url} {answer.request.content[:300]!r}"
+        request, key = answer.request, answer.request.headers.get("Idempotency-Key")
+        sent = f"{request.method} {request.url} {request.content[:300]!r} under the key {key!r}"
         told = f"{label}: {str(failure)[:400]}\n    {sent}\n    {answer.status_code} {answer.text[:300]}"
         self.found.setdefault((label, type(failure).__name__, answer.status_code), told)
 

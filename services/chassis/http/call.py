@@ -109,8 +109,10 @@ class Call:
     def key(self) -> str:
         """The Idempotency-Key, or the empty string."""
         if self._key is None:
-            key = self._request.headers.get("idempotency-key", "").strip('"')
-            if key and not _KEY.fullmatch(key):
+            said = self._request.headers.get("idempotency-key")
+            key = (said or "").strip('"')
+            # Whoever sends an empty one believes that a repeat is safe.
+            if said is not None and not _KEY.fullmatch(key):
                 raise Problem("idempotency-key.invalid")
             self._key = key
         return self._key
