@@ -17,14 +17,22 @@ def _exact(part: Any) -> Any:
         return type(part)(_exact(one) for one in part)
     if not isinstance(part, dict):
         return part
-    within = {name: _exact(one) for name, one in part.items()}
+    within: Any = {name: _exact(one) for name, one in part.items()}
     match within.get("type"):
-        case "int" | "float" | "bool":
+        case "bool":
             return within | {"strict": True}
+        case "int" | "float":
+            return core_schema.no_info_before_validator_function(_no_text, within)
         case "date" | "datetime":
-            inner: Any = within
-            return core_schema.no_info_before_validator_function(_no_number, inner)
+            return core_schema.no_info_before_validator_function(_no_number, within)
     return within
+
+
+def _no_text(value: Any) -> Any:
+    # 5.0 is a whole number in JSON, and stays one.
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("int_type", "It is not a number.")
+    return value
 
 
 _NUMBER: Final = re.compile(r"[-+0-9.eE]*")
@@ -33,7 +41,7 @@ _NUMBER: Final = re.compile(r"[-+0-9.eE]*")
 def _no_number(value: Any) -> Any:
     number = isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value))
     if number and not (isinstance(value, str) and _DAY.fullmatch(value)):
-        raise PydanticCustomError("datetime_type", "It is a number")
+        raise PydanticCustomError("datetime_type", "It is a number and no time.")
     return value
 
 
