@@ -213,6 +213,9 @@ def test_a_field_that_does_not_fit_is_named_with_its_remedy(world: World):
         for route, leaf in fields(world):
             body = fitting(world, route)
             for kind, value in unfit(leaf.schema).items():
+                # Within, a body may have parts that are commands' own; these take what can be understood.
+                if kind in GUESSED and (len(leaf.way) > 1 or route.path in TAKE_A_COMMAND):
+                    continue
                 sent = with_value(body, leaf.way, value, body_schema(world, route), document)
                 await judge.refused(route, leaf.field, json=sent)
                 tried[kind] += 1
@@ -246,7 +249,10 @@ def unfit(schema: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-OF_JSON = ("another type", "a number as a text", "a truth", "a number")
+TAKE_A_COMMAND = {"/v1/price-lists"}
+"""Their body is the command itself."""
+GUESSED = ("a number as a text", "a truth", "a number")
+OF_JSON = ("another type", *GUESSED)
 
 
 def test_every_field_of_a_body_has_an_end(world: World):
