@@ -464,7 +464,7 @@ def test_nothing_personal_is_in_the_open_in_the_feed(world: World):
     async def pages() -> list[str]:
         texts, cursor = [], ""
         while True:
-            answer = await world.call("GET", f"/v1/events?limit=1000&after={cursor}", "partner")
+            answer = await world.call("GET", f"/v1/events?limit=1000&after={cursor}", "auditor")
             texts.append(answer.text)
             cursor = answer.json()["next"]
             if answer.json()["end"]:
