@@ -16,5 +16,19 @@ class Rejected(Exception):
         self.facts = facts
 
 
+class Unfit(ValueError):
+    """
+    A model's own rule refuses what was sent: raised in a validator, told in the reader's language.
+
+    `field` is named where the rule is about several fields and the validator is the model's.
+    """
+
+    def __init__(self, en: str, zh: str, field: str = "") -> None:
+        super().__init__(en)
+        self.en = en
+        self.zh = zh
+        self.field = field
+
+
 class NotYet(Exception):
     """A policy lacks a fact that is still on its way; the event waits in the hold of its key and is tried again."""

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, field_validator
 from sqlalchemy import select
 
 from contracts.intake import Urgency
+from contracts.problems import Unfit
 from dispatcher.commands import (
     NAME,
     CallOffAbsence,
@@ -109,7 +110,7 @@ class EngineerBody(Body):
     """All that is known of an engineer. Skills are names of skills, of device models or of brands."""
 
     name: str = Field(min_length=1, max_length=200)
-    skills: tuple[str, ...] = Field(min_length=1)
+    skills: tuple[Annotated[str, Field(max_length=100)], ...] = Field(min_length=1, max_length=200)
     skill_levels: tuple[SkillHeld, ...] = Field(
         (), max_length=200, description="How well she has some of them, and until when; others are of level 1, for ever"
     )
@@ -119,7 +120,7 @@ class EngineerBody(Body):
     home_lat_udeg: int = Lat
     home_lon_udeg: int = Lon
     zone: str = Field("Asia/Shanghai", max_length=100, description="IANA time zone of the shifts")
-    shifts: tuple[ShiftHours, ...] = Field(min_length=1)
+    shifts: tuple[ShiftHours, ...] = Field(min_length=1, max_length=100)
     van_id: str = Field("", max_length=100)
     daily_limit: int | None = Field(None, ge=1, le=100, description="Without it, what the dispatch rules say now")
     hour_fen: int = Field(0, ge=0, le=10_000_000, description="What an hour of hers on site costs us, in fen")
@@ -132,7 +133,7 @@ class EngineerBody(Body):
     def _is_no_folder(cls, zone: str) -> str:
         """`Asia` is where zones lie; what reads them takes it for a file and fails. Other names the domain judges."""
         if zone in FOLDERS_OF_ZONES:
-            raise ValueError(f"{zone} is no time zone; give one as Asia/Shanghai")
+            raise Unfit(f"{zone} is no time zone, as Asia/Shanghai is.", f"{zone} 不是时区；例如 Asia/Shanghai。")
         return zone
 
 

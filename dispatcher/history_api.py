@@ -20,7 +20,7 @@ KINDS: Final = {kind.__name__: kind for kind in (OrderOpened, OrderQueued, Order
 
 
 class HistoryEvent(Body):
-    type: str = Field(examples=["OrderTaken"])
+    type: str = Field(max_length=100, examples=["OrderTaken"])
     data: dict[str, Any] = Field(description="The event's fields, as its contract names them")
 
 
@@ -42,7 +42,7 @@ class History(Body):
 
 class RowAnswer(Body):
     position: int
-    repeated: bool
+    repeated: bool = Field(description="It was recorded before, by this call or another")
     rejected: str = Field(default="", description="The code of the rule that refused it")
 
 
@@ -53,12 +53,19 @@ def routes(api: Api) -> ServiceRouter:
     async def record(body: History, call: Call = command("operator")) -> list[RowAnswer]:
         # All is read before any is recorded, so that a wrong row leaves nothing behind.
         asks = [_ask(body.source, row, call) for row in body.rows]
-        return await asyncio.gather(*[_record(api, ask) for ask in asks])
+        # Each row has a key of its own. The call's key is heeded by a command that decides nothing: what else is sent
+        # under it is refused before a row is recorded.
+        await call.ask(RecordHistory(order_id=call.new_id(), request_id="", events=()))
+        rows = await asyncio.gather(*[_record(api, ask) for ask in asks])
+        call.reached(max(row.position for row in rows))
+        return rows
 
     return router
 
 
 def _ask(source: str, row: HistoryRow, call: Call) -> Ask:
+    if row.happened_at > call.now:
+        raise Problem("history.in-future", key=row.key, at=row.happened_at.isoformat(), now=call.now.isoformat())
     asked = RecordHistory(
         order_id=row.order_id,
         request_id=row.request_id,

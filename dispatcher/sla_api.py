@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter
@@ -45,7 +45,9 @@ _EVERY_INSTANT = around_the_clock()
 class SlaBody(Body):
     name: str = Field(min_length=1, max_length=200)
     effective_from: AwareDatetime | None = Field(None, description="Without it, from now on")
-    request_types: tuple[str, ...] = Field((), max_length=100, description="Empty: all that no other names")
+    request_types: tuple[Annotated[str, Field(max_length=100)], ...] = Field(
+        (), max_length=100, description="Empty: all that no other names"
+    )
     clocks: tuple[ClockAgreed, ...] = Field(min_length=1, max_length=3)
 
 

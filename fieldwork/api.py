@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Select, and_, or_, select
 
-from contracts.problems import Rejected
+from contracts.problems import Rejected, Unfit
 from fieldwork import charge_api
 from fieldwork.adapters.blobs import Blobs, FileBlobs
 from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
@@ -126,9 +126,15 @@ class PartFacts(Body):
     @model_validator(mode="after")
     def _a_serial_for_each_piece(self) -> Self:
         if self.serials and not len(self.serials) == len(set(self.serials)) == self.quantity:
-            raise ValueError("serials: one for each piece, each once, or none 每件填写一个不重复的序列号，或都不填")
+            raise Unfit(
+                "Give one for each piece, each once, or none.", "每件填写一个不重复的序列号，或都不填。", "serials"
+            )
         if len(set(self.old_serials)) < len(self.old_serials) or len(self.old_serials) > self.old_returned:
-            raise ValueError("old_serials: each once, old_returned at most 旧件序列号不得重复或多于旧件数")
+            raise Unfit(
+                "Give each once, and no more than old_returned.",
+                "旧件序列号不得重复，且不得多于 old_returned。",
+                "old_serials",
+            )
         return self
 
 
@@ -136,7 +142,9 @@ class FinishFacts(Body):
     cause: Name
     action: Name = Field(description="The remedy.")
     record: Words
-    codes_version: int = Field(default=0, ge=0, description="The list that the codes are of; else the newest.")
+    codes_version: int = Field(
+        default=0, ge=0, le=1_000_000, description="The list that the codes are of; else the newest."
+    )
     labour_s: int | None = Field(default=None, ge=0, le=86_400, description="Else the time since work was started.")
     checklist: tuple[Checked, ...] = Field(default=(), max_length=200, description="What failed asks for an order.")
     readings: tuple[Reading, ...] = Field(default=(), max_length=50)

@@ -311,7 +311,7 @@ class FinishWork(Step):
     cause: Name
     action: Name
     record: Words | Sealed
-    codes_version: int = Field(default=0, ge=0)
+    codes_version: int = Field(default=0, ge=0, le=1_000_000)
     """The list that the codes are of; the newest where nothing is said."""
     labour_s: int | None = Field(default=None, ge=0, le=86_400)
     """Without it, the time since the work was started."""

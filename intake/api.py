@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from sqlalchemy import or_, select
 
 from contracts.intake import DAY_S, FormField, Impact, RequestKind, SerialCheck, Urgency
-from contracts.problems import Rejected
+from contracts.problems import Rejected, Unfit
 from intake import channel_api, register_api
 from intake.adapters.geocoder import AsSet, Geocoder
 from intake.adapters.packs import packs
@@ -67,7 +67,7 @@ from services.chassis.service import Api
 
 def _short(answers: dict[str, Any]) -> dict[str, Any]:
     if len(answers_text(answers)) > MOST_ANSWERED:
-        raise ValueError(f"the answers take more than {MOST_ANSWERED} characters")
+        raise Unfit(f"They take more than {MOST_ANSWERED} characters.", f"内容超过 {MOST_ANSWERED} 个字符。")
     return answers
 
 
@@ -241,11 +241,15 @@ class SiteView(Body):
 class SheetCustomer(NewCustomer):
     """A row of a file: it must say which customer it is, so that it can be sent again."""
 
+    EXACT = False
+
     customer_id: str = Field(min_length=1, max_length=100, pattern=ADDRESSABLE)
 
 
 class SheetDevice(NewDevice):
     """A row of a file: it must say which device it is, so that it can be sent again."""
+
+    EXACT = False
 
     device_id: str = Field(min_length=1, max_length=100, pattern=ADDRESSABLE)
 

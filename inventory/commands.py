@@ -18,13 +18,15 @@ from pydantic import (
 from contracts.fieldwork import UsedPart
 from contracts.intake import Urgency, UsualPart
 from contracts.inventory import Condition, DocumentLine, LotPieces, MovedLine, PartLine, Tracked
+from contracts.problems import Unfit
 from services.chassis.command import Command
 
 
 def differ(numbers: tuple[str, ...]) -> tuple[str, ...]:
-    """Raises ValueError where a number is there twice."""
+    """Raises Unfit where a number is there twice."""
     if twice := sorted(number for number, times in Counter(numbers).items() if times > 1):
-        raise ValueError(f"{', '.join(twice)} is there more than once; give each number once")
+        named = ", ".join(twice)
+        raise Unfit(f"{named} is there more than once; give each number once.", f"{named} 重复；每个编号只填一次。")
     return numbers
 
 
@@ -64,7 +66,10 @@ P = TypeVar("P", bound=Located)
 def located(place: P) -> P:
     """Raises ValueError for half a location."""
     if (place.lat_udeg is None) != (place.lon_udeg is None):
-        raise ValueError("give both lat_udeg and lon_udeg, or neither")
+        missing = "lat_udeg" if place.lat_udeg is None else "lon_udeg"
+        raise Unfit(
+            "Give both lat_udeg and lon_udeg, or neither.", "lat_udeg 和 lon_udeg 须同时填写或都不填。", missing
+        )
     return place
 
 
@@ -207,7 +212,11 @@ def each_once(lines: tuple[L, ...]) -> tuple[L, ...]:
     """Raises ValueError where two lines are about the same pieces: it could not be said which of them is meant."""
     counts = Counter((line.part_id, line.condition) for line in lines)
     if twice := sorted(part_id for (part_id, _), times in counts.items() if times > 1):
-        raise ValueError(f"more than one line is about {', '.join(twice)}; give each part once per condition")
+        named = ", ".join(twice)
+        raise Unfit(
+            f"More than one line is about {named}; give each part once per condition.",
+            f"{named} 出现多次；每种备件在每种状态下只能填写一行。",
+        )
     return lines
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final, NamedTuple, Protocol
 
 from fastapi import APIRouter, Header, Query, Response
@@ -77,12 +77,12 @@ def position_of(cursor: str, incarnation: int) -> int:
     try:
         text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
-        raise Problem("cursor.invalid") from None
+        raise Problem("cursor.invalid", field="after") from None
     life, _, position = text.partition(".")
     if life != str(incarnation) or not position.isdecimal() or len(position) > 18:
-        raise Problem("cursor.invalid")
+        raise Problem("cursor.invalid", field="after")
     if cursor_of(incarnation, int(position)) != cursor:  # the decoder passes over what is no base64
-        raise Problem("cursor.invalid")
+        raise Problem("cursor.invalid", field="after")
     return int(position)
 
 
@@ -92,15 +92,30 @@ def is_public(entry: Entry) -> bool:
     return taken_in or envelopes.read(entry.record).public_version > 0
 
 
-async def read(journal: JournalStore, tenant: str, after: int, limit: int) -> Read:
-    """Public records of a tenant after a position."""
+class Reader(NamedTuple):
+    """Who reads, and what they may read of their tenant."""
+
+    tenant: str
+    types: frozenset[str] | None = None
+    """The types of events; None for all of them."""
+    is_believed: Callable[[], bool] = lambda: True
+    """Whether they are still signed in."""
+
+    def may_read(self, entry: Entry) -> bool:
+        if entry.tenant != self.tenant or not is_public(entry):
+            return False
+        return self.types is None or envelopes.read(entry.record).type in self.types
+
+
+async def read(journal: JournalStore, reader: Reader, after: int, limit: int) -> Read:
+    """Public records that the reader may see after a position."""
     records: list[tuple[int, bytes]] = []
     position = after
     while position - after < MOST_READ:
         entries = await journal.read(position, CHUNK)
         for entry in entries:
             position = entry.position
-            if entry.tenant == tenant and is_public(entry):
+            if reader.may_read(entry):
                 records.append((position, entry.record))
                 if len(records) == limit:
                     return Read(records, position, end=False)
@@ -109,13 +124,16 @@ async def read(journal: JournalStore, tenant: str, after: int, limit: int) -> Re
     return Read(records, position, end=False)
 
 
-async def stream(api: FeedApi, tenant: str, after: int, heartbeat_s: float = HEARTBEAT_S) -> AsyncIterator[bytes]:
-    """Server-sent events after a position, until the host stops. The response cancels it when its reader has gone."""
+async def stream(api: FeedApi, reader: Reader, after: int, heartbeat_s: float = HEARTBEAT_S) -> AsyncIterator[bytes]:
+    """
+    Server-sent events after a position, until the host stops or the reader's token has ended; with a new token they go
+    on after the last cursor. The response cancels it when its reader has gone.
+    """
     position, incarnation = after, api.incarnation
     yield b"retry: 2000\n\n"
     silent_since = time.monotonic()
-    while True:
-        page = await read(api.journal, tenant, position, CHUNK)
+    while reader.is_believed():
+        page = await read(api.journal, reader, position, CHUNK)
         for at, record in page.records:
             # A record is JSON of one line, so that it needs no splitting.
             yield b"id: %b\ndata: %b\n\n" % (cursor_of(incarnation, at).encode(), record)
@@ -157,13 +175,15 @@ def routes(api: FeedApi) -> APIRouter:
         last_event_id: Annotated[str, Header(max_length=100)] = "",
     ) -> Response:
         position = position_of(last_event_id or after, api.incarnation)
+        # A partner is another company: it reads what its account lists, and nothing by default.
+        reader = Reader(call.tenant, call.events if call.role == "partner" else None, call.is_believed)
         if EVENT_STREAM in accept:
             return StreamingResponse(
-                stream(api, call.tenant, position),
+                stream(api, reader, position),
                 media_type=EVENT_STREAM,
                 headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
             )
-        page = await read(api.journal, call.tenant, position, limit)
+        page = await read(api.journal, reader, position, limit)
         body = b'{"events":[%b],"next":"%b","end":%b}' % (
             b",".join(record for _, record in page.records),
             cursor_of(api.incarnation, page.position).encode(),

@@ -31,6 +31,7 @@ from rich.table import Table
 
 from contracts.topics import PUBLISHER_OF, events_of
 from services import offline
+from services.accounts import users_commands
 from services.audit.story import Instant, Line
 from services.chassis import telemetry
 from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal
@@ -92,6 +93,9 @@ def main_options(
 
 def settings(port: int | None = None) -> Settings:
     return Settings.from_env({"data": _Given.data, "port": port})
+
+
+app.add_typer(users_commands(settings, SystemClock(), out, err), name="users")
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -13,26 +13,21 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, cast
 
 import msgspec
 import typer
-from joserfc.jwk import OKPKey
 
 from contracts.envelope import Envelope
 from contracts.event import Event
 from contracts.topics import PUBLISHERS, events_of, public_topic
 from services import cli, settings
-from services.chassis.auth import Tokens
 from services.chassis.bus.channels import asyncapi
-from services.chassis.clock import EPOCH, SetClock
-from services.chassis.service import Api, Service
-from services.gateway.edge import edge_app
-from services.gateway.users import Users
+from services.chassis.service import Service
 from services.host import discover
+from services.serving import whole_document
 from services.settings import Settings
 
 ROOT: Final = Path(__file__).parents[1]
@@ -52,7 +47,7 @@ def documents() -> dict[Path, str]:
         PAGES / "events.md": events_page(),
         PAGES / "settings.md": settings_page(),
         PAGES / "cli.md": cli_page(),
-        PAGES / "openapi.json": _as_json(openapi()),
+        PAGES / "openapi.json": _as_json(whole_document()),
         PAGES / "asyncapi.json": asyncapi(),
     }
 
@@ -215,25 +210,6 @@ def _command(prefix: str, command: Any) -> list[str]:
         default = "" if one.default in (None, False, "") else f"`{one.default}`"
         lines.append(f"| `{spelled}` | {'required' if one.required else default} | {_cell(one.help or '')} |")
     return [*lines, ""]
-
-
-# HTTP.
-
-
-class _Nobody:
-    """An Api that describes routes and answers nothing; no store is opened for a page."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-def openapi() -> dict[str, Any]:
-    """OpenAPI of the whole edge: the routes of every service and of the gateway."""
-    routers = [service.routes(cast(Api, _Nobody(name))) for name, service in discover().items()]
-    clock = SetClock(EPOCH + timedelta(days=1))
-    tokens = Tokens([OKPKey.generate_key("Ed25519", parameters={"kid": "none"})], clock)
-    users = Users(Path("no-users"))
-    return edge_app(routers, tokens=tokens, users=users, clock=clock).openapi()
 
 
 # Writing.

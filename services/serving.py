@@ -14,22 +14,24 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import uvicorn
+from joserfc.jwk import OKPKey
 from starlette.types import ASGIApp
 
 from services.chassis.auth import Link, Tokens
-from services.chassis.clock import Clock, SystemClock
+from services.chassis.clock import EPOCH, Clock, SetClock, SystemClock
 from services.chassis.http.app import service_app
 from services.chassis.messages.kinds import Medium
 from services.chassis.messages.message import LinkTo, Provider
 from services.chassis.messages.outlets import Outlets
 from services.chassis.messages.smtp import Smtp
 from services.chassis.messages.webhook import Webhook
-from services.chassis.service import Service
+from services.chassis.service import Api, Service
 from services.gateway.edge import edge_app
 from services.gateway.forgetting import Ledger, forget_again
 from services.gateway.persons import KeyBook, OwnBook, PersonKeys, PostgresBook, RemoteBook, SqliteBook, key_routes
@@ -47,10 +49,14 @@ NOT_OURS: Final = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
 
 
 def tokens_of(settings: Settings, clock: Clock) -> Tokens:
-    """The keys that sign and verify tokens; every process of an installation has the same file."""
+    """
+    The keys that sign and verify tokens; every process of an installation has the same file.
+
+    And the same accounts: a token of a user who is suspended meanwhile is good no more, in any process.
+    """
     path = settings.folder() / "tokens.json"
     _make_once(path, lambda aside: Tokens.from_file(aside, clock))
-    return Tokens.from_file(path, clock)
+    return Tokens.from_file(path, clock, Users(settings.data / USERS_FILE).ended)
 
 
 def signer_of(settings: Settings) -> Signer:
@@ -205,8 +211,24 @@ async def gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
             session_routes(Users(settings.data / USERS_FILE), tokens, clock),
             key_routes(book, GatewayApi(clock)),
         ]
-        own = service_app(routers, tokens=tokens, internal_secret=secret)
+        own = service_app(routers, tokens=tokens, internal_secret=secret, document=whole_document)
         yield Proxy(own, settings.addresses, secret)
+
+
+class _Nobody:
+    """An Api that describes routes and answers nothing; no store is opened for a page."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+@cache
+def whole_document() -> dict[str, Any]:
+    """OpenAPI of the whole edge: the routes of every service and of the gateway."""
+    routers = [service.routes(cast(Api, _Nobody(name))) for name, service in discover().items()]
+    clock = SetClock(EPOCH + timedelta(days=1))
+    tokens = Tokens([OKPKey.generate_key("Ed25519", parameters={"kid": "none"})], clock)
+    return edge_app(routers, tokens=tokens, users=Users(Path("no-users")), clock=clock).openapi()
 
 
 class Server(uvicorn.Server):

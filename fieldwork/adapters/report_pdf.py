@@ -7,6 +7,7 @@ Chinese beside English. The Chinese font is one of those that every PDF reader h
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -87,8 +88,14 @@ class ServiceReport:
 
 
 def escape(text: str) -> str:
-    """As it can be set: a rare character beyond the Basic Multilingual Plane is not in the font and named by number."""
-    return saxutils.escape("".join(one if ord(one) < 0x10000 else f"〔U+{ord(one):X}〕" for one in text))
+    """
+    The text as a paragraph takes it.
+
+    The font has nothing beyond the first 65,536 characters (𠮷, emoji): after such a one its code is shown, so that the
+    reader of the paper sees what a reader of the file can copy.
+    """
+    shown = re.sub("[\U00010000-\U0010ffff]", lambda found: f"{found[0]}[U+{ord(found[0]):X}]", text)
+    return saxutils.escape(shown)
 
 
 def report_pdf(report: ServiceReport) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from base64 import urlsafe_b64decode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
@@ -61,6 +61,8 @@ class Principal(NamedTuple):
     """The client that the token was issued to, one of CHANNELS; empty where one client serves several."""
     signed_in_at: int = 0
     """Seconds since 1970, when the password was last given; renewing a token does not move it."""
+    events: tuple[str, ...] = ()
+    """Of a partner: the types of events that they may read."""
 
 
 class Link(NamedTuple):
@@ -71,17 +73,28 @@ class Link(NamedTuple):
     subject: str
 
 
+Ended = Callable[[str, int], bool]
+"""(user, seconds since 1970 when their password was given) → whether such a token was called back."""
+
+
 class Tokens:
     """Issues and verifies tokens. With public keys only, it verifies."""
 
-    def __init__(self, keys: Sequence[OKPKey], clock: Clock, issuer: str = "fieldloop") -> None:
+    def __init__(
+        self,
+        keys: Sequence[OKPKey],
+        clock: Clock,
+        issuer: str = "fieldloop",
+        ended: Ended = lambda user, signed_in_at: False,
+    ) -> None:
         """The first key signs, all of them verify, so that a key is replaced by putting a new one first."""
+        self._ended = ended
         self._keys = {str(key.kid): key for key in keys}
         self._signing, self._clock, self._issuer = keys[0], clock, issuer
         self._verified: dict[str, tuple[dict[str, Any], int, int]] = {}
 
     @classmethod
-    def from_file(cls, path: Path, clock: Clock) -> Tokens:
+    def from_file(cls, path: Path, clock: Clock, ended: Ended = lambda user, signed_in_at: False) -> Tokens:
         """The keys of this file, which is made at the first start and readable by its owner only."""
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -93,7 +106,7 @@ class Tokens:
                 json.dump({"keys": [key.as_dict(private=True)]}, out)
                 out.flush()
                 os.fsync(out.fileno())
-        return cls([OKPKey.import_key(key) for key in json.loads(path.read_text())["keys"]], clock)
+        return cls([OKPKey.import_key(key) for key in json.loads(path.read_text())["keys"]], clock, ended=ended)
 
     def public_keys(self) -> dict[str, Any]:
         """The JWKS with which others verify our tokens."""
@@ -112,7 +125,7 @@ class Tokens:
             "person_id": principal.person_id,
             "channel": principal.channel,
             "auth_time": principal.signed_in_at or self._now(),
-        }
+        } | ({"events": list(principal.events)} if principal.events else {})
         return self._sign(claims, SIGN_IN, self._issuer, min(lifetime, LIFETIME))
 
     def verify(self, text: str) -> Principal:
@@ -126,6 +139,7 @@ class Tokens:
                 claims["person_id"],
                 claims["channel"],
                 claims["auth_time"],
+                tuple(claims.get("events", ())),
             )
         except KeyError as missing:
             raise Unauthenticated(f"the token has no {missing}") from None
@@ -133,6 +147,8 @@ class Tokens:
             raise Unauthenticated("the token names no known role, no tenant or no user")
         if principal.role in ONLY_THEIR_OWN and not principal.person_id:
             raise Unauthenticated("the token names no person")
+        if self._ended(principal.user_id, principal.signed_in_at):
+            raise Unauthenticated("the user was suspended, or their sessions were ended")
         return principal
 
     def issue_link(self, link: Link, lifetime: timedelta, made_at: datetime | None = None) -> str:

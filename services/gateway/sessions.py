@@ -65,7 +65,13 @@ def session_routes(users: Users, tokens: Tokens, clock: Clock) -> ServiceRouter:
 
     def session(account: Account, signed_in_at: int, client: str) -> Session:
         principal = Principal(
-            account.user, account.tenant, account.role, account.person_id, account.channel or client, signed_in_at
+            account.user,
+            account.tenant,
+            account.role,
+            account.person_id,
+            account.channel or client,
+            signed_in_at,
+            account.events,
         )
         return Session(
             token=tokens.issue(principal),

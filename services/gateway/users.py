@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
+import fcntl
 import json
 import os
-from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from services.chassis.auth import ONLY_THEIR_OWN, ROLES
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from contracts.topics import PUBLISHERS, events_of
+from services.chassis.auth import CHANNELS, ONLY_THEIR_OWN, ROLES
 
 FILE: Final = "users.json"
 
-_N, _R, _P = 1 << 15, 8, 1
-"""scrypt's cost: 32 MiB and some 80 ms."""
+_PASSES, _LANES, _KIB = 3, 4, 64 * 1024
+"""What RFC 9106 gives to whoever cannot spare 2 GiB: 64 MiB and some 100 ms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +36,22 @@ class Account:
     person_id: str = ""
     channel: str = ""
     password: str
-    """`scrypt$n$r$p$salt$hash`, as `hashed` gives it."""
+    """Argon2id in the PHC form, as `hashed` gives it."""
     suspended: bool = False
+    events: tuple[str, ...] = ()
+    """Of a partner: the types of public events that they may read at `/v1/events`; none by default."""
+    sessions_from: int = 0
+    """Seconds since 1970; who gave the password before that signs in again."""
 
     def __post_init__(self) -> None:
+        if not 0 < len(self.user) <= 200 or not self.user.isprintable() or not self.tenant:
+            raise ValueError("an account has a user of at most 200 printable characters, and a tenant")
+        if self.channel not in ("", *CHANNELS):
+            raise ValueError(f"{self.user} has the channel {self.channel!r}; there are {', '.join(CHANNELS)}")
+        if self.events and self.role != "partner":
+            raise ValueError(f"{self.user} is no partner: {self.role}s read the events that their role reads")
+        if unknown := sorted(set(self.events) - _public_events()):
+            raise ValueError(f"{self.user} is to read {', '.join(unknown)}; `fieldloop events` lists the public ones")
         if self.role not in ROLES:
             raise ValueError(f"{self.user} has the role {self.role!r}; there are {', '.join(ROLES)}")
         if self.role in ONLY_THEIR_OWN and not self.person_id:
@@ -50,13 +65,18 @@ class Users:
         self._path = path
         self._read_at = (0, 0)
         self._accounts: Mapping[str, Account] = {}
-        # Each takes 32 MiB and a core.
+        # Each takes 64 MiB and a core.
         self._turn = asyncio.Semaphore(2)
 
     def get(self, user: str) -> Account | None:
         """The account, if it may be used."""
         account = self._all().get(user)
         return account if account and not account.suspended else None
+
+    def ended(self, user: str, signed_in_at: int) -> bool:
+        """Whether a token of this user, from a password given then, is good no more. Asked at every call."""
+        account = self._all().get(user)
+        return account is not None and (account.suspended or signed_in_at < account.sessions_from)
 
     async def verified(self, user: str, password: str) -> Account | None:
         """The account of this user and password. A user who is not there takes as long as a wrong password."""
@@ -71,9 +91,28 @@ class Users:
         except FileNotFoundError:
             return {}
         if self._read_at != (read_at := (stat.st_mtime_ns, stat.st_ino)):
-            accounts = [Account(**one) for one in json.loads(self._path.read_text(encoding="utf-8"))]
-            self._accounts, self._read_at = {one.user: one for one in accounts}, read_at
+            self._accounts, self._read_at = {one.user: one for one in read_users(self._path)}, read_at
         return self._accounts
+
+
+def read_users(path: Path) -> list[Account]:
+    """The accounts of this file; none where there is no file."""
+    try:
+        whole: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return [Account(**one | {"events": tuple(one.get("events", ()))}) for one in whole]
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[dict[str, Account]]:
+    """The accounts by their user, to be changed; written at the end, and by one at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        accounts = {one.user: one for one in read_users(path)}
+        yield accounts
+        write_users(path, accounts.values())
 
 
 def write_users(path: Path, accounts: Iterable[Account]) -> None:
@@ -88,19 +127,25 @@ def write_users(path: Path, accounts: Iterable[Account]) -> None:
     aside.replace(path)
 
 
-def hashed(password: str, salt: bytes | None = None) -> str:
+def hashed(password: str) -> str:
     """How a password is kept."""
-    salt = salt or os.urandom(16)
-    return f"scrypt${_N}${_R}${_P}${b64encode(salt).decode()}${b64encode(_scrypt(password, salt, _N, _R, _P)).decode()}"
+    return Argon2id(
+        salt=os.urandom(16), length=32, iterations=_PASSES, lanes=_LANES, memory_cost=_KIB
+    ).derive_phc_encoded(password.encode())
 
 
 def _fits(password: str, kept: str) -> bool:
-    _, n, r, p, salt, digest = kept.split("$")
-    return hmac.compare_digest(_scrypt(password, b64decode(salt), int(n), int(r), int(p)), b64decode(digest))
+    try:
+        Argon2id.verify_phc_encoded(password.encode(), kept)
+    except InvalidKey:
+        return False
+    return True
 
 
-def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=128 * r * (n + p + 2), dklen=32)
+@cache
+def _public_events() -> frozenset[str]:
+    found = (event for publisher in PUBLISHERS for event in events_of(publisher))
+    return frozenset(event.__name__ for event in found if event.PUBLIC)
 
 
 @cache

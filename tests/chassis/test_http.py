@@ -137,7 +137,7 @@ def test_a_key_that_was_used_for_something_else_is_422(toy: Toy):
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key.reused")
 
 
-@pytest.mark.parametrize("key", ["a b", "x" * 201, "ключ"])
+@pytest.mark.parametrize("key", ["", "a b", "x" * 201, "ключ"])
 def test_a_key_that_cannot_be_one_is_400(toy: Toy, key: str):
     answer = toy.call("POST", "/v1/notes", json={"text": "hi"}, headers={"Idempotency-Key": key.encode()})
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency-key.invalid")
@@ -394,6 +394,23 @@ def test_it_is_said_in_chinese_to_who_prefers_it(toy: Toy):
         ("zh;q=0", "en"),
         ("zh;q=x", "en"),
         ("*", "en"),
+        ("zh-Hans", "zh"),
+        ("ZH_cn, EN", "en"),
+        ("zh-CN;q=0.8, en;q=0.801", "en"),
+        ("en;q=0.3, zh-Hant;q=0.2, zh-Hans;q=0.9", "zh"),
+        ("zh, en", "zh"),
+        ("en, zh", "en"),
+        ("*, zh", "zh"),
+        ("en;q=0, *", "zh"),
+        ("*;q=0.5, en;q=0.1", "zh"),
+        ("de, *;q=0", "en"),
+        ("zh ; q=0.9 , en;q=0.5", "zh"),
+        ("zh;q=inf, en;q=0.1", "en"),
+        ("zh;q=nan, en;q=0.1", "en"),
+        ("zh;q=2, en;q=0.1", "en"),
+        ("zhuang", "en"),
+        (",;,", "en"),
+        ("de," * 10_000 + "zh", "en"),
     ],
 )
 def test_the_language_is_the_one_liked_best(accept: str, spoken: str):
@@ -696,6 +713,21 @@ def test_every_row_says_the_same_in_both_languages_and_what_to_do():
         assert "." in code, f"{code} is not noun.problem"
 
 
+def test_what_is_wrong_with_a_call_names_what_of_it():
+    lacking = [code for code, row in texts().items() if row.status in (400, 422) and not row.field]
+    # It names them one by one.
+    lacking.remove("body.invalid")
+    assert lacking == [], "say under `field` of these rows what is to be corrected: a field, a header, or body"
+
+
+def test_a_field_is_named_by_words_or_by_a_fact_that_is_given():
+    wrong = []
+    for code, uses in raised_codes().items():
+        named = {name for _, name, _, _ in string.Formatter().parse(texts()[code].field) if name}
+        wrong += [f"{code} in {where}" for where, facts in uses if facts is not None and named - facts]
+    assert wrong == []
+
+
 def test_no_code_has_two_rows():
     seen: set[str] = set()
     for line in (ROOT / "contracts/problem_texts.yaml").read_text(encoding="utf-8").splitlines():
@@ -703,6 +735,35 @@ def test_no_code_has_two_rows():
             assert line not in seen, f"{line} stands twice: the first of them is lost"
             seen.add(line)
     assert yaml.safe_load((ROOT / "contracts/problem_texts.yaml").read_text(encoding="utf-8")).keys() == texts().keys()
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        (b'{"text":"a\\u0000b"}', "text.has-nul", "text"),
+        (b'{"text":"hi","tags":["good",{"of":"a\\u0000b"}]}', "text.has-nul", "tags[1].of"),
+        (b'{"text":"a\\ud842b"}', "text.half-character", "text"),
+        (b'{"text":"hi","more":{"\\udfb7":1}}', "text.half-character", "more"),
+        (b'"\\ud842"', "text.half-character", "body"),
+        (b"[" * 500_000, "body.too-deep", "body"),
+        (b'{"text":' + b"[" * 5_000 + b"]" * 5_000 + b"}", "body.too-deep", "body"),
+    ],
+)
+@pytest.mark.parametrize(("spoken", "remedy"), [("en", "Send "), ("zh", "请")])
+def test_a_text_that_is_none_is_named(toy: Toy, body: bytes, code: str, field: str, spoken: str, remedy: str):
+    headers = {"Content-Type": "application/json", "Accept-Language": spoken}
+    answer = toy.call("POST", "/v1/notes", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    [error] = answer.json()["errors"]
+    assert (error["field"], error["remedy"].startswith(remedy)) == (field, True)
+    assert toy.api.asked == []
+
+
+def test_a_whole_character_in_two_halves_is_kept(toy: Toy):
+    body = b'{"text":"\\ud842\\udfb7 \\u200f\\ud83d\\ude00"}'
+    answer = toy.call("POST", "/v1/notes", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 201
+    assert toy.api.asked[0].command.text == "\U00020bb7 \u200f\U0001f600"
 
 
 def test_a_code_without_words_is_still_answered(toy: Toy):

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.chassis.auth import ROLES, Tokens
+from services.chassis.auth import ROLES, Principal, Tokens
 from services.chassis.clock import SetClock
 from services.gateway.edge import edge_app
 from services.gateway.users import DEMO_PASSWORD, FILE, Account, Users, demo_users, hashed, write_users
@@ -23,7 +23,7 @@ class Edge:
         self.clock = SetClock(NOON)
         self.users = folder / FILE
         write_users(self.users, demo_users())
-        self.tokens = Tokens.from_file(folder / "keys.json", self.clock)
+        self.tokens = Tokens.from_file(folder / "keys.json", self.clock, Users(self.users).ended)
         self.api = ToyApi(self.clock)
         self.app = edge_app([routes(self.api)], tokens=self.tokens, users=Users(self.users), clock=self.clock)
 
@@ -120,10 +120,44 @@ def test_a_suspended_user_neither_signs_in_nor_renews(edge: Edge):
     assert edge.call("POST", "/v1/sessions/renewals", token).status_code == 401
 
 
+def test_a_token_of_a_suspended_user_is_good_no_more(edge: Edge):
+    """Whoever knows the accounts file: every process of an installation does."""
+    token = edge.sign_in("agent@demo").json()["token"]
+    assert edge.call("GET", "/v1/notes", token).status_code == 200
+    write_users(edge.users, [replace(one, suspended=one.user == "agent@demo") for one in demo_users()])
+    answer = edge.call("GET", "/v1/notes", token)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token.missing-or-bad")
+    assert edge.sign_in("manager@demo").status_code == 201
+
+
+def test_sessions_that_were_ended_are_begun_anew_with_the_password(edge: Edge):
+    token = edge.sign_in("agent@demo").json()["token"]
+    edge.clock.set(NOON + timedelta(seconds=30))
+    ended_at = int(edge.clock.now().timestamp())
+    write_users(edge.users, [replace(one, sessions_from=ended_at) for one in demo_users()])
+    assert edge.call("GET", "/v1/notes", token).status_code == 401
+    assert edge.call("GET", "/v1/notes", edge.sign_in("agent@demo").json()["token"]).status_code == 200
+
+
+def test_a_user_without_an_account_is_not_ended(edge: Edge):
+    """`fieldloop token` issues such tokens, for whoever may read the key file."""
+    token = edge.tokens.issue(Principal("cli-agent", "demo", "agent"))
+    assert edge.call("GET", "/v1/notes", token).status_code == 200
+
+
+def test_a_partners_token_names_the_events_of_its_account(edge: Edge):
+    granted = [replace(one, events=("OrderAssigned",)) for one in demo_users() if one.role == "partner"]
+    write_users(edge.users, granted)
+    token = edge.sign_in("partner@demo").json()["token"]
+    assert edge.tokens.verify(token).events == ("OrderAssigned",)
+    renewed = edge.call("POST", "/v1/sessions/renewals", token).json()["token"]
+    assert edge.tokens.verify(renewed).events == ("OrderAssigned",)
+
+
 def test_the_file_of_users_holds_no_password_and_only_its_owner_reads_it(edge: Edge):
     assert stat.S_IMODE(edge.users.stat().st_mode) == 0o600
     assert DEMO_PASSWORD not in edge.users.read_text()
-    assert all(one["password"].startswith("scrypt$") for one in json.loads(edge.users.read_text()))
+    assert all(one["password"].startswith("$argon2id$v=19$") for one in json.loads(edge.users.read_text()))
 
 
 def test_the_same_password_is_kept_differently_each_time():
@@ -135,6 +169,10 @@ def test_an_account_that_could_not_be_used_is_refused():
         Account(user="x", tenant="demo", role="engineer", password=hashed("x"))
     with pytest.raises(ValueError, match="boss"):
         Account(user="x", tenant="demo", role="boss", password=hashed("x"))
+    with pytest.raises(ValueError, match="no partner"):
+        Account(user="x", tenant="demo", role="agent", password=hashed("x"), events=("OrderAssigned",))
+    with pytest.raises(ValueError, match="EngineerPaid"):
+        Account(user="x", tenant="demo", role="partner", person_id="p", password="", events=("EngineerPaid",))
 
 
 def test_without_a_file_of_users_nobody_signs_in(edge: Edge):

@@ -42,6 +42,10 @@ COMMANDS = {
     ("events",): "policy",
     ("doctor",): "mends it",
     ("token",): "curl",
+    ("users",): "sign in",
+    ("users", "add"): "Argon2id",
+    ("users", "suspend"): "tokens",
+    ("users", "list"): "password",
 }
 
 

@@ -96,7 +96,7 @@ def test_what_is_not_defined_is_not_booked():
 
 
 def test_a_document_names_a_part_once_per_condition():
-    with pytest.raises(ValidationError, match="more than one line is about fan"):
+    with pytest.raises(ValidationError, match="More than one line is about fan"):
         book(said(1), said(2))
 
 

@@ -61,7 +61,7 @@ def test_where_it_goes_and_what_goes_must_be_known():
 
 
 def test_a_part_is_named_once_per_condition():
-    with pytest.raises(ValidationError, match="more than one line is about fan"):
+    with pytest.raises(ValidationError, match="More than one line is about fan"):
         send(moved(1), moved(2))
 
 

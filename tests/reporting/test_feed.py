@@ -10,7 +10,8 @@ import pytest
 import uvicorn
 
 from contracts import envelope as envelopes
-from reporting.feed import CHUNK, MOST_READ, cursor_of, position_of, read, stream
+from reporting.feed import CHUNK, MOST_READ, Reader, cursor_of, position_of, read, stream
+from services.chassis.auth import Principal
 from services.chassis.http import Problem
 from services.chassis.journal.store import Entry
 from tests.fold import TENANT
@@ -18,6 +19,7 @@ from tests.reporting.examples import order_assigned, request_received
 from tests.reporting.running import reporting
 
 OTHER = {"tenant": "other"}
+READER = Reader(TENANT)
 FIVE = [request_received(1), (request_received(2), OTHER), order_assigned(1), request_received(3), order_assigned(3)]
 
 
@@ -76,6 +78,29 @@ async def test_the_feed_is_for_those_who_audit_and_integrate(it):
 
 
 @story
+async def test_a_partner_reads_the_types_that_its_account_lists_and_no_others(it):
+    await it.publishes(*FIVE)
+
+    async def read_by(*types):
+        token = it._tokens.issue(Principal("u-1", TENANT, "partner", "p-1", events=types))
+        page = (await it.get("/v1/events", headers={"Authorization": f"Bearer {token}"}, limit=1)).json()
+        return [event["type"] for event in page["events"]], page["end"]
+
+    assert await read_by() == ([], True), "by default nothing"
+    assert await read_by("OrderAssigned") == (["OrderAssigned"], False)
+    assert await read_by("PartsShort") == ([], True)
+
+
+@story
+async def test_a_stream_ends_when_its_reader_is_signed_in_no_more(it):
+    await it.publishes(*FIVE)
+    believed = [True, True, False]
+    parts = stream(it.api, READER._replace(is_believed=lambda: believed.pop(0)), 0, heartbeat_s=0.02)
+    told = [part async for part in parts]
+    assert [part.count(b"data: ") for part in told] == [0, 1, 1, 1, 1, 0]
+
+
+@story
 async def test_a_cursor_of_another_life_of_the_journal_is_refused(it):
     await it.publishes(*FIVE)
     cursor = (await page(it)).json()["next"]
@@ -113,17 +138,17 @@ class Journal:
 def test_a_small_tenants_page_does_not_read_a_large_journal_to_its_end():
     async def told():
         journal = Journal(100_000, {5, 60_000})
-        first = await read(journal, TENANT, 0, 10)
+        first = await read(journal, READER, 0, 10)
         assert ([at for at, _ in first.records], first.position, first.end) == ([5], MOST_READ, False)
         found, position = [], 0
         while True:
-            one = await read(journal, TENANT, position, 10)
+            one = await read(journal, READER, position, 10)
             found += [at for at, _ in one.records]
             position = one.position
             if one.end:
                 break
         assert (found, position) == ([5, 60_000], 100_000)
-        assert (await read(Journal(CHUNK, {CHUNK}), TENANT, 0, 1)).position == CHUNK
+        assert (await read(Journal(CHUNK, {CHUNK}), READER, 0, 1)).position == CHUNK
 
     asyncio.run(told())
 
@@ -143,7 +168,7 @@ async def test_what_reporting_keeps_to_itself_is_not_in_the_feed(it):
             return own
 
     assert envelopes.read(own.record).public_version == 0
-    assert (await read(Both(), TENANT, 0, 10)).records == []
+    assert (await read(Both(), READER, 0, 10)).records == []
 
 
 # The stream.
@@ -203,7 +228,7 @@ async def test_a_stream_gives_what_was_and_what_comes_and_goes_on_after_a_break(
 @story
 async def test_a_stream_ends_when_the_host_stops(it):
     await it.publishes(*FIVE)
-    parts = stream(it.api, TENANT, 0)
+    parts = stream(it.api, READER, 0)
     seen = [await anext(parts) for _ in range(5)]
     assert seen[0] == b"retry: 2000\n\n"
     waiting = asyncio.create_task(anext(parts))
@@ -216,7 +241,7 @@ async def test_a_stream_ends_when_the_host_stops(it):
 @story
 async def test_a_quiet_stream_says_that_it_lives_and_how_far_it_is(it):
     await it.publishes(*[(request_received(n), OTHER) for n in range(1, 4)])
-    parts = stream(it.api, TENANT, 0, heartbeat_s=0.02)
+    parts = stream(it.api, READER, 0, heartbeat_s=0.02)
     assert await anext(parts) == b"retry: 2000\n\n"
     said = await anext(parts)
     assert said.startswith(b": nothing new\n")

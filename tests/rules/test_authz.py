@@ -400,22 +400,22 @@ def test_the_good_token_that_the_forged_ones_were_made_of_is_good(world: World):
     assert answer.json()["tenant"] == "demo"
 
 
-def test_a_suspended_user_gets_no_new_token(world: World):
-    """The one that they have is good until it ends, a quarter of an hour at most."""
+def test_a_suspended_user_gets_no_new_token_and_the_old_one_opens_nothing(world: World):
     file = world.settings.data / FILE
     accounts = json.loads(file.read_text())
     known = [Account(**one) for one in accounts]
     credentials = {"user": "agent@demo", "password": DEMO_PASSWORD}
 
-    async def signed_in() -> tuple[int, int]:
+    async def signed_in() -> tuple[int, ...]:
         session = await world.client.post("/v1/sessions", json=credentials)
         renewed = await world.call("POST", "/v1/sessions/renewals", "agent")
-        return session.status_code, renewed.status_code
+        opened = [await world.call("GET", f"/v1/{list_}", "agent") for list_ in ("requests", "orders", "complaints")]
+        return session.status_code, renewed.status_code, *[one.status_code for one in opened]
 
-    assert world.run(signed_in()) == (201, 201)
+    assert world.run(signed_in()) == (201, 201, 200, 200, 200)
     write_users(file, [Account(**one | {"suspended": one["user"] == "agent@demo"}) for one in accounts])
     try:
-        assert world.run(signed_in()) == (401, 401)
+        assert world.run(signed_in()) == (401, 401, 401, 401, 401)
     finally:
         write_users(file, known)
 
@@ -491,7 +491,7 @@ def test_nothing_personal_is_in_the_open_in_the_feed(world: World):
     async def pages() -> list[str]:
         texts, cursor = [], ""
         while True:
-            answer = await world.call("GET", f"/v1/events?limit=1000&after={cursor}", "partner")
+            answer = await world.call("GET", f"/v1/events?limit=1000&after={cursor}", "auditor")
             texts.append(answer.text)
             cursor = answer.json()["next"]
             if answer.json()["end"]:

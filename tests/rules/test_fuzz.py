@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import time
 from collections import Counter
@@ -24,8 +25,12 @@ from services.chassis.http import route_roles
 from services.demo.people import PICTURE
 from tests.rules.world import World, running
 
-BUDGET_S = 60.0
-MOST, AT_ONCE = 800, 16
+TIMES = int(os.environ.get("FIELDLOOP_TEST_FUZZ", "1"))
+"""How many times as much as `make test` has time for; `make fuzz` says it."""
+
+SEED = os.environ.get("FIELDLOOP_TEST_SEED", "")
+BUDGET_S = 60.0 * TIMES
+MOST, AT_ONCE = 800 * TIMES, 16
 """Calls of each operation."""
 
 
@@ -224,7 +229,7 @@ class Calls(Draws):
     """One call of an operation by chance."""
 
     def __init__(self, world: World, document: Mapping[str, Any], method: str, path: str, number: int) -> None:
-        super().__init__(f"{method} {path} {number}", document)
+        super().__init__(f"{SEED}{method} {path} {number}", document)
         self.world, self.method, self.path = world, method, path
 
     def known(self, name: str) -> str:
@@ -316,6 +321,7 @@ def operations(document: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_whatever_is_asked_the_answer_is_one_that_is_declared(world: World, document: Mapping[str, Any]):
+    print(f"FIELDLOOP_TEST_SEED={SEED}")
     fuzz = Fuzz(world, document)
     todo = operations(document)
     begun = time.monotonic()

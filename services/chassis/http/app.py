@@ -53,12 +53,14 @@ def service_app(
     title: str = "Fieldloop",
     version: str = "0.1.0",
     lifespan: Any = None,
+    document: Callable[[], dict[str, Any]] | None = None,
 ) -> FastAPI:
     """
     The app over these routers. Raises TypeError for a route that does not say who may call it.
 
     `ready` are the checks of /readyz; `holder` tells a gateway the address of the process that writes, or
-    the empty string; a process behind a gateway runs one service.
+    the empty string; a process behind a gateway runs one service. `document` is the OpenAPI document to show where it
+    is of more than these routers: a gateway shows the whole API.
     """
     app = FastAPI(
         title=title,
@@ -74,7 +76,7 @@ def service_app(
     app.state.tokens, app.state.internal_secret = tokens, internal_secret
     for router in routers:
         app.include_router(router)
-    app.include_router(_process_routes(app, ready or {}, holder))
+    app.include_router(_process_routes(document or (lambda: app.openapi()), ready or {}, holder))
     app.add_middleware(Edge)
     problems.install(app)
     route_roles(app)
@@ -92,7 +94,9 @@ has an `ETag`; sent back as `If-Match`, a command on anything newer is refused w
 """
 
 
-def _process_routes(app: FastAPI, ready: Mapping[str, Check], holder: Callable[[], str] | None) -> ServiceRouter:
+def _process_routes(
+    document: Callable[[], dict[str, Any]], ready: Mapping[str, Check], holder: Callable[[], str] | None
+) -> ServiceRouter:
     itself: Any = _Process()
     router = ServiceRouter(itself, include_in_schema=False)
 
@@ -113,12 +117,12 @@ def _process_routes(app: FastAPI, ready: Mapping[str, Check], holder: Callable[[
 
     @router.get("/docs")
     async def docs(request: Request, call: Call = public()) -> Response:
-        page = docs_page.page(app.openapi(), str(request.base_url).rstrip("/"))
+        page = docs_page.page(document(), str(request.base_url).rstrip("/"))
         return Response(page, media_type="text/html", headers={"Content-Security-Policy": docs_page.POLICY})
 
     @router.get("/openapi.json")
     async def openapi(request: Request, call: Call = public()) -> dict[str, Any]:
-        return app.openapi()
+        return document()
 
     if holder is not None:
         tell = holder
@@ -163,7 +167,20 @@ def _describe(app: FastAPI) -> None:
 
 
 COMMAND_HEADERS: Final = [
-    {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 200}},
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "The same key and body give the same answer, and nothing is done twice",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[\x21-\x7e]*$"},
+    },
+    {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "description": "The ETag that was read: 412 if the thing has changed since; 400 where no one thing is changed",
+        "schema": {"type": "string", "pattern": r'^(\*|"?[0-9]{1,18}"?)$'},
+    },
 ]
 
 PROBLEM_SCHEMA: Final = {

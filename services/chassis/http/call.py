@@ -31,6 +31,13 @@ STALE: Final = "Fieldloop-Stale"
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
+def _version(match: str) -> int:
+    version = match.strip().strip('"')
+    if not version.isdecimal() or len(version) > 18:
+        raise Problem("if-match.unreadable")
+    return int(version)
+
+
 class Call:
     """
     What a route is given: `call: Call = command("agent")`.
@@ -52,6 +59,8 @@ class Call:
         self.role = principal.role
         self.person_id = principal.person_id
         """Of a customer the customer id, of an engineer the engineer id, of a partner the partner id; else empty."""
+        self.events = frozenset(principal.events)
+        """Of a partner: the types of events that they may read."""
 
     # Who calls, and when.
 
@@ -93,17 +102,34 @@ class Call:
         """Seconds since 1970, when the caller last gave their password."""
         return self._principal.signed_in_at
 
+    def is_believed(self) -> bool:
+        """Whether the token of this call would be believed now, too: an answer that goes on for hours asks again."""
+        try:
+            self._tokens.verify(self._request.headers.get("authorization", "").partition(" ")[2])
+        except Unauthenticated:
+            return False
+        return True
+
     # Commands.
 
     @property
     def key(self) -> str:
         """The Idempotency-Key, or the empty string."""
         if self._key is None:
-            key = self._request.headers.get("idempotency-key", "").strip('"')
-            if key and not _KEY.fullmatch(key):
+            said = self._request.headers.get("idempotency-key")
+            key = (said or "").strip('"')
+            # Whoever sends an empty one believes that a repeat is safe.
+            if said is not None and not _KEY.fullmatch(key):
                 raise Problem("idempotency-key.invalid")
             self._key = key
         return self._key
+
+    def must_be_readable(self) -> None:
+        """Refuse an Idempotency-Key and an If-Match that cannot be read, also where the route asks for neither."""
+        _ = self.key
+        match = self._request.headers.get("if-match")
+        if match is not None and match != "*":
+            _version(match)
 
     def said(self, code: str, facts: Facts) -> dict[str, Any]:
         """A problem in the caller's language, for one item of a batch whose others may have gone well."""
@@ -161,8 +187,7 @@ class Call:
             )
         )
         answer.or_raise()
-        self._trail.position = max(self._trail.position, answer.position)
-        self._trail.put(POSITION, f"{self._api.name};{self._trail.position}")
+        self.reached(answer.position)
         if answer.repeated:
             self._trail.put("Idempotent-Replayed", "true")
         ids = {*self._made, *map(str, self._request.path_params.values())}
@@ -170,6 +195,11 @@ class Call:
         if version is not None:
             self.etag(version)
         return answer
+
+    def reached(self, position: int) -> None:
+        """Tell the caller how far the journal was, at least, when all was recorded that the call asked for."""
+        self._trail.position = max(self._trail.position, position)
+        self._trail.put(POSITION, f"{self._api.name};{self._trail.position}")
 
     async def _identity(self, item: tuple[str, BaseModel] | None) -> tuple[str, bytes]:
         if item:
@@ -191,10 +221,7 @@ class Call:
             return {}
         if versioned is None:
             raise Problem("if-match.not-here")
-        version = match.strip().strip('"')
-        if not version.isdecimal() or len(version) > 18:
-            raise Problem("if-match.unreadable")
-        return {versioned: int(version)}
+        return {versioned: _version(match)}
 
     def etag(self, version: int) -> None:
         """Tell the caller which version they see, so that they can demand it with If-Match."""

@@ -80,10 +80,10 @@ class Order:
         try:
             mark, *values = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=list[Any])
         except (ValueError, binascii.Error, msgspec.DecodeError):
-            raise Problem("cursor.invalid") from None
+            raise Problem("cursor.invalid", field="cursor") from None
         right = mark == self._mark and len(values) == len(self._by)
         if not right or not all(_fits(v, column) for v, (column, _) in zip(values, self._by, strict=True)):
-            raise Problem("cursor.invalid")
+            raise Problem("cursor.invalid", field="cursor")
         return values
 
     def _after(self, values: list[Any]) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from contracts.problems import Rejected
+from contracts.problems import Rejected, Unfit
 from services.chassis.auth import Unauthenticated
 from services.chassis.journal.store import LostLease, NotCommitted
 from services.chassis.journal.work import Stopped
@@ -45,6 +45,8 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     en: Words
     zh: Words
     status: int = 409
+    field: str = ""
+    """What of the call is wrong: a field of its body by its way, a parameter, a header, or `body` for the whole."""
 
 
 class FieldProblem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -79,18 +81,29 @@ def texts() -> Mapping[str, Text]:
 
 
 def language(accept: str) -> str:
-    """The language of ours that an Accept-Language header likes best."""
-    best, weight = "en", 0.0
-    for part in accept.split(","):
-        tag, _, quality = part.strip().partition(";")
-        spoken = tag.strip().lower().partition("-")[0]
-        try:
-            q = float(quality.strip().removeprefix("q=")) if quality else 1.0
-        except ValueError:
-            q = 0.0
-        if spoken in LANGUAGES and q > weight:
-            best, weight = spoken, q
-    return best
+    """
+    The language of ours that an Accept-Language header likes best (RFC 9110, 12.5.4); English where it likes none.
+
+    Of two that it likes as much, the one that it names, or names first; `*` stands for those that it does not name.
+    """
+    liked: dict[str, float] = {}
+    for part in accept.split(",")[:_RANGES]:
+        said = _RANGE.fullmatch(part.strip().lower())
+        if said and said["tag"] in (*LANGUAGES, "*"):
+            quality = float(said["q"] or 1)
+            # What is said of `zh-Hans` and `zh-CN` is said of the Chinese that we speak.
+            liked[said["tag"]] = max(quality, liked.get(said["tag"], 0.0))
+    others = liked.pop("*", 0.0)
+    ranked = [*liked.items(), *[(spoken, others) for spoken in LANGUAGES if spoken not in liked]]
+    best, quality = max(ranked, key=lambda one: one[1])
+    return best if quality else "en"
+
+
+_RANGE: Final = re.compile(
+    r"(?P<tag>\*|[a-z]{1,8})(-[a-z0-9]{1,8})*\s*(;\s*q=(?P<q>0(\.[0-9]{0,3})?|1(\.0{0,3})?)\s*)?"
+)
+_RANGES: Final = 50
+"""Of a longer header, the rest is not read."""
 
 
 class _Said(dict[str, Any]):
@@ -123,6 +136,9 @@ def said(code: str, facts: Facts, spoken: str) -> dict[str, Any]:
     }
     if facts:
         body["facts"] = facts
+    if text.field:
+        named = FieldProblem(_fill(text.field, facts), body["title"], body["remedy"])
+        body["errors"] = [msgspec.to_builtins(named)]
     return body
 
 
@@ -195,31 +211,58 @@ _OF_STATUS: Final = {
 
 async def _http(request: Request, error: HTTPException) -> Response:
     code = _OF_STATUS.get(error.status_code, "request.refused" if error.status_code < 500 else "server.failed")
-    return problem(request, code, {"method": request.method}, headers=error.headers)
+    # FastAPI says no more of a body that it cannot read than what stopped it.
+    if isinstance(error.__cause__, RecursionError):
+        code = "body.too-deep"
+    facts = {"method": request.method} if error.status_code == 405 else {}
+    return problem(request, code, facts, headers=error.headers)
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
     spoken = language(request.headers.get("accept-language", ""))
-    errors = [_field_problem(one, spoken) for one in error.errors()[:50]]
+    found = [_field_problem(one, error.body, spoken) for one in error.errors()[:50]]
+    # A field that may be one thing or another is refused as each of them; the first says it.
+    errors = list({one.field: one for one in reversed(found)}.values())[::-1]
     return problem(request, "body.invalid", {"fields": [one.field for one in errors]}, errors=errors)
 
 
 def fields_said(errors: Sequence[Mapping[str, Any]], spoken: str) -> str:
     """What pydantic found in one item of many, in one line: each field and what is wrong with it."""
-    told = [_field_problem({**one, "loc": ("item", *one["loc"])}, spoken) for one in errors]
+    told = [_field_problem({**one, "loc": ("item", *one["loc"])}, None, spoken) for one in errors]
     return "; ".join([f"{one.field}: {one.problem}" for one in told])
 
 
-def _field_problem(error: Mapping[str, Any], spoken: str) -> FieldProblem:
+def _way(error: Mapping[str, Any], body: Any) -> str:
+    """
+    The field as its sender knows it: `steps[0].place.lat_udeg`; empty for the whole.
+
+    Between the names that were sent, pydantic puts those of the kinds that it tried a value as.
+    """
     where, *path = error["loc"]
     if error["type"] == "json_invalid":
-        path = []
-    field = ""
-    for step in path:
-        field += f"[{step}]" if isinstance(step, int) else f".{step}" if field else str(step)
-    field = field or str(where)
-    # A rule of a model is our own sentence, which pydantic puts words before.
-    said = re.sub("^(Value error|Assertion failed), ", "", str(error["msg"]))
+        return ""
+    field, at = "", body if where == "body" else dict.fromkeys(path)
+    for number, step in enumerate(path):
+        if isinstance(step, int):
+            field += f"[{step}]"
+            at = at[step] if isinstance(at, list) and step < len(at) else None
+        elif isinstance(at, Mapping) and (step in at or (error["type"] == "missing" and number == len(path) - 1)):
+            field += f".{step}" if field else step
+            at = at.get(step)
+    # What kind a value is, one of its own fields says.
+    kind = str(error.get("ctx", {}).get("discriminator", "")).strip("'")
+    return f"{field}.{kind}".lstrip(".") if kind else field
+
+
+def _field_problem(error: Mapping[str, Any], body: Any, spoken: str) -> FieldProblem:
+    where = str(error["loc"][0])
+    field = _way(error, body) or where
+    rule = error.get("ctx", {}).get("error")
+    if isinstance(rule, Unfit):
+        told = rule.zh if spoken == "zh" else rule.en
+        whole = f"{field}.{rule.field}" if field and field != where else rule.field
+        return FieldProblem(whole if rule.field else field, told, _CORRECT[spoken])
+    said = str(error["msg"])
     for kind, (en, zh) in _REMEDIES.items():
         if re.fullmatch(kind, error["type"]):
             words = zh if spoken == "zh" else en
@@ -227,8 +270,10 @@ def _field_problem(error: Mapping[str, Any], spoken: str) -> FieldProblem:
                 name: value for name, value in error.get("ctx", {}).items() if isinstance(value, str | int | float)
             }
             return FieldProblem(field, _fill(words.title, facts) or said, _fill(words.remedy, facts))
-    return FieldProblem(field, said, "请更正此字段。" if spoken == "zh" else "Correct this field.")
+    return FieldProblem(field, f"内容有误（{said}）。" if spoken == "zh" else said, _CORRECT[spoken])
 
+
+_CORRECT: Final = {"en": "Correct this field.", "zh": "请更正此字段。"}
 
 _REMEDIES: Final = {
     "missing": (
@@ -243,9 +288,21 @@ _REMEDIES: Final = {
         Words("It is not a JSON object.", remedy="Send one JSON object as application/json."),
         Words("内容不是 JSON 对象。", remedy="请以 application/json 发送一个 JSON 对象。"),
     ),
-    "(string|int|float|bool|list|tuple|bytes|decimal)_(type|parsing)|int_from_float": (
+    "(string|int|float|bool|list|tuple|bytes|decimal)_(type|parsing)|int_from_float|finite_number": (
         Words("", remedy="Send a value of this type."),
         Words("类型不对。", remedy="请按要求的类型填写。"),
+    ),
+    "union_tag_invalid": (
+        Words("It is none of: {expected_tags}.", remedy="Use one of these values."),
+        Words("只能是：{expected_tags}。", remedy="请从中选择一个值。"),
+    ),
+    "union_tag_not_found": (
+        Words("It lacks {discriminator}, which says what it is.", remedy="Give this field."),
+        Words("缺少表明类型的 {discriminator}。", remedy="请填写此字段。"),
+    ),
+    "int_parsing_size": (
+        Words("It is too large.", remedy="Give a smaller number."),
+        Words("数值太大。", remedy="请填写较小的数值。"),
     ),
     "literal_error|enum": (
         Words("It is none of: {expected}.", remedy="Use one of these values."),

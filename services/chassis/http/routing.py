@@ -115,11 +115,11 @@ class ServiceRoute(APIRoute):
             trail.call = call = Call(self.api, request, principal, app.tokens, trail)
             if request.method == "GET":
                 await call.wait_for_own_writes()
-            elif _ESCAPED.search(await request.body()):
-                _must_be_text(await request.body())
-            # PostgreSQL has no text with a NUL in it: what got past here would stop a view.
-            if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-                raise Problem("text.has-nul")
+            else:
+                call.must_be_readable()
+                if _ESCAPED.search(await request.body()):
+                    _must_be_text(await request.body())
+            _must_have_no_nul(request)
             return await handle(request)
 
         return let_in
@@ -131,19 +131,33 @@ _ESCAPED: Final = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
 
 def _must_be_text(body: bytes) -> None:
     """Refuse JSON with such a text in it; two halves make a whole, and a backslash may be what somebody wrote."""
-    waiting = []
+    waiting: list[tuple[str, Any]] = []
     with suppress(ValueError, RecursionError):
-        waiting.append(json.loads(body))
+        waiting.append(("", json.loads(body)))
     while waiting:
         match waiting.pop():
-            case str(text) if "\0" in text:
-                raise Problem("text.has-nul")
-            case str(text) if _HALF.search(text):
-                raise Problem("request.unreadable")
-            case dict(fields):
-                waiting += [*fields, *fields.values()]
-            case list(items):
-                waiting += items
+            case where, str(text):
+                _judge(text, where or "body")
+            case where, dict(fields):
+                for name, value in fields.items():
+                    _judge(name, where or "body")
+                    waiting.append((f"{where}.{name}" if where else name, value))
+            case where, list(items):
+                waiting += [(f"{where}[{n}]", item) for n, item in enumerate(items)]
+
+
+def _judge(text: str, field: str) -> None:
+    if "\0" in text:
+        raise Problem("text.has-nul", field=field)
+    if _HALF.search(text):
+        raise Problem("text.half-character", field=field)
+
+
+def _must_have_no_nul(request: Request) -> None:
+    """PostgreSQL has no text with a NUL in it: what got past here would stop a view."""
+    for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
+        if "\0" in name + str(value):
+            raise Problem("text.has-nul", field=name.replace("\0", ""))
 
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
