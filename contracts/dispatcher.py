@@ -283,6 +283,8 @@ class EngineerRegistered(Event, frozen=True, kw_only=True):
     van_id: str = ""
     daily_limit: Positive = 10
     """The most orders in one day."""
+    hour_fen: NonNegative = 0
+    """What an hour of hers on site costs us."""
 
 
 @belongs_to("engineer-day", of=("engineer_id", "day"), key=None, public=False)

@@ -294,6 +294,7 @@ _ALL: Final[tuple[Event, ...]] = (
         shifts=(dispatcher.Shift(1, 480, 1_080),),
         van_id=VAN,
         daily_limit=8,
+        hour_fen=9_000,
     ),
     dispatcher.HoursBooked(
         engineer_id=ENGINEER,
@@ -512,7 +513,7 @@ _ALL: Final[tuple[Event, ...]] = (
         reported=_REPORTED,
     ),
     # inventory
-    inventory.PartDefined(part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3),
+    inventory.PartDefined(part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3, cost_fen=32_000),
     inventory.PlaceDefined(
         place_id="WH-EAST",
         kind="warehouse",
@@ -686,6 +687,14 @@ _ALL: Final[tuple[Event, ...]] = (
         owner_id="manager-1",
         root_cause="late",
         answer="非常抱歉, 已改进派单流程",
+    ),
+    quality.StaffSurveyAnswered(
+        engineer_id=ENGINEER,
+        month="2026-11",
+        content=4,
+        workload=3,
+        support=5,
+        comment="旺季路上时间太长",
     ),
 )
 

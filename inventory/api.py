@@ -67,6 +67,7 @@ class PartBody(Body):
     fits: tuple[Words, ...] = Field((), max_length=1_000, description="Device models")
     usual_quantity: Quantity = Field(1, description="How many a repair takes; with 0 it is not recommended.")
     low_below: Quantity = Field(0, description="Fewer free pieces than this at a warehouse are few.")
+    cost_fen: int = Field(0, ge=0, le=10_000_000_000, description="What a piece costs us, 1/100 CNY; 0: not known.")
 
 
 class PartView(Body):

@@ -54,6 +54,7 @@ class DefinePart(Command):
     """Device models."""
     usual_quantity: Quantity = 1
     low_below: Quantity = 0
+    cost_fen: int = Field(0, ge=0, le=10_000_000_000)
 
 
 class DefinePlace(Command):

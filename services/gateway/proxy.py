@@ -49,6 +49,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "alerts": "quality",
     "complaints": "quality",
     "standards": "quality",
+    "staff-surveys": "quality",
     "reports": "reporting",
     "forecasts": "reporting",
     "events": "reporting",
