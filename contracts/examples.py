@@ -513,7 +513,9 @@ _ALL: Final[tuple[Event, ...]] = (
         reported=_REPORTED,
     ),
     # inventory
-    inventory.PartDefined(part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3, cost_fen=32_000),
+    inventory.PartDefined(
+        part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3, cost_fen=32_000
+    ),
     inventory.PlaceDefined(
         place_id="WH-EAST",
         kind="warehouse",

@@ -240,8 +240,7 @@ class Work:
     def _before(self, at: int) -> int:
         # What began before, less what had ended by then.
         (begun, begun_sum), (ended, ended_sum) = [
-            (place := bisect_left(edges, at), sums[place])
-            for edges, sums in zip(self._edges, self._sums, strict=True)
+            (place := bisect_left(edges, at), sums[place]) for edges, sums in zip(self._edges, self._sums, strict=True)
         ]
         return (begun * at - begun_sum) - (ended * at - ended_sum)
 

@@ -273,7 +273,12 @@ def test_both_stores_give_the_same_reports_and_lists(tmp_path, postgres):
             it.api.clock.set(NOW + timedelta(hours=4))
             await it.publishes(*EVENTS, *[(queued(7), after(0)), (finished(7), after(60)), (taken(7), after(61))])
             reports = {name: await it.report(name) for name in REPORTS}
-            named = [(name, f.name) for name, report in REPORTS.items() for f in report.figures if f.behind is not None or f.listed()]
+            named = [
+                (name, f.name)
+                for name, report in REPORTS.items()
+                for f in report.figures
+                if f.behind is not None or f.listed()
+            ]
             return reports, {one: await it.behind(*one) for one in named}
 
     dsn = postgres.fresh_database()
