@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, NamedTuple, cast
@@ -11,13 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 
 from reporting import feed
 from reporting.adapters.tables import FORMATS, Format, TableRow, written
 from reporting.feed import FeedApi
 from reporting.figures import HIGHER_LINES, Part, Period, day_begins, parts_of
-from reporting.report import ALL, Answer, By, Found, GroupKey, Report, Rows, Scope, keys_in
+from reporting.report import ALL, Answer, By, Found, GroupKey, Report, Rows, Scope
 from reporting.reports import REPORTS
 from services.chassis.clock import TENANT_ZONE
 from services.chassis.http import Call, Limit, Page, ServiceRouter, absent, query
@@ -241,7 +240,7 @@ def _reports(api: Api) -> APIRouter:
         if by:
             if by not in rows.groups:
                 raise absent("list behind the figure", figure)
-            found = found.where(func.coalesce(rows.groups[by].column, "") == group)
+            found = found.where(rows.groups[by].column == group)
         if rows.lists == "distinct":
             found = found.distinct()
         page = await call.page(found, order_by=[rows.id], cursor=cursor, limit=limit)
@@ -256,21 +255,18 @@ async def _told(asked: Report, call: Call, scope: Scope) -> dict[str, Any]:
         values = await asked.compute(call.fetch, scope)
         return {"figures": _views(asked, {name: Answer(value) for name, value in values.items()}), "groups": []}
     grouped = bool(scope.by or scope.period)
-    whole, found, tables = await asyncio.gather(
-        asked.found(call.fetch, scope.whole()),
-        asked.found(call.fetch, scope) if grouped else _nothing(),
-        asked.tables(call.fetch, scope.whole()) if asked.tables else _nothing(),
-    )
-    answers = asked.answers(whole, ALL) | {name: Answer(value) for name, value in (tables or {}).items()}
-    return {"figures": _views(asked, answers), "groups": _groups(asked, found, scope) if found else []}
-
-
-async def _nothing() -> None:
-    return None
+    if asked.tables and not grouped:
+        scope = scope.by_engineer()
+    found = await asked.found(call.fetch, scope)
+    whole = await asked.whole(call.fetch, scope, found) if scope.by or scope.period else found
+    answers = asked.answers(whole, ALL)
+    if asked.tables and not grouped:
+        answers |= {name: Answer(value) for name, value in asked.tables(found).items()}
+    return {"figures": _views(asked, answers), "groups": _groups(asked, found, scope) if grouped else []}
 
 
 def _groups(asked: Report, found: Found, scope: Scope) -> list[GroupView]:
-    keys = keys_in(found)
+    keys = found.keys()
     if len(keys) > MOST_GROUPS:
         raise _wrong("period", f"that is {len(keys)} groups; {MOST_GROUPS} are shown at most: ask for fewer days")
     return [_group(asked, found, scope, key) for key in keys]

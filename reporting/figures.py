@@ -39,20 +39,10 @@ def quantile(ordered: Sequence[int], part: Fraction) -> Fraction | None:
     """The value below which this part lies, interpolated linearly between its neighbours; of nothing, none."""
     if not ordered:
         return None
-    return between_places(ordered, len(ordered), part)
-
-
-def places_of(count: int, part: Fraction) -> tuple[int, int]:
-    """Between which places of so many ordered values a quantile lies, from 0."""
-    below = (count - 1) * part.numerator // part.denominator
-    return below, min(below + 1, count - 1)
-
-
-def between_places(ordered: Mapping[int, int] | Sequence[int], count: int, part: Fraction) -> Fraction:
-    """The quantile of so many ordered values, of which those at `places_of` are given."""
-    below, above = places_of(count, part)
-    rest = (count - 1) * part - below
-    return ordered[below] + (ordered[above] - ordered[below]) * rest
+    place = (len(ordered) - 1) * part
+    below = place.numerator // place.denominator
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
 def mean(total: int, count: int) -> Fraction | None:

@@ -14,10 +14,12 @@ from contracts.fieldwork import (
     VisitCancelled,
     WorkFinished,
 )
+from contracts.quality import StaffSurveyAnswered
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
 VisitEvent = EngineerDeparted | EngineerArrived | WorkFinished | ServiceCompleted | VisitAborted | VisitCancelled
+EngineerEvent = EngineerRegistered | EngineerDeparted | EngineerArrived | WorkFinished | StaffSurveyAnswered
 
 _shifts = msgspec.msgpack.Decoder(tuple[Shift, ...])
 
@@ -49,11 +51,14 @@ def apply_visit(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
             rows.put(event.visit_id, in_vain=True)
 
 
-def apply_engineer(rows: Rows, event: EngineerRegistered, envelope: Envelope) -> None:
+def apply_engineer(rows: Rows, event: EngineerEvent, envelope: Envelope) -> None:
+    if not isinstance(event, EngineerRegistered):
+        rows.put(event.engineer_id)  # so that what somebody did has always a row of hers
+        return
     known = rows.get(event.engineer_id)
     rows.put(
         event.engineer_id,
-        since=known["since"] if known else micros(envelope.time),
+        since=micros(envelope.time) if known is None or known["since"] is None else known["since"],
         zone=event.zone,
         shifts=msgspec.msgpack.encode(event.shifts),
         has_shifts=bool(event.shifts),
@@ -87,13 +92,13 @@ ENGINEERS = View(
     version=2,
     key={"engineer_id": str},
     columns={
-        "since": 0,
+        "since": (int, None),
         "zone": "",
         "shifts": b"",
         "has_shifts": False,
         "region": "",
         "hour_fen": (int, None),
     },
-    reads=(EngineerRegistered,),
+    reads=(EngineerRegistered, EngineerDeparted, EngineerArrived, WorkFinished, StaffSurveyAnswered),
     apply=apply_engineer,
 )

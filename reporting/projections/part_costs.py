@@ -7,8 +7,9 @@ from contracts.inventory import PartConsumed, PartDefined
 from services.chassis.views import Rows, View
 
 
-def apply_part(rows: Rows, event: PartDefined, envelope: Envelope) -> None:
-    rows.put(event.part_id, cost_fen=event.cost_fen or None)
+def apply_part(rows: Rows, event: PartDefined | PartConsumed, envelope: Envelope) -> None:
+    # One that was never defined has a row too, of unknown cost.
+    rows.put(event.part_id, **({"cost_fen": event.cost_fen or None} if isinstance(event, PartDefined) else {}))
 
 
 def apply_used(rows: Rows, event: PartConsumed, envelope: Envelope) -> None:
@@ -22,7 +23,7 @@ PARTS = View(
     version=1,
     key={"part_id": str},
     columns={"cost_fen": (int, None)},
-    reads=(PartDefined,),
+    reads=(PartDefined, PartConsumed),
     apply=apply_part,
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contracts.dispatcher import AssignmentOverdue, OrderAssigned, OrderCancelled, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.fieldwork import AcceptanceRefused, EngineerArrived, ServiceCompleted
+from contracts.fieldwork import AcceptanceRefused, EngineerArrived, EngineerDeparted, ServiceCompleted
 from contracts.intake import (
     RequestMerged,
     RequestReceived,
@@ -25,9 +25,8 @@ from services.chassis.views import Rows, Value, View
 
 def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
     if isinstance(event, ComplaintRaised):
-        # Its key is the complaint's own, since it may be about no request.
-        if event.request_id:
-            rows.put(event.request_id, complained=True)
+        # Its key is the complaint's own. What is about no request has the row of the empty id, which counts nowhere.
+        rows.put(event.request_id, complained=True)
         return
     request_id, at = event.partition_key(), micros(envelope.time)
     row = rows.get(request_id) or {}
@@ -68,6 +67,8 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
             rows.put(request_id, overdue=True)
         case OrderCancelled():
             rows.put(request_id, cancelled=True)
+        case EngineerDeparted():
+            rows.put(request_id)  # so that a visit has always the row of its request
         case EngineerArrived():
             rows.put(request_id, visits=row.get("visits", 0) + 1)
             if (known := row.get("arrived_at")) is None or at < known:
@@ -141,6 +142,7 @@ REQUEST_STORY = View(
         OrderReassigned,
         AssignmentOverdue,
         OrderCancelled,
+        EngineerDeparted,
         EngineerArrived,
         AcceptanceRefused,
         ServiceCompleted,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from sqlalchemy import and_, case, distinct, func, select
@@ -13,8 +12,10 @@ from reporting.figures import HOUR, Value, Work, day_begins
 from reporting.projections.engineer_hours import shifts_of
 from reporting.report import (
     Count,
+    Durations,
     Fetch,
     Figure,
+    Found,
     GroupKey,
     Measure,
     Ratio,
@@ -22,6 +23,7 @@ from reporting.report import (
     Scope,
     Sum,
     Sums,
+    Times,
     key_of,
     ratio,
 )
@@ -30,7 +32,6 @@ from services.chassis.clock import micros
 
 LEFT = v.left_at.is_not(None)
 TRAVELLED = v.departed_at.is_not(None)
-STRANGER = e.engineer_id.is_(None)
 
 
 class Shifts:
@@ -40,30 +41,39 @@ class Shifts:
     They are told of a region or an engineer, and of no device model, type of request or channel: a shift is of none.
     """
 
-    async def totals(self, fetch: Fetch, scope: Scope, sums: Sequence[Sum]) -> Sums:
+    additive = False  # an engineer is one also of several weeks
+
+    async def totals(
+        self, fetch: Fetch, scope: Scope, sums: Sequence[Sum], times: Sequence[Times]
+    ) -> tuple[Sums, Durations]:
         if scope.by not in ("", "region", "engineer"):
-            return {}
-        registered, strangers = await asyncio.gather(
-            fetch(select(e.engineer_id, e.region, e.since, e.zone, e.shifts)), self._strangers(fetch, scope)
-        )
-        found: dict[Sum, dict[GroupKey, int]] = {SHIFT: defaultdict(int), PEOPLE: defaultdict(int, strangers)}
+            return {}, {}
+        engineers = await fetch(select(e.engineer_id, e.region, e.since, e.zone, e.shifts))
+        people = await self._strangers(fetch, scope, [row["engineer_id"] for row in engineers if row["since"] is None])
+        shift: dict[GroupKey, int] = defaultdict(int)
         now, bounds, work = micros(scope.now), _bounds(scope), _Patterns(scope)
-        for row in registered:
+        for row in engineers:
+            if row["since"] is None:
+                continue
             value = {"": "", "region": row["region"], "engineer": row["engineer_id"]}[scope.by]
             between = work.of(row["shifts"], row["zone"])
             for place, (begin, end) in enumerate(bounds):
                 if row["since"] < end:
                     key = GroupKey(value, place)
-                    found[PEOPLE][key] += 1
-                    found[SHIFT][key] += between(max(begin, row["since"]), min(end, now))
-        return {one: found[one] for one in sums}
+                    people[key] += 1
+                    shift[key] += between(max(begin, row["since"]), min(end, now))
+        told = {SHIFT: shift, PEOPLE: people}
+        return {one: told[one] for one in sums}, {}
 
-    async def _strangers(self, fetch: Fetch, scope: Scope) -> Mapping[GroupKey, int]:
-        """Engineers who made visits and are not registered."""
-        keys = ARRIVALS.keys(scope)
-        query = ARRIVALS.joined(select(*keys, func.count(distinct(v.engineer_id)).label("people")), scope)
-        rows = await fetch(query.where(scope.holds(v.arrived_at), STRANGER).group_by(*keys))
-        return {key_of(row): row["people"] for row in rows if row["people"]}
+    async def _strangers(self, fetch: Fetch, scope: Scope, ids: Sequence[str]) -> dict[GroupKey, int]:
+        """Of engineers who are not registered, those who made visits."""
+        found: dict[GroupKey, int] = defaultdict(int)
+        if ids:
+            keys = ARRIVALS.keys(scope)
+            query = ARRIVALS.joined(select(*keys, func.count(distinct(v.engineer_id)).label("people")), scope)
+            rows = await fetch(query.where(scope.holds(v.arrived_at), e.since.is_(None)).group_by(*keys))
+            found.update({key_of(row): row["people"] for row in rows if row["people"]})
+        return found
 
 
 class _Patterns:
@@ -109,10 +119,8 @@ def _share(name: str, en: str, zh: str, formula: str, measure: Measure) -> Figur
     return Figure(name, "share", en, zh, formula, measure)
 
 
-async def by_engineer(fetch: Fetch, scope: Scope) -> dict[str, Value]:
-    """The table of those figures that it had before a report could be asked for by engineer."""
-    grouped = Scope(scope.begin, scope.end, scope.now, scope.zone, by="engineer")
-    found = await UTILISATION.found(fetch, grouped)
+def by_engineer(found: Found) -> dict[str, Value]:
+    """A line for each engineer who is registered or made a visit."""
     names = ("visits", "visits_completed", "on_site_h", "travel_h", "shift_h", "busy_share")
     rows = []
     for key in sorted({key for totals in found.sums.values() for key in totals}):

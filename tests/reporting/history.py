@@ -130,18 +130,18 @@ class Company:
                     said = StaffSurveyAnswered(engineer_id=engineer_id, month=f"{at:%Y-%m}-{month}", **ratings)
                     yield said, {"time": at}
 
-    def request(self, n: int) -> list[Given]:
-        """All that came of one request, and sometimes of a complaint or an imported order beside it."""
-        return Story(self, f"r-{n:06}").told()
+    def request(self, n: int, of: int | None = None) -> list[Given]:
+        """All that came of one request, the n-th of so many, and sometimes of a complaint or an imported order."""
+        return Story(self, f"r-{n:06}", n / of if of else self.rng.random()).told()
 
 
 class Story:
     """One request. `live` is told as it happens; what an offline phone says comes later, `kept` after all else."""
 
-    def __init__(self, company: Company, request_id: str) -> None:
+    def __init__(self, company: Company, request_id: str, part: float) -> None:
         self.company, self.request_id = company, request_id
         rng = self.rng = company.rng
-        self.at = company.begin + timedelta(microseconds=rng.randrange(company.days * 86_400_000_000))
+        self.at = company.begin + timedelta(microseconds=int(part * company.days * 86_400_000_000))
         self.live: list[Given] = []
         self.region, self.model = rng.choice(company.regions), rng.choice([*company.models, ""])
         self.device = rng.choice(company.devices) if company.chance(0.8) else ""
