@@ -232,7 +232,7 @@ class Work:
         (begun, begun_sum), (ended, ended_sum) = [
             (place := bisect_left(edges, at), sums[place]) for edges, sums in zip(self._edges, self._sums, strict=True)
         ]
-        return (begun * at - begun_sum) - (ended * at - ended_sum)
+        return int((begun * at - begun_sum) - (ended * at - ended_sum))
 
 
 def _unfolded(shifts: Sequence[Shift], zone: str, begin: int, end: int) -> Iterator[tuple[int, int]]:

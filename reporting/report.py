@@ -45,8 +45,8 @@ By = Literal["", "region", "engineer", "model", "type", "channel"]
 """What rows are grouped by; empty: by nothing."""
 
 DAY_US: Final = 24 * HOUR
-BEFORE_ALL: Final = 1_000_000 * DAY_US
-"""Added to an instant before it is divided: databases round the quotient of a negative number towards zero."""
+BEFORE_ALL: Final = 142_857 * 7 * DAY_US
+"""Whole weeks that are added before a division: databases round the quotient of a negative number towards zero."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ Durations = dict["Times", dict[GroupKey, list[int]]]
 class Source(Protocol):
     """Where sums come from."""
 
-    additive: bool
+    additive: ClassVar[bool]
     """Whether the whole is the sum of its groups."""
 
     async def totals(
@@ -192,7 +192,8 @@ def _place(at: ColumnElement[Any], scope: Scope) -> ColumnElement[Any]:
     # 1970-01-01 was a Thursday, three days after a Monday.
     ahead = BEFORE_ALL + (3 * DAY_US if days == 7 else 0)
     origin = (scope.parts[0].first.toordinal() - date(1970, 1, 1).toordinal()) * DAY_US + ahead
-    return (at + offset + ahead) // literal(days * DAY_US) - literal(origin // (days * DAY_US))
+    place: ColumnElement[Any] = (at + offset + ahead) // literal(days * DAY_US) - literal(origin // (days * DAY_US))
+    return place
 
 
 def _month(at: ColumnElement[Any], begins: Sequence[int], low: int, high: int) -> ColumnElement[Any]:

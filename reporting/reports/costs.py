@@ -88,7 +88,7 @@ COSTS = Report(
         _figure(
             "visits_without_cost",
             "count",
-            "Visits with finished work of which the working time or the engineer's cost is not known; they are in no sum.",
+            "Visits with finished work of which working time or engineer's cost is not known; they are in no sum.",
             "工时或工程师成本未知的完工上门次数，未计入成本。",
             "count(WorkFinished without labour_s or hour_fen)",
             Count(Sum(WORK_OF_DONE, and_(FINISHED, ~TIMED))),

@@ -24,9 +24,9 @@ def _kept(clock: str, reached: ColumnElement[int], en: str, zh: str) -> Figure:
     return Figure(
         f"sla_{clock}_share",
         "share",
-        f"SLA rate: share of the orders with a promise on {en} that kept it, of those where it happened or is breached.",
+        f"SLA rate: share of the orders with a promise on {en} that kept it, where it happened or is breached.",
         f"SLA 达成率（{zh}）：承诺已兑现的工单占已发生或已违约工单的比例。",
-        f"count(not SlaBreached, or taken back by SlaRestated) / count(ClocksStarted with {clock}, happened or breached)",
+        f"count(no SlaBreached, or SlaRestated took it back) / count(ClocksStarted with {clock}, happened or breached)",
         ratio(Sum(OPENED, and_(judged, ~breached)), Sum(OPENED, judged)),
     )
 
@@ -64,8 +64,8 @@ DISPATCH = Report(
         Figure(
             "dispatch_accuracy_share",
             "share",
-            "Dispatch accuracy: share of the completed orders that the first assigned engineer completed, without a visit "
-            "broken off for want of a part or skill. Who was too far away was exchanged, and is not the first.",
+            "Dispatch accuracy: share of the completed orders that the first assigned engineer completed, without a "
+            "visit broken off for want of a part or skill. Who was too far away was exchanged, and is not the first.",
             "派单准确率：由首次指派的工程师完成、且未因缺备件或技能不符而中止上门的工单占已完成工单的比例；因距离改派的不计入准确。",
             "count(completed by first OrderAssigned, no VisitAborted for part-missing or not-repairable-here) / "
             "count(completed)",

@@ -98,8 +98,8 @@ QUALITY = Report(
         Figure(
             "nps",
             "points",
-            "Net Promoter Score: 100 times the share of 9 and 10 less the share of 0 to 6, of the answers on how likely "
-            "the customer would recommend us.",
+            "Net Promoter Score: 100 times the share of 9 and 10 less the share of 0 to 6, of the answers on how "
+            "likely the customer would recommend us.",
             "净推荐值（NPS）：推荐意愿为 9-10 分的比例减去 0-6 分的比例，乘以 100。",
             "100 * (count(recommends >= 9) - count(recommends <= 6)) / count(recommends)",
             ratio(

@@ -1,7 +1,7 @@
 """
 The rows that figures are summed over, and what each kind of them is grouped by.
 
-A request, and what belongs to it, is the engineer's who did the work, or else who has it; a visit is its own engineer's.
+A request, and what belongs to it, is the engineer's who did the work, or else who has it; a visit is its engineer's.
 """
 
 from __future__ import annotations

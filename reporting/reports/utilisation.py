@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import ClassVar
 
 from sqlalchemy import and_, case, distinct, func, select
 
@@ -41,7 +42,7 @@ class Shifts:
     They are told of a region or an engineer, and of no device model, type of request or channel: a shift is of none.
     """
 
-    additive = False  # an engineer is one also of several weeks
+    additive: ClassVar[bool] = False  # an engineer is one also of several weeks
 
     async def totals(
         self, fetch: Fetch, scope: Scope, sums: Sequence[Sum], times: Sequence[Times]

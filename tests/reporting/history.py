@@ -3,7 +3,8 @@ A seeded history of a company in which everything happens that a figure depends 
 
 Facts that come late (an offline phone, a first visit that is reported after the second), requests that are withdrawn,
 merged, unmerged, solved remotely and reopened, visits in vain, orders that change hands, promises broken and taken
-back, complaints, surveys, imported orders, engineers and parts of unknown cost. In the order in which reporting hears of it.
+back, complaints, surveys, imported orders, engineers and parts of unknown cost.
+In the order in which reporting hears of it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The figures worked out anew with pandas from the raw records of the journal: it shares no line with reporting.
 
-Whatever the reports say must be what this says, to the last digit. Rows of events become a frame for each kind of thing,
-with a numerator and a denominator column a figure; groups are sums of these columns.
+Whatever the reports say must be what this says, to the last digit. Rows of events become a frame for each kind of
+thing, with a numerator and a denominator column a figure; groups are sums of these columns.
 """
 
 from __future__ import annotations
@@ -155,6 +155,7 @@ class Oracle:
 
     def __init__(self, records: Iterable[bytes], zone: str, begin: datetime, end: datetime, now: datetime) -> None:
         e = Events(records)
+        self._known: dict[Any, Any] = {}
         self.zone, self.begin, self.end, self.now = zone, *[pd.Timestamp(one) for one in (begin, end, now)]
         self.engineers = _engineers(e)
         self.r, self.o, self.v = requests(e), orders(e), visits(e)
@@ -331,23 +332,27 @@ class Oracle:
 
     def answers(self, report: str, figure: str, by: str, period: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         """By group: the figure exact, its numerator and its denominator."""
+        asked = (report, figure, by, period)
+        if asked not in self._known:
+            self._known[asked] = self._answers(*asked)
+        return self._known[asked]
+
+    def _answers(self, report: str, figure: str, by: str, period: str) -> dict[tuple[str, str], tuple[Any, ...]]:
         line = self.lines[report, figure]
         if line[0] == "quantile":
             return self._quantiles(*line[1:], by, period)
         parts, scale, *known = line
         if any(isinstance(part[0], str) for part in parts) and by not in ("", "region", "engineer"):
-            if figure != "engineers":
-                return {}
             return {}
         top, below = self._sums([(*part[:-2], part[-2]) for part in parts], by, period), {}
-        plain = parts[0][-1] is None
-        if not plain and parts[0][-1] != "one":
+        plain, single = parts[0][-1] is None, isinstance(parts[0][-1], str)
+        if not plain and not single:
             below = self._sums([(*part[:-2], part[-1]) for part in parts], by, period)
         measured = self._sums(known[0], by, period) if known else None
         found = {}
         for key in {*top, *below, *(measured or {})}:
             numerator = top.get(key, 0)
-            whole = numerator if plain else 1 if parts[0][-1] == "one" else below.get(key, 0)
+            whole = numerator if plain else 1 if single else below.get(key, 0)
             if measured is not None and not measured.get(key, 0):
                 found[key] = (None, None if plain else numerator, None if plain else whole)
             elif plain:
@@ -371,6 +376,12 @@ class Oracle:
         return sums
 
     def _keys(self, frame: pd.DataFrame, column: str, by: str, period: str) -> pd.DataFrame:
+        asked = (id(frame), column, by, period)
+        if asked not in self._known:
+            self._known[asked] = self._keys_of(frame, column, by, period)
+        return self._known[asked].copy()
+
+    def _keys_of(self, frame: pd.DataFrame, column: str, by: str, period: str) -> pd.DataFrame:
         at = frame[column]
         at = at[at.notna()].astype("int64")
         at = at[(at >= self.begin.value // 1_000) & (at < self.end.value // 1_000)]
