@@ -238,7 +238,7 @@ def _reports(api: Api) -> APIRouter:
             raise _wrong("group", "give both `by` and `group`, or neither")
         scope = Scope(*days.bounds(), call.now, days.zone, source=source, by=by)
         rows, condition = _behind(asked, figure, scope)
-        found = rows.joined(select(rows.id.label("id"), rows.at.label("at")), scope)
+        found: Any = rows.joined(select(rows.id.label("id"), rows.at.label("at")), scope)
         found = found.where(asked.within(scope) if rows is asked.rows else scope.holds(rows.at), condition)
         if by:
             if by not in rows.groups:

