@@ -9,6 +9,7 @@ from contracts.dispatcher import OrderFinished
 from reporting.projections.engineer_hours import ENGINEERS, VISITS, shifts_of
 from reporting.projections.order_timeline import ORDER_TIMELINE, facts_of
 from reporting.projections.request_story import REQUEST_STORY
+from reporting.service import service
 from services.chassis.clock import micros
 from tests.fold import assert_same_rows_shuffled, rows_after
 from tests.given import NOW
@@ -34,6 +35,7 @@ from tests.reporting.examples import (
     visit_aborted,
     work_finished,
 )
+from tests.reporting.history import history
 
 MINUTE = 60_000_000
 
@@ -191,6 +193,9 @@ def test_an_engineer_has_the_newest_shifts_since_she_was_first_registered():
     assert (row["since"], shifts_of(row["shifts"])) == (micros(NOW) + MINUTE, WEEK[:5])
 
 
-@pytest.mark.parametrize("view", [ORDER_TIMELINE, REQUEST_STORY, VISITS, ENGINEERS], ids=lambda view: view.name)
+@pytest.mark.parametrize("view", service.views, ids=lambda view: view.name)
 def test_any_order_of_arrival_gives_the_same_rows(view):
     assert_same_rows_shuffled(view, [*REQUESTS, *STORY], seed=3)
+    told = history(5, 60, NOW, 20)
+    assert rows_after(view, told), "the history tells of everything that is kept"
+    assert_same_rows_shuffled(view, told, seed=4)
