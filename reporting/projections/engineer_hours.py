@@ -84,7 +84,7 @@ VISITS = View(
     },
     reads=(EngineerDeparted, EngineerArrived, WorkFinished, ServiceCompleted, VisitAborted, VisitCancelled),
     apply=apply_visit,
-    indexes=(("arrived_at",), ("departed_at",)),
+    indexes=(("arrived_at",), ("departed_at",), ("order_id", "engineer_id", "labour_s", "left_at", "in_vain")),
 )
 
 ENGINEERS = View(
