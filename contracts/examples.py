@@ -798,7 +798,13 @@ _ALL: Final[tuple[Event, ...]] = (
     fieldwork.PartUsedAfterEnd(**_ON_SITE, step_id=f"{VISIT}-3", part=_USED[0], used_at=_at(2, 30)),
     # inventory
     inventory.PartDefined(
-        part_id="P-COMPRESSOR", name="压缩机", fits=(MODEL,), usual_quantity=1, low_below=3, tracked="serial"
+        part_id="P-COMPRESSOR",
+        name="压缩机",
+        fits=(MODEL,),
+        usual_quantity=1,
+        low_below=3,
+        tracked="serial",
+        cost_fen=32_000,
     ),
     inventory.PlaceDefined(
         place_id="WH-EAST",
@@ -1068,6 +1074,14 @@ _ALL: Final[tuple[Event, ...]] = (
         root_cause="late",
         answer="非常抱歉, 已改进派单流程",
         request_id=REQUEST,
+    ),
+    quality.StaffSurveyAnswered(
+        engineer_id=ENGINEER,
+        month="2026-11",
+        content=4,
+        workload=3,
+        support=5,
+        comment="旺季路上时间太长",
     ),
 )
 

@@ -363,3 +363,24 @@ class ComplaintClosed(Event, frozen=True, kw_only=True):
     answer: Annotated[str, Personal("customer_id")]
     request_id: str = ""
     """Which request it is about; empty where it is about none, and in records that did not say."""
+
+
+# What engineers say of their work.
+
+
+@belongs_to("staff-survey", of=("engineer_id", "month"), key=None)
+class StaffSurveyAnswered(Event, frozen=True, kw_only=True):
+    """
+    An engineer has said how the work of a month was, once. Nobody's work is judged by it. Read by: reporting.
+    """
+
+    engineer_id: str
+    month: str
+    """`2026-11`, of the tenant's zone."""
+    content: Rating
+    """With the work as a whole."""
+    workload: Rating
+    """1: far too much or too little; 5: just right."""
+    support: Rating
+    """By the desk, by colleagues, by parts and papers."""
+    comment: Annotated[str, Personal("engineer_id")] = ""

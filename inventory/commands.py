@@ -83,6 +83,7 @@ class DefinePart(Command):
     usual_quantity: Quantity = 1
     low_below: Quantity = 0
     tracked: Tracked = "none"
+    cost_fen: int = Field(0, ge=0, le=10_000_000_000)
 
 
 class DefinePlace(Command):

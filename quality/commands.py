@@ -214,3 +214,18 @@ class CloseComplaint(Command):
     complaint_id: str
     root_cause: RootCause
     answer: Words
+
+
+# What engineers say of their work.
+
+
+class AnswerStaffSurvey(Command):
+    """How the work of a month was, as an engineer sees it."""
+
+    engineer_id: str
+    month: str = Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")
+    content: Rating
+    workload: Rating
+    support: Rating
+    comment: str = Field("", max_length=2_000)
+    now: AwareDatetime

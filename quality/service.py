@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quality.api import routes
 from quality.commands import (
+    AnswerStaffSurvey,
     AnswerSurvey,
     AssignComplaint,
     CloseAlert,
@@ -23,7 +24,7 @@ from quality.commands import (
     SetSurveyRules,
 )
 from quality.deadlines import ON_TIMER, TIMERS
-from quality.domain import alert, complaint, inspection, standard, survey
+from quality.domain import alert, complaint, inspection, staff, standard, survey
 from quality.policies import POLICIES
 from quality.projections.alerts import ALERTS
 from quality.projections.asked_for import ASKED_FOR
@@ -51,6 +52,7 @@ RULES = Rules(
         standard.STANDARD,
         inspection.INSPECTION,
         complaint.COMPLAINT,
+        staff.STAFF_SURVEY,
     ),
     handlers=(
         on_stream(SetSurveyRules, lambda _: survey.RULES_STREAM, survey.set_rules),
@@ -77,6 +79,7 @@ RULES = Rules(
         on_stream(
             RecordComplaintOverdue, lambda c: complaint.complaint_stream(c.complaint_id), complaint.record_overdue
         ),
+        on_stream(AnswerStaffSurvey, lambda c: staff.staff_stream(c.engineer_id, c.month), staff.answer),
         on_stream(CloseComplaint, lambda c: complaint.complaint_stream(c.complaint_id), complaint.close),
     ),
     timers=TIMERS,

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from fractions import Fraction
-from itertools import chain
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from itertools import accumulate, chain
+from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from contracts.dispatcher import Shift
@@ -51,6 +52,15 @@ def mean(total: int, count: int) -> Fraction | None:
 def shown(value: Fraction | int | None, digits: int = 3) -> float | None:
     """A figure as it is printed; of nothing, none rather than a zero that nobody measured."""
     return None if value is None else float(round(Fraction(value), digits))
+
+
+def quotient(part: int, whole: int, digits: int) -> float:
+    """`shown(Fraction(part, whole), digits)` of a whole above zero, ten times as fast."""
+    tens: int = 10**digits
+    found, rest = divmod(part * tens, whole)
+    # Half to even.
+    found += 2 * rest > whole or (2 * rest == whole and found % 2)
+    return found / tens
 
 
 def share(part: int, whole: int, digits: int = 5) -> float | None:
@@ -176,13 +186,69 @@ def day_begins(day: date, zone: tzinfo) -> int:
     return micros(datetime.combine(day, time.min, zone).astimezone(UTC))
 
 
-def shift_us(shifts: Sequence[Shift], zone: str, begin: int, end: int) -> int:
-    """How much of the time from `begin` to `end` lies within these weekly shifts; a day with 23 hours has fewer."""
+Period = Literal["", "day", "week", "month"]
+"""What figures are told by; empty: over the whole range."""
+
+
+class Part(NamedTuple):
+    """A day, week or month as far as it lies in a range of days."""
+
+    label: str
+    """`2026-11-24`, `2026-W48` (ISO 8601) or `2026-11`."""
+    first: date
+    last: date
+    """Included."""
+
+
+def parts_of(period: Period, first: date, last: date) -> list[Part]:
+    """The days, weeks (from Monday) or months from the first to the last day, both included; the ends may be cut."""
+    parts: list[Part] = []
+    day = first
+    while day <= last:
+        label, end = _part(period, day, last)
+        parts.append(Part(label, day, min(end, last)))
+        day = end + timedelta(days=1)
+    return parts
+
+
+def _part(period: Period, day: date, last: date) -> tuple[str, date]:
+    """The label of the part that this day is in, and its last day."""
+    match period:
+        case "day":
+            return day.isoformat(), day
+        case "week":
+            return "{}-W{:02}".format(*day.isocalendar()[:2]), day + timedelta(days=6 - day.weekday())
+        case "month":
+            return f"{day:%Y-%m}", (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+        case _:
+            return "", last
+
+
+class Work:
+    """The weekly shifts of an engineer, unfolded over a time once, so that any part of it is measured quickly."""
+
+    def __init__(self, shifts: Sequence[Shift], zone: str, begin: int, end: int) -> None:
+        intervals = list(_unfolded(shifts, zone, begin, end))
+        self._edges = [sorted(starts) for starts in zip(*intervals, strict=True)] if intervals else [[], []]
+        self._sums = [list(accumulate(edges, initial=0)) for edges in self._edges]
+
+    def between(self, begin: int, end: int) -> int:
+        """Microseconds of shifts; of two that overlap, each counts."""
+        return self._before(end) - self._before(begin) if begin < end else 0
+
+    def _before(self, at: int) -> int:
+        # What began before, less what had ended by then.
+        (begun, begun_sum), (ended, ended_sum) = [
+            (place := bisect_left(edges, at), sums[place]) for edges, sums in zip(self._edges, self._sums, strict=True)
+        ]
+        return int((begun * at - begun_sum) - (ended * at - ended_sum))
+
+
+def _unfolded(shifts: Sequence[Shift], zone: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     local = ZoneInfo(zone)
     # A shift that goes on past midnight belongs to the day on which it began.
     day = at_micros(begin).astimezone(local).date() - timedelta(days=1)
     last = at_micros(end).astimezone(local).date()
-    total = 0
     while day <= last:
         midnight = datetime.combine(day, time.min, local)
         for shift in shifts:
@@ -190,7 +256,37 @@ def shift_us(shifts: Sequence[Shift], zone: str, begin: int, end: int) -> int:
                 length = (shift.to_minute - shift.from_minute) % 1440 or 1440
                 starts = midnight + timedelta(minutes=shift.from_minute)
                 ends = starts + timedelta(minutes=length)
-                within = min(micros(ends.astimezone(UTC)), end) - max(micros(starts.astimezone(UTC)), begin)
-                total += max(0, within)
+                yield micros(starts.astimezone(UTC)), micros(ends.astimezone(UTC))
         day += timedelta(days=1)
-    return total
+
+
+def shift_us(shifts: Sequence[Shift], zone: str, begin: int, end: int) -> int:
+    """How much of the time from `begin` to `end` lies within these weekly shifts; a day with 23 hours has fewer."""
+    return Work(shifts, zone, begin, end).between(begin, end)
+
+
+@lru_cache(maxsize=1_000)
+def offsets_of(zone: tzinfo, year: int) -> tuple[tuple[int, int], ...]:
+    """
+    The offsets from UTC that hold in a year there: from which instant, and how much, both microseconds.
+
+    The first holds from the year's first instant in UTC; each change is found to the second.
+    """
+
+    def offset(at: datetime) -> int:
+        told = at.astimezone(zone).utcoffset()
+        assert told is not None
+        return told // timedelta(microseconds=1)
+
+    day = datetime(year, 1, 1, tzinfo=UTC)
+    found = [(micros(day), offset(day))]
+    while day.year == year:
+        following = day + timedelta(days=1)
+        if offset(following) != found[-1][1]:
+            low, high = day, following
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
+                low, high = (middle, high) if offset(middle) == found[-1][1] else (low, middle)
+            found.append((micros(high), offset(high)))
+        day = following
+    return tuple(found)

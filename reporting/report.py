@@ -1,35 +1,55 @@
-"""What a report is: figures that each say what they mean, computed over the views for a range of days."""
+"""
+What a report is: figures that each say what they mean, computed over the views for a range of days.
+
+A figure is a quotient of integers that are summed over rows of the views, so that whoever asks for it in whatever
+groups is told parts of the same sums; or a quantile of a time between two columns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
-from types import MappingProxyType
-from typing import Any, Literal
+from fractions import Fraction
+from itertools import chain
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, ColumnElement, Select, and_, case, func, select
+import msgspec
+from sqlalchemy import Column, ColumnElement, Select, Table, Text, and_, case, cast, func, literal, select, true
+from sqlalchemy.sql.elements import True_
 
-from reporting.figures import HIGHER_LINES, Value, spread
+from reporting.figures import (
+    HIGHER_LINES,
+    HOUR,
+    MEDIAN,
+    P90,
+    Part,
+    Period,
+    Value,
+    day_begins,
+    offsets_of,
+    quantile,
+    quotient,
+    shown,
+)
+from services.chassis.clock import at_micros
 
 Fetch = Callable[[Select[Any]], Awaitable[Sequence[Mapping[str, Any]]]]
 """Reads the views of one tenant."""
 
-Unit = Literal["count", "hours", "share", "stars", "time", "day", "table"]
+Unit = Literal["count", "hours", "share", "stars", "points", "fen", "km", "time", "day", "table"]
 
+DIGITS: Final[Mapping[str, int]] = {"share": 5, "count": 5}
+"""To which a figure is rounded; the others to 3."""
 
-@dataclass(frozen=True)
-class Figure:
-    """One number and its definition."""
+By = Literal["", "region", "engineer", "model", "type", "channel"]
+"""What rows are grouped by; empty: by nothing."""
 
-    name: str
-    unit: Unit
-    en: str
-    zh: str
-    formula: str
-    behind: Behind = None
-    """Which rows the number is about, for those who want to see them one by one; None where they are not listed."""
+DAY_US: Final = 24 * HOUR
+BEFORE_ALL: Final = 142_857 * 7 * DAY_US
+"""Whole weeks that are added before a division: databases round the quotient of a negative number towards zero."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +64,323 @@ class Scope:
     """Of incidents, the import that they came with; none for all of them."""
     backlog_on: Sequence[date] | None = None
     higher_lines: Sequence[str] = HIGHER_LINES
+    by: By = ""
+    period: Period = ""
+    parts: Sequence[Part] = ()
+    """The days, weeks or months of the range."""
 
     def holds(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether an instant lies in the range."""
         return column.between(self.begin, self.end - 1)
 
+    def by_engineer(self) -> Scope:
+        return replace(self.whole(), by="engineer")
+
+    def whole(self) -> Scope:
+        """The same, in one group."""
+        return Scope(self.begin, self.end, self.now, self.zone, self.source, self.backlog_on, self.higher_lines)
+
+
+class GroupKey(NamedTuple):
+    """Which group: the value that it is grouped by, and the place of its period in `Scope.parts`."""
+
+    value: str
+    part: int
+
+
+ALL: Final = GroupKey("", 0)
+
+
+class Join(NamedTuple):
+    """
+    Another table, of which one row belongs to each row: the folds see to it that it is there.
+
+    Inner joins alone are written, because only these let SQLite use the key of a table that is narrowed to a tenant.
+    """
+
+    table: Table
+    on: ColumnElement[bool]
+
+
+class Group(NamedTuple):
+    """A column to group by, and what must be joined for it."""
+
+    column: ColumnElement[str]
+    joins: tuple[Join, ...] = ()
+
+
+Sums = dict["Sum", dict[GroupKey, int]]
+Durations = dict["Times", dict[GroupKey, list[int]]]
+
+
+class Source(Protocol):
+    """Where sums come from."""
+
+    additive: ClassVar[bool]
+    """Whether the whole is the sum of its groups."""
+
+    async def totals(
+        self, fetch: Fetch, scope: Scope, sums: Sequence[Sum], times: Sequence[Times]
+    ) -> tuple[Sums, Durations]:
+        """Sums and durations by group; a group without rows may be left out. Nothing where they cannot be told so."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a view: which there are, when each counts as being in the range, what they are grouped by."""
+
+    kind: str
+    """What a row is: request, order, visit, …"""
+    id: Column[Any]
+    at: ColumnElement[Any]
+    groups: Mapping[str, Group]
+    joins: tuple[Join, ...] = ()
+    """Needed by their sums."""
+    lists: Literal["each", "distinct", "none"] = "each"
+    """How they are shown one by one: where several have the same id, each id once; not at all, what is confidential."""
+
+    additive: ClassVar[bool] = True
+
+    async def totals(
+        self, fetch: Fetch, scope: Scope, sums: Sequence[Sum], times: Sequence[Times]
+    ) -> tuple[Sums, Durations]:
+        if scope.by not in {"", *self.groups}:
+            return {}, {}
+        keys = self.keys(scope)
+        ones = [one.column().label(f"s{n}") for n, one in enumerate(sums)]
+        # One text a group is read ten times as fast as one row a duration.
+        lists = [
+            func.aggregate_strings(cast(one.end - one.begin, Text), ",").label(f"t{n}") for n, one in enumerate(times)
+        ]
+        query = self.joined(select(*keys, *ones, *lists), scope).where(scope.holds(self.at))
+        rows = await fetch(query.group_by(*keys))
+        # A sum of PostgreSQL is a decimal number; of nothing there is none.
+        return (
+            {one: {key_of(row): int(row[f"s{n}"] or 0) for row in rows} for n, one in enumerate(sums)},
+            {
+                one: {key_of(row): sorted(_numbers(f"[{row[f't{n}']}]")) for row in rows if row[f"t{n}"]}
+                for n, one in enumerate(times)
+            },
+        )
+
+    def keys(self, scope: Scope) -> list[ColumnElement[Any]]:
+        """The columns of a GroupKey, as far as it is asked for."""
+        keys: list[ColumnElement[Any]] = []
+        if scope.by:
+            keys.append(self.groups[scope.by].column.label("value"))
+        if scope.period:
+            keys.append(_place(self.at, scope).label("part"))
+        return keys
+
+    def joined(self, query: Select[Any], scope: Scope) -> Select[Any]:
+        joins = (*self.joins, *(self.groups[scope.by].joins if scope.by else ()))
+        return query.select_from(self.id.table).where(*[join.on for join in dict.fromkeys(joins)])
+
+
+_numbers = msgspec.json.Decoder(list[int]).decode
+
+
+def key_of(row: Mapping[str, Any]) -> GroupKey:
+    return GroupKey(row.get("value", ""), int(row.get("part", 0)))
+
+
+def _place(at: ColumnElement[Any], scope: Scope) -> ColumnElement[Any]:
+    """The place in `scope.parts` that an instant of the range has."""
+    if scope.period == "month":
+        begins = [day_begins(part.first, scope.zone) for part in scope.parts]
+        return _month(at, begins, 0, len(begins))
+    first, last = (at_micros(instant).year for instant in (scope.begin, scope.end - 1))
+    offsets = [offset for year in range(first, last + 1) for offset in offsets_of(scope.zone, year)]
+    changes = [one for n, one in enumerate(offsets) if n == 0 or one[1] != offsets[n - 1][1]]
+    later = [(at >= since, offset) for since, offset in reversed(changes[1:])]
+    offset: Any = case(*later, else_=changes[0][1]) if later else changes[0][1]
+    days = 1 if scope.period == "day" else 7
+    # 1970-01-01 was a Thursday, three days after a Monday.
+    ahead = BEFORE_ALL + (3 * DAY_US if days == 7 else 0)
+    origin = (scope.parts[0].first.toordinal() - date(1970, 1, 1).toordinal()) * DAY_US + ahead
+    place: ColumnElement[Any] = (at + offset + ahead) // literal(days * DAY_US) - literal(origin // (days * DAY_US))
+    return place
+
+
+def _month(at: ColumnElement[Any], begins: Sequence[int], low: int, high: int) -> ColumnElement[Any]:
+    """By halves, so that many months need few comparisons."""
+    if high - low == 1:
+        return literal(low)
+    middle = (low + high) // 2
+    return case((at < begins[middle], _month(at, begins, low, middle)), else_=_month(at, begins, middle, high))
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """The sum of an integer over those rows for which something holds; without a value, how many these are."""
+
+    of: Source
+    when: ColumnElement[bool] = field(default_factory=true)
+    value: ColumnElement[Any] | None = None
+
+    def column(self) -> ColumnElement[Any]:
+        total = func.count() if self.value is None else func.sum(self.value)
+        return total if isinstance(self.when, True_) else total.filter(self.when)
+
+
+class Answer(NamedTuple):
+    """A figure of one group."""
+
+    value: Value
+    numerator: int | None = None
+    """What was summed; `value` is its quotient by the denominator, in the figure's unit. None for a quantile."""
+    denominator: int | None = None
+    """Of a quantile, over how many it is; None for a plain sum."""
+
+
+class Measure(Protocol):
+    """How a figure comes about."""
+
+    def sums(self) -> Iterable[Sum]: ...
+
+    def answer(self, found: Found, key: GroupKey, digits: int) -> Answer: ...
+
+
+class Found(NamedTuple):
+    """All that was read for a report."""
+
+    sums: Sums
+    times: Durations
+    """The durations of each group, the shortest first."""
+
+    def sum(self, one: Sum, key: GroupKey) -> int | None:
+        """None where the sum cannot be told by this group."""
+        return self.sums[one].get(key, 0) if one in self.sums else None
+
+    def keys(self) -> list[GroupKey]:
+        """The groups of which there is anything, in order."""
+        found = {key for totals in self.sums.values() for key, total in totals.items() if total}
+        return sorted(found | {key for took in self.times.values() for key in took})
+
+
+@dataclass(frozen=True)
+class Count:
+    """A plain sum. With `known`, how many rows it was measured on: of none it is null."""
+
+    sum: Sum
+    known: Sum | None = None
+
+    def sums(self) -> Iterable[Sum]:
+        return [self.sum, *([self.known] if self.known else [])]
+
+    def answer(self, found: Found, key: GroupKey, digits: int) -> Answer:
+        total = found.sum(self.sum, key)
+        return Answer(None) if self.known and not found.sum(self.known, key) else Answer(total, total)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """
+    Sums of these integers by the sum of that one, times `scale`.
+
+    A factor may be negative. Without any row to measure (`whole` is 0, `known` is 0) the figure is null.
+    """
+
+    part: Sequence[tuple[int, Sum]]
+    whole: Sum | None
+    """None for 1."""
+    scale: Fraction = Fraction(1)
+    known: Sum | None = None
+
+    def sums(self) -> Iterable[Sum]:
+        return [*(one for _, one in self.part), *[one for one in (self.whole, self.known) if one]]
+
+    def answer(self, found: Found, key: GroupKey, digits: int) -> Answer:
+        parts = [(factor, found.sum(one, key)) for factor, one in self.part]
+        whole = found.sum(self.whole, key) if self.whole else 1
+        if whole is None or any(total is None for _, total in parts):
+            return Answer(None)
+        part = sum(factor * total for factor, total in parts if total is not None)
+        up, down = self.scale.as_integer_ratio()
+        measured = whole and (not self.known or found.sum(self.known, key))
+        value = quotient(part * up, whole * down, digits) if measured else None
+        return Answer(value, part, whole)
+
+
+def ratio(part: Sum, whole: Sum, scale: Fraction = Fraction(1)) -> Ratio:
+    return Ratio([(1, part)], whole, scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Times:
+    """The time between two columns, of the rows that have both."""
+
+    of: Rows
+    begin: Column[Any]
+    end: ColumnElement[Any]
+
+    @property
+    def known(self) -> ColumnElement[bool]:
+        return and_(self.begin.is_not(None), self.end.is_not(None))
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """The duration below which this part of them lies, in hours, interpolated between its neighbours."""
+
+    times: Times
+    part: Fraction
+
+    def sums(self) -> Iterable[Sum]:
+        return ()
+
+    def answer(self, found: Found, key: GroupKey, digits: int) -> Answer:
+        took = found.times.get(self.times, {}).get(key, [])
+        between = quantile(took, self.part)
+        return Answer(None if between is None else shown(between / HOUR, digits), None, len(took))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number and its definition."""
+
+    name: str
+    unit: Unit
+    en: str
+    zh: str
+    formula: str
+    measure: Measure | None = None
+    """None where the report computes it in a way of its own."""
+    behind: Behind = None
+    """Which rows the number is about, where its measure does not say it."""
+
+    @property
+    def digits(self) -> int:
+        return DIGITS.get(self.unit, 3)
+
+    def listed(self) -> tuple[Rows, ColumnElement[bool]] | None:
+        """The rows that its numerator is about, for those who want to see them one by one; None: none are listed."""
+        match self.measure:
+            case Quantile(times):
+                return times.of, times.known
+            case Count(Sum(of=Rows() as rows, when=when)) | Ratio([(_, Sum(of=Rows() as rows, when=when)), *_]):
+                return None if rows.lists == "none" else (rows, when)
+            case _:
+                return None
+
 
 Behind = ColumnElement[bool] | Callable[[str, Scope], ColumnElement[bool]] | None
+Compute = Callable[[Fetch, Scope], Awaitable[dict[str, Value]]]
 
 
 @dataclass(frozen=True)
 class Report:
-    """A report. `id_column` and `at_column` say of which rows it is, and when each counts as being in the range."""
+    """A report. `rows` says of which rows it is first of all, and when each counts as being in the range."""
 
     name: str
     en: str
     zh: str
     figures: tuple[Figure, ...]
-    compute: Callable[[Fetch, Scope], Awaitable[dict[str, Value]]]
-    id_column: Column[Any]
-    at_column: Column[Any]
+    rows: Rows
+    by: tuple[By, ...] = ("region", "engineer", "model", "type", "channel")
+    """What it can be grouped by."""
+    compute: Compute | None = None
+    """For a report with a way of its own, which is in no groups."""
     days: int | None = 30
     """How many days up to today are shown when no range is given; None for all there is."""
     zone: ZoneInfo | None = None
@@ -72,12 +389,14 @@ class Report:
     """Figures whose names begin so and go on with what was asked for."""
     source_column: Column[Any] | None = None
     """The import that a row came with, where rows come with imports."""
+    tables: Callable[[Found], dict[str, Value]] | None = None
+    """Its figures of the unit `table`, of what was found by engineer."""
 
     def within(self, scope: Scope) -> ColumnElement[bool]:
         """Which rows the report is about."""
         if scope.source and self.source_column is not None:
-            return and_(scope.holds(self.at_column), self.source_column == scope.source)
-        return scope.holds(self.at_column)
+            return and_(scope.holds(self.rows.at), self.source_column == scope.source)
+        return scope.holds(self.rows.at)
 
     def figure(self, name: str) -> Figure | None:
         for known in self.figures:
@@ -85,38 +404,66 @@ class Report:
                 return known
         return next((figure for prefix, figure in self.families.items() if name.startswith(prefix)), None)
 
+    async def found(self, fetch: Fetch, scope: Scope) -> Found:
+        """Read all that its figures need, in the groups of the scope."""
+        return await self._read(fetch, scope, self._wanted())
+
+    async def whole(self, fetch: Fetch, scope: Scope, found: Found) -> Found:
+        """The same over the whole range, of what was found in groups."""
+        wanted = self._wanted()
+        sums = {one: {ALL: sum(by.values())} for one, by in found.sums.items()}
+        times = {one: {ALL: sorted(chain.from_iterable(by.values()))} for one, by in found.times.items() if by}
+        # What is not told by these groups, and what is not the sum of them, is read again.
+        again = {
+            source: asked
+            for source, asked in wanted.items()
+            if not source.additive or any(one not in sums for one in asked[0])
+        }
+        told = await self._read(fetch, scope.whole(), again)
+        return Found({**sums, **told.sums}, {**times, **told.times})
+
+    def _wanted(self) -> dict[Source, tuple[list[Sum], list[Times]]]:
+        wanted: dict[Source, tuple[list[Sum], list[Times]]] = {}
+        measures = [figure.measure for figure in self.figures if figure.measure]
+        for one in dict.fromkeys(one for measure in measures for one in measure.sums()):
+            wanted.setdefault(one.of, ([], []))[0].append(one)
+        for times in dict.fromkeys(measure.times for measure in measures if isinstance(measure, Quantile)):
+            wanted[times.of][1].append(times)
+        return wanted
+
+    async def _read(self, fetch: Fetch, scope: Scope, wanted: Mapping[Source, tuple[list[Sum], list[Times]]]) -> Found:
+        told = await asyncio.gather(*[source.totals(fetch, scope, *asked) for source, asked in wanted.items()])
+        return Found(
+            {one: by for sums, _ in told for one, by in sums.items()},
+            {one: by for _, times in told for one, by in times.items()},
+        )
+
+    def answers(self, found: Found, key: GroupKey) -> dict[str, Answer]:
+        return {f.name: f.measure.answer(found, key, f.digits) for f in self.figures if f.measure}
+
 
 def spread_of(name: str, what: tuple[str, str], formula: str, behind: ColumnElement[bool]) -> tuple[Figure, ...]:
     """The definitions of the three figures that `figures.spread` makes of durations."""
-    kinds = {"mean": ("mean", "平均值"), "median": ("median", "中位数"), "p90": ("90th percentile", "第 90 百分位数")}
     return tuple(
-        Figure(f"{name}_h_{kind}", "hours", f"{what[0]}: {en}.", f"{what[1]}：{zh}。", f"{kind}({formula})", behind)
-        for kind, (en, zh) in kinds.items()
+        Figure(f"{name}_h_{kind}", "hours", en, zh, f"{kind}({formula})", behind=behind)
+        for kind, en, zh in _kinds(what)
     )
 
 
-async def counted(
-    fetch: Fetch,
-    where: ColumnElement[bool],
-    *,
-    counts: Mapping[str, ColumnElement[bool]],
-    sums: Mapping[str, ColumnElement[int]] = MappingProxyType({}),
-) -> dict[str, int]:
-    """How many rows there are (`all`), for how many of them each condition holds, and the sum of each column."""
-    ones = {name: case((condition, 1), else_=0) for name, condition in counts.items()}
-    query = select(
-        func.count().label("all"),
-        *[func.coalesce(func.sum(column), 0).label(name) for name, column in {**ones, **sums}.items()],
+def spread_over(name: str, what: tuple[str, str], formula: str, times: Times) -> tuple[Figure, ...]:
+    """Mean, median and nine tenths of a time, in hours."""
+    took = Sum(times.of, times.known, times.end - times.begin)
+    measures: list[Measure] = [
+        ratio(took, Sum(times.of, times.known), 1 / Fraction(HOUR)),
+        Quantile(times, MEDIAN),
+        Quantile(times, P90),
+    ]
+    return tuple(
+        Figure(f"{name}_h_{kind}", "hours", en, zh, f"{kind}({formula})", measure)
+        for (kind, en, zh), measure in zip(_kinds(what), measures, strict=True)
     )
-    [row] = await fetch(query.where(where))
-    # A sum of PostgreSQL is a decimal number.
-    return {name: int(value) for name, value in row.items()}
 
 
-async def spread_between(
-    fetch: Fetch, name: str, begin: Column[Any], end: Column[Any], where: ColumnElement[bool]
-) -> dict[str, Value]:
-    """Mean, median and nine tenths of the time between two columns, over the rows that have both."""
-    took = (end - begin).label("took")
-    query = select(took).where(where, begin.is_not(None), end.is_not(None))
-    return spread(name, [row["took"] for row in await fetch(query.order_by(took))])
+def _kinds(what: tuple[str, str]) -> list[tuple[str, str, str]]:
+    kinds = {"mean": ("mean", "平均值"), "median": ("median", "中位数"), "p90": ("90th percentile", "第 90 百分位数")}
+    return [(kind, f"{what[0]}: {en}.", f"{what[1]}：{zh}。") for kind, (en, zh) in kinds.items()]

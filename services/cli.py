@@ -232,23 +232,40 @@ def import_history(
 
 @app.command()
 def report(
-    name: Annotated[str, typer.Argument(help="efficiency, quality, utilisation or incident-kpis")],
+    name: Annotated[
+        str,
+        typer.Argument(help="efficiency, quality, utilisation, dispatch, costs, complaints, staff or incident-kpis"),
+    ],
     tenant: Annotated[
         str | None, typer.Option(help="Whose figures. Default: the only tenant's there is, else `default`'s")
     ] = None,
     first: Annotated[str, typer.Option("--from", help="First day, 2026-11-01")] = "",
     last: Annotated[str, typer.Option("--to", help="Last day, included")] = "",
+    zone: Annotated[str, typer.Option(help="In which days begin. Default: the tenant's")] = "",
+    by: Annotated[str, typer.Option(help="Group by region, engineer, model, type or channel")] = "",
+    period: Annotated[str, typer.Option(help="Tell them by day, week or month")] = "",
+    format_: Annotated[
+        str, typer.Option("--format", help="csv, xlsx or parquet: a row for each figure and group")
+    ] = "",
+    to_file: Annotated[Path | None, typer.Option("--out", help="With --format, where to; else stdout")] = None,
     backlog_on: Annotated[list[str] | None, typer.Option(help="incident-kpis: days at whose begin to count")] = None,
     as_json: Json = False,
 ) -> None:
     """
-    Print the figures of a report, each with what it is.
+    Print the figures of a report, each with what it is, or write them to a file.
 
-    Example: `fieldloop report incident-kpis --json`
+    Example: `fieldloop report efficiency --by region --period month --format xlsx --out regions.xlsx`
     """
     _quiet()
-    asked = {"from": first, "to": last, "backlog_on": backlog_on or []}
-    answer = _run(offline.report(settings(), name, tenant, {key: value for key, value in asked.items() if value}))
+    asked = {"from": first, "to": last, "zone": zone, "by": by, "period": period, "backlog_on": backlog_on or []}
+    asked = {key: value for key, value in asked.items() if value}
+    if format_ or to_file:
+        _write(_run(offline.report_file(settings(), name, tenant, asked | {"format": format_ or "csv"})), to_file)
+        return
+    answer = _run(offline.report(settings(), name, tenant, asked))
+    if as_json and answer["groups"]:
+        _print_json(answer["groups"])
+        return
     if as_json:
         sys.stdout.write(json.dumps({f["name"]: f["value"] for f in answer["figures"]}, ensure_ascii=False) + "\n")
         return
@@ -264,6 +281,29 @@ def report(
         if figure["unit"] == "table" and figure["value"]:
             out.print(f"{figure['name']}: {figure['definition']['en']}", markup=False, highlight=False)
             out.print(_rows_of(figure))
+
+    if answer["groups"]:
+        out.print(_groups_of(answer))
+
+
+def _write(content: bytes, to_file: Path | None) -> None:
+    if to_file:
+        to_file.write_bytes(content)
+        err.print(f"{len(content)} bytes in {to_file}", soft_wrap=True)
+    else:
+        sys.stdout.buffer.write(content)
+
+
+def _groups_of(answer: dict[str, Any]) -> Table:
+    """A line for each figure and group; the numbers that a figure is the quotient of beside it."""
+    table = Table(
+        answer["by"] or "all", answer["period"] or "whole range", "figure", "value", "numerator", "denominator"
+    )
+    for group in answer["groups"]:
+        for name, told in group["figures"].items():
+            sums = [_shown(told[one]) for one in ("numerator", "denominator")]
+            table.add_row(escape(group["value"]), group["period"], name, _shown(told["value"]), *sums)
+    return table
 
 
 def _rows_of(figure: dict[str, Any]) -> Table:

@@ -173,6 +173,19 @@ async def report(settings: Settings, name: str, tenant: str | None, asked: dict[
 
     With it the tenant, and which there are. Raises CannotDo.
     """
+    answer, whose = await _report(settings, name, tenant, asked)
+    return answer.json() | whose
+
+
+async def report_file(settings: Settings, name: str, tenant: str | None, asked: dict[str, Any]) -> bytes:
+    """The same as a file of the `format` that is asked for."""
+    answer, _ = await _report(settings, name, tenant, asked)
+    return answer.content
+
+
+async def _report(
+    settings: Settings, name: str, tenant: str | None, asked: dict[str, Any]
+) -> tuple[httpx.Response, dict[str, Any]]:
     service = discover()["reporting"]
     clock = SystemClock()
     async with AsyncExitStack() as opened:
@@ -205,7 +218,7 @@ async def report(settings: Settings, name: str, tenant: str | None, asked: dict[
         problem = answer.json()
         wrong = [f"{one['field']}: {one['problem']}" for one in problem.get("errors", ())]
         raise CannotDo("; ".join(wrong) or f"{problem['title']}: {problem.get('detail')} {problem.get('remedy')}")
-    return answer.json() | {"tenant": tenant, "tenants": tenants}
+    return answer, {"tenant": tenant, "tenants": tenants}
 
 
 def _only_one(tenants: Collection[str]) -> str:

@@ -74,6 +74,7 @@ class PartBody(Body):
     usual_quantity: Quantity = Field(1, description="How many a repair takes; with 0 only history recommends it.")
     low_below: Quantity = Field(0, description="Fewer free pieces than this at a warehouse are few.")
     tracked: Tracked = Field("none", description="`serial` or `lot`: each good piece that moves is named by it.")
+    cost_fen: int = Field(0, ge=0, le=10_000_000_000, description="What a piece costs us, 1/100 CNY; 0: not known.")
 
 
 class PartView(Body):

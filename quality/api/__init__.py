@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from quality.api.alerts import alert_routes
 from quality.api.complaints import complaint_routes
+from quality.api.staff import staff_routes
 from quality.api.standards import inspection_routes, standard_routes
 from quality.api.surveys import survey_routes
 from services.chassis.service import Api
@@ -13,6 +14,6 @@ from services.chassis.service import Api
 
 def routes(api: Api) -> APIRouter:
     router = APIRouter()
-    for made in (survey_routes, alert_routes, standard_routes, inspection_routes, complaint_routes):
+    for made in (survey_routes, alert_routes, standard_routes, inspection_routes, complaint_routes, staff_routes):
         router.include_router(made(api))
     return router

@@ -6,11 +6,20 @@ import msgspec
 
 from contracts.dispatcher import EngineerRegistered, Shift
 from contracts.envelope import Envelope
-from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceCompleted, VisitAborted, WorkFinished
+from contracts.fieldwork import (
+    EngineerArrived,
+    EngineerDeparted,
+    ServiceCompleted,
+    VisitAborted,
+    VisitCancelled,
+    WorkFinished,
+)
+from contracts.quality import StaffSurveyAnswered
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
-VisitEvent = EngineerDeparted | EngineerArrived | WorkFinished | ServiceCompleted | VisitAborted
+VisitEvent = EngineerDeparted | EngineerArrived | WorkFinished | ServiceCompleted | VisitAborted | VisitCancelled
+EngineerEvent = EngineerRegistered | EngineerDeparted | EngineerArrived | WorkFinished | StaffSurveyAnswered
 
 _shifts = msgspec.msgpack.Decoder(tuple[Shift, ...])
 
@@ -22,7 +31,8 @@ def shifts_of(packed: bytes) -> tuple[Shift, ...]:
 
 def apply_visit(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
     at = micros(envelope.time)
-    rows.put(event.visit_id, engineer_id=event.engineer_id, request_id=event.request_id)
+    whose = {"engineer_id": event.engineer_id, "request_id": event.request_id, "order_id": event.order_id}
+    rows.put(event.visit_id, **whose)
     match event:
         case EngineerDeparted():
             rows.put(event.visit_id, departed_at=at)
@@ -31,42 +41,64 @@ def apply_visit(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
         case WorkFinished() | VisitAborted():
             # After a refused acceptance the work is finished a second time; the last one ends the hours on site.
             rows.put(event.visit_id, left_at=at)
+            if isinstance(event, WorkFinished):
+                rows.put(event.visit_id, labour_s=event.labour_s or None)
+            else:
+                rows.put(event.visit_id, in_vain=True)
         case ServiceCompleted():
             rows.put(event.visit_id, completed=True)
+        case VisitCancelled():
+            rows.put(event.visit_id, in_vain=True)
 
 
-def apply_engineer(rows: Rows, event: EngineerRegistered, envelope: Envelope) -> None:
+def apply_engineer(rows: Rows, event: EngineerEvent, envelope: Envelope) -> None:
+    if not isinstance(event, EngineerRegistered):
+        rows.put(event.engineer_id)  # so that what somebody did has always a row of hers
+        return
     known = rows.get(event.engineer_id)
     rows.put(
         event.engineer_id,
-        since=known["since"] if known else micros(envelope.time),
+        since=micros(envelope.time) if known is None or known["since"] is None else known["since"],
         zone=event.zone,
         shifts=msgspec.msgpack.encode(event.shifts),
+        has_shifts=bool(event.shifts),
+        region=event.region,
+        hour_fen=event.hour_fen or None,
     )
 
 
 VISITS = View(
     name="visit_hours",
-    version=1,
+    version=2,
     key={"visit_id": str},
     columns={
         "engineer_id": "",
         "request_id": "",
+        "order_id": "",
         "departed_at": (int, None),
         "arrived_at": (int, None),
         "left_at": (int, None),
+        "labour_s": (int, None),
         "completed": False,
+        "in_vain": False,
     },
-    reads=(EngineerDeparted, EngineerArrived, WorkFinished, ServiceCompleted, VisitAborted),
+    reads=(EngineerDeparted, EngineerArrived, WorkFinished, ServiceCompleted, VisitAborted, VisitCancelled),
     apply=apply_visit,
-    indexes=(("arrived_at",),),
+    indexes=(("arrived_at",), ("departed_at",), ("order_id", "engineer_id", "labour_s", "left_at", "in_vain")),
 )
 
 ENGINEERS = View(
     name="engineer_shifts",
-    version=1,
+    version=2,
     key={"engineer_id": str},
-    columns={"since": 0, "zone": "", "shifts": b""},
-    reads=(EngineerRegistered,),
+    columns={
+        "since": (int, None),
+        "zone": "",
+        "shifts": b"",
+        "has_shifts": False,
+        "region": "",
+        "hour_fen": (int, None),
+    },
+    reads=(EngineerRegistered, EngineerDeparted, EngineerArrived, WorkFinished, StaffSurveyAnswered),
     apply=apply_engineer,
 )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 
 from reporting.figures import BACKLOG, Case, Totals, Value, day_begins, incident_kpis
 from reporting.projections.order_timeline import ORDER_TIMELINE
-from reporting.report import Behind, Fetch, Figure, Report, Scope, counted, spread_of
+from reporting.report import Behind, Fetch, Figure, Report, Rows, Scope, Unit, spread_of
 
 _t = ORDER_TIMELINE.table.c
 
@@ -19,7 +20,7 @@ RESOLVED = _t.first_finished_at.is_not(None)
 
 async def compute(fetch: Fetch, scope: Scope) -> dict[str, Value]:
     asked = INCIDENTS.within(scope)
-    totals = await counted(
+    totals = await _counted(
         fetch,
         asked,
         counts={
@@ -49,13 +50,32 @@ async def compute(fetch: Fetch, scope: Scope) -> dict[str, Value]:
     )
 
 
+async def _counted(
+    fetch: Fetch,
+    where: ColumnElement[bool],
+    *,
+    counts: Mapping[str, ColumnElement[bool]],
+    sums: Mapping[str, ColumnElement[int]],
+) -> dict[str, int]:
+    """For how many rows each condition holds, and the sum of each column."""
+    ones = {name: case((condition, 1), else_=0) for name, condition in counts.items()}
+    columns = [func.coalesce(func.sum(column), 0).label(name) for name, column in {**ones, **sums}.items()]
+    [row] = await fetch(select(*columns).where(where))
+    # A sum of PostgreSQL is a decimal number.
+    return {name: int(value) for name, value in row.items()}
+
+
 def _open_when_the_day_began(name: str, scope: Scope) -> ColumnElement[bool]:
     at = day_begins(date.fromisoformat(name.removeprefix(BACKLOG)), scope.zone)
     return and_(_t.opened_at <= at, or_(_t.first_finished_at.is_(None), _t.first_finished_at > at))
 
 
 def _count(name: str, en: str, zh: str, formula: str, behind: Behind = None) -> Figure:
-    return Figure(name, "count", en, zh, formula, behind)
+    return _figure(name, "count", en, zh, formula, behind)
+
+
+def _figure(name: str, unit: Unit, en: str, zh: str, formula: str, behind: Behind = None) -> Figure:
+    return Figure(name, unit, en, zh, formula, behind=behind)
 
 
 INCIDENTS = Report(
@@ -69,8 +89,8 @@ INCIDENTS = Report(
         _count(
             "cases", "Orders that support teams handled.", "由支持团队处理的工单数。", "count(orders with a step)", ALL
         ),
-        Figure("first", "time", "When the first step happened, UTC.", "首个步骤的时间（UTC）。", "min(time)"),
-        Figure("last", "time", "When the last step happened, UTC.", "最后步骤的时间（UTC）。", "max(time)"),
+        _figure("first", "time", "When the first step happened, UTC.", "首个步骤的时间（UTC）。", "min(time)"),
+        _figure("last", "time", "When the last step happened, UTC.", "最后步骤的时间（UTC）。", "max(time)"),
         *spread_of("cycle", ("Time from the first to the last step", "从首个到最后步骤的用时"), "last - first", ALL),
         _count(
             "cases_resolved",
@@ -99,7 +119,7 @@ INCIDENTS = Report(
             "count(reopenings > 0)",
             _t.reopenings > 0,
         ),
-        Figure(
+        _figure(
             "reopen_rate_of_resolved",
             "share",
             "Share of the resolved cases that were reopened.",
@@ -114,7 +134,7 @@ INCIDENTS = Report(
             "count(step.team != next.team)",
             _t.team_changes > 0,
         ),
-        Figure(
+        _figure(
             "group_changes_per_case",
             "count",
             "Changes of team for each case.",
@@ -143,7 +163,7 @@ INCIDENTS = Report(
             "count(step.person != next.person)",
             _t.person_changes > 0,
         ),
-        Figure(
+        _figure(
             "resource_changes_per_case",
             "count",
             "Changes of person for each case.",
@@ -171,14 +191,14 @@ INCIDENTS = Report(
             "有工单到达的天数。",
             "count(distinct day)",
         ),
-        Figure(
+        _figure(
             "arrivals_max_day",
             "day",
             "The day with the most arrivals, the first of several, and how many.",
             "到达工单最多的一天及其数量。",
             "max by day(count(first step))",
         ),
-        Figure(
+        _figure(
             "mttr_h_median_by_impact",
             "table",
             "Median hours to resolution by the case's last impact.",
@@ -186,7 +206,7 @@ INCIDENTS = Report(
             "median(first OrderFinished - first step) by impact",
             RESOLVED,
         ),
-        Figure(
+        _figure(
             "cases_by_impact",
             "table",
             "Cases by their last impact.",
@@ -194,7 +214,7 @@ INCIDENTS = Report(
             "count by impact",
             ALL,
         ),
-        Figure(
+        _figure(
             "queued_hours_total",
             "hours",
             "Hours that cases waited at a team, until the next step.",
@@ -219,8 +239,8 @@ INCIDENTS = Report(
         )
     },
     compute=compute,
-    id_column=_t.order_id,
-    at_column=_t.opened_at,
+    rows=Rows("order", _t.order_id, _t.opened_at, {}),
+    by=(),
     source_column=_t.source,
     days=None,
     zone=ZoneInfo("UTC"),

@@ -2,72 +2,52 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, exists, func, or_, select, true
+from fractions import Fraction
 
-from reporting.figures import HOUR, Value, mean, share, shown
+from sqlalchemy import ColumnElement, and_, case, exists, or_
+
+from reporting.figures import HOUR
 from reporting.projections.request_story import REQUEST_STORY
-from reporting.report import Fetch, Figure, Report, Scope, counted
+from reporting.report import Count, Figure, Report, Sum, ratio
+from reporting.reports.rows import SERVED, r
 
 BAD = 2
 """So many stars or fewer are a bad review."""
 
+GOOD = 4
+"""So many or more of a satisfied customer."""
+
 REPEAT_WITHIN = 30 * 24 * HOUR
 
-_t = REQUEST_STORY.table.c
 _next = REQUEST_STORY.table.alias("later")
 
-ANSWERED = _t.attitude.is_not(None)
-RATED = or_(_t.rating.is_not(None), ANSWERED)
-BADLY_RATED = or_(_t.rating <= BAD, _t.attitude <= BAD, _t.outcome <= BAD, _t.punctuality <= BAD)
-SEVERAL_VISITS = _t.visits > 1
-WITH_DEVICE = _t.device_id != ""
+ANSWERED = r.attitude.is_not(None)
+RATED = or_(r.rating.is_not(None), ANSWERED)
+_RATINGS = (r.rating, r.attitude, r.outcome, r.punctuality)
+BADLY_RATED = or_(*[rating <= BAD for rating in _RATINGS])
+SEVERAL_VISITS = r.visits > 1
+FIXED_AT_FIRST = and_(r.visits == 1, r.reopenings == 0)
+WITH_DEVICE = r.device_id != ""
+RECOMMENDS = r.recommends.is_not(None)
 REPEATED = and_(
     WITH_DEVICE,
     exists().where(
-        _next.c.tenant == _t.tenant,
-        _next.c.device_id == _t.device_id,
-        _next.c.received_at > _t.completed_at,
-        _next.c.received_at <= _t.completed_at + REPEAT_WITHIN,
+        _next.c.tenant == r.tenant,
+        _next.c.device_id == r.device_id,
+        _next.c.received_at > r.completed_at,
+        _next.c.received_at <= r.completed_at + REPEAT_WITHIN,
     ),
 )
 
 
-async def compute(fetch: Fetch, scope: Scope) -> dict[str, Value]:
-    completed = scope.holds(_t.completed_at)
-    counts = await counted(
-        fetch,
-        completed,
-        counts={
-            "rated": RATED,
-            "badly_rated": BADLY_RATED,
-            "starred": _t.rating.is_not(None),
-            "surveyed": _t.surveyed,
-            "answered": ANSWERED,
-            "refused": _t.refused,
-            "several_visits": SEVERAL_VISITS,
-            "with_device": WITH_DEVICE,
-        },
-        sums={column.name: column for column in (_t.rating, _t.attitude, _t.outcome, _t.punctuality)},
-    )
-    [repeated] = await fetch(select(func.count().label("n")).where(completed, REPEATED))
+def _many(conditions: list[ColumnElement[bool]]) -> ColumnElement[int]:
+    """How many of these hold."""
+    first, *others = [case((one, 1), else_=0) for one in conditions]
+    return sum(others, start=first)
 
-    def stars(name: str, count: str) -> float | None:
-        return shown(mean(counts[name], counts[count]))
 
-    return {
-        "requests_completed": counts["all"],
-        "rating_mean": stars("rating", "starred"),
-        "surveys_sent": counts["surveyed"],
-        "surveys_answered": counts["answered"],
-        "survey_response_share": share(counts["answered"], counts["surveyed"]),
-        "attitude_mean": stars("attitude", "answered"),
-        "outcome_mean": stars("outcome", "answered"),
-        "punctuality_mean": stars("punctuality", "answered"),
-        "bad_review_share": share(counts["badly_rated"], counts["rated"]),
-        "acceptance_refused_share": share(counts["refused"], counts["all"]),
-        "several_visits_share": share(counts["several_visits"], counts["all"]),
-        "repeat_repair_share": share(repeated["n"], counts["with_device"]),
-    }
+_all, _rated, _answered = Sum(SERVED), Sum(SERVED, RATED), Sum(SERVED, ANSWERED)
+_surveyed, _starred = Sum(SERVED, r.surveyed), Sum(SERVED, r.rating.is_not(None))
 
 
 def _asked(name: str, en: str, zh: str) -> Figure:
@@ -77,7 +57,7 @@ def _asked(name: str, en: str, zh: str) -> Figure:
         f"Mean of what surveys answered on {en}, 1 to 5.",
         f"问卷对{zh}的平均评分（1-5）。",
         f"sum(FeedbackReceived.{name}) / count(FeedbackReceived)",
-        ANSWERED,
+        ratio(Sum(SERVED, ANSWERED, r[name]), _answered),
     )
 
 
@@ -85,6 +65,7 @@ QUALITY = Report(
     name="quality",
     en="How well requests are served, over the requests completed in the range.",
     zh="服务质量：统计所选日期内完成的请求。",
+    rows=SERVED,
     figures=(
         Figure(
             "requests_completed",
@@ -92,7 +73,7 @@ QUALITY = Report(
             "Requests whose work the customer accepted in the range.",
             "所选日期内客户验收的请求数。",
             "count(ServiceCompleted)",
-            true(),
+            Count(_all),
         ),
         Figure(
             "rating_mean",
@@ -100,7 +81,32 @@ QUALITY = Report(
             "Mean of the stars given at acceptance, 1 to 5.",
             "客户验收时评分的平均值（1-5 星）。",
             "sum(ServiceCompleted.rating) / count(ServiceCompleted)",
-            _t.rating.is_not(None),
+            ratio(Sum(SERVED, r.rating.is_not(None), r.rating), _starred),
+        ),
+        Figure(
+            "csat_share",
+            "share",
+            f"Customer satisfaction (CSAT): share of all ratings, at acceptance and of each question of the survey, "
+            f"with {GOOD} stars or more.",
+            f"客户满意度（CSAT）：验收评分及问卷各项评分中不低于 {GOOD} 星的比例。",
+            f"count(ratings >= {GOOD}) / count(ratings)",
+            ratio(
+                Sum(SERVED, RATED, _many([rating >= GOOD for rating in _RATINGS])),
+                Sum(SERVED, RATED, _many([rating.is_not(None) for rating in _RATINGS])),
+            ),
+        ),
+        Figure(
+            "nps",
+            "points",
+            "Net Promoter Score: 100 times the share of 9 and 10 less the share of 0 to 6, of the answers on how "
+            "likely the customer would recommend us.",
+            "净推荐值（NPS）：推荐意愿为 9-10 分的比例减去 0-6 分的比例，乘以 100。",
+            "100 * (count(recommends >= 9) - count(recommends <= 6)) / count(recommends)",
+            ratio(
+                Sum(SERVED, RECOMMENDS, case((r.recommends >= 9, 1), (r.recommends <= 6, -1), else_=0)),
+                Sum(SERVED, RECOMMENDS),
+                Fraction(100),
+            ),
         ),
         Figure(
             "surveys_sent",
@@ -108,7 +114,7 @@ QUALITY = Report(
             "Completed requests for which a survey was sent.",
             "已发送满意度问卷的请求数。",
             "count(requests with SurveySent)",
-            _t.surveyed,
+            Count(_surveyed),
         ),
         Figure(
             "surveys_answered",
@@ -116,7 +122,7 @@ QUALITY = Report(
             "Completed requests whose survey was answered.",
             "已回答问卷的请求数。",
             "count(requests with FeedbackReceived)",
-            ANSWERED,
+            Count(_answered),
         ),
         Figure(
             "survey_response_share",
@@ -124,7 +130,7 @@ QUALITY = Report(
             "Share of the surveys sent that were answered.",
             "问卷回收率。",
             "surveys_answered / surveys_sent",
-            ANSWERED,
+            ratio(_answered, _surveyed),
         ),
         _asked("attitude", "the engineer's manner", "服务态度"),
         _asked("outcome", "the result", "解决效果"),
@@ -135,7 +141,7 @@ QUALITY = Report(
             f"Share of the rated requests with {BAD} stars or fewer, at acceptance or for any question of the survey.",
             f"差评率：验收评分或问卷任一项不高于 {BAD} 星的请求占有评价请求的比例。",
             f"count(any rating <= {BAD}) / count(rated)",
-            BADLY_RATED,
+            ratio(Sum(SERVED, BADLY_RATED), _rated),
         ),
         Figure(
             "acceptance_refused_share",
@@ -143,7 +149,15 @@ QUALITY = Report(
             "Share of the completed requests whose work the customer refused at least once before.",
             "验收曾被客户拒绝的请求比例。",
             "count(requests with AcceptanceRefused) / count(completed)",
-            _t.refused,
+            ratio(Sum(SERVED, r.refused), _all),
+        ),
+        Figure(
+            "first_time_fix_share",
+            "share",
+            "First-time fix: share of the completed requests that took one visit to the site and were not reopened.",
+            "一次修复率：只上门一次且未被重新打开的请求占已完成请求的比例。",
+            "count(one EngineerArrived, no RequestReopened) / count(completed)",
+            ratio(Sum(SERVED, FIXED_AT_FIRST), _all),
         ),
         Figure(
             "several_visits_share",
@@ -151,18 +165,24 @@ QUALITY = Report(
             "Share of the completed requests that took more than one visit to the site.",
             "需要多次上门才完成的请求比例。",
             "count(more than one EngineerArrived) / count(completed)",
-            SEVERAL_VISITS,
+            ratio(Sum(SERVED, SEVERAL_VISITS), _all),
         ),
         Figure(
             "repeat_repair_share",
             "share",
-            "Share of the completed requests for a device after which the same device was reported again in 30 days.",
+            "Repeat rate: share of the completed requests for a device after which the same device was reported again "
+            "in 30 days.",
             "二次维修率：完成后 30 天内同一设备再次报修的请求比例。",
             "count(next RequestReceived of the device <= completed + 30 d) / count(completed with a device)",
-            REPEATED,
+            ratio(Sum(SERVED, REPEATED), Sum(SERVED, WITH_DEVICE)),
+        ),
+        Figure(
+            "reopened_share",
+            "share",
+            "Share of the completed requests that were reopened because the fault was back.",
+            "完成后因故障复发被重新打开的请求比例。",
+            "count(requests with RequestReopened) / count(completed)",
+            ratio(Sum(SERVED, r.reopenings > 0), _all),
         ),
     ),
-    compute=compute,
-    id_column=_t.request_id,
-    at_column=_t.completed_at,
 )

@@ -3,145 +3,230 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cache
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import ClassVar
 
-from sqlalchemy import and_, case, func, select, true
+from sqlalchemy import and_, case, distinct, func, select
 
-from reporting.figures import Value, hours, mean, share, shift_us, shown
-from reporting.projections.engineer_hours import ENGINEERS, VISITS, shifts_of
-from reporting.report import Fetch, Figure, Report, Scope
+from reporting.figures import HOUR, Value, Work, day_begins
+from reporting.projections.engineer_hours import shifts_of
+from reporting.report import (
+    Count,
+    Durations,
+    Fetch,
+    Figure,
+    Found,
+    GroupKey,
+    Measure,
+    Ratio,
+    Report,
+    Scope,
+    Sum,
+    Sums,
+    Times,
+    key_of,
+    ratio,
+)
+from reporting.reports.rows import ARRIVALS, TRIPS, e, v
 from services.chassis.clock import micros
 
-_v, _e = VISITS.table.c, ENGINEERS.table.c
-
-LEFT = _v.left_at.is_not(None)
-TRAVELLED = and_(_v.departed_at.is_not(None), _v.arrived_at.is_not(None))
+LEFT = v.left_at.is_not(None)
+TRAVELLED = v.departed_at.is_not(None)
 
 
-async def compute(fetch: Fetch, scope: Scope) -> dict[str, Value]:
-    sums = select(
-        _v.engineer_id,
-        func.count().label("visits"),
-        func.sum(case((_v.completed, 1), else_=0)).label("completed"),
-        func.sum(case((LEFT, _v.left_at - _v.arrived_at), else_=0)).label("on_site"),
-        func.sum(case((TRAVELLED, _v.arrived_at - _v.departed_at), else_=0)).label("travel"),
-    )
-    of_visits = await fetch(sums.where(scope.holds(_v.arrived_at)).group_by(_v.engineer_id))
-    shifts = await fetch(select(_e.engineer_id, _e.since, _e.zone, _e.shifts))
-    end = min(scope.end, micros(scope.now))
+class Shifts:
+    """
+    Shift hours and engineers, worked out from the shifts of those who are registered.
 
-    # Most engineers share a few patterns of work, which are unfolded over the days once.
-    @cache
-    def in_shift(packed: bytes, zone: str, begin: int) -> int:
-        return shift_us(shifts_of(packed), zone, begin, end) if begin < end else 0
+    They are told of a region or an engineer, and of no device model, type of request or channel: a shift is of none.
+    """
 
-    by_engineer: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for row in shifts:
-        begin = max(scope.begin, row["since"])
-        by_engineer[row["engineer_id"]]["shift"] = in_shift(row["shifts"], row["zone"], begin)
-    for row in of_visits:
-        by_engineer[row["engineer_id"]].update({n: int(row[n]) for n in ("visits", "completed", "on_site", "travel")})
+    additive: ClassVar[bool] = False  # an engineer is one also of several weeks
 
-    def total(name: str) -> int:
-        return sum(one[name] for one in by_engineer.values())
+    async def totals(
+        self, fetch: Fetch, scope: Scope, sums: Sequence[Sum], times: Sequence[Times]
+    ) -> tuple[Sums, Durations]:
+        if scope.by not in ("", "region", "engineer"):
+            return {}, {}
+        engineers = await fetch(select(e.engineer_id, e.region, e.since, e.zone, e.shifts))
+        people = await self._strangers(fetch, scope, [row["engineer_id"] for row in engineers if row["since"] is None])
+        shift: dict[GroupKey, int] = defaultdict(int)
+        now, bounds, work = micros(scope.now), _bounds(scope), _Patterns(scope)
+        for row in engineers:
+            if row["since"] is None:
+                continue
+            value = {"": "", "region": row["region"], "engineer": row["engineer_id"]}[scope.by]
+            between = work.of(row["shifts"], row["zone"])
+            for place, (begin, end) in enumerate(bounds):
+                if row["since"] < end:
+                    key = GroupKey(value, place)
+                    people[key] += 1
+                    shift[key] += between(max(begin, row["since"]), min(end, now))
+        told = {SHIFT: shift, PEOPLE: people}
+        return {one: told[one] for one in sums}, {}
 
-    # Hours of engineers whose shifts are not known would make the others look busier than they are.
-    known = [one for one in by_engineer.values() if one["shift"]]
-    shift, busy = sum(one["shift"] for one in known), sum(one["on_site"] + one["travel"] for one in known)
-    return {
-        "engineers": len(by_engineer),
-        "visits": total("visits"),
-        "visits_completed": total("completed"),
-        "visits_completed_per_engineer": shown(mean(total("completed"), len(by_engineer))),
-        "on_site_h": hours(total("on_site")),
-        "travel_h": hours(total("travel")),
-        "shift_h": hours(shift),
-        "busy_share": share(busy, shift),
-        "idle_share": share(shift - busy, shift),
-        "by_engineer": [
-            {
-                "engineer_id": engineer_id,
-                "visits": one["visits"],
-                "visits_completed": one["completed"],
-                "on_site_h": hours(one["on_site"]),
-                "travel_h": hours(one["travel"]),
-                "shift_h": hours(one["shift"]),
-                "busy_share": share(one["on_site"] + one["travel"], one["shift"]),
-            }
-            for engineer_id, one in sorted(by_engineer.items())
-        ],
-    }
+    async def _strangers(self, fetch: Fetch, scope: Scope, ids: Sequence[str]) -> dict[GroupKey, int]:
+        """Of engineers who are not registered, those who made visits."""
+        found: dict[GroupKey, int] = defaultdict(int)
+        if ids:
+            keys = ARRIVALS.keys(scope)
+            query = ARRIVALS.joined(select(*keys, func.count(distinct(v.engineer_id)).label("people")), scope)
+            rows = await fetch(query.where(scope.holds(v.arrived_at), e.since.is_(None)).group_by(*keys))
+            found.update({key_of(row): row["people"] for row in rows if row["people"]})
+        return found
+
+
+class _Patterns:
+    """Most engineers share a few patterns of work, which are unfolded over the range once."""
+
+    def __init__(self, scope: Scope) -> None:
+        # Nothing is worked before 1970, and only what there was up to now is counted.
+        self._begin, self._end = max(scope.begin, 0), min(scope.end, micros(scope.now))
+        self._known: dict[tuple[bytes, str], Callable[[int, int], int]] = {}
+
+    def of(self, packed: bytes, zone: str) -> Callable[[int, int], int]:
+        if (packed, zone) not in self._known:
+            self._known[packed, zone] = Work(shifts_of(packed), zone, self._begin, self._end).between
+        return self._known[packed, zone]
+
+
+def _bounds(scope: Scope) -> list[tuple[int, int]]:
+    """The instants of the scope's parts."""
+    begins = [day_begins(part.first, scope.zone) for part in scope.parts] or [scope.begin]
+    return list(zip(begins, [*begins[1:], scope.end], strict=True))
+
+
+SHIFTS = Shifts()
+SHIFT, PEOPLE = Sum(SHIFTS), Sum(SHIFTS)
+_visits = Sum(ARRIVALS)
+_completed = Sum(ARRIVALS, v.completed)
+_on_site = Sum(ARRIVALS, LEFT, v.left_at - v.arrived_at)
+_travel = Sum(ARRIVALS, TRAVELLED, v.arrived_at - v.departed_at)
+_spent = Sum(
+    ARRIVALS,
+    value=case((LEFT, v.left_at - v.arrived_at), else_=0) + case((TRAVELLED, v.arrived_at - v.departed_at), else_=0),
+)
+# Hours of engineers whose shifts are not known would make the others look busier than they are.
+_busy_on_site = Sum(ARRIVALS, and_(LEFT, e.has_shifts), v.left_at - v.arrived_at)
+_busy_travel = Sum(ARRIVALS, and_(TRAVELLED, e.has_shifts), v.arrived_at - v.departed_at)
+
+
+def _hours(name: str, en: str, zh: str, formula: str, total: Sum) -> Figure:
+    return Figure(name, "hours", en, zh, formula, Ratio([(1, total)], None, 1 / Fraction(HOUR)))
+
+
+def _share(name: str, en: str, zh: str, formula: str, measure: Measure) -> Figure:
+    return Figure(name, "share", en, zh, formula, measure)
+
+
+def by_engineer(found: Found) -> dict[str, Value]:
+    """A line for each engineer who is registered or made a visit."""
+    names = ("visits", "visits_completed", "on_site_h", "travel_h", "shift_h", "busy_share")
+    rows = []
+    for key in sorted({key for totals in found.sums.values() for key in totals}):
+        told = UTILISATION.answers(found, key)
+        rows.append({"engineer_id": key.value, **{name: told[name].value for name in names}})
+    return {"by_engineer": rows}
 
 
 UTILISATION = Report(
     name="utilisation",
     en="Where the hours of engineers go, over the visits whose arrival lies in the range.",
     zh="资源利用率：统计所选日期内到达现场的上门服务。",
+    rows=ARRIVALS,
+    tables=by_engineer,
     figures=(
         Figure(
             "engineers",
             "count",
-            "Engineers who are registered or made a visit in the range.",
-            "已登记或在所选日期内有上门记录的工程师人数。",
+            "Engineers who are registered by the end of the range or made a visit in it.",
+            "所选日期结束前已登记或在所选日期内有上门记录的工程师人数。",
             "count(EngineerRegistered or with a visit)",
+            Count(PEOPLE),
         ),
-        Figure("visits", "count", "Arrivals at a site.", "到达现场的次数。", "count(EngineerArrived)", true()),
+        Figure("visits", "count", "Arrivals at a site.", "到达现场的次数。", "count(EngineerArrived)", Count(_visits)),
         Figure(
             "visits_completed",
             "count",
             "Of these, visits whose work the customer accepted.",
             "其中客户已验收的上门次数。",
             "count(visits with ServiceCompleted)",
-            _v.completed,
+            Count(_completed),
         ),
         Figure(
             "visits_completed_per_engineer",
             "count",
-            "Completed visits for each engineer.",
-            "工程师人均工单量。",
+            "Orders per engineer: completed visits for each engineer.",
+            "工程师人均工单量：每名工程师完成的上门次数。",
             "visits_completed / engineers",
-            _v.completed,
+            ratio(_completed, PEOPLE),
         ),
-        Figure(
+        _hours(
             "on_site_h",
-            "hours",
             "Hours at sites, from arrival until the work was last finished or the visit broken off.",
             "现场工时：从到达到最后一次完工或中止。",
             "sum(last WorkFinished or VisitAborted - EngineerArrived)",
-            LEFT,
+            _on_site,
         ),
-        Figure(
+        _hours(
             "travel_h",
-            "hours",
             "Hours on the way, from departure to arrival.",
             "路途工时：从出发到到达。",
             "sum(EngineerArrived - EngineerDeparted)",
-            TRAVELLED,
+            _travel,
         ),
-        Figure(
+        _hours(
             "shift_h",
-            "hours",
             "Hours of shifts in the range, from each engineer's registration up to now, as the shifts are now.",
             "所选日期内（自登记起至今）按现行班次计算的应出勤工时。",
             "sum(shifts between max(from, registered) and min(to, now))",
+            SHIFT,
         ),
-        Figure(
+        _share(
             "busy_share",
-            "share",
-            "Share of the shift hours spent at sites and on the way, of engineers whose shifts are known.",
-            "班次已知的工程师现场与路途工时占应出勤工时的比例。",
+            "Utilisation: share of the shift hours spent at sites and on the way, of engineers whose shifts are known.",
+            "利用率：班次已知的工程师现场与路途工时占应出勤工时的比例。",
             "(on_site + travel) / shift",
+            Ratio([(1, _busy_on_site), (1, _busy_travel)], SHIFT),
         ),
-        Figure(
+        _share(
             "idle_share",
-            "share",
-            "The rest of the shift hours; below zero when more was worked than the shifts hold.",
+            "Idle rate: the rest of the shift hours; below zero when more was worked than the shifts hold.",
             "空闲率：其余应出勤工时的比例；加班时可为负。",
             "1 - busy_share",
+            Ratio([(1, SHIFT), (-1, _busy_on_site), (-1, _busy_travel)], SHIFT),
+        ),
+        _share(
+            "travel_share",
+            "Travel share: hours on the way, of the hours on the way and at sites.",
+            "路途占比：路途工时占路途与现场工时之和的比例。",
+            "travel / (travel + on_site)",
+            Ratio([(1, _travel)], _spent),
+        ),
+        Figure(
+            "trips",
+            "count",
+            "Departures to a site in the range.",
+            "所选日期内出发的次数。",
+            "count(EngineerDeparted)",
+            Count(Sum(TRIPS)),
+        ),
+        Figure(
+            "empty_trips",
+            "count",
+            "Of these, the ones that were in vain: the visit was broken off or called off.",
+            "其中空跑次数：上门被中止或取消。",
+            "count(EngineerDeparted with VisitAborted or VisitCancelled)",
+            Count(Sum(TRIPS, v.in_vain)),
+        ),
+        _share(
+            "empty_trips_share",
+            "Share of the departures that were in vain.",
+            "空跑率：空跑次数占出发次数的比例。",
+            "empty_trips / trips",
+            ratio(Sum(TRIPS, v.in_vain), Sum(TRIPS)),
         ),
         Figure("by_engineer", "table", "The same for each engineer.", "按工程师列出的上述数据。", "as above"),
     ),
-    compute=compute,
-    id_column=_v.visit_id,
-    at_column=_v.arrived_at,
 )

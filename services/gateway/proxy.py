@@ -53,6 +53,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "alerts": "quality",
     "complaints": "quality",
     "standards": "quality",
+    "staff-surveys": "quality",
     "reports": "reporting",
     "forecasts": "reporting",
     "events": "reporting",

@@ -19,6 +19,7 @@ from reporting.figures import (
     hours,
     incident_kpis,
     quantile,
+    quotient,
     share,
     shift_us,
     shown,
@@ -138,3 +139,10 @@ NINE_TO_FIVE = tuple(Shift(weekday, 540, 1020) for weekday in range(5))
 )
 def test_shift_hours_in_a_range(shifts, zone, begin, end, expected):
     assert shift_us(shifts, zone, begin, end) == expected * HOUR
+
+
+def test_a_quotient_is_rounded_as_the_exact_fraction_is():
+    for part in range(-300, 300):
+        for whole in (1, 2, 3, 7, 8, 16, 400, 2_000, 8_000_000_000):
+            for digits in (3, 5):
+                assert quotient(part, whole, digits) == shown(Fraction(part, whole), digits), (part, whole)

@@ -9,6 +9,7 @@ from contracts.dispatcher import OrderFinished
 from reporting.projections.engineer_hours import ENGINEERS, VISITS, shifts_of
 from reporting.projections.order_timeline import ORDER_TIMELINE, facts_of
 from reporting.projections.request_story import REQUEST_STORY
+from reporting.service import service
 from services.chassis.clock import micros
 from tests.fold import assert_same_rows_shuffled, rows_after
 from tests.given import NOW
@@ -34,6 +35,7 @@ from tests.reporting.examples import (
     visit_aborted,
     work_finished,
 )
+from tests.reporting.history import history
 
 MINUTE = 60_000_000
 
@@ -133,21 +135,35 @@ def test_the_story_of_a_request_is_kept():
     start = micros(NOW)
     assert rows["r-1",] == {
         "device_id": "d-1",
+        "device_model": "",
+        "request_type": "repair",
+        "region": "Changchun",
+        "channel": "api",
         "received_at": start,
         "assigned_at": start + 10 * MINUTE,
+        "assigned_to": "e-1",
         "arrived_at": start + 40 * MINUTE,
         "planned_at": start + 30 * MINUTE,
         "completed_at": start + 75 * MINUTE,
+        "served_by": "e-1",
+        "remote_at": None,
+        "first_contact": False,
+        "completions": 1,
+        "resolutions": 0,
+        "reopenings": 0,
         "withdrawn": False,
+        "merged": False,
         "cancelled": False,
         "overdue": False,
         "visits": 1,
         "refused": True,
+        "complained": False,
         "rating": 2,
         "surveyed": True,
         "attitude": 4,
         "outcome": 5,
         "punctuality": 5,
+        "recommends": None,
     }
     assert [rows["r-2",][name] for name in ("overdue", "withdrawn", "cancelled", "visits")] == [True, True, True, 0]
 
@@ -177,6 +193,9 @@ def test_an_engineer_has_the_newest_shifts_since_she_was_first_registered():
     assert (row["since"], shifts_of(row["shifts"])) == (micros(NOW) + MINUTE, WEEK[:5])
 
 
-@pytest.mark.parametrize("view", [ORDER_TIMELINE, REQUEST_STORY, VISITS, ENGINEERS], ids=lambda view: view.name)
+@pytest.mark.parametrize("view", service.views, ids=lambda view: view.name)
 def test_any_order_of_arrival_gives_the_same_rows(view):
     assert_same_rows_shuffled(view, [*REQUESTS, *STORY], seed=3)
+    told = history(5, 60, NOW, 20)
+    assert rows_after(view, told), "the history tells of everything that is kept"
+    assert_same_rows_shuffled(view, told, seed=4)

@@ -316,6 +316,8 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
         }.items()
     ):
         await asked("POST", path, "manager", "", f"quality-{number}", json=manages)
+    said = {"content": 4, "workload": 3, "support": 5}
+    await asked("POST", "/v1/staff-surveys", "engineer", engineer, "staff-1", json=said)
     twin, closed = f"/v1/requests/{story['twin_id']}", f"/v1/requests/{story['request_id']}"
     await asked("POST", f"{twin}/merge", "agent", "", "a1", json={"into_id": story["stuck_id"]})
     await asked("POST", f"{twin}/unmerge", "agent", "", "a2")

@@ -150,6 +150,8 @@ async def _judged(people, firm, host):
     await people.call("POST", f"{base}/assign", "manager", "", "judged-k1", json={"owner_id": "m"})
     answer = {"root_cause": "late", "answer": "sorry"}
     await people.call("POST", f"{base}/close", "manager", "", "judged-k2", json=answer)
+    engineer, said = firm.engineers[0]["engineer_id"], {"content": 4, "workload": 3, "support": 5}
+    await people.call("POST", "/v1/staff-surveys", "engineer", engineer, "judged-m", json=said)
     queue = await people.until("/v1/inspections", "manager", lambda page: page["items"])
     inspection = f"/v1/inspections/{queue['items'][0]['inspection_id']}"
     review = {"verdicts": [{"item_id": "uniform", "found": "broken"}]}

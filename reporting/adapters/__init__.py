@@ -1,0 +1,1 @@
+"""How figures leave the house as files."""

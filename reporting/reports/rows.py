@@ -1,0 +1,105 @@
+"""
+The rows that figures are summed over, and what each kind of them is grouped by.
+
+A request, and what belongs to it, is the engineer's who did the work, or else who has it; a visit is its engineer's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, case
+
+from reporting.projections.complaint_story import COMPLAINT_STORY
+from reporting.projections.engineer_hours import ENGINEERS, VISITS
+from reporting.projections.order_story import ORDER_STORY
+from reporting.projections.part_costs import PARTS, USED_PARTS
+from reporting.projections.request_story import REQUEST_STORY
+from reporting.projections.staff_answers import STAFF_ANSWERS
+from reporting.report import Group, Join, Rows
+
+r, o, v = REQUEST_STORY.table.c, ORDER_STORY.table.c, VISITS.table.c
+e, c, s = ENGINEERS.table.c, COMPLAINT_STORY.table.c, STAFF_ANSWERS.table.c
+part, used = PARTS.table.c, USED_PARTS.table.c
+
+
+def _responsible(served_by: ColumnElement[str], engineer_id: ColumnElement[str]) -> ColumnElement[str]:
+    return case((served_by != "", served_by), else_=engineer_id)
+
+
+def _of_request(*joins: Join) -> dict[str, Group]:
+    return {
+        "region": Group(r.region, joins),
+        "engineer": Group(_responsible(r.served_by, r.assigned_to), joins),
+        "model": Group(r.device_model, joins),
+        "type": Group(r.request_type, joins),
+        "channel": Group(r.channel, joins),
+    }
+
+
+def _request_of(column: ColumnElement[str], tenant: ColumnElement[str]) -> Join:
+    return Join(REQUEST_STORY.table, (r.tenant == tenant) & (r.request_id == column))
+
+
+_OF_ORDER: Final = {
+    "region": Group(o.region),
+    "engineer": Group(_responsible(o.served_by, o.engineer_id)),
+    "model": Group(o.device_model),
+    "type": Group(o.request_type),
+    "channel": Group(r.channel, (_request_of(o.request_id, o.tenant),)),
+}
+
+ENGINEER_OF_VISIT: Final = Join(ENGINEERS.table, (e.tenant == v.tenant) & (e.engineer_id == v.engineer_id))
+
+_OF_VISIT: Final = _of_request(_request_of(v.request_id, v.tenant)) | {
+    # Where her hours are counted, those of a visit are counted too.
+    "region": Group(e.region, (ENGINEER_OF_VISIT,)),
+    "engineer": Group(v.engineer_id),
+}
+
+_ORDER_OF_VISIT: Final = Join(ORDER_STORY.table, (o.tenant == v.tenant) & (o.order_id == v.order_id))
+_ORDER_OF_PART: Final = Join(ORDER_STORY.table, (o.tenant == used.tenant) & (o.order_id == used.order_id))
+_COST_OF_PART: Final = Join(PARTS.table, (part.tenant == used.tenant) & (part.part_id == used.part_id))
+
+RECEIVED: Final = Rows("request", r.request_id, r.received_at, _of_request())
+"""Requests, by receipt."""
+
+SERVED: Final = Rows("request", r.request_id, r.completed_at, _of_request())
+"""Requests, by their first acceptance."""
+
+OPENED: Final = Rows("order", o.order_id, o.opened_at, _OF_ORDER)
+"""Orders, by opening."""
+
+DONE: Final = Rows("order", o.order_id, o.completed_at, _OF_ORDER)
+"""Orders, by the first acceptance."""
+
+WORK_OF_DONE: Final = Rows("visit", v.visit_id, o.completed_at, _OF_ORDER, (_ORDER_OF_VISIT, ENGINEER_OF_VISIT))
+"""Visits, where their orders are counted in DONE."""
+
+PARTS_OF_DONE: Final = Rows(
+    "order", used.order_id, o.completed_at, _OF_ORDER, (_ORDER_OF_PART, _COST_OF_PART), lists="distinct"
+)
+"""Parts that orders used, where these are counted in DONE."""
+
+ARRIVALS: Final = Rows("visit", v.visit_id, v.arrived_at, _OF_VISIT, (ENGINEER_OF_VISIT,))
+"""Visits, by arrival."""
+
+TRIPS: Final = Rows("visit", v.visit_id, v.departed_at, _OF_VISIT)
+"""Visits, by departure."""
+
+COMPLAINTS: Final = Rows(
+    "complaint",
+    c.complaint_id,
+    c.raised_at,
+    _of_request(_request_of(c.request_id, c.tenant)) | {"channel": Group(c.channel)},
+)
+"""Complaints, by when they were raised; what they are grouped by is the request's that they are about."""
+
+ANSWERS: Final = Rows(
+    "answer",
+    s.month,
+    s.answered_at,
+    {"region": Group(e.region, (Join(ENGINEERS.table, (e.tenant == s.tenant) & (e.engineer_id == s.engineer_id)),))},
+    lists="none",
+)
+"""Engineers' answers about their work, by when they were given."""
