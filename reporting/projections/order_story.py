@@ -6,7 +6,8 @@ Each column has one publisher, as in `request_story`.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from contracts.dispatcher import (
     ClocksStarted,
@@ -19,7 +20,7 @@ from contracts.dispatcher import (
 )
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.fieldwork import EngineerArrived, ServiceCharged, ServiceCompleted, VisitAborted
+from contracts.fieldwork import ChargeCorrected, EngineerArrived, ServiceCharged, ServiceCompleted, VisitAborted
 from services.chassis.clock import micros
 from services.chassis.views import Rows, Value, View
 
@@ -40,6 +41,7 @@ OrderEvent = (
     | VisitAborted
     | ServiceCompleted
     | ServiceCharged
+    | ChargeCorrected
 )
 
 
@@ -79,11 +81,17 @@ def apply(rows: Rows, event: OrderEvent, envelope: Envelope) -> None:
         case ServiceCompleted():
             rows.put(order_id, served_by=event.engineer_id, **first("completed_at"))
         case ServiceCharged():
-            rows.put(
-                order_id,
-                revenue_fen=(row.get("revenue_fen") or 0) + event.gross_fen,
-                customer_fen=(row.get("customer_fen") or 0) + event.customer_fen,
-            )
+            rows.put(order_id, **_more(row, event.gross_fen, event.customer_fen))
+        case ChargeCorrected():
+            rows.put(order_id, **_more(row, event.gross_diff_fen, event.customer_diff_fen))
+
+
+def _more(row: Mapping[str, Any], gross_fen: int, customer_fen: int) -> dict[str, Value]:
+    """What an order comes to with one more charge, or with the difference that a correction makes."""
+    return {
+        "revenue_fen": (row.get("revenue_fen") or 0) + gross_fen,
+        "customer_fen": (row.get("customer_fen") or 0) + customer_fen,
+    }
 
 
 def _promises(event: Event) -> dict[str, Value]:
@@ -137,6 +145,7 @@ ORDER_STORY = View(
         VisitAborted,
         ServiceCompleted,
         ServiceCharged,
+        ChargeCorrected,
     ),
     apply=apply,
     indexes=(("opened_at",), ("completed_at",)),

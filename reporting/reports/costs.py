@@ -58,7 +58,7 @@ COSTS = Report(
             "fen",
             "What customers, warranties and contracts pay for them.",
             "服务收入：客户、保修与合同应付金额。",
-            "sum(ServiceCharged.gross_fen)",
+            "sum(ServiceCharged.gross_fen + ChargeCorrected.gross_diff_fen)",
             Count(_revenue, _charged),
         ),
         _figure(
@@ -66,7 +66,7 @@ COSTS = Report(
             "fen",
             "Of this, what customers pay themselves.",
             "其中客户自付金额。",
-            "sum(ServiceCharged.customer_fen)",
+            "sum(ServiceCharged.customer_fen + ChargeCorrected.customer_diff_fen)",
             Count(Sum(DONE, CHARGED, o.customer_fen), _charged),
         ),
         _figure(

@@ -33,6 +33,7 @@ from contracts.dispatcher import (
 )
 from contracts.fieldwork import (
     AcceptanceRefused,
+    ChargeCorrected,
     EngineerArrived,
     EngineerDeparted,
     ServiceCharged,
@@ -325,6 +326,17 @@ class Story:
             shares = {f"{who}_fen": self.rng.randrange(90_000) for who in ("warranty", "contract", "customer")}
             facts = {"customer_id": "c-1", "list_version": 1, "lines": (), "charged_at": self.at}
             self.say(ServiceCharged(**ids, **facts, **shares, gross_fen=sum(shares.values())))
+            if self.company.chance(0.2):
+                self.correct(ids, shares)
+
+    def correct(self, ids: dict[str, str], before: dict[str, int]) -> None:
+        """What the customer was to pay, the warranty pays; some of it nobody."""
+        waived = self.rng.randrange(before["customer_fen"] + 1)
+        after = before | {"customer_fen": 0, "warranty_fen": before["warranty_fen"] + before["customer_fen"] - waived}
+        differences = {name.replace("_fen", "_diff_fen"): after[name] - before[name] for name in after}
+        sums = {"gross_fen": sum(after.values()), "gross_diff_fen": -waived}
+        facts = {"customer_id": "c-1", "number": 1, "reason": "coverage-set", "before": (), "lines": ()}
+        self.say(ChargeCorrected(**ids, **facts, **after, **differences, **sums, corrected_at=self.at))
 
     def after(self, engineer: str) -> None:
         chance, rng = self.company.chance, self.rng

@@ -116,8 +116,10 @@ def orders(e: Events) -> pd.DataFrame:
     aborted = e.of("VisitAborted")
     lacking = aborted[aborted["reason"].isin(["part-missing", "not-repairable-here"])]
     _put(frame, "lacking", lacking.groupby("order_id").size() > 0, False)
-    for name, field in (("gross", "gross_fen"), ("paid", "customer_fen")):
-        _put(frame, name, e.of("ServiceCharged").groupby("order_id")[field].sum())
+    for name, field in (("gross", "gross"), ("paid", "customer")):
+        charged = e.of("ServiceCharged").groupby("order_id")[f"{field}_fen"].sum()
+        corrected = e.of("ChargeCorrected").groupby("order_id")[f"{field}_diff_fen"].sum()
+        _put(frame, name, charged.add(corrected, fill_value=0))
     promises = {(row.order_id, clock["clock"]) for row in e.of("ClocksStarted").itertuples() for clock in row.clocks}
     breached: dict[tuple[str, str], bool] = {}
     for row in e.of("SlaBreached", "SlaRestated", clock="", differences=()).itertuples():

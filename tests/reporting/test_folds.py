@@ -196,6 +196,6 @@ def test_an_engineer_has_the_newest_shifts_since_she_was_first_registered():
 @pytest.mark.parametrize("view", service.views, ids=lambda view: view.name)
 def test_any_order_of_arrival_gives_the_same_rows(view):
     assert_same_rows_shuffled(view, [*REQUESTS, *STORY], seed=3)
-    told = history(5, 60, NOW, 20)
+    told = history(7, 60, NOW, 20)
     assert rows_after(view, told), "the history tells of everything that is kept"
     assert_same_rows_shuffled(view, told, seed=4)
