@@ -58,6 +58,8 @@ OWNERS: Final[Mapping[str, str]] = {
     "forecasts": "reporting",
     "events": "reporting",
     "audit": "reporting",
+    "record-templates": "fieldwork",
+    "entitlements": "fieldwork",
     "search": "reporting",
 }
 """The resource under /v1 and the service whose it is; `owners_of` reads it from the services where they are at hand."""

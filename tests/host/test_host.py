@@ -300,14 +300,14 @@ def test_an_order_that_nobody_has_for_half_an_hour_is_overdue_once_whatever_rest
             async with asyncio.timeout(10):
                 while await dispatcher.journal.due(int(clock.now().timestamp() * 1_000_000), 1):
                     await asyncio.sleep(0.01)
-            await it.quiet()
+            await it.quiet(clock)
             await tell(it)
         return len(await of_type(it.settings, "AssignmentOverdue"))
 
     async def submit(it):
         await found(it.people, NOBODY, "overdue-")
         await it.order_of(await it.submit(), "waiting")
-        await it.quiet()
+        await it.quiet(clock)
 
     async def on_the_board(it):
         page = await it.people.call("GET", "/v1/orders?overdue=true", "dispatcher")

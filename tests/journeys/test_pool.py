@@ -64,7 +64,7 @@ def test_what_is_offered_is_taken_by_one_whatever_is_killed_meanwhile(system):
             await asyncio.to_thread(system.kill, process)
 
     system.story(tenant, tell)
-    events = asyncio.run(recorded(system, tenant))
+    events = asyncio.run(recorded(system.settings, tenant))
     counts = Counter(event.type for event in events)
     assert (counts["OrderOpened"], counts["OrderOffered"], counts["OrderAssigned"]) == (ORDERS, ORDERS, ORDERS)
     assert sum(lost.values()) > 0, "nobody raced for anything"

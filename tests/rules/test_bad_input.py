@@ -249,7 +249,7 @@ def unfit(schema: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-TAKE_A_COMMAND = {"/v1/price-lists"}
+TAKE_A_COMMAND = {"/v1/price-lists", "/v1/price-lists/contracts", "/v1/dispatch-rules"}
 """Their body is the command itself."""
 GUESSED = ("a number as a text", "a truth", "a number")
 OF_JSON = ("another type", *GUESSED)
