@@ -16,6 +16,8 @@ from contracts.intake import Urgency
 from contracts.problems import Rejected
 from dispatcher import engineers_api, history_api, rules_api, sla_api
 from dispatcher.commands import (
+    FIRST,
+    LAST,
     AssignByHand,
     CancelOrder,
     DeclineOrder,
@@ -25,7 +27,6 @@ from dispatcher.commands import (
 )
 from dispatcher.domain.hours import Person, days_in_question, overruled, wanted_hours
 from dispatcher.domain.matching import Proposal, Ranking, Rule, rank
-from dispatcher.engineers_api import FIRST, LAST
 from dispatcher.projections.board import BOARD, OPEN, declined_by, offered_before, offered_to, work_of
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import ENGINEER_DAYS, booked_between, bookings, horizon
@@ -212,7 +213,9 @@ class ReassignBody(AssignBody):
 
 
 class OfferBody(Body):
-    engineer_ids: tuple[str, ...] = Field((), max_length=50, description="Without them, those who fit it best")
+    engineer_ids: tuple[Annotated[str, Field(max_length=100)], ...] = Field(
+        (), max_length=50, description="Without them, those who fit it best"
+    )
     minutes: int | None = Field(None, ge=1, le=1_440, description="Without it, as long as the dispatch rules say")
     note: str = Field("", max_length=1_000)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -30,6 +30,9 @@ from services.chassis.command import Command
 
 UDEG = 1_000_000
 """Millionths in a degree."""
+
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""What lies outside is a slip of the pen, and no calendar can reckon with it."""
 
 Lat = Field(ge=-90 * UDEG, le=90 * UDEG)
 Lon = Field(ge=-180 * UDEG, le=180 * UDEG)

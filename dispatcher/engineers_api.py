@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -16,6 +16,8 @@ from sqlalchemy import select
 from contracts.intake import Urgency
 from contracts.problems import Unfit
 from dispatcher.commands import (
+    FIRST,
+    LAST,
     NAME,
     CallOffAbsence,
     CertificateHeld,
@@ -42,9 +44,6 @@ from dispatcher.projections.engineers import (
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
-
-FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-"""What lies outside is a slip of the pen, and no calendar can reckon with it."""
 
 FOLDERS_OF_ZONES = frozenset(
     {str(folder) for zone in available_timezones() for folder in PurePosixPath(zone).parents} | {"posix", "right"}

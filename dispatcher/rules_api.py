@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, Field
 
 from contracts.dispatcher import DispatchRulesSet
-from dispatcher.commands import FirstOffered, RuleFigures, SetDispatchRules
+from dispatcher.commands import FIRST, LAST, FirstOffered, RuleFigures, SetDispatchRules
 from dispatcher.domain import dispatch_rules
 from dispatcher.projections.dispatch_rules import ALL_VERSIONS, rules_of
 from services.chassis.http import Accepted, Body, Call, ServiceRouter, command, query
@@ -20,7 +20,7 @@ from services.chassis.service import Api
 class RulesBody(RuleFigures):
     """The rules from a time on; what is left out is as if nobody had ever set it."""
 
-    effective_from: AwareDatetime | None = Field(None, description="Without it, from now on")
+    effective_from: AwareDatetime | None = Field(None, ge=FIRST, lt=LAST, description="Without it, from now on")
 
 
 class RulesView(Body):

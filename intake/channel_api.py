@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import phonenumbers
 from fastapi import APIRouter, Query
@@ -152,7 +152,9 @@ class NewRound(Body):
     round_id: str = Field(min_length=1, max_length=60, description="Yours: a round that is sent again makes nothing.")
     customer_id: str = Field(min_length=1, max_length=100)
     request_type: str = Field(min_length=1, max_length=100, examples=["inspection"])
-    site_ids: list[str] = Field([], max_length=MOST_IN_A_ROUND, description="Empty for all places of the customer's.")
+    site_ids: list[Annotated[str, Field(max_length=100)]] = Field(
+        [], max_length=MOST_IN_A_ROUND, description="Empty for all places of the customer's."
+    )
     each: str = Field("device", pattern="^(device|site)$", description="One request for each `device`, or each `site`.")
     description: str = Field("", max_length=4_000)
 

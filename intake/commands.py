@@ -243,7 +243,9 @@ class AskedWhen(Part):
     """A field is asked only where another one was answered with one of these."""
 
     field: str = Field(max_length=60)
-    values: tuple[str | bool | int, ...] = Field(max_length=100)
+    values: tuple[Annotated[str, Field(max_length=400)] | bool | Annotated[int, Field(ge=-(10**9), le=10**9)], ...] = (
+        Field(max_length=100)
+    )
 
     def of(self) -> AskedIf:
         return AskedIf(self.field, self.values)
