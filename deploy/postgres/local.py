@@ -119,6 +119,8 @@ class LocalPostgres:
             self._port_file.write_text(str(self._wanted_port or free_port()))
         # The socket lies in the data directory; a relative name, because the system cuts long ones (at 107 bytes).
         settings = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories=."
+        # A busy process of a service has a dozen; of PostgreSQL's usual 100, eight of them leave none for a command.
+        settings += " -c max_connections=300"
         # A killed server that its parent has not buried yet still has its number, and PostgreSQL takes it for alive.
         until(lambda: not _is_dead_but_unburied(self._noted_pid()), within)
         limit = f"{within:.0f}"
