@@ -412,6 +412,8 @@ async def _of_stream(
 
 async def _request_numbered(settings: Settings, tenant: str, subject: str) -> str:
     """The id of the request with this number; what is no number stays as it is."""
+    if not subject or "/" in subject:
+        return subject
     service = discover()["intake"]
     views = await _open_views(settings, service, readonly=True)
     try:
@@ -420,7 +422,7 @@ async def _request_numbered(settings: Settings, tenant: str, subject: str) -> st
         found = await views.fetch(query)
     finally:
         await views.close()
-    return str(found[0]["request_id"]) if found and subject else subject
+    return str(found[0]["request_id"]) if found else subject
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,10 @@ import msgspec
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
 from services.chassis.clock import at_micros
+from services.chassis.journal.attempt import SEALED
 from services.chassis.journal.store import Entry
 from services.chassis.readers.rows import CachedRows
 from services.chassis.views import View
-
-SEALED: Final = "(sealed)"
-"""What stands where a text about a person is."""
 
 INSTANTS: Final = ("_at", "since")
 """How the names of columns end that hold microseconds."""

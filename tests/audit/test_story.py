@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from contracts.envelope import Envelope
-from services.audit.story import SEALED, Instant, show, tell
+from services.audit.story import Instant, show, tell
+from services.chassis.journal.attempt import SEALED
 from services.chassis.journal.store import Entry
 from services.chassis.views import View
 from services.host import discover

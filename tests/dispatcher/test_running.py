@@ -89,28 +89,30 @@ class Desk:
         await self.quiet()
 
 
+@asynccontextmanager
+async def opened(make, folder, policies, now=NOW):
+    """A desk, such as `make(host, clock, http, tokens)` gives, over the dispatcher with these policies alone."""
+    alone = replace(service, policies=policies)
+    clock = SetClock(now)
+    tokens = Tokens.from_file(folder / "token-keys.json", clock)
+    async with Host(Settings(data=folder), [alone], NoKeys(), clock=clock) as host:
+        running = host.running["dispatcher"]
+        async with asyncio.timeout(10):
+            while not host.leads("dispatcher"):
+                await asyncio.sleep(0.01)
+        app = service_app([alone.routes(running)], tokens=tokens)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
+            yield make(host, clock, http, tokens)
+
+
 @pytest.fixture
 def told(tmp_path):
     """Runs a story at a desk: `told(story)`, where `async def story(desk)`."""
 
-    @asynccontextmanager
-    async def desk(policies):
-        # Without the policies on other services' events: there is nobody to take them from.
-        alone = replace(service, policies=policies)
-        clock = SetClock(NOW)
-        tokens = Tokens.from_file(tmp_path / "token-keys.json", clock)
-        async with Host(Settings(data=tmp_path), [alone], NoKeys(), clock=clock) as host:
-            running = host.running["dispatcher"]
-            async with asyncio.timeout(10):
-                while not host.leads("dispatcher"):
-                    await asyncio.sleep(0.01)
-            app = service_app([alone.routes(running)], tokens=tokens)
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
-                yield Desk(host, clock, http, tokens)
-
     def tell(story, policies=OWN):
         async def whole():
-            async with desk(policies) as one:
+            # Without the policies on other services' events: there is nobody to take them from.
+            async with opened(Desk, tmp_path, policies) as one:
                 await story(one)
 
         asyncio.run(whole())

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from contracts import envelope as envelopes
-from services.audit.story import SEALED, Instant
+from services.audit.story import Instant
+from services.chassis.journal.attempt import SEALED
 from services.host import discover
 from services.offline import CannotDo, audit
 from services.settings import Settings

@@ -1,22 +1,14 @@
 """Stories at a desk that is closed and opened again."""
 
 import asyncio
-from contextlib import asynccontextmanager
-from dataclasses import replace
 
-import httpx
 import pytest
 
 from contracts import envelope as envelopes
-from dispatcher.service import service
-from services.chassis.auth import Tokens
-from services.chassis.clock import SetClock, at_micros
-from services.chassis.http.app import service_app
-from services.host import Host
-from services.settings import Settings
+from services.chassis.clock import at_micros
 from services.verify.clocks import Clocks
 from services.verify.findings import Findings
-from tests.dispatcher.test_running import NoKeys
+from tests.dispatcher.test_running import opened
 from tests.given import NOW
 from tests.sla.desk import OWN, SlaDesk
 
@@ -37,28 +29,14 @@ async def judged(running):
 def told(tmp_path):
     """Runs stories one after the other at the same desk, which is closed and opened again between them."""
 
-    @asynccontextmanager
-    async def desk(now):
-        alone = replace(service, policies=OWN)
-        clock = SetClock(now)
-        tokens = Tokens.from_file(tmp_path / "token-keys.json", clock)
-        async with Host(Settings(data=tmp_path), [alone], NoKeys(), clock=clock) as host:
-            running = host.running["dispatcher"]
-            async with asyncio.timeout(10):
-                while not host.leads("dispatcher"):
-                    await asyncio.sleep(0.01)
-            app = service_app([alone.routes(running)], tokens=tokens)
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
-                yield SlaDesk(host, clock, http, tokens)
-                assert await judged(running) == []
-
     def tell(*stories):
         async def whole():
             now = NOW
             for story in stories:
-                async with desk(now) as one:
+                async with opened(SlaDesk, tmp_path, OWN, now) as one:
                     await story(one)
                     now = one.clock.now()
+                    assert await judged(one.running) == []
 
         asyncio.run(whole())
 
