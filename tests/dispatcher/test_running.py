@@ -90,10 +90,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened(make, folder, policies, now=NOW):
+async def opened(make, folder, policies, clock):
     """A desk, such as `make(host, clock, http, tokens)` gives, over the dispatcher with these policies alone."""
     alone = replace(service, policies=policies)
-    clock = SetClock(now)
     tokens = Tokens.from_file(folder / "token-keys.json", clock)
     async with Host(Settings(data=folder), [alone], NoKeys(), clock=clock) as host:
         running = host.running["dispatcher"]
@@ -112,7 +111,7 @@ def told(tmp_path):
     def tell(story, policies=OWN):
         async def whole():
             # Without the policies on other services' events: there is nobody to take them from.
-            async with opened(Desk, tmp_path, policies) as one:
+            async with opened(Desk, tmp_path, policies, SetClock(NOW)) as one:
                 await story(one)
 
         asyncio.run(whole())

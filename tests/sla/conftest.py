@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from contracts import envelope as envelopes
-from services.chassis.clock import at_micros
+from services.chassis.clock import SetClock, at_micros
 from services.verify.clocks import Clocks
 from services.verify.findings import Findings
 from tests.dispatcher.test_running import opened
@@ -33,7 +33,7 @@ def told(tmp_path):
         async def whole():
             now = NOW
             for story in stories:
-                async with opened(SlaDesk, tmp_path, OWN, now) as one:
+                async with opened(SlaDesk, tmp_path, OWN, SetClock(now)) as one:
                     await story(one)
                     now = one.clock.now()
                     assert await judged(one.running) == []

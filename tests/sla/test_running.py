@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -11,14 +10,9 @@ import httpx
 from contracts import envelope as envelopes
 from dispatcher import policies
 from dispatcher.commands import MoveClocks
-from dispatcher.service import service
-from services.chassis.auth import Tokens
 from services.chassis.clock import SystemClock
-from services.chassis.http.app import service_app
 from services.chassis.journal.work import Ask
-from services.host import Host
-from services.settings import Settings
-from tests.dispatcher.test_running import NoKeys
+from tests.dispatcher.test_running import opened
 from tests.given import NOW
 from tests.sla.desk import ARRIVE, FIX, OWN, SlaDesk, instant
 from tests.sla.examples import HOUR, MINUTE
@@ -350,31 +344,23 @@ def test_a_due_time_is_met_within_five_seconds_by_the_clock_on_the_wall(told, tm
     """200 clocks that are due at one time, by the real clock: each breached once, and none too late."""
 
     async def story():
-        alone = replace(service, policies=tuple(one for one in OWN if one.name == "keep-clocks"))
-        clock = SystemClock()
-        tokens = Tokens.from_file(tmp_path / "token-keys.json", clock)
-        async with Host(Settings(data=tmp_path / "wall"), [alone], NoKeys(), clock=clock) as host:
-            async with asyncio.timeout(10):
-                while not host.leads("dispatcher"):
-                    await asyncio.sleep(0.01)
-            app = service_app([alone.routes(host.running["dispatcher"])], tokens=tokens)
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
-                desk = SlaDesk(host, clock, http, tokens)
-                await desk.promise(ARRIVE | {"normal_s": 8})
-                await asyncio.gather(*[desk.open(f"o-{n}") for n in range(200)])
-                async with asyncio.timeout(60):
-                    while len(await desk.recorded("SlaBreached")) < 200:
-                        await asyncio.sleep(0.1)
-                entries = await desk.running.journal.read(0, 9_999)
-                late = timedelta(0)
-                for entry in entries:
-                    envelope = envelopes.read(entry.record)
-                    if envelope.type == "SlaBreached":
-                        after = envelope.recorded_at - envelopes.payload(envelope).due_at
-                        assert after >= timedelta(0)
-                        late = max(late, after)
-                assert late <= timedelta(seconds=5), late
-                orders = Counter(one.order_id for one in await desk.recorded("SlaBreached"))
-                assert set(orders.values()) == {1}
+        keeps = tuple(one for one in OWN if one.name == "keep-clocks")
+        async with opened(SlaDesk, tmp_path, keeps, SystemClock()) as desk:
+            await desk.promise(ARRIVE | {"normal_s": 8})
+            await asyncio.gather(*[desk.open(f"o-{n}") for n in range(200)])
+            async with asyncio.timeout(60):
+                while len(await desk.recorded("SlaBreached")) < 200:
+                    await asyncio.sleep(0.1)
+            entries = await desk.running.journal.read(0, 9_999)
+            late = timedelta(0)
+            for entry in entries:
+                envelope = envelopes.read(entry.record)
+                if envelope.type == "SlaBreached":
+                    after = envelope.recorded_at - envelopes.payload(envelope).due_at
+                    assert after >= timedelta(0)
+                    late = max(late, after)
+            assert late <= timedelta(seconds=5), late
+            orders = Counter(one.order_id for one in await desk.recorded("SlaBreached"))
+            assert set(orders.values()) == {1}
 
     asyncio.run(story())
