@@ -392,7 +392,7 @@ async def audit(settings: Settings, subject: str, tenant: str | None, instant: I
         found = {name: await journal.story(whose, subject) for name, journal in journals.items()}
         records = [entry.record for entries in found.values() for entry in entries]
         if "/" in subject:
-            records += await _of_stream(services, journals, StreamKey(whose, subject))
+            records += await _of_stream(services, journals, (whose, subject))
         if not records:
             raise CannotDo(f"nothing is recorded of {subject} in the tenant {whose}: give a request's id or number")
     shown = {name: show(services[name].views, entries, instant) for name, entries in found.items()}
@@ -403,7 +403,7 @@ async def audit(settings: Settings, subject: str, tenant: str | None, instant: I
 async def _of_stream(
     services: Mapping[str, Service], journals: Mapping[str, JournalStore], key: StreamKey
 ) -> list[bytes]:
-    kind = key.stream.partition("/")[0]
+    kind = key[1].partition("/")[0]
     for name, service in services.items():
         if kind in service.rules.stream_of:
             return (await journals[name].load(Wanted(streams={key}))).streams.get(key, [])

@@ -29,7 +29,7 @@ def new_ids(now_ms: Callable[[], int], rng: Random | None = None) -> Ids:
         nonlocal last
         last = max(last + 1, now_ms() << 12)
         value = (last >> 12) << 80 | 0x7 << 76 | (last & 0xFFF) << 64 | 0b10 << 62 | random_62()
-        text = f"{value:032x}"
+        text = value.to_bytes(16, "big").hex()
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     return new_id

@@ -87,7 +87,7 @@ class ServiceLog:
 
     def _judge(self, entry: Entry, envelope: Envelope) -> None:
         position, tenant = entry.position, self._name(entry.tenant)
-        stream = StreamKey(tenant, entry.stream)
+        stream = (tenant, entry.stream)
         foreign = ":" in entry.stream
         service = "".join(envelope.source.split("/")[2:3])
         said = f"{service}:{envelope.stream}" if foreign else envelope.stream
@@ -106,14 +106,14 @@ class ServiceLog:
     def _judge_foreign(self, position: int, stream: StreamKey, envelope: Envelope) -> None:
         taken, version = self.taken[stream], envelope.public_version
         if version <= (taken[-1].version if taken else 0):
-            what = f"public version {version} of {stream.stream} is taken in after {taken[-1].version if taken else 0}"
+            what = f"public version {version} of {stream[1]} is taken in after {taken[-1].version if taken else 0}"
             self.findings.add("I5", position, what)
         taken.append(Taken(version, envelope.id, position))
 
     def _judge_own(self, position: int, stream: StreamKey, envelope: Envelope) -> None:
         expected = self._versions.get(stream, 0) + 1
         if envelope.version != expected:
-            what = f"version {envelope.version} of {stream.stream} should be {expected}"
+            what = f"version {envelope.version} of {stream[1]} should be {expected}"
             self.findings.add("I6", position, what)
         self._versions[stream] = envelope.version
         if envelope.position != str(position):
@@ -125,7 +125,7 @@ class ServiceLog:
             published = self.published[stream]
             published.append(Published(envelope.id, self._name(envelope.type)))
             if envelope.public_version != len(published):
-                what = f"public version {envelope.public_version} of {stream.stream} should be {len(published)}"
+                what = f"public version {envelope.public_version} of {stream[1]} should be {len(published)}"
                 self.findings.add("I6", position, what)
 
     def ends_like(self, head: Head) -> bool:
@@ -159,17 +159,13 @@ def between(
         wanted = takes(taker.service)
         for publisher in {PUBLISHER_OF[name] for name in wanted} & logs.keys():
             for stream, published in logs[publisher].published.items():
-                foreign = StreamKey(stream.tenant, f"{publisher}:{stream.stream}")
+                foreign = (stream[0], f"{publisher}:{stream[1]}")
                 taken = [one for one in taker.taken.get(foreign, ()) if one.position <= end]
                 missing = [v for v, event in enumerate(published, 1) if event.type in wanted]
                 behind[taker.service] += _compare(taker.findings, foreign, published, taken, missing)
         for stream, taken in taker.taken.items():
-            publisher, _, name = stream.stream.partition(":")
-            if (
-                publisher in logs
-                and taken[0].position <= end
-                and (stream.tenant, name) not in logs[publisher].published
-            ):
+            publisher, _, name = stream[1].partition(":")
+            if publisher in logs and taken[0].position <= end and (stream[0], name) not in logs[publisher].published:
                 what = f"{name} was taken in, and {publisher} never published it"
                 taker.findings.add("I5", taken[0].position, what)
     return {name: events for name, events in behind.items() if events}
@@ -182,13 +178,13 @@ def _compare(
     here = {one.version for one in taken}
     for one in taken:
         if one.version > len(published) or published[one.version - 1].id != one.id:
-            what = f"public version {one.version} of {stream.stream} was published as another event, or not at all"
+            what = f"public version {one.version} of {stream[1]} was published as another event, or not at all"
             findings.add("I5", one.position, what)
     newest = max(here, default=0)
     for version in wanted:
         if version <= newest and version not in here:
             event = published[version - 1]
             shows = next(one.position for one in taken if one.version > version)
-            what = f"{event.type} {event.id}, public version {version} of {stream.stream}, was lost before this"
+            what = f"{event.type} {event.id}, public version {version} of {stream[1]}, was lost before this"
             findings.add("I5", shows, what)
     return sum(version > newest for version in wanted)

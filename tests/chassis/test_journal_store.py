@@ -17,7 +17,6 @@ from services.chassis.journal.sqlite import InUse, SqliteJournal, connect
 from services.chassis.journal.store import (
     GENESIS,
     Batch,
-    ClaimKey,
     Entry,
     Head,
     Held,
@@ -27,8 +26,6 @@ from services.chassis.journal.store import (
     NotCommitted,
     OtherFormat,
     Receipt,
-    ReceiptKey,
-    StreamKey,
     Timer,
     TimerKey,
     Wanted,
@@ -165,8 +162,8 @@ class TestEveryStore:
                 assert await again.read(after=1, limit=10) == [entry(2)]
                 assert await again.read(after=0, limit=1) == [entry(1)]
                 assert await again.head() == Head(2, 1, {"t": entry(2).hash})
-                known = await again.load(Wanted(streams={StreamKey("t", "order/o-1"), StreamKey("t", "order/none")}))
-                assert known.streams == {StreamKey("t", "order/o-1"): [b"record 1", b"record 2"]}
+                known = await again.load(Wanted(streams={("t", "order/o-1"), ("t", "order/none")}))
+                assert known.streams == {("t", "order/o-1"): [b"record 1", b"record 2"]}
 
         run(story())
 
@@ -186,11 +183,11 @@ class TestEveryStore:
                 await journal.commit(Batch(entries=[entry(1, 1, tenant="a"), entry(2, 1, tenant="b")]), after=0)
                 await journal.commit(Batch(entries=[entry(3, 2, tenant="a"), entry(4, 1, stream="stock/s")]), after=2)
                 assert await journal.head() == Head(4, 1, {"a": entry(3).hash, "b": entry(2).hash, "t": entry(4).hash})
-                streams = {StreamKey("a", "order/o-1"), StreamKey("b", "order/o-1"), StreamKey("t", "stock/s")}
+                streams = {("a", "order/o-1"), ("b", "order/o-1"), ("t", "stock/s")}
                 assert (await journal.load(Wanted(streams=streams))).streams == {
-                    StreamKey("a", "order/o-1"): [b"record 1", b"record 3"],
-                    StreamKey("b", "order/o-1"): [b"record 2"],
-                    StreamKey("t", "stock/s"): [b"record 4"],
+                    ("a", "order/o-1"): [b"record 1", b"record 3"],
+                    ("b", "order/o-1"): [b"record 2"],
+                    ("t", "stock/s"): [b"record 4"],
                 }
 
         run(story())
@@ -219,7 +216,7 @@ class TestEveryStore:
         run(story())
 
     def test_a_batch_keeps_all_its_kinds_together_and_none_removes(self, place):
-        receipt, claim, timer = ReceiptKey("t", "agent", "k"), ClaimKey("t", "serial", "s"), TimerKey("t", "late", "o")
+        receipt, claim, timer = ("t", "agent", "k"), ("t", "serial", "s"), TimerKey("t", "late", "o")
         hold = (HoldKey("assign", "t", "r-1"), 1)
 
         async def story():
@@ -230,12 +227,12 @@ class TestEveryStore:
                     claims={claim: "device/d-1"},
                     timers={timer: Timer(1_000, "e-1")},
                     offsets={"intake": 5},
-                    seen={StreamKey("t", "intake:request/r-1"): 3},
+                    seen={("t", "intake:request/r-1"): 3},
                     checkpoints={"assign": 1},
                     holds={hold: Held(1, 2, 9, False, "NotYet")},
                 )
                 await journal.commit(first, after=0)
-                wanted = Wanted(receipts={receipt}, claims={claim}, seen={StreamKey("t", "intake:request/r-1")})
+                wanted = Wanted(receipts={receipt}, claims={claim}, seen={("t", "intake:request/r-1")})
                 known = await journal.load(wanted)
                 assert known.receipts == first.receipts
                 assert known.claims == first.claims
@@ -265,14 +262,14 @@ class TestEveryStore:
                 assert await journal.story("t", "r-3") == []
             async with place.reader() as reader:
                 assert await reader.story("u", "r-1") == another[1:]
-                known = await reader.load(Wanted(streams={StreamKey("t", "order/o-1")}))
-                assert known.streams == {StreamKey("t", "order/o-1"): [told[0].record, told[2].record]}
+                known = await reader.load(Wanted(streams={("t", "order/o-1")}))
+                assert known.streams == {("t", "order/o-1"): [told[0].record, told[2].record]}
 
         run(story())
 
     def test_a_later_value_replaces_an_earlier_one_but_a_receipt_stays(self, place):
-        receipt, claim, timer = ReceiptKey("t", "agent", "k"), ClaimKey("t", "serial", "s"), TimerKey("t", "late", "o")
-        hold, stream = (HoldKey("assign", "t", "r-1"), 1), StreamKey("t", "intake:request/r-1")
+        receipt, claim, timer = ("t", "agent", "k"), ("t", "serial", "s"), TimerKey("t", "late", "o")
+        hold, stream = (HoldKey("assign", "t", "r-1"), 1), ("t", "intake:request/r-1")
 
         def batch(n: int) -> Batch:
             return Batch(
@@ -303,7 +300,7 @@ class TestEveryStore:
         run(story())
 
     def test_an_expired_receipt_gives_way_but_not_one_that_is_kept_for_ever(self, place):
-        short, lasting = ReceiptKey("t", "agent", "k"), ReceiptKey("t", "policy:assign", "k")
+        short, lasting = ("t", "agent", "k"), ("t", "policy:assign", "k")
         first = {short: Receipt(b"h", b"{}", 0, 5), lasting: Receipt(b"h", b"{}", 0, 0)}
         later = {short: Receipt(b"h", b"later", 0, 9)}
 

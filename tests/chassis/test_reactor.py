@@ -17,7 +17,7 @@ from contracts.problems import NotYet
 from services.chassis.clock import SetClock, micros
 from services.chassis.ids import new_ids
 from services.chassis.journal import writer as writer_module
-from services.chassis.journal.store import HoldKey
+from services.chassis.journal.store import Batch, Entry, HoldKey
 from services.chassis.journal.work import Arrival, Ask, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
 from services.chassis.readers import reactor as reactor_module
@@ -584,7 +584,7 @@ async def test_an_event_that_became_stale_while_it_was_held_is_passed_over(journ
         assert (react.seen, await stage.paid()) == (["s1"], [])
 
 
-def foreign(data, kind="SeatBooked", record=None):
+def foreign(data, kind="SeatBooked"):
     at = {"time": NOW, "recorded_at": NOW}
     names = {"stream": "seat/x", "subject": "seat/x", "partition_key": "x", "correlation_id": "x"}
     envelope = Envelope(
@@ -600,7 +600,7 @@ def foreign(data, kind="SeatBooked", record=None):
         **at,
         **names,
     )
-    return TakeIn([Arrival(envelope, record or msgspec.json.encode(envelope))], {})
+    return TakeIn([Arrival(envelope, msgspec.json.encode(envelope))], {})
 
 
 @told
@@ -629,10 +629,12 @@ async def test_an_event_of_a_type_that_this_release_does_not_know_is_nobodys(jou
 @told
 async def test_what_is_no_record_is_said_and_stops_nobody(journal, clock, logs):
     react = Pays()
-    async with journal() as store, reacting(store, clock, pay(react)) as stage:
-        await stage.writer.take_in(foreign({}, record=b"{ no record"))
-        await stage.book("s2")
-        await stage.settled()
+    async with journal() as store:
+        damaged = Entry(1, "e-1", "t", "opera:seat/x", 1, "x", b"", b"{ no record")
+        await store.commit(Batch(entries=[damaged]), after=0)
+        async with reacting(store, clock, pay(react)) as stage:
+            await stage.book("s2")
+            await stage.settled()
         assert react.seen == ["s2"]
         assert [log["position"] for log in logs if log["event"] == "reaction.unreadable"] == [1]
 

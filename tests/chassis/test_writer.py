@@ -6,7 +6,6 @@ import hashlib
 import random
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -26,13 +25,10 @@ from services.chassis.journal.postgres import Lease, PostgresJournal, prepare
 from services.chassis.journal.sqlite import SqliteJournal
 from services.chassis.journal.store import (
     GENESIS,
-    ClaimKey,
     Held,
     HoldKey,
     LostLease,
     NotCommitted,
-    ReceiptKey,
-    StreamKey,
     Timer,
     TimerKey,
     Wanted,
@@ -152,7 +148,7 @@ class Faulty:
         return await self._store.head()
 
     async def load(self, wanted):
-        self.loads.append({key.stream for key in wanted.streams})
+        self.loads.append({stream for _, stream in wanted.streams})
         return await self._store.load(wanted)
 
     async def commit(self, batch, after):
@@ -233,7 +229,7 @@ async def audit(store):
         assert entry.correlation_id == envelope.correlation_id
         if envelope.service == RULES.service:
             envelopes.payload(envelope)
-            stream = StreamKey(entry.tenant, entry.stream)
+            stream = (entry.tenant, entry.stream)
             versions[stream] += 1
             assert (envelope.stream, envelope.version) == (entry.stream, versions[stream])
             public[stream] += EVENTS[envelope.type].PUBLIC
@@ -340,7 +336,7 @@ async def test_a_name_has_one_owner_until_it_is_given_back(journal):
         assert (await writer.ask(ask(Book("z", "h", badge="b")))).rejected == "badge.taken"
         await writer.ask(ask(Free("s", "b")))
         assert (await writer.ask(ask(Book("z", "h", badge="b")))).rejected == ""
-        claim = ClaimKey("t", "badge", "b")
+        claim = ("t", "badge", "b")
         assert (await store.load(Wanted(claims={claim}))).claims == {claim: "seat/z"}
 
 
@@ -582,7 +578,7 @@ async def test_one_of_64_whose_decision_fails_fails_alone(journal, error):
         assert [answer.versions["purse/g"] for answer in answers] == list(range(1, 64))
         assert faulty.commits == [63]
         assert len(await audit(store)) == 63
-        assert (await store.load(Wanted(receipts={ReceiptKey("t", "u-1", "k-20")}))).receipts == {}
+        assert (await store.load(Wanted(receipts={("t", "u-1", "k-20")}))).receipts == {}
 
 
 WRONG = {
@@ -611,7 +607,7 @@ async def test_an_event_with_a_wrong_field_is_never_written_and_fails_alone(jour
 async def test_an_envelope_that_nobody_could_read_is_never_written(journal, wrong):
     async with journal() as store, writing(store) as writer:
         with pytest.raises(Bug):
-            await writer.ask(replace(ask(Fill("g", 1)), **wrong))
+            await writer.ask(msgspec.structs.replace(ask(Fill("g", 1)), **wrong))
         assert await audit(store) == []
 
 
@@ -677,7 +673,7 @@ async def taken_in(store):
 
 
 async def seen(store, stream="intake:request/r-1"):
-    return (await store.load(Wanted(seen={StreamKey("t", stream)}))).seen.get(StreamKey("t", stream), 0)
+    return (await store.load(Wanted(seen={("t", stream)}))).seen.get(("t", stream), 0)
 
 
 @told
@@ -958,7 +954,7 @@ async def test_a_state_that_had_to_leave_memory_is_read_again(journal, monkeypat
         assert len(writer._memory.live) == 3
         await writer.ask(ask(Fill("g-2", 1)))
         await writer.ask(ask(Fill("g-0", 1)))
-        assert list(writer._memory.live) == [StreamKey("t", f"purse/g-{n}") for n in (4, 2, 0)]
+        assert list(writer._memory.live) == [("t", f"purse/g-{n}") for n in (4, 2, 0)]
 
 
 @told

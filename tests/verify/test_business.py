@@ -476,8 +476,8 @@ def test_whatever_the_running_dispatcher_records_is_right_also_while_it_runs(tmp
             assert await host.idle(within=20)
             has = {
                 state.case.opened.order_id: state.booked.engineer_id
-                for key, live in running.writer._memory.live.items()
-                if key.stream.startswith("order/") and (state := live.state) and hasattr(state, "booked")
+                for (_, stream), live in running.writer._memory.live.items()
+                if stream.startswith("order/") and (state := live.state) and hasattr(state, "booked")
             }
             assert len(has) > 10
             for n, (order_id, engineer_id) in enumerate(sorted(has.items())):

@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 
 import structlog
 
-from contracts import envelope as envelopes
 from services.chassis.bus.feed import Page, Record, pauses
 from services.chassis.journal.store import Entry, JournalStore
 
@@ -91,6 +90,6 @@ def _is_published(entry: Entry) -> bool:
     if ":" in entry.stream:
         return False
     try:
-        return envelopes.read(entry.record).public_version > 0
+        return entry.envelope().public_version > 0
     except ValueError:
         return True

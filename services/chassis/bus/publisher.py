@@ -15,7 +15,6 @@ from typing import Final
 import msgspec
 import structlog
 
-from contracts import envelope as envelopes
 from contracts.envelope import Envelope
 from contracts.topics import journal_topic, public_topic
 from services.chassis.bus.feed import pauses
@@ -155,7 +154,7 @@ def _pages(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 def _public(page: Sequence[Entry]) -> Iterator[tuple[Entry, Envelope]]:
     for entry in page:
-        if ":" not in entry.stream and (envelope := envelopes.read(entry.record)).public_version:
+        if ":" not in entry.stream and (envelope := entry.envelope()).public_version:
             yield entry, envelope
 
 

@@ -30,7 +30,7 @@ from services.chassis.journal.store import (
     TimerKey,
     Wanted,
 )
-from services.chassis.journal.work import Answer, Arrival, Ask, Bug, Fork, Hole, Settle, TakeIn, Work
+from services.chassis.journal.work import Answer, Arrival, Ask, Bug, Fork, Hole, Settle, TakeIn
 
 KEPT = timedelta(days=30)
 """How long the answer to an idempotency key of the edge is kept; those of reactions are kept for ever."""
@@ -104,29 +104,44 @@ class _Decided(NamedTuple):
     public_version: int
 
 
-def handler_of(rules: Rules, ask: Ask) -> Handler[Any]:
-    handler = rules.handler_of.get(type(ask.command))
+@dataclass(slots=True)
+class Asked:
+    """A command with its handler, and the keys of all that it names."""
+
+    ask: Ask
+    handler: Handler[Any]
+    streams: dict[str, StreamKey]
+    claims: dict[tuple[str, str], ClaimKey]
+    receipt: ReceiptKey | None
+
+
+def asked(rules: Rules, ask: Ask) -> Asked:
+    """Raises Bug for a command that the service has no handler for."""
+    command, tenant = ask.command, ask.tenant
+    handler = rules.handler_of.get(type(command))
     if handler is None:
-        raise Bug(f"{rules.service} has no handler for {type(ask.command).__name__}")
-    return handler
+        raise Bug(f"{rules.service} has no handler for {type(command).__name__}")
+    return Asked(
+        ask,
+        handler,
+        {name: (tenant, name) for name in handler.reads(command)},
+        {claim: (tenant, *claim) for claim in handler.claims(command)},
+        (tenant, ask.caller, ask.key) if ask.key else None,
+    )
 
 
-def wanted_by(rules: Rules, works: Sequence[Work], memory: Memory) -> Wanted:
+def wanted_by(works: Sequence[Asked | TakeIn | Settle], memory: Memory) -> Wanted:
     """What must be read from the store before these can be decided."""
     wanted = Wanted()
     for work in works:
         match work:
-            case Ask():
-                handler = handler_of(rules, work)
-                for name in handler.reads(work.command):
-                    if (stream := StreamKey(work.tenant, name)) not in memory.live:
-                        wanted.streams.add(stream)
-                for kind, key in handler.claims(work.command):
-                    wanted.claims.add(ClaimKey(work.tenant, kind, key))
-                if work.key:
-                    wanted.receipts.add(ReceiptKey(work.tenant, work.caller, work.key))
+            case Asked():
+                wanted.streams.update([key for key in work.streams.values() if key not in memory.live])
+                wanted.claims.update(work.claims.values())
+                if work.receipt:
+                    wanted.receipts.add(work.receipt)
             case TakeIn():
-                wanted.seen.update([StreamKey(one.envelope.tenant, one.stream) for one in work.arrivals])
+                wanted.seen.update([(one.envelope.tenant, one.stream) for one in work.arrivals])
             case Settle():
                 pass
     return wanted
@@ -150,16 +165,16 @@ class Attempt:
         self.chains = dict(memory.chains)
         self.position = memory.position
 
-    def take(self, work: Work) -> Answer | Hole | Fork | Bug | None:
+    def take(self, work: Asked | TakeIn | Settle) -> Answer | Hole | Fork | Bug | None:
         """What becomes of this piece of work if the batch is committed. One that fails leaves no trace in the batch."""
         match work:
-            case Ask():
+            case Asked():
                 try:
                     return self._answer(work)
                 except Bug as bug:
                     return bug
                 except Exception as error:
-                    return _bug(f"{type(work.command).__name__} cannot be decided: {error!r}", error)
+                    return _bug(f"{type(work.ask.command).__name__} cannot be decided: {error!r}", error)
             case TakeIn():
                 return self._take_in(work)
             case Settle(checkpoints, holds):
@@ -172,23 +187,23 @@ class Attempt:
 
     # Commands.
 
-    def _answer(self, ask: Ask) -> Answer:
+    def _answer(self, asked: Asked) -> Answer:
+        ask, key = asked.ask, asked.receipt
         if ask.derived and not ask.key:
             raise Bug(f"{ask.caller} derives its events from a key and gave none")
         if ask.happened_at and ask.happened_at.tzinfo is None:
             raise Bug(f"{ask.caller} says when it happened without a time zone")
-        key = ReceiptKey(ask.tenant, ask.caller, ask.key)
-        if earlier := self._receipt(key):
+        if key and (earlier := self._receipt(key)):
             if earlier.request_hash != ask.request_hash:
                 answer = Answer(self._end(), rejected="idempotency-key.reused", facts={"key": ask.key})
             else:
                 answer = msgspec.structs.replace(_answers.decode(earlier.outcome), repeated=True)
         else:
             try:
-                answer = self._decide(ask)
+                answer = self._decide(asked)
             except Rejected as no:
                 answer = Answer(self._end(), rejected=no.code, facts=no.facts)
-            if ask.key:
+            if key:
                 until = 0 if ask.derived else self._now_micros + KEPT // MICROSECOND
                 self.batch.receipts[key] = Receipt(ask.request_hash, _encode(answer), answer.position, until)
         if ask.forget_timer and self._is_still(ask.forget_timer, ask.causation_id):
@@ -196,8 +211,6 @@ class Attempt:
         return answer
 
     def _receipt(self, key: ReceiptKey) -> Receipt | None:
-        if not key.key:
-            return None
         if decided_in_this_batch := self.batch.receipts.get(key):
             return decided_in_this_batch
         earlier = self._known.receipts.get(key)
@@ -210,26 +223,19 @@ class Attempt:
         """Whether a timer that fired is the newest of its name: set again meanwhile, it is still to come."""
         return not event_id or self._memory.armed.get(timer, event_id) == event_id
 
-    def _decide(self, ask: Ask) -> Answer:
-        handler = handler_of(self._rules, ask)
-        named = {name: StreamKey(ask.tenant, name) for name in handler.reads(ask.command)}
-        live = {name: self._of(key) for name, key in named.items()}
+    def _decide(self, asked: Asked) -> Answer:
+        ask = asked.ask
+        states = {name: self._of(key).state for name, key in asked.streams.items()}
         for stream, expected in ask.expected.items():
-            if stream not in live:
+            if stream not in states:
                 raise Bug(f"{type(ask.command).__name__} does not read {stream}, of which a version is expected")
-            if (current := live[stream].version) != expected:
+            if (current := self._of(asked.streams[stream]).version) != expected:
                 raise Rejected("stream.stale", stream=stream, expected=expected, current=current)
-        owners = {claim: self._owner(ClaimKey(ask.tenant, *claim)) for claim in handler.claims(ask.command)}
-        states = States({name: one.state for name, one in live.items()}, owners)
-        return self._append(ask, named, owners, handler.decide(states, ask.command))
+        owners = {claim: self._owner(key) for claim, key in asked.claims.items()}
+        return self._append(asked, owners, asked.handler.decide(States(states, owners), ask.command))
 
-    def _append(
-        self,
-        ask: Ask,
-        named: Mapping[str, StreamKey],
-        owners: Mapping[tuple[str, str], str | None],
-        events: Sequence[Event],
-    ) -> Answer:
+    def _append(self, asked: Asked, owners: Mapping[tuple[str, str], str | None], events: Sequence[Event]) -> Answer:
+        ask, named = asked.ask, asked.streams
         # All is checked and folded before anything is kept, so that a refused command leaves no trace in the batch.
         claims: dict[ClaimKey, str | None] = {}
         live: dict[StreamKey, Live] = {}
@@ -242,7 +248,7 @@ class Attempt:
                 for claim in claims_of(event):
                     if (claim.kind, claim.key) not in owners:
                         raise Bug(f"{kind.__name__} claims {claim.kind} {claim.key}, which its command did not name")
-                    key = ClaimKey(ask.tenant, claim.kind, claim.key)
+                    key = asked.claims[claim.kind, claim.key]
                     holder = claims[key] if key in claims else owners[claim.kind, claim.key]
                     if claim.owner is not None and holder not in (None, claim.owner):
                         raise Rejected(f"{claim.kind}.taken", key=claim.key, owner=str(holder))
@@ -256,13 +262,13 @@ class Attempt:
         self.batch.claims.update(claims)
         self.live.update(live)
         self._rows += rows
-        versions = {key.stream: one.version for key, one in live.items()}
+        versions = {stream: one.version for (_, stream), one in live.items()}
         return Answer(self._end(), tuple([type(event).__name__ for event in events]), versions)
 
     def _of(self, key: StreamKey) -> Live:
         live = self.live.get(key) or self._memory.live.get(key)
         if live is None:
-            stream = self._rules.stream_of[key.stream.partition("/")[0]]
+            stream = self._rules.stream_of[key[1].partition("/")[0]]
             live = Live(stream.initial)
             for record in self._known.streams.get(key, ()):
                 envelope = envelopes.read(record)
@@ -281,18 +287,18 @@ class Attempt:
         seen: dict[StreamKey, int] = {}
         fresh: list[Arrival] = []
         for arrival in work.arrivals:
-            stream = StreamKey(arrival.envelope.tenant, arrival.stream)
+            stream = (arrival.envelope.tenant, arrival.stream)
             version = arrival.envelope.public_version
             last = seen.get(stream) or self.batch.seen.get(stream) or self._known.seen.get(stream, 0)
             if version > last + 1:
-                return Hole(f"{stream.stream} goes on with its public version {version} after {last}")
+                return Hole(f"{arrival.stream} goes on with its public version {version} after {last}")
             if version == last + 1:
                 seen[stream] = version
                 if arrival.wanted:
                     fresh.append(arrival)
             elif (other := self._recorded_as(stream, version, fresh)) not in ("", arrival.envelope.id):
                 ours = f"{arrival.envelope.id} of {arrival.envelope.source}"
-                return Fork(f"{stream.stream} has as its public version {version} {ours}, and {other} is recorded")
+                return Fork(f"{arrival.stream} has as its public version {version} {ours}, and {other} is recorded")
         self.batch.seen.update(seen)
         self.batch.offsets.update(work.offsets)
         self._rows += fresh
@@ -303,7 +309,7 @@ class Attempt:
         if stream not in self._known.streams:
             self.unread.add(stream)
         recorded = [envelopes.read(record) for record in self._known.streams.get(stream, ())]
-        recorded += [one.envelope for one in fresh if StreamKey(one.envelope.tenant, one.stream) == stream]
+        recorded += [one.envelope for one in fresh if (one.envelope.tenant, one.stream) == stream]
         return next((envelope.id for envelope in recorded if envelope.public_version == version), "")
 
     # Bytes.
@@ -325,20 +331,21 @@ class Attempt:
                     await keys.join(row.ask.tenant, person, owner)
         for row in self._rows:
             self.position += 1
+            event: Event | None = None
             if isinstance(row, Arrival):
                 envelope, record, stream = row.envelope, row.record, row.stream
             else:
-                envelope, record = self._record(row, new_id, keys)
+                record, envelope, event = self._record(row, new_id, keys)
                 stream = row.stream
                 self._arm(row, envelope)
             tenant = envelope.tenant
             link = self.chains[tenant] = hashlib.sha256(self.chains.get(tenant, GENESIS) + record).digest()
             story = envelope.correlation_id
-            self.batch.entries.append(
-                Entry(self.position, envelope.id, tenant, stream, envelope.version, story, link, record)
-            )
+            entry = Entry(self.position, envelope.id, tenant, stream, envelope.version, story, link, record)
+            entry.read_envelope, entry.read_event = envelope, event
+            self.batch.entries.append(entry)
 
-    def _record(self, row: _Decided, new_id: Ids, keys: Keys) -> tuple[Envelope, bytes]:
+    def _record(self, row: _Decided, new_id: Ids, keys: Keys) -> tuple[bytes, Envelope, Event]:
         event, ask = row.event, row.ask
         stream, key = row.stream, event.partition_key()
         sealed, persons = _seal(event, ask.tenant, keys) if event.PERSONAL else (event, [])
@@ -367,8 +374,7 @@ class Attempt:
             data=msgspec.Raw(_encode(sealed)),
         )
         record = _encode(envelope)
-        _read_back(record, sealed)
-        return envelope, record
+        return record, *_read_back(record, sealed)
 
     def _arm(self, row: _Decided, envelope: Envelope) -> None:
         timers_of = self._rules.timers.get(type(row.event))
@@ -409,11 +415,13 @@ def _as_folded(event: Event) -> Event:
     return msgspec.structs.replace(event, **{name: SEALED for name, _ in event.PERSONAL if getattr(event, name)})
 
 
-def _read_back(record: bytes, event: Event) -> None:
+def _read_back(record: bytes, event: Event) -> tuple[Envelope, Event]:
     """A struct checks its types only when it is read, and a record is for ever: what reads otherwise is not written."""
     try:
-        again = envelopes.payload(envelopes.read(record))
+        envelope = envelopes.read(record)
+        again = envelopes.payload(envelope)
     except (msgspec.DecodeError, envelopes.UnknownEvent) as error:
         raise Bug(f"{type(event).__name__} could not be read back: {error}") from error
     if again != event:
         raise Bug(f"{type(event).__name__} would be read back as {again}, but it is {event}")
+    return envelope, again

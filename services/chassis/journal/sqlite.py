@@ -239,7 +239,7 @@ class SqliteJournal:
 
     def _new_streams(self, entries: Sequence[Entry]) -> list[tuple[int, str, str]]:
         """Know the number of every stream of these, and give one to those that have none yet."""
-        keys = dict.fromkeys([StreamKey(entry.tenant, entry.stream) for entry in entries])
+        keys = dict.fromkeys([(entry.tenant, entry.stream) for entry in entries])
         unknown = [key for key in keys if key not in self._stream_ids]
         if not unknown:
             return []
@@ -258,7 +258,7 @@ class SqliteJournal:
         if batch.entries:
             new, ids = self._new_streams(batch.entries), self._stream_ids
             rows = [
-                (position, event_id, ids[StreamKey(tenant, stream)], version, tenant, story, link, record)
+                (position, event_id, ids[(tenant, stream)], version, tenant, story, link, record)
                 for position, event_id, tenant, stream, version, story, link, record in batch.entries
             ]
             if new:

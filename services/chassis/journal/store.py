@@ -11,6 +11,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from contracts import envelope as envelopes
+from contracts.envelope import Envelope
+from contracts.event import Event
+
 GENESIS = b"\0" * 32
 """What the first link of every chain is chained to."""
 
@@ -29,9 +33,7 @@ class OtherFormat(Exception):
         )
 
 
-class Entry(NamedTuple):
-    """One row of the journal."""
-
+class _Row(NamedTuple):
     position: int
     event_id: str
     tenant: str
@@ -43,17 +45,30 @@ class Entry(NamedTuple):
     record: bytes
 
 
-class StreamKey(NamedTuple):
-    tenant: str
-    stream: str
+class Entry(_Row):
+    """
+    One row of the journal.
+
+    What wrote it has read it already, and lends what it read to all who follow the journal in this process.
+    """
+
+    read_envelope: Envelope | None = None
+    read_event: Event | None = None
+
+    def envelope(self) -> Envelope:
+        """Raises what `envelopes.read` raises."""
+        return self.read_envelope or envelopes.read(self.record)
+
+    def event(self) -> Event:
+        """Raises what `envelopes.payload` raises."""
+        return self.read_event or envelopes.payload(self.envelope())
 
 
-class ReceiptKey(NamedTuple):
-    """Who asked, and the key under which the same ask is answered the same."""
+StreamKey = tuple[str, str]
+"""Tenant and stream. What each command looks up has plain keys: a named tuple takes longer to make than to use."""
 
-    tenant: str
-    caller: str
-    key: str
+ReceiptKey = tuple[str, str, str]
+"""Tenant, caller and key: who asked, and the key under which the same ask is answered the same."""
 
 
 class Receipt(NamedTuple):
@@ -65,12 +80,10 @@ class Receipt(NamedTuple):
     """Microseconds UTC; 0 for ever."""
 
 
-class ClaimKey(NamedTuple):
-    """A name that at most one owner holds: a channel message, a serial number, a slot, a single-use link."""
-
-    tenant: str
-    kind: str
-    key: str
+ClaimKey = tuple[str, str, str]
+"""
+Tenant, kind and key: a name that at most one owner holds, such as a channel message, a serial number, a slot.
+"""
 
 
 class TimerKey(NamedTuple):

@@ -14,8 +14,7 @@ from contracts.problems import Rejected
 from services.chassis.journal.store import Held, HoldKey, TimerKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A command with who asks it and why."""
 
     command: Any
@@ -34,7 +33,7 @@ class Ask:
     channel: str = "api"
     origin: Origin = "live"
     trace_parent: str = ""
-    expected: Mapping[str, int] = field(default_factory=dict)
+    expected: Mapping[str, int] = msgspec.field(default_factory=dict)
     """Versions of streams that the caller has seen; any other is a stale view."""
     derived: bool = False
     """

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from services.chassis.clock import Clock
 from services.chassis.ids import Ids
-from services.chassis.journal.attempt import Attempt, Keys, Memory, wanted_by
+from services.chassis.journal.attempt import Attempt, Keys, Memory, asked, wanted_by
 from services.chassis.journal.rules import Rules
 from services.chassis.journal.store import JournalStore, LostLease, NotCommitted, Wanted
 from services.chassis.journal.work import Answer, Ask, Settle, Stopped, TakeIn, Work
@@ -174,9 +174,10 @@ class Writer:
             waiting.settle(outcome)
         return None
 
-    async def _try(self, works: Sequence[Work], batch: list[_Waiting]) -> list[object]:
+    async def _try(self, given: Sequence[Work], batch: list[_Waiting]) -> list[object]:
         memory = self._memory
-        known = await self._store.load(wanted_by(self._rules, works, memory))
+        works = [asked(self._rules, work) if isinstance(work, Ask) else work for work in given]
+        known = await self._store.load(wanted_by(works, memory))
         attempt = Attempt(self._rules, memory, known, self._clock.now())
         outcomes: list[object] = [attempt.take(work) for work in works]
         if attempt.unread:

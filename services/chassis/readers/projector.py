@@ -172,12 +172,12 @@ class Folder:
             self._rows[view.name].begin()
             for kind in view.reads:
                 to[kind.__name__].append((self._rows[view.name], view.apply))
-        readers_of, read, payload = to.get, envelopes.read, envelopes.payload
+        readers_of, payload = to.get, envelopes.payload
         try:
             for entry in entries:
-                envelope = read(entry.record)
+                envelope = entry.envelope()
                 if readers := readers_of(envelope.type):
-                    event, tenant = payload(envelope), envelope.tenant
+                    event, tenant = entry.read_event or payload(envelope), envelope.tenant
                     for rows, apply in readers:
                         rows.tenant = tenant
                         apply(rows, event, envelope)
@@ -219,14 +219,14 @@ def _decode(views: Sequence[View], entries: Sequence[Entry]) -> tuple[dict[str, 
         for event in view.reads:
             by_type[event.__name__].append(view.name)
     to = {kind: [due[name].append for name in readers] for kind, readers in by_type.items()}
-    read, payload = envelopes.read, envelopes.payload
+    payload = envelopes.payload
     for entry in entries:
         kind = ""
         try:
-            envelope = read(entry.record)
+            envelope = entry.envelope()
             kind = envelope.type
             if kind in to:
-                one = _Due(payload(envelope), envelope, entry.position)
+                one = _Due(entry.read_event or payload(envelope), envelope, entry.position)
                 for put in to[kind]:
                     put(one)
         except (msgspec.DecodeError, envelopes.UnknownEvent) as error:
@@ -268,8 +268,10 @@ class Projector:
         self._folder = Folder(store, carries=True)
         self._turn = asyncio.Lock()
         self._woken = asyncio.Event()
-        self._waiting: dict[asyncio.Future[None], tuple[int, tuple[str, ...]]] = {}
-        """Who is woken when these views have come to this position."""
+        self._waiting: dict[asyncio.Future[None], tuple[int, tuple[str, ...], float]] = {}
+        """Who is woken when these views have come to this position, or at this time of the loop."""
+        self._late: asyncio.TimerHandle | None = None
+        """One for all who wait: one for each would cost more than what they wait for."""
         self._waited_for = tuple([view.name for view in store.views if view.waited_for])
 
     def wake(self, position: int = 0) -> None:
@@ -336,15 +338,29 @@ class Projector:
             reached = self._reached(near)
         if reached < position:
             loop = asyncio.get_running_loop()
-            come = loop.create_future()
-            self._waiting[come] = position, near
-            late = loop.call_later(seconds, _wake, come)
+            come, until = loop.create_future(), loop.time() + seconds
+            self._waiting[come] = position, near, until
+            if self._late is None or until < self._late.when():
+                self._look_at(until)
             try:
                 await come
             finally:
-                late.cancel()
                 self._waiting.pop(come, None)
         return self._reached(wanted) >= position
+
+    def _look_at(self, when: float) -> None:
+        """Let go then whoever has waited long enough."""
+        if self._late is not None:
+            self._late.cancel()
+        self._late = asyncio.get_running_loop().call_at(when, self._let_go)
+
+    def _let_go(self) -> None:
+        now, self._late = asyncio.get_running_loop().time(), None
+        for come in [come for come, (_, _, until) in self._waiting.items() if until <= now]:
+            del self._waiting[come]
+            _wake(come)
+        if self._waiting:
+            self._look_at(min([until for _, _, until in self._waiting.values()]))
 
     def _reached(self, views: Collection[str]) -> int:
         """Up to where all of these have come; those that have stopped are not asked."""
@@ -355,8 +371,8 @@ class Projector:
         """Wake those whose position has come."""
         if not self._waiting:
             return
-        reached = {views: self._reached(views) for views in {views for _, views in self._waiting.values()}}
-        for come, (position, views) in list(self._waiting.items()):
+        reached = {views: self._reached(views) for views in {views for _, views, _ in self._waiting.values()}}
+        for come, (position, views, _) in list(self._waiting.items()):
             if reached[views] >= position:
                 del self._waiting[come]
                 _wake(come)

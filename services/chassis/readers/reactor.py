@@ -231,7 +231,7 @@ class Reactor:
         chains: dict[HoldKey, list[_Due]] = defaultdict(list)
         for entry in entries:
             try:
-                envelope = envelopes.read(entry.record)
+                envelope = entry.envelope()
             except (msgspec.MsgspecError, ValueError) as error:
                 # Whose event it is cannot be told, and no retry will read it. The checks of the log find it too.
                 _log.error("reaction.unreadable", position=entry.position, event_id=entry.event_id, reason=str(error))
