@@ -45,6 +45,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     def stream(self) -> str:
         """The stream that this event belongs to, for example `order/0193…`."""
+        if len(self.OF) == 1:
+            return f"{self.STREAM}/{getattr(self, self.OF[0])}"
         return "/".join([self.STREAM, *[str(getattr(self, name)) for name in self.OF]])
 
     def partition_key(self) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -57,8 +57,7 @@ class Keys(Protocol):
         """The text under the person's key; what is sealed already stays as it is."""
 
 
-@dataclass(slots=True)
-class Live:
+class Live(msgspec.Struct):
     """A stream as of its newest event."""
 
     state: Any
@@ -92,7 +91,7 @@ class Memory:
         self.position, self.chains = attempt.position, attempt.chains
 
 
-class _Decided(NamedTuple):
+class _Decided(msgspec.Struct, frozen=True):
     """An event that is not yet a record."""
 
     event: Event
@@ -104,8 +103,7 @@ class _Decided(NamedTuple):
     public_version: int
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A command with its handler, and the keys of all that it names."""
 
     ask: Ask
@@ -225,24 +223,31 @@ class Attempt:
 
     def _decide(self, asked: Asked) -> Answer:
         ask = asked.ask
-        states = {name: self._of(key).state for name, key in asked.streams.items()}
+        stands = {name: self._of(key) for name, key in asked.streams.items()}
         for stream, expected in ask.expected.items():
-            if stream not in states:
+            if stream not in stands:
                 raise Bug(f"{type(ask.command).__name__} does not read {stream}, of which a version is expected")
-            if (current := self._of(asked.streams[stream]).version) != expected:
+            if (current := stands[stream].version) != expected:
                 raise Rejected("stream.stale", stream=stream, expected=expected, current=current)
         owners = {claim: self._owner(key) for claim, key in asked.claims.items()}
-        return self._append(asked, owners, asked.handler.decide(States(states, owners), ask.command))
+        states = States({name: one.state for name, one in stands.items()}, owners)
+        return self._append(asked, stands, owners, asked.handler.decide(states, ask.command))
 
-    def _append(self, asked: Asked, owners: Mapping[tuple[str, str], str | None], events: Sequence[Event]) -> Answer:
-        ask, named = asked.ask, asked.streams
+    def _append(
+        self,
+        asked: Asked,
+        stands: Mapping[str, Live],
+        owners: Mapping[tuple[str, str], str | None],
+        events: Sequence[Event],
+    ) -> Answer:
+        ask = asked.ask
         # All is checked and folded before anything is kept, so that a refused command leaves no trace in the batch.
         claims: dict[ClaimKey, str | None] = {}
-        live: dict[StreamKey, Live] = {}
+        grown: dict[str, Live] = {}
         rows: list[_Decided] = []
         for index, event in enumerate(events):
             name, kind = event.stream(), type(event)
-            if (stream := named.get(name)) is None:
+            if (before := grown.get(name) or stands.get(name)) is None:
                 raise Bug(f"{kind.__name__} belongs to {name}, which its command did not name")
             if claims_of := self._rules.claims.get(kind):
                 for claim in claims_of(event):
@@ -254,15 +259,14 @@ class Attempt:
                         raise Rejected(f"{claim.kind}.taken", key=claim.key, owner=str(holder))
                     if holder != claim.owner:
                         claims[key] = claim.owner
-            before = live.get(stream) or self._of(stream)
             version, public_version = before.version + 1, before.public_version + event.PUBLIC
             state = self._rules.stream_of[event.STREAM].evolve(before.state, _as_folded(event))
-            live[stream] = Live(state, version, public_version)
+            grown[name] = Live(state, version, public_version)
             rows.append(_Decided(event, ask, index, name, version, public_version if event.PUBLIC else 0))
         self.batch.claims.update(claims)
-        self.live.update(live)
+        self.live.update({asked.streams[name]: one for name, one in grown.items()})
         self._rows += rows
-        versions = {stream: one.version for (_, stream), one in live.items()}
+        versions = {name: one.version for name, one in grown.items()}
         return Answer(self._end(), tuple([type(event).__name__ for event in events]), versions)
 
     def _of(self, key: StreamKey) -> Live:
@@ -347,7 +351,7 @@ class Attempt:
 
     def _record(self, row: _Decided, new_id: Ids, keys: Keys) -> tuple[bytes, Envelope, Event]:
         event, ask = row.event, row.ask
-        stream, key = row.stream, event.partition_key()
+        stream, key = row.stream, event.partition_key() if event.KEY else row.stream
         sealed, persons = _seal(event, ask.tenant, keys) if event.PERSONAL else (event, [])
         if event.HOLDS and (holder := getattr(event, event.HOLDS)):
             persons = sorted({*persons, holder})

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from services.chassis.clock import Clock
 from services.chassis.ids import Ids
@@ -29,7 +31,7 @@ CACHED_STREAMS = 100_000
 """States kept in memory; those not written for longest go first and are read again when they are wanted."""
 
 
-class _Waiting(NamedTuple):
+class _Waiting(msgspec.Struct, frozen=True):
     work: Work
     answer: asyncio.Future[Any]
 
@@ -40,6 +42,11 @@ class _Waiting(NamedTuple):
             self.answer.set_exception(outcome)
         else:
             self.answer.set_result(outcome)
+
+
+def _settle(batch: Sequence[_Waiting], outcomes: Sequence[object]) -> None:
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        waiting.settle(outcome)
 
 
 class Writer:
@@ -153,16 +160,23 @@ class Writer:
 
     async def _write(self, batch: list[_Waiting]) -> None:
         """Record a batch and answer everyone in it, each for itself where the batch as a whole cannot be recorded."""
-        if await self._record(batch):
-            # What is wrong with one is not the answer to the others: alone, each meets its own fate.
-            for waiting in batch:
-                if not waiting.answer.done() and (error := await self._record([waiting])):
-                    waiting.settle(error)
+        outcomes = await self._record(batch)
+        if not isinstance(outcomes, Exception):
+            self._taken = []
+            # Those who follow the journal come first: who waits for a view then finds it where it should be.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, _settle, batch, outcomes)
+            return
+        # What is wrong with one is not the answer to the others: alone, each meets its own fate.
+        for waiting in batch:
+            if not waiting.answer.done():
+                alone = await self._record([waiting])
+                waiting.settle(alone if isinstance(alone, Exception) else alone[0])
 
-    async def _record(self, batch: list[_Waiting]) -> Exception | None:
-        """Record these together and answer them; or record none of them, forget all, and return what went wrong."""
+    async def _record(self, batch: list[_Waiting]) -> list[object] | Exception:
+        """Record these together and say what became of each; or record none of them, forget all, and say why."""
         try:
-            outcomes = await self._try([waiting.work for waiting in batch], batch)
+            return await self._try([waiting.work for waiting in batch], batch)
         except LostLease:
             raise
         except Exception as error:
@@ -170,9 +184,6 @@ class Writer:
                 raise
             await self.start()
             return error
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            waiting.settle(outcome)
-        return None
 
     async def _try(self, given: Sequence[Work], batch: list[_Waiting]) -> list[object]:
         memory = self._memory
