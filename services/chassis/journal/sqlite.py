@@ -297,7 +297,7 @@ class SqliteJournal:
 
     def _read(self, after: int, limit: int) -> list[Entry]:
         rows = self._reader.execute(f"{_ENTRIES} WHERE position > ? ORDER BY position LIMIT ?", (after, limit))
-        return [Entry(*row) for row in rows]
+        return list(map(Entry._make, rows))
 
     async def story(self, tenant: str, correlation_id: str) -> Sequence[Entry]:
         of_story = "WHERE events.tenant = ? AND correlation_id = ? ORDER BY position"

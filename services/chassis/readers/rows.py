@@ -8,8 +8,7 @@ folds the same events again, until nothing was unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import itemgetter
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from services.chassis.views import Value, View
@@ -33,6 +32,16 @@ class BadRow(Exception):
     """A row that a fold made and the stores cannot keep; the text says what is wrong with it."""
 
 
+def _is_sound(values: tuple[Any, ...], wanted: tuple[type, ...]) -> bool:
+    """Whether a column can keep all of these: they have its type, and no text has a NUL."""
+    kinds = set(map(type, values))
+    if not kinds.issubset(wanted):
+        return False
+    if wanted[0] is not str:
+        return True
+    return "\0" not in "".join(values if len(kinds) == 1 and str in kinds else [one for one in values if one])
+
+
 class CachedRows:
     """
     The `Rows` that a fold is given; `tenant` says whose, and is set before each event.
@@ -52,7 +61,10 @@ class CachedRows:
         # Two generations: what is used moves to `recent`, and when that is full, what stayed in `older` goes.
         self._recent: dict[Key, Row | None] = {}
         self._older: dict[Key, Row | None] = {}
-        self._sound: dict[tuple[type, ...], Callable[[tuple[Any, ...]], Iterable[str]]] = {}
+        self._wanted = [
+            (column.type.python_type, type(None)) if column.nullable else (column.type.python_type,)
+            for column in view.table.columns
+        ]
 
     def get(self, *key: str | int) -> Mapping[str, Any] | None:
         full = (self.tenant, *key)
@@ -127,25 +139,20 @@ class CachedRows:
 
         Raises BadRow for what one store refuses and another would take: a wrong type, a NUL in a text.
         """
-        put: list[tuple[Any, ...]] = []
-        for key, row in self.changed.items():
-            if row is not None:
-                values = (*key, *row.values())
-                kinds = tuple(map(type, values))
-                texts_of = self._sound.get(kinds) or self._judge(kinds)
-                if "\0" in "".join(texts_of(values)):
-                    raise BadRow(f"row {key} of {self._view.name} has a text with a NUL character")
-                put.append(values)
+        put = [(*key, *row.values()) for key, row in self.changed.items() if row is not None]
+        # Column by column, which is a few calls for all rows; the rows one by one only to say which is bad.
+        if put and not all(map(_is_sound, zip(*put, strict=True), self._wanted)):
+            for values in put:
+                self._judge(values)
         return put, [key for key, row in self.changed.items() if row is None]
 
-    def _judge(self, kinds: tuple[type, ...]) -> Callable[[tuple[Any, ...]], Iterable[str]]:
-        """Whether rows of these types can be kept; and how to get at their texts, of which the tenant is one."""
-        for column, kind in zip(self._view.table.columns, kinds, strict=True):
-            wanted: type = column.type.python_type
-            if kind is not wanted and not (column.nullable and kind is type(None)):
-                raise BadRow(f"{self._view.name}.{column.name} is {wanted.__name__} and was given {kind.__name__}")
-        found = self._sound[kinds] = itemgetter(*[index for index, kind in enumerate(kinds) if kind is str])
-        return found
+    def _judge(self, values: tuple[Any, ...]) -> None:
+        for column, value, wanted in zip(self._view.table.columns, values, self._wanted, strict=True):
+            if type(value) not in wanted:
+                name, kinds = f"{self._view.name}.{column.name}", " or ".join([kind.__name__ for kind in wanted])
+                raise BadRow(f"{name} is {kinds} and was given {type(value).__name__}")
+            if isinstance(value, str) and "\0" in value:
+                raise BadRow(f"row {values[: len(self._kinds)]} of {self._view.name} has a text with a NUL character")
 
     def __iter__(self) -> Iterator[tuple[Key, Row]]:
         """All rows, where all are in memory."""
