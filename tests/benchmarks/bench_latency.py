@@ -91,13 +91,10 @@ async def measured(
         took: list[float] = []
         agent = people._token("agent", "")
         looking = asyncio.create_task(_look(views, sent, took))
-        port = int(url.rpartition(":")[2])
-        async with Client(port, 64) as client:
+        async with Client(int(url.rpartition(":")[2]), 64) as client:
             await _send(client, agent, firm, rate // 2, 20, "warm", sent)
             await _all_in(sent, WITHIN_S)
-        took.clear()
-        # New connections: those before have waited, perhaps longer than the server keeps them.
-        async with Client(port, 64) as client:
+            took.clear()
             with timed(pids) as span:
                 await _send(client, agent, firm, rate, seconds, "run", sent)
                 await _all_in(sent, WITHIN_S)

@@ -36,14 +36,22 @@ class Client:
             f"Content-Length: {len(body)}\r\n{headers}\r\n"
         )
         connection = await self._free.get()
-        if connection[0].at_eof():  # it was not used for some seconds
+        try:
+            status, answer = await _asked(connection, head.encode() + body)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            # The server ends a connection that was not used for some seconds, perhaps as this one is used again.
             connection[1].close()
             connection = await self._open()
-        reader, writer = connection
-        writer.write(head.encode() + body)
-        answer = await reader.readuntil(HEADERS_END)
-        lower = answer.lower()
-        begin = lower.index(b"content-length:") + 15
-        found = await reader.readexactly(int(lower[begin : lower.index(b"\r\n", begin)]))
+            status, answer = await _asked(connection, head.encode() + body)
         self._free.put_nowait(connection)
-        return int(answer[9:12]), found
+        return status, answer
+
+
+async def _asked(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], request: bytes) -> tuple[int, bytes]:
+    reader, writer = connection
+    writer.write(request)
+    answer = await reader.readuntil(HEADERS_END)
+    lower = answer.lower()
+    begin = lower.index(b"content-length:") + 15
+    found = await reader.readexactly(int(lower[begin : lower.index(b"\r\n", begin)]))
+    return int(answer[9:12]), found
