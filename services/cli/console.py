@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -66,3 +67,13 @@ def bar(title: str, total: int | None) -> Iterator[tuple[Progress, Any]]:
     )
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         yield progress, progress.add_task(title, total=total, say="")
+
+
+def instant(name: str, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        # Without a zone it is the machine's, as on the clock on the wall.
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        fail(f"{name} is {text!r}: give an instant, as 2026-11-24T14:05 or 2026-11-24T06:05Z")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from rich.table import Table
 from contracts.topics import PUBLISHER_OF, events_of
 from services import offline
 from services.audit.story import Instant, Line
-from services.cli.console import Json, fail, out, print_json, quiet, run, settings
+from services.cli.console import Json, fail, instant, out, print_json, quiet, run, settings
 from services.exporting.log import Format
 from services.host import discover
 
@@ -41,8 +41,8 @@ def audit(
     Example: `fieldloop audit R-20261124-0007 --at 2026-11-24T14:05 --known-at 2026-11-24T14:05`
     """
     quiet()
-    instant = Instant(_instant("--at", at), _instant("--known-at", known_at))
-    found = run(offline.audit(settings(), subject, tenant, instant))
+    when = Instant(instant("--at", at), instant("--known-at", known_at))
+    found = run(offline.audit(settings(), subject, tenant, when))
     if as_json:
         print_json(msgspec.to_builtins(found))
         return
@@ -67,16 +67,6 @@ def audit(
 
 def _ids_of(line: Line) -> list[str]:
     return line.stream.split("/")[1:]
-
-
-def _instant(name: str, text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        # Without a zone it is the machine's, as on the clock on the wall.
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        fail(f"{name} is {text!r}: give an instant, as 2026-11-24T14:05 or 2026-11-24T06:05Z")
 
 
 def _in_short(row: Mapping[str, Any]) -> str:

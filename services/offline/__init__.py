@@ -9,6 +9,7 @@ from services.offline.forgetting import Erasure, forget_person
 from services.offline.history import import_file
 from services.offline.log import Audit, Behind, audit, behind, export_log
 from services.offline.rebuilding import Rebuilt, rebuild, rebuild_one
+from services.offline.replaying import replay_views
 from services.offline.reports import report, report_file
 from services.offline.stores import CannotDo, readers, settled
 from services.offline.verifying import prove, signed_by, verify_stores
@@ -30,6 +31,7 @@ __all__ = [
     "readers",
     "rebuild",
     "rebuild_one",
+    "replay_views",
     "report",
     "report_file",
     "settled",

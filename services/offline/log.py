@@ -42,7 +42,7 @@ async def audit(settings: Settings, subject: str, tenant: str | None, instant: I
     begun = time.monotonic()
     async with readers(settings, services) as journals:
         whose = tenant or only_one(sorted((await journals["intake"].head()).chains))
-        subject = await _request_numbered(settings, whose, subject)
+        subject = await request_numbered(settings, whose, subject)
         found = {name: await journal.story(whose, subject) for name, journal in journals.items()}
         records = [entry.record for entries in found.values() for entry in entries]
         if "/" in subject:
@@ -64,7 +64,7 @@ async def _of_stream(
     return []
 
 
-async def _request_numbered(settings: Settings, tenant: str, subject: str) -> str:
+async def request_numbered(settings: Settings, tenant: str, subject: str) -> str:
     """The id of the request with this number; what is no number stays as it is."""
     if not subject or "/" in subject:
         return subject
