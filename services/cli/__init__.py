@@ -22,7 +22,7 @@ from services.accounts import users_commands
 from services.chassis.clock import SystemClock
 from services.chassis.journal.sqlite import InUse
 from services.chassis.journal.store import OtherFormat
-from services.cli import figures, installation, log, replaying, running, stores
+from services.cli import figures, installation, log, replaying, restoring, running, stores
 from services.cli.console import Given, err, out, settings
 from services.demo.people import Unexpected
 from services.importing.mapping import BadMapping
@@ -59,6 +59,9 @@ for command in (
     figures.report,
     stores.rebuild,
     replaying.replay,
+    restoring.backup,
+    restoring.restore,
+    restoring.republish,
     stores.verify,
     stores.forget,
     log.audit,

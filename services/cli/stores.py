@@ -70,6 +70,10 @@ def verify(
         out.print(f"{found.events} records in {found.seconds} s: {found.violations} violations; {whole}")
         signed = "they are as signed" if found.checkpoints else "[red]they are not as signed[/red]"
         out.print(f"held against {found.checkpoints_checked} signed checkpoints: {signed}")
+        for one in found.restored:
+            gone = max(0, one.signed_before - one.position)
+            what = f"was put back to record {one.position}; {gone} records that had been signed went with it"
+            out.print(f"  {one.service} {what} ({one.at:%Y-%m-%d %H:%M} UTC, signed)", soft_wrap=True)
         for finding in found.findings[:MOST_SHOWN]:
             told = escape(finding.what)
             out.print(f"  [red]{finding.rule}[/red] {finding.service} position {finding.position}: {told}")

@@ -11,6 +11,7 @@ from services.offline.log import Audit, Behind, audit, behind, export_log
 from services.offline.rebuilding import Rebuilt, rebuild, rebuild_one
 from services.offline.replaying import replay_views
 from services.offline.reports import report, report_file
+from services.offline.restoring import PutBack, make_backup, republish, restore_backup, restore_from_topic
 from services.offline.stores import CannotDo, readers, settled
 from services.offline.verifying import prove, signed_by, verify_stores
 
@@ -20,6 +21,7 @@ __all__ = [
     "CannotDo",
     "Check",
     "Erasure",
+    "PutBack",
     "Rebuilt",
     "audit",
     "behind",
@@ -27,6 +29,7 @@ __all__ = [
     "export_log",
     "forget_person",
     "import_file",
+    "make_backup",
     "prove",
     "readers",
     "rebuild",
@@ -34,6 +37,9 @@ __all__ = [
     "replay_views",
     "report",
     "report_file",
+    "republish",
+    "restore_backup",
+    "restore_from_topic",
     "settled",
     "signed_by",
     "verify_stores",
