@@ -103,12 +103,12 @@ def lag(as_json: Json = False) -> None:
 
 def export(
     out_file: Annotated[Path, typer.Option("--out", help="The file to write")],
-    form: Annotated[Format, typer.Option("--format", help="jsonl, xes or ocel2")] = "jsonl",
+    form: Annotated[Format, typer.Option("--format", help="jsonl, xes, ocel2 or parquet")] = "jsonl",
     tenant: Annotated[str | None, typer.Option(help="Whose log; of one tenant it need not be said")] = None,
     as_json: Json = False,
 ) -> None:
     """
-    Write the public events of a tenant for other tools: their records (jsonl), IEEE XES, or OCEL 2.0.
+    Write the public events of a tenant for other tools: their records (jsonl), IEEE XES, OCEL 2.0, or Parquet.
 
     Each event once, from the journal of the service that recorded it; texts about persons stay sealed.
 
@@ -121,7 +121,7 @@ def export(
     if as_json:
         print_json(asdict(done))
     else:
-        of = {"jsonl": "", "xes": f" in {done.objects} traces", "ocel2": f" about {done.objects} objects"}[form]
+        of = {"xes": f" in {done.objects} traces", "ocel2": f" about {done.objects} objects"}.get(form, "")
         out.print(f"{done.events} events{of}: {out_file}", soft_wrap=True)
 
 

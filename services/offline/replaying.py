@@ -15,7 +15,7 @@ from services.host import discover, journal_file
 from services.offline.log import request_numbered
 from services.offline.stores import CannotDo, only_one, open_views, readers
 from services.replaying.chosen import Choice
-from services.replaying.replay import Pace, Replayed, replay
+from services.replaying.replay import Behind, Pace, Replayed, replay
 from services.settings import Settings
 
 PAUSE = signal.SIGUSR1
@@ -94,7 +94,13 @@ async def _one(
         live = await open_views(settings, service, readonly=not swap)
         opened.push_async_callback(live.close)
         shadow = await live.beside()
-        done = await replay(service.name, journal, live, shadow, choice, pace, show=show, progress=progress)
+        try:
+            done = await replay(
+                service.name, journal, live, shadow, choice, pace, show=show, to_end=swap, progress=progress
+            )
+        except Behind as error:
+            await shadow.close()
+            raise CannotDo(f"{service.name}: {error}; give a higher --speed, or stop it") from None
         stopped = {table.view: table.failed for table in done.tables if table.failed}
         if not swap or stopped:
             await shadow.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,10 +19,17 @@ from services.replaying.chosen import Choice, Chosen
 from services.replaying.compare import Table, compare
 
 PAGE: Final = 5_000
+TRIES: Final = 20
+"""To come to the end of a journal that grows meanwhile."""
+
 STEPS_A_SECOND: Final = 10
 """A replay that is held to a speed takes its events in so many parts."""
 
 CACHED_ROWS: Final = 200_000
+
+
+class Behind(Exception):
+    """The journal moves on faster than the replay comes up to it."""
 
 
 class Pace:
@@ -85,9 +92,15 @@ async def replay(
     pace: Pace,
     *,
     show: int,
+    to_end: bool = False,
     progress: Callable[[int], None] = lambda events: None,
 ) -> Replayed:
-    """Fold what is chosen into `shadow`, which is empty, and compare it with `live`. The service may go on serving."""
+    """
+    Fold what is chosen into `shadow`, which is empty, and compare it with `live`. The service may go on serving.
+
+    Where no end is given, both are compared at the position at which each view lives. With `to_end` the shadow then
+    comes up to the end of the journal; raises Behind where that moves on faster.
+    """
     done, begun = Replayed(service), time.monotonic()
     folder = Folder(shadow, cached_rows=CACHED_ROWS)
     await folder.start()
@@ -101,8 +114,12 @@ async def replay(
         await pace.after(read)
         return read
 
+    async def ends() -> dict[str, int]:
+        head = (await journal.head()).position
+        return {view.name: there.get(view.name, head) if choice.last is None else head for view in shadow.views}
+
     there = await live.positions()
-    while await step(_ends(shadow, there, (await journal.head()).position)):
+    while await step(await ends()):
         there = await live.positions()
     for view in shadow.views:
         table = Table(service, view.name, folder.positions[view.name], is_new=view.name not in there)
@@ -110,17 +127,28 @@ async def replay(
         if not table.is_new:
             async with live.snapshot(view) as lives:
                 # As it lives now: what was recorded meanwhile is in both.
-                while await step({view.name: lives.position}):
+                while choice.last is None and await step({view.name: lives.position}):
                     pass
                 async with shadow.snapshot(view) as replayed:
                     whole = choice.is_from_the_start
                     await compare(table, lives, replayed, tenant=choice.tenant, all_rows=whole, show=show)
             table.position = folder.positions[view.name]
         table.failed = folder.failed.get(view.name, "")
+    if to_end:
+        await _come_up(journal, folder, step)
+        for table in done.tables:
+            table.position = folder.positions[table.view]
+            table.failed = folder.failed.get(table.view, "")
     done.upto = (await journal.head()).position
     done.seconds = round(time.monotonic() - begun, 3)
     return done
 
 
-def _ends(shadow: ViewStore, there: Mapping[str, int], head: int) -> dict[str, int]:
-    return {view.name: there.get(view.name, head) for view in shadow.views}
+async def _come_up(journal: JournalStore, folder: Folder, step: Callable[[Mapping[str, int]], Awaitable[int]]) -> None:
+    for _ in range(TRIES):
+        head = (await journal.head()).position
+        while await step(dict.fromkeys(folder.positions, head)):
+            pass
+        if (await journal.head()).position == head:
+            return
+    raise Behind(f"the journal moves on faster than this: its end is not reached after {TRIES} tries")
