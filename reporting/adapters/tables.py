@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
-from reporting.adapters.parquet import Kind, parquet
+from services.chassis.parquet import Kind, parquet
 
 Format = Literal["csv", "xlsx", "parquet"]
 

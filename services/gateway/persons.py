@@ -78,6 +78,9 @@ class OwnBook(KeyBook, Protocol):
     async def known(self, persons: Collection[Person]) -> Sequence[PersonKey]:
         """The keys of those among these who have one; nobody gets one by asking."""
 
+    async def bring_back(self, keys: Sequence[PersonKey]) -> None:
+        """Keys out of a copy. Whoever has one here keeps it, also where it is destroyed."""
+
 
 class _Held(NamedTuple):
     key: PersonKey
@@ -270,10 +273,16 @@ class SqliteBook:
         return found
 
     def _make(self, persons: Sequence[Person]) -> None:
+        self._put([_new_key(person) for person in persons])
+
+    def _put(self, keys: Sequence[PersonKey]) -> None:
         with self._turn, self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR IGNORE INTO person_key VALUES (?, ?, ?, ?)", map(_new_key, persons))
+            self._db.executemany("INSERT OR IGNORE INTO person_key VALUES (?, ?, ?, ?)", keys)
             self._db.execute("COMMIT")
+
+    async def bring_back(self, keys: Sequence[PersonKey]) -> None:
+        await asyncio.to_thread(self._put, keys)
 
     async def known(self, persons: Collection[Person]) -> Sequence[PersonKey]:
         with self._turn:
@@ -341,10 +350,13 @@ class PostgresBook:
     async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
         found = await self.known(persons)
         if lacking := set(persons) - {(key.tenant, key.person) for key in found}:
-            sql = "INSERT INTO gateway.person_key VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
-            await self._pool.executemany(sql, [tuple(_new_key(one)) for one in sorted(lacking)])
+            await self.bring_back([_new_key(one) for one in sorted(lacking)])
             found = await self.known(persons)
         return found
+
+    async def bring_back(self, keys: Sequence[PersonKey]) -> None:
+        sql = "INSERT INTO gateway.person_key VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+        await self._pool.executemany(sql, [tuple(key) for key in keys])
 
     async def known(self, persons: Collection[Person]) -> Sequence[PersonKey]:
         rows = await self._pool.fetch(

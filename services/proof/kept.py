@@ -62,6 +62,15 @@ class Kept:
         # Leaves that are not those that were signed are read from the journal anew; verify says that they differ.
         return found if found.root() == newest.root else Frontier()
 
+    def restored(self, note: str, tree: Frontier, leaves: bytes) -> None:
+        """The journal was put back: keep that it was, and the hashes of what it is now in the place of all others."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # The note first: with it, hashes that are too many are found to be so, and are no forgery.
+        self.add_note(note, tree)
+        aside = self._folder / f"leaves.{os.getpid()}"
+        aside.write_bytes(leaves)
+        aside.replace(self._folder / "leaves")
+
     def add_leaves(self, first: int, leaves: bytes) -> None:
         """Keep the hashes from this place on; written again, they are the same."""
         self._folder.mkdir(parents=True, exist_ok=True)

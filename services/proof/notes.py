@@ -9,6 +9,10 @@ The text is a C2SP tlog-checkpoint in a C2SP signed note, so that tools of other
     2026-11-24T09:00:00Z
 
     — fieldloop <key id and Ed25519 signature, base64>
+
+After a restore there is one with a fifth line, which says what it takes the place of:
+
+    restored instead of 1920 <root of the newest checkpoint before, base64>
 """
 
 from __future__ import annotations
@@ -30,11 +34,20 @@ NAME: Final = "fieldloop"
 ED25519: Final = b"\x01"
 """How a signed note calls the algorithm."""
 
+RESTORED: Final = "restored instead of "
+
 _NOTE = re.compile(r"((?:[^\n]+\n){3,})\n((?:— \S+ \S+\n)+)")
 
 
 class BadNote(Exception):
     """A text that is no checkpoint of ours, or was changed since it was signed."""
+
+
+class Replaced(NamedTuple):
+    """The newest checkpoint that a restore gave up."""
+
+    size: int
+    root: bytes
 
 
 class Checkpoint(NamedTuple):
@@ -45,10 +58,15 @@ class Checkpoint(NamedTuple):
     root: bytes
     at: datetime
     """When it was signed, by the clock of the process that did."""
+    instead: Replaced | None = None
+    """Of the first one after a restore: up to where the journal had been signed before."""
 
     def text(self) -> str:
         root = b64encode(self.root).decode()
-        return f"{self.origin}\n{self.size}\n{root}\n{self.at.isoformat().replace('+00:00', 'Z')}\n"
+        text = f"{self.origin}\n{self.size}\n{root}\n{self.at.isoformat().replace('+00:00', 'Z')}\n"
+        if self.instead is not None:
+            text += f"{RESTORED}{self.instead.size} {b64encode(self.instead.root).decode()}\n"
+        return text
 
 
 class Verifier:
@@ -81,8 +99,12 @@ class Verifier:
         text, signatures = found[1], found[2]
         if not any(self._is_ours(text, line) for line in signatures.splitlines()):
             raise BadNote("none of its signatures is ours: it was changed, or another installation signed it")
-        origin, size, root, at = text.splitlines()[:4]
-        return Checkpoint(origin, int(size), b64decode(root), datetime.fromisoformat(at))
+        origin, size, root, at, *more = text.splitlines()
+        instead = None
+        if more and more[0].startswith(RESTORED):
+            size_before, root_before = more[0].removeprefix(RESTORED).split(" ")
+            instead = Replaced(int(size_before), b64decode(root_before))
+        return Checkpoint(origin, int(size), b64decode(root), datetime.fromisoformat(at), instead)
 
     def _is_ours(self, text: str, line: str) -> bool:
         try:

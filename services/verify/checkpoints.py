@@ -20,6 +20,8 @@ class AgainstCheckpoints:
 
     def __init__(self, findings: Findings, kept: Kept, verifier: Verifier) -> None:
         self._findings, self._origin = findings, kept.origin
+        self.restored: list[Checkpoint] = []
+        """Where the journal was put back, by what was signed of it then."""
         self._signed = self._read(kept.notes(), verifier)
         newest = self._signed[-1].size if self._signed else 0
         self._leaves = kept.leaves(newest)
@@ -43,10 +45,21 @@ class AgainstCheckpoints:
                 continue
             if one.origin != self._origin:
                 self._findings.add(RULE, 0, f"checkpoint {number} of {self._origin} is one of {one.origin}")
-            else:
-                found.append(one)
+                continue
+            if one.instead is not None:
+                found = self._given_up(one, found, number)
+            found.append(one)
         # Where another process took over, its first may have come before the last one of the process before it.
         return sorted(found, key=lambda one: one.size)
+
+    def _given_up(self, one: Checkpoint, before: list[Checkpoint], number: int) -> list[Checkpoint]:
+        """Of the checkpoints before a restore, those that still hold: of what it put back."""
+        newest = max(before, key=lambda other: other.size, default=None)
+        if newest is None or newest[1:3] != one.instead:
+            what = f"checkpoint {number} of {self._origin} tells of a restore that came after other checkpoints"
+            self._findings.add(RULE, 0, f"{what} than are here: some were removed, or it was put elsewhere")
+        self.restored.append(one)
+        return [other for other in before if other.size <= one.size]
 
     def check(self, entry: Entry) -> None:
         """Judge the next record."""

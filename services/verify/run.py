@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,17 @@ class Signed(NamedTuple):
     verifier: Verifier
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """A journal that was put back, as it was signed then."""
+
+    service: str
+    at: datetime
+    position: int
+    """Where it ended after the restore."""
+    signed_before: int
+    """How far it had been signed before."""
+
+
 class Report(msgspec.Struct):
     """What the checks found, as `fieldloop verify --json` prints it."""
 
@@ -56,6 +68,8 @@ class Report(msgspec.Struct):
     seconds: float
     findings: list[Finding]
     """Of every rule the first hundred in each journal."""
+    restored: list[Restored] = []
+    """The restores that were signed. What went with them was not cut off in secret."""
 
 
 async def verify(
@@ -75,14 +89,14 @@ async def verify(
     # All that a taker has by now its publishers had recorded before: they are read on to a later end.
     upto = {name: (await journal.head()).position for name, journal in journals.items()}
     logs: dict[str, ServiceLog] = {}
-    against: list[AgainstCheckpoints] = []
+    against: dict[str, AgainstCheckpoints] = {}
     for name, journal in journals.items():
         logs[name] = ServiceLog(name, findings[name])
         if signed is not None:
-            against.append(AgainstCheckpoints(findings[name], Kept(signed.folder, name), signed.verifier))
-            logs[name].also = against[-1].check
+            against[name] = AgainstCheckpoints(findings[name], Kept(signed.folder, name), signed.verifier)
+            logs[name].also = against[name].check
         await _check_business(name, logs[name], journal, progress)
-    for one in against:
+    for one in against.values():
         one.end()
     behind = between(logs, lambda name: services[name].takes, upto)
     counts = [found.counts for found in findings.values()]
@@ -91,11 +105,17 @@ async def verify(
         violations=sum(count.total() for count in counts),
         chain=not any(count["chain"] for count in counts),
         checkpoints=not any(count[CHECKPOINT] for count in counts),
-        checkpoints_checked=sum(one.checked for one in against),
+        checkpoints_checked=sum(one.checked for one in against.values()),
         behind=behind,
         first_bad_position={n: found.first_position for n, found in findings.items() if found.first_position},
         seconds=round(time.monotonic() - begun, 3),
         findings=[finding for found in findings.values() for finding in found.named],
+        restored=[
+            Restored(name, note.at, note.size, note.instead.size)
+            for name, one in against.items()
+            for note in one.restored
+            if note.instead is not None
+        ],
     )
 
 

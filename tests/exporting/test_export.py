@@ -102,3 +102,25 @@ def test_what_cannot_be_written_to_its_end_leaves_the_file_as_it_was(tmp_path, f
         asyncio.run(export(broken, "t-1", form, path))
     assert [one.name for one in tmp_path.iterdir()] == ["out"]
     assert path.read_text() == "yesterday's"
+
+
+def test_parquet_has_a_row_for_each_event_and_counts_as_the_log_does(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("services.exporting.log.ROW_GROUP", 2)
+    done, path = exported("parquet", tmp_path)
+    table = parquet.read_table(path)
+    rows = table.to_pylist()
+    assert parquet.ParquetFile(path).num_row_groups == 2
+    assert len(rows) == done.events == 3
+    written = [journals()["intake"].entries[n].record for n in (0, 2)] + [journals()["dispatcher"].entries[3].record]
+    for row, record in zip(rows, written, strict=True):
+        envelope = envelopes.read(record)
+        assert (row["id"], row["type"], row["position"]) == (envelope.id, envelope.type, int(envelope.position))
+        assert row["time_us"] == int(envelope.time.timestamp() * 1_000_000)
+        assert json.loads(row["data"]) == json.loads(bytes(envelope.data))
+
+
+def test_parquet_of_nothing_is_a_table_too(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    asyncio.run(export({"intake": Written()}, "nobody", "parquet", tmp_path / "out"))
+    assert parquet.read_table(tmp_path / "out").num_rows == 0

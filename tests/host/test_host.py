@@ -366,7 +366,7 @@ def armed(monkeypatch):
         )
         for name, service in discover().items()
     }
-    for where in ("services.serving.discover", "services.offline.discover"):
+    for where in ("services.serving.discover", "services.offline.history.discover"):
         monkeypatch.setattr(where, lambda: services)
     return acted
 

@@ -23,6 +23,7 @@ from deploy.postgres import local as postgres
 from services import offline
 from services.chassis.clock import SystemClock
 from services.demo.people import People
+from services.host import discover
 from services.serving import tokens_of
 from services.settings import Settings
 
@@ -83,7 +84,7 @@ class System:
                 if not checked.behind:
                     break
         assert (checked.findings, checked.chain) == ([], True)
-        names = list(offline.discover())
+        names = list(discover())
         rebuilt = await offline.rebuild(self.settings, names, True, lambda read: None)
         assert {f"{one.service}.{one.view}": one.difference for one in rebuilt if not one.identical} == {}
 

@@ -9,6 +9,7 @@ import yaml
 
 from services import offline, serving
 from services.chassis.messages.outlets import Outlets
+from services.host import discover
 from tests.host.conftest import FIRM, installation
 from tests.importing.imports import MAPPING, csv_of, row
 from tests.messages.providers import Armed, Orders
@@ -45,7 +46,7 @@ async def _lived(data):
 
 async def _replayed(settings, folder):
     """All that reads a journal again; and history of another system."""
-    rebuilt = await offline.rebuild(settings, list(offline.discover()), False, lambda read: None)
+    rebuilt = await offline.rebuild(settings, list(discover()), False, lambda read: None)
     assert rebuilt, "there was something to rebuild"
     checked = await offline.verify_stores(settings)
     assert checked.chain

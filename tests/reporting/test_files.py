@@ -8,8 +8,8 @@ import zipfile
 import openpyxl
 import pytest
 
-from reporting.adapters.parquet import parquet
 from reporting.adapters.tables import FORMATS, TableRow, harmless, written
+from services.chassis.parquet import parquet
 from tests.reporting.examples import after, request_received
 from tests.reporting.running import reporting
 

@@ -102,9 +102,10 @@ class Publisher:
         while not self._stopping:
             self._news.clear()
             entries = await self._journal.read(self.state.position, PAGE)
-            for page in _pages(entries):
-                await self._send([self._to_journal_topic(entry) for entry in page])
-                await self._send([self._to_public_topic(*public) for public in _public(page)])
+            for page in pages_of(entries):
+                private, public = messages_of(self._service, page)
+                await self._send(private)
+                await self._send(public)
                 self._writer.settle_soon(Settle(checkpoints={CHECKPOINT: page[-1].position}))
                 self.state.position, self.state.trouble = page[-1].position, ""
                 if self._stopping:
@@ -121,14 +122,6 @@ class Publisher:
         if messages:
             await self._outlet.send(messages)
 
-    def _to_journal_topic(self, entry: Entry) -> Message:
-        headers = [("position", b"%d" % entry.position), ("hash", entry.hash.hex().encode())]
-        return Message(journal_topic(self._service), entry.record, headers=headers, partition=0)
-
-    def _to_public_topic(self, entry: Entry, envelope: Envelope) -> Message:
-        key = envelope.partition_key.encode()
-        return Message(public_topic(self._service), entry.record, key, headers_of(envelope))
-
     async def _pause(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
@@ -139,7 +132,26 @@ class Publisher:
             pass
 
 
-def _pages(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+def messages_of(service: str, page: Sequence[Entry]) -> tuple[list[Message], list[Message]]:
+    """What a page is on the service's private topic, and on its public one."""
+    private = [
+        Message(
+            journal_topic(service),
+            entry.record,
+            headers=[("position", b"%d" % entry.position), ("hash", entry.hash.hex().encode())],
+            partition=0,
+        )
+        for entry in page
+    ]
+    public = [
+        Message(public_topic(service), entry.record, envelope.partition_key.encode(), headers_of(envelope))
+        for entry, envelope in _public(page)
+    ]
+    return private, public
+
+
+def pages_of(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Parts that are each acknowledged by themselves."""
     page: list[Entry] = []
     size = 0
     for entry in entries:

@@ -75,6 +75,8 @@ class Memory:
     live: dict[StreamKey, Live] = field(default_factory=dict)
     armed: dict[TimerKey, str] = field(default_factory=dict)
     """The event that set each timer that was set in this process's life and is still to come."""
+    restored: bool = False
+    """Receipts may be lacking: whether a reaction was done is told by its events as well."""
 
     def follow(self, attempt: Attempt, most_streams: int) -> None:
         """Remember what an attempt recorded; of more than so many streams, those not written for longest are left."""
@@ -128,6 +130,11 @@ def asked(rules: Rules, ask: Ask) -> Asked:
     )
 
 
+def _first_id(ask: Ask) -> str:
+    """Of the first event that a derived command records, if it records any."""
+    return derived_id(ask.tenant, ask.caller, ask.key, "0")
+
+
 def wanted_by(works: Sequence[Asked | TakeIn | Settle], memory: Memory) -> Wanted:
     """What must be read from the store before these can be decided."""
     wanted = Wanted()
@@ -138,6 +145,8 @@ def wanted_by(works: Sequence[Asked | TakeIn | Settle], memory: Memory) -> Wante
                 wanted.claims.update(work.claims.values())
                 if work.receipt:
                     wanted.receipts.add(work.receipt)
+                if work.ask.derived and memory.restored:
+                    wanted.events.add(_first_id(work.ask))
             case TakeIn():
                 wanted.seen.update([(one.envelope.tenant, one.stream) for one in work.arrivals])
             case Settle():
@@ -198,7 +207,7 @@ class Attempt:
                 answer = msgspec.structs.replace(_answers.decode(earlier.outcome), repeated=True)
         else:
             try:
-                answer = self._decide(asked)
+                answer = self._done_before(ask) or self._decide(asked)
             except Rejected as no:
                 answer = Answer(self._end(), rejected=no.code, facts=no.facts)
             if key:
@@ -207,6 +216,13 @@ class Attempt:
         if ask.forget_timer and self._is_still(ask.forget_timer, ask.causation_id):
             self.batch.timers[ask.forget_timer] = None
         return answer
+
+    def _done_before(self, ask: Ask) -> Answer | None:
+        """The answer to a derived command whose events are there and whose receipt a restore did not bring back."""
+        if not ask.derived or not self._memory.restored:
+            return None
+        position = self._known.events.get(_first_id(ask))
+        return None if position is None else Answer(position, repeated=True)
 
     def _receipt(self, key: ReceiptKey) -> Receipt | None:
         if decided_in_this_batch := self.batch.receipts.get(key):

@@ -321,6 +321,12 @@ class PostgresJournal:
                 seen,
             )
             known.seen = {seen[n - 1]: version for n, version in rows}
+        if wanted.events:
+            rows = await self._writes.rows(
+                "SELECT event_id, position FROM unnest($1::text[]) AS w (id) JOIN events ON event_id = w.id",
+                list(wanted.events),
+            )
+            known.events = {event_id: position for event_id, position in rows}
         return known
 
     async def _look_up(self, sql: str, keys: Sequence[tuple[str, ...]]) -> list[Any]:

@@ -162,6 +162,10 @@ class SqliteJournal:
                 seen,
             )
             known.seen = {seen[n]: version for n, version in rows}
+        if wanted.events:
+            ids = [(one,) for one in wanted.events]
+            sql = f"SELECT w.key, position FROM {_WANTED} CROSS JOIN events AS e ON e.event_id = {_1}"
+            known.events = {ids[n][0]: position for n, position in self._look_up(sql, ids)}
         return known
 
     def _look_up(self, sql: str, keys: Sequence[tuple[str, ...]]) -> list[Any]:

@@ -156,6 +156,8 @@ class Wanted:
     receipts: set[ReceiptKey] = field(default_factory=set)
     claims: set[ClaimKey] = field(default_factory=set)
     seen: set[StreamKey] = field(default_factory=set)
+    events: set[str] = field(default_factory=set)
+    """Ids of events that may be recorded already."""
 
 
 @dataclass(slots=True)
@@ -167,6 +169,8 @@ class Known:
     receipts: dict[ReceiptKey, Receipt] = field(default_factory=dict)
     claims: dict[ClaimKey, str] = field(default_factory=dict)
     seen: dict[StreamKey, int] = field(default_factory=dict)
+    events: dict[str, int] = field(default_factory=dict)
+    """The position of each event that is recorded."""
 
 
 class Head(NamedTuple):
@@ -174,6 +178,7 @@ class Head(NamedTuple):
 
     position: int
     incarnation: int
+    """Above 1 after a restore: then positions may have stood for other records, and receipts may be lacking."""
     chains: dict[str, bytes]
     """Per tenant, the hash of its newest record."""
 

@@ -11,7 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -39,6 +39,13 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 """After the store failed."""
 
 _log = structlog.get_logger()
+
+
+class Readable(Protocol):
+    """What a fold asks of a journal."""
+
+    async def read(self, after: int, limit: int) -> Sequence[Entry]:
+        """Entries with a position above `after`, in order."""
 
 
 class _Due(NamedTuple):
@@ -82,7 +89,7 @@ class Folder:
             if view.name not in there:
                 self.failed[view.name] = f"version {view.version} is not in the store: another release replaced it"
 
-    async def step(self, journal: JournalStore, page: int, upto: Mapping[str, int] | None = None) -> int:
+    async def step(self, journal: Readable, page: int, upto: Mapping[str, int] | None = None) -> int:
         """
         Take every healthy view on by at most one page, none beyond `upto`. Returns how many events were read.
 

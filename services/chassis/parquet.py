@@ -1,16 +1,17 @@
 """
-Writes a small flat table as Apache Parquet, without a library of a hundred megabytes for it.
+Writes flat tables as Apache Parquet, without a library of a hundred megabytes for it.
 
-One row group, one uncompressed page a column, all columns optional: the plainest file of the format
+Row groups with one uncompressed page a column, all columns optional: the plainest file of the format
 (https://parquet.apache.org/docs/file-format/, and its `parquet.thrift` for the numbers of fields), which every reader
 reads. Its footer is in Thrift's compact protocol.
 """
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 Kind = Literal["text", "int64", "double"]
 
@@ -28,14 +29,36 @@ _I32, _I64, _BINARY, _LIST, _STRUCT = 5, 6, 8, 9, 12
 
 def parquet(columns: Mapping[str, tuple[Kind, Sequence[Any]]]) -> bytes:
     """The bytes of a file with these columns, all of one length; None is null. A text is a str, an int64 an int."""
-    body, chunks = bytearray(MAGIC), []
-    [rows] = {len(values) for _, values in columns.values()} or {0}
-    for name, (kind, values) in columns.items():
-        at, page = len(body), _page(kind, values)
-        body += page
-        chunks.append(_chunk(name, kind, len(values), at, len(page)))
-    footer = _footer(columns, rows, chunks, len(body) - len(MAGIC))
-    return bytes(body + footer + struct.pack("<I", len(footer)) + MAGIC)
+    out = io.BytesIO()
+    table = ParquetTable(out, {name: kind for name, (kind, _) in columns.items()})
+    table.add({name: values for name, (_, values) in columns.items()})
+    table.end()
+    return out.getvalue()
+
+
+class ParquetTable:
+    """A table written bit by bit, each a row group, into a file that is at its beginning."""
+
+    def __init__(self, out: BinaryIO, columns: Mapping[str, Kind]) -> None:
+        self._out, self._columns = out, columns
+        self._at = out.write(MAGIC)
+        self._rows = 0
+        self._groups: list[bytes] = []
+
+    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        """More rows: of every column of the table the values, all of one length."""
+        chunks, begin = [], self._at
+        [rows] = {len(values) for values in columns.values()} or {0}
+        for name, kind in self._columns.items():
+            page = _page(kind, columns[name])
+            chunks.append(_chunk(name, kind, rows, self._at, len(page)))
+            self._at += self._out.write(page)
+        self._rows += rows
+        self._groups.append(_struct((1, _LIST, _list(_STRUCT, chunks)), (2, _I64, self._at - begin), (3, _I64, rows)))
+
+    def end(self) -> None:
+        footer = _footer(self._columns, self._rows, self._groups)
+        self._out.write(footer + struct.pack("<I", len(footer)) + MAGIC)
 
 
 def _page(kind: Kind, values: Sequence[Any]) -> bytes:
@@ -82,15 +105,14 @@ def _chunk(name: str, kind: Kind, values: int, at: int, size: int) -> bytes:
     return _struct((2, _I64, at), (3, _STRUCT, meta))
 
 
-def _footer(columns: Mapping[str, tuple[Kind, Sequence[Any]]], rows: int, chunks: list[bytes], size: int) -> bytes:
+def _footer(columns: Mapping[str, Kind], rows: int, groups: list[bytes]) -> bytes:
     root = _struct((4, _BINARY, _text("schema")), (5, _I32, len(columns)))
-    schema = [root, *[_column(name, kind) for name, (kind, _) in columns.items()]]
-    group = _struct((1, _LIST, _list(_STRUCT, chunks)), (2, _I64, size), (3, _I64, rows))
+    schema = [root, *[_column(name, kind) for name, kind in columns.items()]]
     return _struct(
         (1, _I32, 1),
         (2, _LIST, _list(_STRUCT, schema)),
         (3, _I64, rows),
-        (4, _LIST, _list(_STRUCT, [group])),
+        (4, _LIST, _list(_STRUCT, groups)),
         (6, _BINARY, _text("fieldloop")),
     )
 

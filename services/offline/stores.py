@@ -1,0 +1,75 @@
+"""The stores as commands open them, beside a system that may be running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from services.chassis.journal.store import JournalStore
+from services.chassis.readers.postgres_views import PostgresViews
+from services.chassis.readers.sqlite_views import SqliteViews
+from services.chassis.readers.viewstore import ViewStore
+from services.chassis.service import Service
+from services.host import discover, journal_file, open_to_read
+from services.settings import Settings
+from services.verify.run import verify
+
+SETTLED_WITHIN_S = 600.0
+DEFAULT_TENANT = "default"
+
+
+class CannotDo(Exception):
+    """The command cannot do its work; the text says what would help."""
+
+
+@asynccontextmanager
+async def readers(settings: Settings, names: Collection[str]) -> AsyncIterator[dict[str, JournalStore]]:
+    """The journals of these services, to read. Raises CannotDo where there is none."""
+    async with AsyncExitStack() as opened:
+        journals: dict[str, JournalStore] = {}
+        for name in names:
+            if not settings.dsn and not journal_file(settings, name).exists():
+                raise CannotDo(f"{settings.data} has no journal of {name}: run `fieldloop demo`, or say --data DIR")
+            journals[name] = await open_to_read(settings, name)
+            opened.push_async_callback(journals[name].close)
+        yield journals
+
+
+async def open_views(settings: Settings, service: Service, *, readonly: bool) -> ViewStore:
+    if settings.dsn:
+        return await PostgresViews.open(settings.dsn, service.name, service.views, readonly=readonly)
+    return await SqliteViews.open(settings.folder(service.name) / "views.db", service.views, readonly=readonly)
+
+
+def only_one(tenants: Collection[str]) -> str:
+    """Whose figures are meant where nobody says it. Raises CannotDo where it may be any of several."""
+    if len(tenants) > 1 and DEFAULT_TENANT not in tenants:
+        raise CannotDo(f"the stores hold several tenants: give --tenant, one of {', '.join(sorted(tenants))}")
+    return DEFAULT_TENANT if len(tenants) != 1 else next(iter(tenants))
+
+
+async def settled(settings: Settings, within: float = SETTLED_WITHIN_S) -> bool:
+    """Wait until a running system has taken in and shows all it recorded; False when that does not come in time."""
+    services = discover()
+    async with AsyncExitStack() as opened:
+        journals = await opened.enter_async_context(readers(settings, services))
+        views = {}
+        for name, service in services.items():
+            views[name] = await open_views(settings, service, readonly=True)
+            opened.push_async_callback(views[name].close)
+
+        async def heads() -> dict[str, int]:
+            return {name: (await journal.head()).position for name, journal in journals.items()}
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while True:
+                    before = await heads()
+                    shown = {name: await views[name].positions() for name in services}
+                    behind = any(min(at.values(), default=before[n]) < before[n] for n, at in shown.items())
+                    checked = behind or (await verify(services, journals)).behind
+                    if not checked and before == await heads():
+                        return True
+                    await asyncio.sleep(0.2)
+    return False

@@ -1,0 +1,188 @@
+"""
+A backup: a folder with a copy of every journal, the files of the services, and apart from them the keys.
+
+    backup.json                 what it holds, with a hash of every journal
+    <service>/journal.db        views are not in it: they are folded again
+    <service>/files/            photos, dead letters
+    keys/                       keys of persons, accounts, secrets: to be kept apart, and for a shorter time
+
+What is beside the checkpoints (hashes, notes, and who was forgotten) is in no backup: what is put back must be judged
+by what was kept elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Collection
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from services.chassis.journal import sqlite as journals
+from services.restoring.copies import copy_postgres, copy_sqlite, head_of, incarnation_of
+
+MANIFEST: Final = "backup.json"
+KEYS: Final = "keys"
+SECRETS: Final = ("users.json", "tokens.json", "internal-secret", "checkpoint-key.pem")
+BOOK: Final = "persons.db"
+
+_STORES = re.compile(r"(journal|views)\b.*")
+"""In a service's folder, what is no file of its own."""
+
+
+class Unfit(Exception):
+    """A folder that is no backup, or one that was changed; the text says what is wrong with it."""
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """One journal in a backup."""
+
+    position: int
+    incarnation: int
+    sha256: str
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """What a backup says of itself."""
+
+    at: datetime
+    stores: dict[str, Copied]
+    fieldloop_backup: int = 1
+
+
+def journal_in(folder: Path, service: str) -> Path:
+    return folder / service / "journal.db"
+
+
+async def back_up(
+    folder: Path,
+    services: Collection[str],
+    data: Path,
+    dsn: str | None,
+    now: datetime,
+    progress: Callable[[str], None] = lambda done: None,
+) -> Backup:
+    """Copy everything of these services' into a folder that is empty or not there. Raises Unfit."""
+    _begin(folder)
+    targets = {name: journal_in(folder, name) for name in services}
+    if dsn:
+        await copy_postgres(dsn, list(services), targets)
+    else:
+        await copy_sqlite({name: data / name / "journal.db" for name in services}, targets)
+    stores = {}
+    for name, copy in targets.items():
+        # After the journals: every file that a record names is there.
+        await asyncio.to_thread(_copy_files, data / name, folder / name / "files")
+        with closing(journals.connect(copy, readonly=True)) as db:
+            position, incarnation = head_of(db), incarnation_of(db)
+        stores[name] = Copied(position, incarnation, await asyncio.to_thread(_hash, copy))
+        progress(name)
+    await _copy_keys(folder / KEYS, data, dsn)
+    backup = Backup(now, stores)
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(backup)))
+    return backup
+
+
+def _begin(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()):
+        raise Unfit(f"{folder} is not empty: give a folder that is new")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / KEYS).mkdir(mode=0o700)
+
+
+def read_backup(folder: Path) -> Backup:
+    """What a backup holds, each journal as it was copied. Raises Unfit."""
+    try:
+        backup = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Backup)
+    except (OSError, msgspec.DecodeError) as error:
+        raise Unfit(f"{folder} is no backup: {error}") from None
+    for name, copied in backup.stores.items():
+        path = journal_in(folder, name)
+        if not path.exists() or _hash(path) != copied.sha256:
+            raise Unfit(f"{path} is not as it was when the backup was made: take another one")
+    return backup
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    if source.exists():
+        shutil.copytree(source, target, ignore=lambda _, names: [one for one in names if _STORES.fullmatch(one)])
+
+
+def put_files_back(folder: Path, service: str, data: Path) -> None:
+    """The files of a service, beside those that are there."""
+    source = folder / service / "files"
+    if source.exists():
+        shutil.copytree(source, data / service, dirs_exist_ok=True)
+
+
+# Keys.
+
+
+async def _copy_keys(target: Path, data: Path, dsn: str | None) -> None:
+    for name in SECRETS:
+        if (data / name).exists():
+            shutil.copy2(data / name, target / name)
+    book = target / BOOK
+    if dsn:
+        rows, owners = await _keys_in_postgres(dsn)
+        with closing(_new_book(book)) as copy, copy:
+            copy.executemany("INSERT INTO person_key VALUES (?, ?, ?, ?)", rows)
+            copy.executemany("INSERT INTO person_owner VALUES (?, ?, ?)", owners)
+    elif (data / BOOK).exists():
+        with closing(_new_book(book)) as copy, closing(sqlite3.connect(f"file:{data / BOOK}?mode=ro", uri=True)) as db:
+            db.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+
+
+def _new_book(path: Path) -> sqlite3.Connection:
+    path.touch(mode=0o600)
+    db = sqlite3.connect(path)
+    db.executescript(
+        "CREATE TABLE IF NOT EXISTS person_key (tenant TEXT NOT NULL, person TEXT NOT NULL, id TEXT NOT NULL UNIQUE, "
+        "secret BLOB, PRIMARY KEY (tenant, person)) STRICT; "
+        "CREATE TABLE IF NOT EXISTS person_owner (tenant TEXT NOT NULL, person TEXT NOT NULL, owner TEXT NOT NULL, "
+        "PRIMARY KEY (tenant, person)) STRICT;"
+    )
+    return db
+
+
+async def _keys_in_postgres(dsn: str) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    db = await asyncpg.connect(dsn)
+    try:
+        if await db.fetchval("SELECT to_regclass('gateway.person_key') IS NULL"):
+            return [], []
+        keys = await db.fetch("SELECT tenant, person, id, secret FROM gateway.person_key")
+        owners = await db.fetch("SELECT tenant, person, owner FROM gateway.person_owner")
+        return [tuple(row) for row in keys], [tuple(row) for row in owners]
+    finally:
+        await db.close()
+
+
+def keys_in(folder: Path) -> tuple[list[tuple[str, str, str, bytes | None]], list[tuple[str, str, str]]]:
+    """The keys of persons in a backup, and who is forgotten with whom; none where they are kept elsewhere."""
+    book = folder / KEYS / BOOK
+    if not book.exists():
+        return [], []
+    with closing(sqlite3.connect(f"file:{book}?mode=ro", uri=True)) as db:
+        return db.execute("SELECT * FROM person_key").fetchall(), db.execute("SELECT * FROM person_owner").fetchall()
+
+
+def put_secrets_back(folder: Path, data: Path) -> None:
+    """Those that are not there; what is there is newer."""
+    for name in SECRETS:
+        source = folder / KEYS / name
+        if source.exists() and not (data / name).exists():
+            shutil.copy2(source, data / name)
