@@ -43,6 +43,7 @@ from services.exporting.log import Format
 from services.host import discover
 from services.importing.mapping import BadMapping
 from services.importing.rows import Unusable
+from services.redriving.commands import deadletter_commands
 from services.serving import run, tokens_of
 from services.settings import BadSetting, Settings
 
@@ -96,6 +97,7 @@ def settings(port: int | None = None) -> Settings:
 
 
 app.add_typer(users_commands(settings, SystemClock(), out, err), name="users")
+app.add_typer(deadletter_commands(settings, out, err), name="deadletters")
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

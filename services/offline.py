@@ -40,7 +40,7 @@ from services.exporting.log import Exported, Format, export
 from services.gateway.forgetting import Forgotten, forget, without_accounts
 from services.gateway.persons import PersonKeys
 from services.gateway.users import FILE as USERS_FILE
-from services.host import Host, discover, journal_file, open_to_read
+from services.host import Host, discover, journal_file, letter_file, open_to_read
 from services.importing.by_url import HistoryByUrl, Told
 from services.importing.history import Imported, Progress, import_history
 from services.importing.mapping import Mapping as HistoryMapping
@@ -73,7 +73,7 @@ async def readers(settings: Settings, names: Collection[str]) -> AsyncIterator[d
         yield journals
 
 
-async def _open_views(settings: Settings, service: Service, *, readonly: bool) -> ViewStore:
+async def open_views(settings: Settings, service: Service, *, readonly: bool) -> ViewStore:
     if settings.dsn:
         return await PostgresViews.open(settings.dsn, service.name, service.views, readonly=readonly)
     return await SqliteViews.open(settings.folder(service.name) / "views.db", service.views, readonly=readonly)
@@ -191,7 +191,7 @@ async def _report(
     async with AsyncExitStack() as opened:
         journals = await opened.enter_async_context(readers(settings, [service.name]))
         book = await opened.enter_async_context(key_book(settings))
-        views = await _open_views(settings, service, readonly=True)
+        views = await open_views(settings, service, readonly=True)
         opened.push_async_callback(views.close)
         running = Running(
             service,
@@ -259,7 +259,7 @@ async def rebuild(
     results: list[Rebuilt] = []
     async with readers(settings, names) as journals:
         for name in names:
-            live = await _open_views(settings, services[name], readonly=False)
+            live = await open_views(settings, services[name], readonly=False)
             try:
                 results += await rebuild_one(name, journals[name], live, progress, swap=not check_only)
             finally:
@@ -344,6 +344,8 @@ class Erasure:
     """Whether there was anything that only this key opens."""
     accounts: int
     """So many accounts were taken away."""
+    letters: int = 0
+    """So many messages that nobody could read named them, and are emptied; in Kafka's topics they stay sealed."""
 
 
 async def forget_person(settings: Settings, tenant: str, person: str, by: str) -> Erasure:
@@ -360,7 +362,8 @@ async def forget_person(settings: Settings, tenant: str, person: str, by: str) -
             raise CannotDo(f"nothing is sealed for {person} in {tenant}: give the id of a customer or an engineer")
         await forget(book, ledger_of(settings), Forgotten(tenant, person, by, SystemClock().now()))
     accounts = without_accounts(settings.data / USERS_FILE, tenant, person)
-    return Erasure(person, tenant, known[0].secret is not None, accounts)
+    letters = sum([await asyncio.to_thread(letter_file(settings, name).forget, person) for name in discover()])
+    return Erasure(person, tenant, known[0].secret is not None, accounts, letters)
 
 
 # Audit.
@@ -415,7 +418,7 @@ async def _request_numbered(settings: Settings, tenant: str, subject: str) -> st
     if not subject or "/" in subject:
         return subject
     service = discover()["intake"]
-    views = await _open_views(settings, service, readonly=True)
+    views = await open_views(settings, service, readonly=True)
     try:
         table = next(view for view in service.views if view.name == "requests").table
         query = select(table.c.request_id).where(table.c.tenant == tenant, table.c.number == subject)
@@ -439,7 +442,7 @@ async def behind(settings: Settings) -> Behind:
     found = Behind([], [])
     async with readers(settings, services) as journals:
         for name, service in services.items():
-            views = await _open_views(settings, service, readonly=True)
+            views = await open_views(settings, service, readonly=True)
             try:
                 positions = await views.positions()
             finally:
@@ -463,7 +466,7 @@ async def settled(settings: Settings, within: float = SETTLED_WITHIN_S) -> bool:
         journals = await opened.enter_async_context(readers(settings, services))
         views = {}
         for name, service in services.items():
-            views[name] = await _open_views(settings, service, readonly=True)
+            views[name] = await open_views(settings, service, readonly=True)
             opened.push_async_callback(views[name].close)
 
         async def heads() -> dict[str, int]:
@@ -568,7 +571,7 @@ async def _behind(settings: Settings, service: Service) -> list[Check]:
     async with readers(settings, [service.name]) as journals:
         journal = journals[service.name]
         head = (await journal.head()).position
-        views = await _open_views(settings, service, readonly=True)
+        views = await open_views(settings, service, readonly=True)
         positions = await views.positions()
         concerns = await service.concerns(views, SystemClock().now())
         await views.close()

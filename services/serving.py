@@ -32,6 +32,7 @@ from services.chassis.messages.outlets import Outlets
 from services.chassis.messages.smtp import Smtp
 from services.chassis.messages.webhook import Webhook
 from services.chassis.service import Api, Service
+from services.deadletters.api import routes as deadletter_routes
 from services.gateway.edge import edge_app
 from services.gateway.forgetting import Ledger, forget_again
 from services.gateway.persons import KeyBook, OwnBook, PersonKeys, PostgresBook, RemoteBook, SqliteBook, key_routes
@@ -171,7 +172,10 @@ async def all_in_one(settings: Settings, *, clock: Clock | None = None) -> Async
     clock = clock or SystemClock()
     async with host_of(settings, clock=clock) as host:
         app = edge_app(
-            [running.service.routes(running) for running in host.running.values()],
+            [
+                *[running.service.routes(running) for running in host.running.values()],
+                deadletter_routes(host.running, clock),
+            ],
             tokens=tokens_of(settings, clock),
             users=Users(settings.data / USERS_FILE),
             clock=clock,
@@ -190,7 +194,7 @@ async def one_service(settings: Settings, name: str) -> AsyncIterator[tuple[Host
     async with host_of(settings, [services[name]], clock=clock) as host:
         running = host.running[name]
         app = service_app(
-            [services[name].routes(running)],
+            [services[name].routes(running), deadletter_routes({name: running}, clock)],
             tokens=tokens_of(settings, clock),
             ready=host.ready(),
             holder=lambda: _address(settings) if host.leads(name) else "",
@@ -227,6 +231,7 @@ def whole_document() -> dict[str, Any]:
     """OpenAPI of the whole edge: the routes of every service and of the gateway."""
     routers = [service.routes(cast(Api, _Nobody(name))) for name, service in discover().items()]
     clock = SetClock(EPOCH + timedelta(days=1))
+    routers.append(deadletter_routes({}, clock))
     tokens = Tokens([OKPKey.generate_key("Ed25519", parameters={"kid": "none"})], clock)
     return edge_app(routers, tokens=tokens, users=Users(Path("no-users")), clock=clock).openapi()
 

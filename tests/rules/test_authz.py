@@ -94,6 +94,10 @@ IN_EVERY_TENANT = {
     ("GET", "/v1/device-models/{model}"): "M-laundry",
     ("GET", "/v1/reports/{name}"): "efficiency",
     ("GET", "/v1/reports/{name}/events"): "efficiency",
+    ("GET", "/v1/deadletters/{service}"): "intake",
+    ("GET", "/v1/deadletters/{service}/events"): "intake",
+    ("POST", "/v1/deadletters/{service}/redrive"): "intake",
+    ("POST", "/v1/deadletters/{service}/discard"): "intake",
 }
 """What a path names that belongs to nobody: the same name is there, or can be made, in each tenant."""
 
@@ -295,6 +299,8 @@ def test_most_of_what_is_allowed_was_done_and_not_refused_by_a_rule(cells: list[
         ("POST", "/v1/visits/{visit_id}/abort"),
         ("POST", "/v1/visits/{visit_id}/photos"),
         ("POST", "/v1/surveys/{survey_id}/answer"),
+        # Nothing is stuck.
+        ("POST", "/v1/deadletters/{service}/discard"),
     }
 
 

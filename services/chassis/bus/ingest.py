@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -34,11 +34,21 @@ MOST_CARRIED = 2_000
 log = structlog.get_logger(__name__)
 
 
+class Letter(NamedTuple):
+    """A message that was put aside, and why."""
+
+    record: Record
+    reason: str
+
+
 class DeadLetters(Protocol):
     """Where a message is left that nobody can read."""
 
     async def leave(self, record: Record, reason: str) -> None:
         """Keep it, with its origin and the reason. Durable when this returns; the same one may be left twice."""
+
+    async def all(self) -> list[Letter]:
+        """What was left, each once, in the order of its partition and offset."""
 
     async def close(self) -> None: ...
 
@@ -59,8 +69,58 @@ class DeadLetterFile:
             file.flush()
             os.fsync(file.fileno())
 
+    async def all(self) -> list[Letter]:
+        return in_order(await asyncio.to_thread(self._read))
+
+    def _read(self) -> list[Letter]:
+        if not self.path.exists():
+            return []
+        lines = [line for line in self.path.read_bytes().splitlines() if line.endswith(b"}")]
+        return [_letter(msgspec.json.decode(line, type=_Line)) for line in lines]
+
+    def forget(self, person: str) -> int:
+        """Empty the letters that name this person; what is in them was never sealed, or is not known to be."""
+        letters = self._read()
+        named = [one for one in letters if person.encode() in one.record.value]
+        if named:
+            aside = self.path.with_suffix(".new")
+            kept = [one if one not in named else _emptied(one) for one in letters]
+            lines = [msgspec.json.encode({**one.record._asdict(), "reason": one.reason}) + b"\n" for one in kept]
+            with aside.open("wb") as file:
+                file.write(b"".join(lines))
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(self.path)
+        return len(named)
+
     async def close(self) -> None:
         pass
+
+
+class _Line(msgspec.Struct):
+    """A letter as a line of the file has it."""
+
+    service: str
+    partition: str
+    offset: int
+    value: bytes
+    reason: str
+    key: bytes | None = None
+    headers: list[tuple[str, bytes | None]] = []
+
+
+def _letter(line: _Line) -> Letter:
+    return Letter(Record(line.service, line.partition, line.offset, line.value, line.key, line.headers), line.reason)
+
+
+def _emptied(letter: Letter) -> Letter:
+    return Letter(letter.record._replace(value=b"", key=None, headers=()), "it named a person who was forgotten")
+
+
+def in_order(letters: Iterable[Letter]) -> list[Letter]:
+    """Each message once, whatever was left twice."""
+    once = {(one.record.partition, one.record.offset): one for one in letters}
+    return [once[place] for place in sorted(once)]
 
 
 @dataclass
@@ -161,7 +221,7 @@ class Ingest:
         now = False
         for record in page.records:
             try:
-                arrival = self._arrival(record)
+                arrival = arrival_of(record, self._takes)
             except ValueError as error:
                 await self._put_aside(record, str(error))
                 now = True
@@ -171,16 +231,6 @@ class Ingest:
                 self._arrivals.append(arrival)
         self._offsets.update(page.offsets)
         return now
-
-    def _arrival(self, record: Record) -> Arrival:
-        """Raises ValueError with the reason why nobody can read it."""
-        envelope = envelopes.read(record.value)
-        source = envelope.source.split("/")
-        if len(source) != 4 or source[2] != record.service:
-            raise ValueError(f"it was published by {record.service}, but its source is {envelope.source}")
-        if envelope.type in self._takes:
-            return Arrival(envelope, record.value)
-        return Arrival(envelope, b"", wanted=False)  # only counted, so its bytes need not be kept
 
     async def _put_aside(self, record: Record, reason: str) -> None:
         self._in_a_row += 1
@@ -202,3 +252,14 @@ class Ingest:
             await self._writer.take_in(TakeIn(self._arrivals, self._offsets))
             self._recorded.update(self._offsets)
             self._arrivals, self._offsets = [], {}
+
+
+def arrival_of(record: Record, takes: frozenset[str]) -> Arrival:
+    """The event in a message. Raises ValueError with the reason why nobody can read it."""
+    envelope = envelopes.read(record.value)
+    source = envelope.source.split("/")
+    if len(source) != 4 or source[2] != record.service:
+        raise ValueError(f"it was published by {record.service}, but its source is {envelope.source}")
+    if envelope.type in takes:
+        return Arrival(envelope, record.value)
+    return Arrival(envelope, b"", wanted=False)  # only counted, so its bytes need not be kept

@@ -20,6 +20,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeEr
 
 from contracts.topics import PARTITIONS, PUBLISHERS, dead_letter_topic, journal_topic, public_topic
 from services.chassis.bus.feed import Page, Record
+from services.chassis.bus.ingest import Letter, in_order
 
 MIB = 1024 * 1024
 MAX_REQUEST: Final = 16 * MIB
@@ -248,7 +249,7 @@ class KafkaDeadLetters:
     """`DeadLetters` in a service's dead-letter topic: the message as it came, its origin and the reason in headers."""
 
     def __init__(self, service: str, cluster: Cluster) -> None:
-        self._topic = dead_letter_topic(service)
+        self._topic, self._cluster = dead_letter_topic(service), cluster
         self._outlet = Outlet(cluster, f"fieldloop.{service}.dead-letters")
 
     async def leave(self, record: Record, reason: str) -> None:
@@ -257,5 +258,35 @@ class KafkaDeadLetters:
         headers = [*record.headers, *[(f"dead-letter-{name}", text.encode()) for name, text in origin.items()]]
         await self._outlet.send([Message(self._topic, record.value, record.key, headers, partition=0)])
 
+    async def all(self) -> list[Letter]:
+        consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **self._cluster.clients)
+        await consumer.start()
+        try:
+            partition = TopicPartition(self._topic, 0)
+            consumer.assign([partition])
+            [first], [end] = [
+                list(found.values())
+                for found in (await consumer.beginning_offsets([partition]), await consumer.end_offsets([partition]))
+            ]
+            consumer.seek(partition, first)
+            letters: list[Letter] = []
+            while await consumer.position(partition) < end:
+                for found in (await consumer.getmany(timeout_ms=500)).values():
+                    letters += [_letter(one.value or b"", one.key, one.headers) for one in found]
+            return in_order(letters)
+        finally:
+            await consumer.stop()
+
     async def close(self) -> None:
         await self._outlet.close()
+
+
+_LEFT: Final = "dead-letter-"
+
+
+def _letter(value: bytes, key: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> Letter:
+    origin = {name.removeprefix(_LEFT): (text or b"").decode() for name, text in headers if name.startswith(_LEFT)}
+    own = [one for one in headers if not one[0].startswith(_LEFT)]
+    topic, partition, offset = origin["topic"], origin["partition"], int(origin["offset"])
+    publisher = next((service for service in PUBLISHERS if public_topic(service) == topic), topic)
+    return Letter(Record(publisher, f"{topic}/{partition}", offset, value, key, own), origin["reason"])

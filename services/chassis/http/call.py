@@ -62,6 +62,11 @@ class Call:
         self.events = frozenset(principal.events)
         """Of a partner: the types of events that they may read."""
 
+    def at(self, api: Api) -> Call:
+        """The same call at another service of this process, for routes that are of every service."""
+        self._trail.service = api.name
+        return Call(api, self._request, self._principal, self._tokens, self._trail)
+
     # Who calls, and when.
 
     @property
@@ -276,6 +281,11 @@ class Call:
                 and not await self._api.wait_for(int(position))
             ):
                 self._trail.put(STALE, "true")
+
+    async def parked(self, key: str) -> Sequence[Any]:
+        """What this service could not act on, of one key of the caller's tenant."""
+        self._needs_tenant()
+        return await self._api.parked(self.tenant, key)
 
     # Links.
 

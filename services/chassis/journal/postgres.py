@@ -389,11 +389,15 @@ class PostgresJournal:
         due: int | None = rows[0][0]
         return due
 
-    async def held(self, policies: Collection[str]) -> Sequence[tuple[HoldKey, Held]]:
+    async def held(
+        self, policies: Collection[str], of: tuple[str, str] | None = None
+    ) -> Sequence[tuple[HoldKey, Held]]:
+        only = "AND tenant = $2 AND key = $3 " if of else ""
         rows = await self._writes.rows(
             "SELECT policy, tenant, key, position, tries, retry_at, parked, reason FROM holds "
-            "WHERE policy = ANY ($1) ORDER BY policy, tenant, key, position",
+            f"WHERE policy = ANY ($1) {only}ORDER BY policy, tenant, key, position",
             list(policies),
+            *(of or ()),
         )
         return [(HoldKey(*row[:3]), Held(*row[3:])) for row in rows]
 

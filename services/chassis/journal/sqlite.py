@@ -324,12 +324,15 @@ class SqliteJournal:
     async def next_due(self) -> int | None:
         return (await self._rows("SELECT min(due) FROM timers"))[0][0]  # type: ignore[return-value]
 
-    async def held(self, policies: Collection[str]) -> Sequence[tuple[HoldKey, Held]]:
-        marks = ", ".join("?" for _ in policies)
+    async def held(
+        self, policies: Collection[str], of: tuple[str, str] | None = None
+    ) -> Sequence[tuple[HoldKey, Held]]:
+        marks, only = ", ".join("?" for _ in policies), "AND tenant = ? AND key = ? " if of else ""
         rows = await self._rows(
             "SELECT policy, tenant, key, position, tries, retry_at, parked, reason FROM holds "
-            f"WHERE policy IN ({marks}) ORDER BY policy, tenant, key, position",
+            f"WHERE policy IN ({marks}) {only}ORDER BY policy, tenant, key, position",
             *policies,
+            *(of or ()),
         )
         return [(HoldKey(*row[:3]), Held(*row[3:])) for row in rows]  # type: ignore[arg-type]
 

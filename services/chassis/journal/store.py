@@ -201,7 +201,9 @@ class JournalStore(Protocol):
 
     async def next_due(self) -> int | None: ...
 
-    async def held(self, policies: Collection[str]) -> Sequence[tuple[HoldKey, Held]]:
-        """All that waits for these policies, by key and position."""
+    async def held(
+        self, policies: Collection[str], of: tuple[str, str] | None = None
+    ) -> Sequence[tuple[HoldKey, Held]]:
+        """What waits for these policies, by key and position; `of` one tenant and key, or all."""
 
     async def close(self) -> None: ...

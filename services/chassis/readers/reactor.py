@@ -3,7 +3,8 @@ The reactor: turns events into commands, each policy from its own checkpoint, in
 
 What fails, or lacks a fact that is on its way, is *held*: its key waits with all that comes after it, other keys go on.
 A held key is tried again with growing pauses; success lets the rest follow in order; after `TRIES` it is *parked* until
-somebody has looked and starts the service anew (`redrive`). Retry, waiting and parking are this one mechanism.
+somebody has looked and asks for it (see `holds`), or starts the service anew. Retry, waiting and parking are this one
+mechanism.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from services.chassis.journal.rules import Rules
 from services.chassis.journal.store import Entry, Held, HoldKey, JournalStore
 from services.chassis.journal.work import Ask, Bug, Settle, Stopped
 from services.chassis.journal.writer import Writer
+from services.chassis.readers.holds import Decisions
 from services.chassis.service import Facts, Policy, Service
 from services.chassis.views import Value
 
@@ -84,6 +86,11 @@ Chains = Mapping[HoldKey, Sequence[_Due]]
 Holds = dict[tuple[HoldKey, int], Held | None]
 
 
+def pause_s(tries: int) -> int:
+    """How long after this many tries the next one is."""
+    return int(min(2 ** (tries - 1), LONGEST_PAUSE_S))
+
+
 def checkpoint_of(policy: Policy) -> str:
     return f"policy:{policy.name}"
 
@@ -129,6 +136,7 @@ class Reactor:
         """A heap of every held key that is not parked, by the time of its next try."""
         self._looked_at = 0
         self._redriven: set[HoldKey] = set()
+        self._trying = False
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -156,6 +164,15 @@ class Reactor:
     def waiting(self) -> int:
         """Events that are held."""
         return self._waiting
+
+    def has_tried(self, position: int) -> bool:
+        """Whether all that was to be tried again by what is recorded up to here was tried."""
+        return not self._policies or (self.position >= position and not self._redriven and not self._trying)
+
+    def held_by(self, tenant: str, key: str) -> dict[str, Held]:
+        """The oldest event that each policy holds of a key."""
+        found = {name: HoldKey(name, tenant, key) for name in self._policies}
+        return {name: self._first(hold) for name, hold in found.items() if hold in self._held}
 
     async def run(self) -> None:
         """
@@ -211,14 +228,16 @@ class Reactor:
 
     async def _settle_page(self, policies: Sequence[str], entries: Sequence[Entry]) -> None:
         end = entries[-1].position
-        chains = self._chains(policies, entries)
+        decisions = Decisions()
+        chains = self._chains(policies, entries, decisions)
         if chains:
             await self._views_have(end)
             self._facts.new_page()
         parts = await asyncio.gather(*[self._settle_chain(key, dues) for key, dues in chains.items()])
         carried = max(end - self._kept[name] for name in policies)
-        if chains or carried >= MOST_CARRIED:
-            holds = {name: held for part in parts for name, held in part.items()}
+        holds: Holds = {name: held for part in parts for name, held in part.items()}
+        holds |= {(key, at): None for key, at in decisions.discards if at in self._held.get(key, ())}
+        if chains or holds or carried >= MOST_CARRIED:
             if holds:
                 await self._record(dict.fromkeys(policies, end), holds)
             else:
@@ -226,8 +245,12 @@ class Reactor:
                 self._writer.settle_soon(Settle({f"policy:{name}": end for name in policies}))
                 self._kept.update(dict.fromkeys(policies, end))
         self._done.update(dict.fromkeys(policies, end))
+        follow = {key for key, _ in decisions.discards if key in self._held and not self._first(key).parked}
+        self._redriven |= follow | decisions.meant({key: self._first(key) for key in self._held})
 
-    def _chains(self, policies: Iterable[str], entries: Iterable[Entry]) -> dict[HoldKey, list[_Due]]:
+    def _chains(
+        self, policies: Iterable[str], entries: Iterable[Entry], decisions: Decisions
+    ) -> dict[HoldKey, list[_Due]]:
         chains: dict[HoldKey, list[_Due]] = defaultdict(list)
         for entry in entries:
             try:
@@ -238,6 +261,7 @@ class Reactor:
                 continue
             if envelope.origin == "import":
                 continue  # History does not act.
+            decisions.look(envelope)
             for policy in self._by_type.get(envelope.type, ()):
                 if policy.name in policies:
                     key = HoldKey(policy.name, envelope.tenant, envelope.partition_key)
@@ -308,7 +332,7 @@ class Reactor:
 
     def _next_try(self, key: HoldKey, held: Held, why: str) -> Held:
         tries = held.tries + 1
-        pause = min(2 ** (tries - 1), LONGEST_PAUSE_S)
+        pause = pause_s(tries)
         parked = tries >= self.tries
         if parked:
             _log.error("reaction.parked", policy=key.policy, key=key.key, position=held.position, reason=why)
@@ -327,10 +351,15 @@ class Reactor:
             # The clock was set back: when a pause is over cannot be told any more, so all are over.
             self._retries = [(now, key) for _, key in self._retries]
         self._looked_at = now
-        ready = [key for key in self._redriven if key in self._held and self._first(key).parked]
+        ready = [key for key in self._redriven if key in self._held]
+        if ready:
+            self._retries = [(at, key) for at, key in self._retries if key not in self._redriven]
+            heapq.heapify(self._retries)
         self._redriven.clear()
         while self._retries and self._retries[0][0] <= now and len(ready) < PAGE:
-            ready.append(heapq.heappop(self._retries)[1])
+            key = heapq.heappop(self._retries)[1]
+            if key in self._held:  # all that it held may have been discarded
+                ready.append(key)
         return ready
 
     def _next_retry(self) -> float | None:
@@ -342,6 +371,7 @@ class Reactor:
     async def _retry(self) -> bool:
         """Try every held key whose pause is over; False when there was none."""
         ready = self._ready()
+        self._trying = bool(ready)
         if ready:
             self._facts.new_page()
             parts = await asyncio.gather(*[self._retry_key(key) for key in ready])
@@ -349,6 +379,7 @@ class Reactor:
             for key in ready:
                 if key in self._held and not (first := self._first(key)).parked:
                     heapq.heappush(self._retries, (first.retry_at, key))
+        self._trying = False
         return bool(ready)
 
     async def _retry_key(self, key: HoldKey) -> Holds:
