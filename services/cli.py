@@ -30,6 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from contracts.topics import PUBLISHER_OF, events_of
+from services import doctor as doctors
 from services import offline
 from services.accounts import users_commands
 from services.audit.story import Instant, Line
@@ -486,7 +487,8 @@ def lag(as_json: Json = False) -> None:
     """
     Who is behind in reading the journals, by events and by seconds, and which events are held back and why.
 
-    Held events are tried again with growing pauses; after half an hour they are parked until their service starts anew.
+    Held events are tried again with growing pauses; after half an hour they are parked until somebody has looked:
+    `fieldloop deadletters`.
     """
     _quiet()
     found = _run(offline.behind(settings()))
@@ -573,7 +575,7 @@ def events(as_json: Json = False) -> None:
 def doctor(as_json: Json = False) -> None:
     """What this installation has, what is behind, and what is missing with the command that mends it."""
     _quiet(logging.CRITICAL)
-    checks = _run(offline.examine(settings()))
+    checks = _run(doctors.examine_all(settings))
     if as_json:
         _print_json([asdict(check) for check in checks])
     else:

@@ -44,6 +44,10 @@ from services.host import Host, discover, told_to_end
 from services.proof.notes import BadNote, Signer
 from services.settings import BadSetting, Settings
 
+PERSONS_FILE: Final = "persons.db"
+SIGNING_KEY: Final = "checkpoint-key.pem"
+"""What lies in the data folder and nothing can replace: the keys of persons, and the key that signs checkpoints."""
+
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 NOT_OURS: Final = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
 """What the system says of an address that is none of this machine's."""
@@ -62,7 +66,7 @@ def tokens_of(settings: Settings, clock: Clock) -> Tokens:
 
 def signer_of(settings: Settings) -> Signer:
     """What signs the checkpoints of this installation. Raises BadSetting."""
-    path = settings.folder() / "checkpoint-key.pem"
+    path = settings.folder() / SIGNING_KEY
     _make_once(path, Signer.write)
     try:
         return Signer.from_file(path)
@@ -118,7 +122,7 @@ async def own_key_book(settings: Settings) -> AsyncIterator[OwnBook]:
         yield postgres
         await postgres.close()
     else:
-        sqlite = SqliteBook(settings.data / "persons.db")
+        sqlite = SqliteBook(settings.data / PERSONS_FILE)
         await forget_again(sqlite, ledger_of(settings))
         yield sqlite
         sqlite.close()

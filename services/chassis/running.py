@@ -27,6 +27,7 @@ from services.chassis.clock import Clock
 from services.chassis.ids import Ids
 from services.chassis.journal import attempt
 from services.chassis.journal.store import JournalStore, StreamKey, Wanted
+from services.chassis.journal.sweep import Sweeper
 from services.chassis.journal.work import Answer, Ask, Fork, Hole, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
 from services.chassis.messages.outlets import Outlets
@@ -42,6 +43,7 @@ from services.chassis.views import Value
 
 WAIT_S = 0.5
 LOOK_EVERY_S = 0.02
+SOON_S = 0.002
 DAY_S = 86_400
 
 _log = structlog.get_logger()
@@ -132,6 +134,27 @@ class Running:
         if self.projector is not None:
             return await self.projector.wait_for(position)
         return await self._seen_elsewhere(position)
+
+    async def wait_for_other(self, publisher: str, position: int) -> bool:
+        """
+        Wait (500 ms at most) until this service has taken in, acted upon and shown what another had recorded by then.
+
+        False when it has not come so far, or where this process does not take in and so cannot tell.
+        """
+        if publisher not in self.service.listens_to:
+            return True
+        if self.ingest is None or self.writer is None or self.reactor is None:
+            return False
+        ingest, writer, reactor = self.ingest, self.writer, self.reactor
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_S):
+                while not ingest.has_taken(publisher, position):  # noqa: ASYNC110 - seldom, and for a moment
+                    await asyncio.sleep(SOON_S)
+                taken = writer.position
+                while self.service.policies and reactor.position < taken:  # noqa: ASYNC110
+                    await asyncio.sleep(SOON_S)
+                return await self.wait_for(writer.position)
+        return False
 
     async def _seen_elsewhere(self, position: int) -> bool:
         """Whether the views, which another process fills, have come so far within the time of a read."""
@@ -308,6 +331,7 @@ class Running:
                 "timers": timers.run(),
                 "concerns": self._tell_concerns(),
                 "redriven": self._until_redriven(),
+                "sweeper": Sweeper(journal, writer, clock).run(),
             }
             if sender is not None:
                 tasks["sender"] = sender.run()
@@ -379,7 +403,7 @@ class Running:
         if self.publisher is not None:
             self.publisher.stop()
         askers = [task for name, task in running.items() if name not in ("writer", "projector")]
-        for name in ("reactor", "sender", "timers", "concerns", "redriven", "follower"):
+        for name in ("reactor", "sender", "timers", "concerns", "redriven", "sweeper", "follower"):
             if name in running:
                 running[name].cancel()
         if askers:

@@ -210,8 +210,8 @@ def test_every_command_is_done_once_however_often_it_is_asked(world: World):
 async def see_to_what_is_stuck(people: Doubting) -> None:
     """What a policy holds is tried again, and one event of it settled by hand."""
     intake = people.world.host.running["intake"]
-    position = next(one.position for one in await intake.journal.read(0, 10_000) if one.tenant == people.tenant)
-    hold = HoldKey(intake.service.policies[0].name, people.tenant, "stuck")
+    position = next(one.position for one in await intake.journal.read(0, 10_000) if one.tenant == people._tenant)
+    hold = HoldKey(intake.service.policies[0].name, people._tenant, "stuck")
     assert intake.writer
     await intake.writer.settle(Settle(holds={(hold, position): Held(position, 1, 0, True, "our bug")}))
     desk = "/v1/deadletters/intake"
@@ -403,7 +403,7 @@ def test_a_stale_version_is_412_with_the_current_one(world: World):
     async def told() -> list[str]:
         wrong = []
         for route in commands(world):
-            if not route.names:
+            if route.names in ([], ["service"]):  # a service has no versions
                 continue
             options = {"json": {}} if takes_json(world, route) else {"content": PICTURE}
             if takes_json(world, route):

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError, for_code
 
+from contracts import envelope as envelopes
 from contracts.topics import PARTITIONS, PUBLISHERS, dead_letter_topic, journal_topic, public_topic
 from services.chassis.bus.feed import Page, Record
 from services.chassis.bus.ingest import Letter, in_order
@@ -159,6 +160,43 @@ class KafkaFeed:
             offsets[name] = messages[-1].offset + 1
             behind[name] = max(0, (consumer.highwater(partition) or 0) - offsets[name])
         return Page(records, offsets, behind)
+
+
+class Waiting(NamedTuple):
+    """What lies in a public topic after the offsets of somebody who takes it in."""
+
+    offset: int
+    """The sum over the partitions of where to go on."""
+    messages: int
+    oldest: bytes
+    """The one that was recorded first, of the first in each partition; empty where none waits."""
+
+
+async def waiting_in(cluster: Cluster, service: str, offsets: Mapping[str, int]) -> Waiting:
+    """How much of a service's public topic lies after these offsets. Raises what Kafka raises."""
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **cluster.clients)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(public_topic(service), n) for n in range(PARTITIONS)]
+        ends = await consumer.end_offsets(partitions)
+        starts = {one: offsets.get(_name(one), 0) for one in partitions}
+        behind = {one: max(0, ends[one] - starts[one]) for one in partitions}
+        firsts: list[bytes] = []
+        for partition in [one for one in partitions if behind[one]]:
+            consumer.assign([partition])
+            consumer.seek(partition, starts[partition])
+            firsts.append((await consumer.getone(partition)).value or b"")
+        oldest = min(firsts, key=_recorded_at, default=b"")
+        return Waiting(sum(starts.values()), sum(behind.values()), oldest)
+    finally:
+        await consumer.stop()
+
+
+def _recorded_at(record: bytes) -> str:
+    try:
+        return envelopes.read(record).recorded_at.isoformat()
+    except ValueError:
+        return "~"  # nobody can say; after all that can
 
 
 def _name(partition: TopicPartition) -> str:

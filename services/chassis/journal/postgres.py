@@ -28,6 +28,7 @@ from services.chassis.journal.store import (
     NotCommitted,
     OtherFormat,
     Receipt,
+    ReceiptKey,
     Timer,
     TimerKey,
     Wanted,
@@ -365,6 +366,15 @@ class PostgresJournal:
     async def story(self, tenant: str, correlation_id: str) -> Sequence[Entry]:
         of_story = "WHERE e.tenant = $1 AND correlation_id = $2 ORDER BY position"
         return [Entry._make(row) for row in await self._reads.rows(f"{_ENTRIES} {of_story}", tenant, correlation_id)]
+
+    async def receipts(self, after: ReceiptKey, limit: int) -> Sequence[tuple[ReceiptKey, int]]:
+        rows = await self._reads.rows(
+            "SELECT tenant, caller, key, kept_until FROM receipts WHERE (tenant, caller, key) > ($1, $2, $3) "
+            "ORDER BY tenant, caller, key LIMIT $4",
+            *after,
+            limit,
+        )
+        return [(ReceiptKey(*row[:3]), row[3]) for row in rows]
 
     async def offsets(self) -> dict[str, int]:
         return dict(await self._pairs("SELECT partition, next FROM offsets"))

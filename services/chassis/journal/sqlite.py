@@ -31,6 +31,7 @@ from services.chassis.journal.store import (
     NotCommitted,
     OtherFormat,
     Receipt,
+    ReceiptKey,
     StreamKey,
     Timer,
     TimerKey,
@@ -305,6 +306,15 @@ class SqliteJournal:
 
     async def _rows(self, sql: str, *values: int | str) -> list[tuple[object, ...]]:
         return await self._in(self._reads, lambda: self._reader.execute(sql, values).fetchall())
+
+    async def receipts(self, after: ReceiptKey, limit: int) -> Sequence[tuple[ReceiptKey, int]]:
+        rows = await self._rows(
+            "SELECT tenant, caller, key, kept_until FROM receipts WHERE (tenant, caller, key) > (?, ?, ?) "
+            "ORDER BY tenant, caller, key LIMIT ?",
+            *after,
+            limit,
+        )
+        return [(ReceiptKey(*row[:3]), row[3]) for row in rows]  # type: ignore[arg-type,misc]
 
     async def offsets(self) -> dict[str, int]:
         return dict(await self._rows("SELECT partition, next FROM offsets"))  # type: ignore[arg-type]

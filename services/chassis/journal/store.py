@@ -192,6 +192,9 @@ class JournalStore(Protocol):
     async def story(self, tenant: str, correlation_id: str) -> Sequence[Entry]:
         """All entries of one story, such as a request's, in order; what was taken in from others is among them."""
 
+    async def receipts(self, after: ReceiptKey, limit: int) -> Sequence[tuple[ReceiptKey, int]]:
+        """Keys of receipts above this one, in order, each with until when it is kept."""
+
     async def offsets(self) -> dict[str, int]: ...
 
     async def checkpoints(self) -> dict[str, int]: ...

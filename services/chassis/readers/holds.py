@@ -106,6 +106,8 @@ class Decisions:
         self.redrives: list[tuple[str, RedriveAsked]] = []
         """Each with its tenant."""
         self.discards: dict[tuple[HoldKey, int], None] = {}
+        self.later: dict[tuple[HoldKey, int], Held | None] = {}
+        """Events whose type only a later release knows; they wait for it."""
 
     def look(self, envelope: Envelope) -> None:
         if envelope.type in _DECIDED:

@@ -44,6 +44,8 @@ TRIES = 14
 """With pauses of 1, 2, 4 … 300 s: half an hour until a key is parked."""
 LONGEST_PAUSE_S = 300
 
+LATER = "later-release"
+
 RELEASED = 32
 """The most events of one key that follow in a row when it is free again; then others have their turn."""
 
@@ -105,6 +107,8 @@ class Reactor:
 
     tries = TRIES
     """Of an event, until its key is parked."""
+    later = LATER
+    """Stands in place of a policy for what only a later release can read."""
 
     def __init__(
         self,
@@ -207,6 +211,7 @@ class Reactor:
         if new := {name: begun[name] for name, policy in self._policies.items() if checkpoint_of(policy) not in kept}:
             # Where a new policy began is a fact to keep: after a restart it must not begin somewhere else.
             await self._writer.settle(Settle(checkpoints={f"policy:{name}": at for name, at in new.items()}))
+        await self._hand_over(kept)
         for key, held in await self._store.held(list(self._policies)):
             self._held.setdefault(key, {})[held.position] = held
             self._waiting += 1
@@ -214,6 +219,25 @@ class Reactor:
         heapq.heapify(self._retries)
         self._kept = dict(begun)
         self._done = begun
+
+    async def _hand_over(self, kept: Mapping[str, int]) -> None:
+        """
+        What a release before this one did not know, and this one does, is held for the policies that act on it.
+
+        A policy that is new here begins where it says, and is given nothing.
+        """
+        holds: Holds = {}
+        for key, waits in await self._store.held([self.later]):
+            [entry] = await self._store.read(waits.position - 1, 1)
+            envelope = envelopes.read(entry.record)
+            if envelopes.is_known(envelope.type):
+                holds[key, waits.position] = None
+                for policy in self._by_type.get(envelope.type, ()):
+                    if checkpoint_of(policy) in kept:
+                        held = HoldKey(policy.name, key.tenant, key.key), waits.position
+                        holds[held] = Held(waits.position, 0, 0, False, "an earlier release did not know its type")
+        if holds:
+            await self._writer.settle(Settle(holds=holds))
 
     # New events.
 
@@ -237,6 +261,8 @@ class Reactor:
         carried = max(end - self._kept[name] for name in policies)
         holds: Holds = {name: held for part in parts for name, held in part.items()}
         holds |= {(key, at): None for key, at in decisions.discards if at in self._held.get(key, ())}
+        if decisions.later:
+            await self._writer.settle(Settle(holds=decisions.later))
         if chains or holds or carried >= MOST_CARRIED:
             if holds:
                 await self._record(dict.fromkeys(policies, end), holds)
@@ -262,6 +288,10 @@ class Reactor:
             if envelope.origin == "import":
                 continue  # History does not act.
             decisions.look(envelope)
+            if not envelopes.is_known(envelope.type):
+                decisions.later[HoldKey(self.later, envelope.tenant, envelope.partition_key), entry.position] = Held(
+                    entry.position, 0, 0, True, f"{envelope.type} is of a later release"
+                )
             for policy in self._by_type.get(envelope.type, ()):
                 if policy.name in policies:
                     key = HoldKey(policy.name, envelope.tenant, envelope.partition_key)
