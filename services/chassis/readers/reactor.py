@@ -88,6 +88,12 @@ Chains = Mapping[HoldKey, Sequence[_Due]]
 Holds = dict[tuple[HoldKey, int], Held | None]
 
 
+def _look_at(done: asyncio.Future[None]) -> None:
+    """Whoever waits for it is told; where nobody does any more, nobody is to complain of that."""
+    if not done.cancelled():
+        done.exception()
+
+
 def pause_s(tries: int) -> int:
     """How long after this many tries the next one is."""
     return int(min(2 ** (tries - 1), LONGEST_PAUSE_S))
@@ -141,6 +147,10 @@ class Reactor:
         self._looked_at = 0
         self._redriven: set[HoldKey] = set()
         self._trying = False
+        self._settling: asyncio.Future[None] | None = None
+        """The commit that records what was held last."""
+        self._settled_to = 0
+        """The position before that."""
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -156,8 +166,8 @@ class Reactor:
 
     @property
     def position(self) -> int:
-        """Up to where every policy has settled or held what concerns it."""
-        return min(self._done.values(), default=0)
+        """Up to where every policy has settled or held what concerns it, and what is held is recorded."""
+        return min(self._done.values(), default=0) if self._settling is None else self._settled_to
 
     @property
     def parked(self) -> int:
@@ -194,6 +204,7 @@ class Reactor:
             went_on, tried = await self._go_on(), await self._retry()
             if went_on or tried:
                 continue
+            await self._settled()
             # Not wait_for, which forgets that it was cancelled when it was woken at the same moment.
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._next_retry()):
@@ -258,21 +269,26 @@ class Reactor:
             await self._views_have(end)
             self._facts.new_page()
         parts = await asyncio.gather(*[self._settle_chain(key, dues) for key, dues in chains.items()])
+        await self._settled()  # with what was asked just now, as a rule, so it is no wait of its own
         carried = max(end - self._kept[name] for name in policies)
         holds: Holds = {name: held for part in parts for name, held in part.items()}
         holds |= {(key, at): None for key, at in decisions.discards if at in self._held.get(key, ())}
-        if decisions.later:
-            await self._writer.settle(Settle(holds=decisions.later))
-        if chains or holds or carried >= MOST_CARRIED:
-            if holds:
-                await self._record(dict.fromkeys(policies, end), holds)
-            else:
-                # After a crash it is asked again, and each command's key says that it was done.
-                self._writer.settle_soon(Settle({f"policy:{name}": end for name in policies}))
-                self._kept.update(dict.fromkeys(policies, end))
+        done = Settle({f"policy:{name}": end for name in policies}, holds | decisions.later)
+        if done.holds:
+            # Other keys do not wait until it is recorded: what they ask next is recorded with it.
+            self._apply(holds)
+            self._settled_to = self.position
+            self._settling = asyncio.ensure_future(self._writer.settle(done))
+            self._settling.add_done_callback(_look_at)
+            self._kept.update(dict.fromkeys(policies, end))
+        elif chains or carried >= MOST_CARRIED:
+            # After a crash it is asked again, and each command's key says that it was done.
+            self._writer.settle_soon(done)
+            self._kept.update(dict.fromkeys(policies, end))
         self._done.update(dict.fromkeys(policies, end))
-        follow = {key for key, _ in decisions.discards if key in self._held and not self._first(key).parked}
-        self._redriven |= follow | decisions.meant({key: self._first(key) for key in self._held})
+        self._redriven |= {key for key, _ in decisions.discards if key in self._held and not self._first(key).parked}
+        if decisions.redrives:
+            self._redriven |= decisions.meant({key: self._first(key) for key in self._held})
 
     def _chains(
         self, policies: Iterable[str], entries: Iterable[Entry], decisions: Decisions
@@ -404,8 +420,11 @@ class Reactor:
         self._trying = bool(ready)
         if ready:
             self._facts.new_page()
+            await self._settled()
             parts = await asyncio.gather(*[self._retry_key(key) for key in ready])
-            await self._record({}, {name: held for part in parts for name, held in part.items()})
+            holds: Holds = {name: held for part in parts for name, held in part.items()}
+            await self._writer.settle(Settle(holds=holds))
+            self._apply(holds)
             for key in ready:
                 if key in self._held and not (first := self._first(key)).parked:
                     heapq.heappush(self._retries, (first.retry_at, key))
@@ -434,9 +453,13 @@ class Reactor:
         last = max(position for position in positions if position <= after + PAGE)
         return {entry.position: entry for entry in await self._store.read(after, last - after)}
 
-    async def _record(self, checkpoints: Mapping[str, int], holds: Holds) -> None:
-        await self._writer.settle(Settle({f"policy:{name}": end for name, end in checkpoints.items()}, holds))
-        self._kept.update(checkpoints)
+    async def _settled(self) -> None:
+        """Wait until what was held last is recorded. Raises what the writer raised."""
+        if self._settling is not None:
+            await self._settling
+            self._settling = None
+
+    def _apply(self, holds: Holds) -> None:
         for (key, position), held in holds.items():
             if held is None:
                 del self._held[key][position]
