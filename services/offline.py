@@ -36,7 +36,7 @@ from services.exporting.log import Exported, Format, export
 from services.gateway.forgetting import Forgotten, forget, without_accounts
 from services.gateway.persons import PersonKeys
 from services.gateway.users import FILE as USERS_FILE
-from services.host import Host, discover, journal_file, letter_file, open_to_read
+from services.host import Host, discover, journal_file, open_to_read
 from services.importing.by_url import HistoryByUrl, Told
 from services.importing.history import Imported, Progress, import_history
 from services.importing.mapping import Mapping as HistoryMapping
@@ -44,7 +44,7 @@ from services.importing.mapping import load
 from services.proof.inclusion import NotProvable, proof_of
 from services.proof.kept import Kept
 from services.proof.notes import BadNote
-from services.serving import host_of, key_book, ledger_of, own_key_book, signer_of, tokens_of
+from services.serving import host_of, key_book, ledger_of, own_key_book, signer_of, tokens_of, without_letters
 from services.settings import Settings
 from services.verify.run import Report, Signed, verify
 
@@ -358,7 +358,7 @@ async def forget_person(settings: Settings, tenant: str, person: str, by: str) -
             raise CannotDo(f"nothing is sealed for {person} in {tenant}: give the id of a customer or an engineer")
         await forget(book, ledger_of(settings), Forgotten(tenant, person, by, SystemClock().now()))
     accounts = without_accounts(settings.data / USERS_FILE, tenant, person)
-    letters = sum([await asyncio.to_thread(letter_file(settings, name).forget, person) for name in discover()])
+    letters = await without_letters(settings, [person])
     return Erasure(person, tenant, known[0].secret is not None, accounts, letters)
 
 

@@ -40,7 +40,7 @@ from services.gateway.proxy import Proxy
 from services.gateway.sessions import GatewayApi, session_routes
 from services.gateway.users import FILE as USERS_FILE
 from services.gateway.users import Users
-from services.host import Host, discover, told_to_end
+from services.host import Host, discover, letter_file, told_to_end
 from services.proof.notes import BadNote, Signer
 from services.settings import BadSetting, Settings
 
@@ -116,6 +116,8 @@ async def key_book(settings: Settings) -> AsyncIterator[KeyBook]:
 @asynccontextmanager
 async def own_key_book(settings: Settings) -> AsyncIterator[OwnBook]:
     """The keys in this installation's own store; those of whoever was forgotten are gone, whatever was put back."""
+    # A message that nobody could read may have come back with an older backup, too.
+    await without_letters(settings, {one.person for one in ledger_of(settings).all()})
     if settings.dsn:
         postgres = await PostgresBook.connect(settings.dsn)
         await forget_again(postgres, ledger_of(settings))
@@ -126,6 +128,12 @@ async def own_key_book(settings: Settings) -> AsyncIterator[OwnBook]:
         await forget_again(sqlite, ledger_of(settings))
         yield sqlite
         sqlite.close()
+
+
+async def without_letters(settings: Settings, persons: Collection[str]) -> int:
+    """Empty the messages that nobody could read and that name one of these; returns how many."""
+    files = [letter_file(settings, name) for name in discover()]
+    return sum([await asyncio.to_thread(file.forget, persons) for file in files if persons and file.path.exists()])
 
 
 def outlets_of(settings: Settings, clock: Clock) -> Outlets:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,10 +79,10 @@ class DeadLetterFile:
         lines = [line for line in self.path.read_bytes().splitlines() if line.endswith(b"}")]
         return [_letter(msgspec.json.decode(line, type=_Line)) for line in lines]
 
-    def forget(self, person: str) -> int:
-        """Empty the letters that name this person; what is in them was never sealed, or is not known to be."""
+    def forget(self, persons: Collection[str]) -> int:
+        """Empty the letters that name one of these; what is in them was never sealed, or is not known to be."""
         letters = self._read()
-        named = [one for one in letters if person.encode() in one.record.value]
+        named = [one for one in letters if any(person.encode() in one.record.value for person in persons)]
         if named:
             aside = self.path.with_suffix(".new")
             kept = [one if one not in named else _emptied(one) for one in letters]
