@@ -28,6 +28,7 @@ from deploy.kafka.local import LocalKafka
 from deploy.postgres.local import LocalPostgres
 from services import offline
 from services.chassis.auth import Principal
+from services.chassis.bus.kafka import Cluster, ensure_topics
 from services.chassis.clock import SystemClock
 from services.serving import tokens_of
 from services.settings import Settings
@@ -254,6 +255,8 @@ def test_two_releases_side_by_side_forward_and_back_and_no_client_sees_it(tmp_pa
     with LocalKafka(tmp_path / "kafka") as kafka, LocalPostgres(tmp_path / "postgres") as postgres:
         dsn = postgres.create_database("upgrade")
         env = {"FIELDLOOP_DATA": str(data), "FIELDLOOP_BUS": f"kafka:{kafka.bootstrap}", "FIELDLOOP_STORE": dsn}
+        # Also those of services that do not run here: whoever takes in waits for all of its topics.
+        asyncio.run(ensure_topics(Cluster.named(kafka.bootstrap)))
         places = [Place(service, free_port(), today) for service in ("intake", "dispatcher") for _ in "12"]
         it = Installation(data, env, places, Place("gateway", free_port(), today))
         settings = Settings.from_env(env=env)
