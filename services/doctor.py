@@ -20,7 +20,8 @@ import asyncpg
 
 from deploy.kafka import local as kafka
 from deploy.postgres import local as postgres
-from services.chassis.clock import SystemClock
+from services.chassis.bus.ingest import NOT_TAKEN, taken_since
+from services.chassis.clock import SystemClock, at_micros
 from services.chassis.journal.store import Head, JournalStore
 from services.chassis.readers.reactor import LATER
 from services.chassis.readers.stuck import policies_of, still_open
@@ -238,6 +239,11 @@ async def _stuck(settings: Settings, service: Service, journal: JournalStore) ->
         await letters.close()
     if unread:
         checks.append(Check(f"{service.name}: unread messages", False, f"{len(unread)} nobody could read", look))
+    since = taken_since(await journal.checkpoints())
+    if late := sorted(name for name, at in since.items() if 0 < at < NOT_TAKEN and name in service.takes):
+        first = at_micros(min(since[name] for name in late))
+        finding = f"{', '.join(late)} since {first:%Y-%m-%d}: what came before is not in its journal"
+        checks.append(Check(f"{service.name}: takes in", True, finding))
     if later := await journal.held([LATER]):
         finding = f"{len(later)} events of a later release wait for it"
         checks.append(Check(f"{service.name}: later events", True, finding, "they are acted on when that runs again"))

@@ -9,7 +9,7 @@ import pytest
 
 from contracts import envelope as envelopes
 from services.chassis.bus.feed import Record
-from services.chassis.bus.ingest import arrival_of
+from services.chassis.bus.ingest import NOT_TAKEN, arrival_of, since_when
 from services.chassis.journal.work import Ask
 from services.chassis.readers.reactor import LATER
 from tests.bus.harness import forged
@@ -96,3 +96,14 @@ def test_it_is_taken_in_whole_and_what_is_known_and_not_wanted_is_counted_only()
     assert (kept.wanted, kept.record) == (True, unheard_of)
     counted = arrival_of(Record("intake", "p", 1, forged(1)), frozenset({"OrderOpened"}))
     assert (counted.wanted, counted.record) == (False, b"")
+
+
+def test_since_when_a_type_is_taken_in_is_noted_when_the_release_changes():
+    first = since_when({"A", "B"}, {"policy:x": 5}, now=70)
+    assert first == {"takes:A": 0, "takes:B": 0}, "from the beginning"
+    assert since_when({"A", "B"}, first, now=80) == {}
+    second = first | since_when({"A", "B", "C"}, first, now=90)
+    assert second["takes:C"] == 90
+    back = second | since_when({"A"}, second, now=95)
+    assert (back["takes:A"], back["takes:B"], back["takes:C"]) == (0, NOT_TAKEN, NOT_TAKEN)
+    assert since_when({"A", "C"}, back, now=99) == {"takes:C": 99}, "what came meanwhile is not there either"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +22,9 @@ import structlog
 
 from contracts import envelope as envelopes
 from services.chassis.bus.feed import Feed, Page, Record, pauses
+from services.chassis.clock import micros
 from services.chassis.journal.store import JournalStore
-from services.chassis.journal.work import Arrival, Fork, Hole, Stopped, TakeIn
+from services.chassis.journal.work import Arrival, Fork, Hole, Settle, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
 
 MOST_IN_A_ROW = 100
@@ -214,6 +215,8 @@ class Ingest:
             pass
 
     async def _follow(self) -> None:
+        if marks := since_when(self._takes, await self._journal.checkpoints(), micros(self._writer.now())):
+            await self._writer.settle(Settle(marks))
         self._recorded = await self._journal.offsets()
         self._arrivals, self._offsets, self._in_a_row = [], {}, 0
         self._arrivals_of_page = []
@@ -275,6 +278,30 @@ class Ingest:
             await self._writer.take_in(TakeIn(self._arrivals, self._offsets))
             self._recorded.update(self._offsets)
             self._arrivals, self._offsets = [], {}
+
+
+TAKES = "takes:"
+"""Before the name of a type: the checkpoint that says since when it is taken in, in microseconds UTC."""
+
+NOT_TAKEN = 2**62
+
+
+def taken_since(checkpoints: Mapping[str, int]) -> dict[str, int]:
+    """Since when each type is taken in, as the journal notes it."""
+    return {name.removeprefix(TAKES): at for name, at in checkpoints.items() if name.startswith(TAKES)}
+
+
+def since_when(takes: Collection[str], checkpoints: Mapping[str, int], now: int) -> dict[str, int]:
+    """
+    What must be noted, because another release ran here that took in other types.
+
+    The first release that notes it says 0: all of them, from the beginning.
+    """
+    known = taken_since(checkpoints)
+    begun = {name for name in takes if known.get(name, NOT_TAKEN) == NOT_TAKEN}
+    ended = {name for name, at in known.items() if name not in takes and at != NOT_TAKEN}
+    at = now if known else 0
+    return {TAKES + name: at for name in begun} | {TAKES + name: NOT_TAKEN for name in ended}
 
 
 def arrival_of(record: Record, takes: frozenset[str]) -> Arrival:
