@@ -87,6 +87,11 @@ def read(record: bytes) -> Envelope:
     return _envelopes.decode(record)
 
 
+def is_known(kind: str) -> bool:
+    """Whether these contracts know this type of event. One that they do not was recorded by a later release."""
+    return kind in REGISTRY
+
+
 def payload(envelope: Envelope) -> Event:
     """The typed event inside. Raises UnknownEvent, or msgspec.ValidationError naming the field that is wrong."""
     decoder = _payloads.get(envelope.type)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from contracts import dispatcher, fieldwork, intake, inventory, quality
+from contracts import dispatcher, fieldwork, intake, inventory, operations, quality
 from contracts.event import Event
 
 REQUEST: Final = "01933f1c-8a00-7000-8000-00000000a001"
@@ -1083,6 +1083,14 @@ _ALL: Final[tuple[Event, ...]] = (
         support=5,
         comment="旺季路上时间太长",
     ),
+    operations.RedriveAsked(
+        redrive_id="01933f1c-8a00-7000-8000-00000000a099",
+        about=REQUEST,
+        policy="find-engineer",
+        cause="KeyError",
+        reason="1.0.3 已修复",
+    ),
+    operations.HeldEventDiscarded(policy="find-engineer", about=REQUEST, position=4711, reason="已由电话处理"),
 )
 
 EXAMPLES: Final[Mapping[str, Event]] = {type(event).__name__: event for event in _ALL}

@@ -11,6 +11,7 @@ from typing import Final
 
 from contracts import dispatcher, fieldwork, intake, inventory, quality
 from contracts.event import REGISTRY, Event
+from contracts.operations import HeldEventDiscarded, RedriveAsked
 
 PUBLISHERS: Final[dict[str, ModuleType]] = {
     "intake": intake,
@@ -30,6 +31,10 @@ PUBLISHER_OF: Final[dict[str, str]] = {
     if event.__module__ == module.__name__
 }
 """Event type → the service that records it."""
+
+
+OF_ANY_SERVICE: Final[tuple[type[Event], ...]] = (RedriveAsked, HeldEventDiscarded)
+"""Internal events that each service records about itself; none of them leaves its journal."""
 
 
 def events_of(service: str) -> list[type[Event]]:

@@ -32,7 +32,19 @@ from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import ENGINEER_DAYS, booked_between, bookings, horizon
 from dispatcher.projections.engineers import ENGINEERS, ENGINEERS_TO_MATCH, registered
 from services.chassis.clock import at_micros
-from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
+from services.chassis.http import (
+    Accepted,
+    Body,
+    Call,
+    Limit,
+    Page,
+    Parked,
+    ServiceRouter,
+    absent,
+    command,
+    parked_of,
+    query,
+)
 from services.chassis.service import Api
 
 STAFF = ("dispatcher", "manager", "agent", "auditor")
@@ -112,11 +124,13 @@ class OrderView(Body):
     offered_until: datetime | None
     offered_to: list[str]
     """Who may take it until then; an engineer sees herself only."""
+    parked: list[Parked] | None = None
+    """What dispatch could not act on and waits for somebody to look; null in lists, and for an engineer."""
 
     @classmethod
     def of(cls, row: Mapping[str, Any], call: Call) -> OrderView:
         times = {name: _at(row[name]) for name in cls.model_fields if name.endswith(("_at", "_since", "_until"))}
-        facts = {name: row[name] for name in cls.model_fields if name not in times}
+        facts = {name: row[name] for name in cls.model_fields if name not in times and name != "parked"}
         lists = {
             "reasons": _rules(
                 msgspec.json.decode(row["reasons"], type=list[Reason]), row["expense_fen"], row["expense_cost"]
@@ -133,6 +147,7 @@ class OrderView(Body):
             ],
             "more_skills": msgspec.json.decode(row["more_skills"]),
             "certificates": msgspec.json.decode(row["certificates"]),
+            "parked": None,
             "offered_to": [engineer_id for engineer_id in offered_to(row) if call.owns(engineer_id)],
         }
         return cls(**facts | times | lists)
@@ -284,7 +299,8 @@ def _orders(api: Api) -> APIRouter:
     async def one(order_id: str, call: Call = query("engineer", *STAFF)) -> OrderView:
         row = await seen(order_id, call)
         call.etag(row["version"])
-        return OrderView.of(row, call)
+        parked = await parked_of(call, row["request_id"])
+        return OrderView.of(row, call).model_copy(update={"parked": parked})
 
     @router.post("/{order_id}/assign", summary="Give a waiting order to an engineer")
     async def assign(order_id: str, body: AssignBody, call: Call = command("dispatcher")) -> Accepted:

@@ -56,10 +56,12 @@ from services.chassis.http import (
     Call,
     Limit,
     Page,
+    Parked,
     Problem,
     ServiceRouter,
     absent,
     command,
+    parked_of,
     query,
 )
 from services.chassis.service import Api
@@ -192,6 +194,8 @@ class RequestView(Body):
     first_contact: bool
     merged_into: str
     """The request that stands for this one; empty where none does."""
+    parked: list[Parked] | None = None
+    """What intake could not act on and waits for somebody to look; null in lists, and for whoever is not staff."""
     reopenings: int
     """How often the fault came back within the warranty."""
     engineer_id: str
@@ -395,7 +399,7 @@ STEPS = ("received", "assigned", "departed", "arrived", "started", "finished", "
 def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
     names = [name for name in RequestView.model_fields if name.endswith("_at")]
     times = {name: at_micros(row[name]) if row[name] else None for name in names}
-    facts = {name: row[name] for name in RequestView.model_fields if name not in times}
+    facts = {name: row[name] for name in RequestView.model_fields if name not in times and name != "parked"}
     if row["customer_id"] == row["request_id"]:  # Nobody has said yet who asks.
         facts["customer_id"] = ""
     text = call.open(row["description"])
@@ -517,7 +521,7 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
     async def one(request_id: str, call: Call = query("customer", *STAFF)) -> RequestView:
         row = await own(request_id, call)
         call.etag(row["version"])
-        return _request_view(row, call)
+        return _request_view(row, call).model_copy(update={"parked": await parked_of(call, request_id)})
 
     @router.get("/{request_id}/follow-ups", summary="The requests that came of what was not in order at its visits")
     async def follow_ups(request_id: str, call: Call = query("customer", *STAFF)) -> list[FollowUpView]:

@@ -31,7 +31,7 @@ from services.chassis.messages.outlets import Outlets
 from services.chassis.readers.postgres_views import PostgresViews
 from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.readers.viewstore import ViewStore
-from services.chassis.running import Keys, Running
+from services.chassis.running import BeginAgain, Keys, Running
 from services.chassis.service import Service
 from services.proof.kept import Keeper, Kept
 from services.proof.notes import Signer
@@ -55,6 +55,18 @@ def discover() -> dict[str, Service]:
 
 def journal_file(settings: Settings, service: str) -> Path:
     return settings.data / service / "journal.db"
+
+
+def letters_of(settings: Settings, service: str) -> DeadLetters:
+    """Where a service leaves what it cannot read."""
+    if settings.cluster:
+        return KafkaDeadLetters(service, settings.cluster)
+    return letter_file(settings, service)
+
+
+def letter_file(settings: Settings, service: str) -> DeadLetterFile:
+    """Where a service of this installation leaves it without Kafka."""
+    return DeadLetterFile(settings.data / service / "dead-letters.jsonl")
 
 
 async def open_to_read(settings: Settings, service: str) -> JournalStore:
@@ -149,6 +161,7 @@ class Host:
             follower=self._keeper(service.name),
             outside={"geocoder": self.settings.geocoder},
             outlets=self._outlets,
+            letters=partial(letters_of, self.settings, service.name),
         )
         running.on_commit(lambda position: self._tell_feeds(service.name, position))
         self.running[service.name] = running
@@ -173,6 +186,8 @@ class Host:
             begun = asyncio.get_running_loop().time()
             try:
                 await lead(running)
+            except BeginAgain as why:
+                _log.info("service.begins-again", service=running.name, why=str(why))
             except Exception:
                 _log.exception("service.begins-again", service=running.name)
             lasted = asyncio.get_running_loop().time() - begun
@@ -181,7 +196,7 @@ class Host:
 
     async def _as_owner(self, running: Running) -> None:
         async with self._feed(running.service) as feed:
-            await running.lead(running.journal, feed, self._dead_letters(running.name), self.settings.cluster)
+            await running.lead(running.journal, feed, letters_of(self.settings, running.name), self.settings.cluster)
 
     async def _with_lease(self, running: Running) -> None:
         assert self.settings.dsn
@@ -210,7 +225,7 @@ class Host:
         self, running: Running, journal: JournalStore, lease: Lease, keeping: asyncio.Task[None]
     ) -> None:
         async with self._feed(running.service) as feed:
-            dead_letters = self._dead_letters(running.name)
+            dead_letters = letters_of(self.settings, running.name)
             lead = running.lead(journal, feed, dead_letters, self.settings.cluster, lambda: lease.held)
             leading = asyncio.create_task(lead)
             try:
@@ -243,11 +258,6 @@ class Host:
                     yield self._feeds[service.name]
                 finally:
                     del self._feeds[service.name]
-
-    def _dead_letters(self, service: str) -> DeadLetters:
-        if self.settings.cluster:
-            return KafkaDeadLetters(service, self.settings.cluster)
-        return DeadLetterFile(self.settings.folder(service) / "dead-letters.jsonl")
 
     # Health.
 

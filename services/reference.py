@@ -22,7 +22,7 @@ import typer
 
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.topics import PUBLISHERS, events_of, public_topic
+from contracts.topics import OF_ANY_SERVICE, PUBLISHERS, events_of, public_topic
 from services import cli, settings
 from services.chassis.bus.channels import asyncapi
 from services.chassis.service import Service
@@ -53,7 +53,7 @@ def documents() -> dict[Path, str]:
 
 
 def _all_events() -> list[type[Event]]:
-    return [event for publisher in PUBLISHERS for event in events_of(publisher)]
+    return [*[event for publisher in PUBLISHERS for event in events_of(publisher)], *OF_ANY_SERVICE]
 
 
 def _as_json(value: Any) -> str:
@@ -124,6 +124,9 @@ def events_page() -> str:
         lines.append("")
         for event in events_of(publisher):
             lines += _event_section(event)
+    lines += ["## of any service", "", "What operators decide about events that a service could not act on.", ""]
+    for event in OF_ANY_SERVICE:
+        lines += _event_section(event)
     return "\n".join(lines).rstrip() + "\n"
 
 

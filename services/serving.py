@@ -32,6 +32,7 @@ from services.chassis.messages.outlets import Outlets
 from services.chassis.messages.smtp import Smtp
 from services.chassis.messages.webhook import Webhook
 from services.chassis.service import Api, Service
+from services.deadletters.api import routes as deadletter_routes
 from services.gateway.edge import edge_app
 from services.gateway.forgetting import Ledger, forget_again
 from services.gateway.persons import KeyBook, OwnBook, PersonKeys, PostgresBook, RemoteBook, SqliteBook, key_routes
@@ -39,9 +40,13 @@ from services.gateway.proxy import Proxy
 from services.gateway.sessions import GatewayApi, session_routes
 from services.gateway.users import FILE as USERS_FILE
 from services.gateway.users import Users
-from services.host import Host, discover, told_to_end
+from services.host import Host, discover, letter_file, told_to_end
 from services.proof.notes import BadNote, Signer
 from services.settings import BadSetting, Settings
+
+PERSONS_FILE: Final = "persons.db"
+SIGNING_KEY: Final = "checkpoint-key.pem"
+"""What lies in the data folder and nothing can replace: the keys of persons, and the key that signs checkpoints."""
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 NOT_OURS: Final = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
@@ -61,7 +66,7 @@ def tokens_of(settings: Settings, clock: Clock) -> Tokens:
 
 def signer_of(settings: Settings) -> Signer:
     """What signs the checkpoints of this installation. Raises BadSetting."""
-    path = settings.folder() / "checkpoint-key.pem"
+    path = settings.folder() / SIGNING_KEY
     _make_once(path, Signer.write)
     try:
         return Signer.from_file(path)
@@ -111,16 +116,24 @@ async def key_book(settings: Settings) -> AsyncIterator[KeyBook]:
 @asynccontextmanager
 async def own_key_book(settings: Settings) -> AsyncIterator[OwnBook]:
     """The keys in this installation's own store; those of whoever was forgotten are gone, whatever was put back."""
+    # A message that nobody could read may have come back with an older backup, too.
+    await without_letters(settings, {one.person for one in ledger_of(settings).all()})
     if settings.dsn:
         postgres = await PostgresBook.connect(settings.dsn)
         await forget_again(postgres, ledger_of(settings))
         yield postgres
         await postgres.close()
     else:
-        sqlite = SqliteBook(settings.data / "persons.db")
+        sqlite = SqliteBook(settings.data / PERSONS_FILE)
         await forget_again(sqlite, ledger_of(settings))
         yield sqlite
         sqlite.close()
+
+
+async def without_letters(settings: Settings, persons: Collection[str]) -> int:
+    """Empty the messages that nobody could read and that name one of these; returns how many."""
+    files = [letter_file(settings, name) for name in discover()]
+    return sum([await asyncio.to_thread(file.forget, persons) for file in files if persons and file.path.exists()])
 
 
 def outlets_of(settings: Settings, clock: Clock) -> Outlets:
@@ -171,7 +184,10 @@ async def all_in_one(settings: Settings, *, clock: Clock | None = None) -> Async
     clock = clock or SystemClock()
     async with host_of(settings, clock=clock) as host:
         app = edge_app(
-            [running.service.routes(running) for running in host.running.values()],
+            [
+                *[running.service.routes(running) for running in host.running.values()],
+                deadletter_routes(host.running, clock),
+            ],
             tokens=tokens_of(settings, clock),
             users=Users(settings.data / USERS_FILE),
             clock=clock,
@@ -190,7 +206,7 @@ async def one_service(settings: Settings, name: str) -> AsyncIterator[tuple[Host
     async with host_of(settings, [services[name]], clock=clock) as host:
         running = host.running[name]
         app = service_app(
-            [services[name].routes(running)],
+            [services[name].routes(running), deadletter_routes({name: running}, clock)],
             tokens=tokens_of(settings, clock),
             ready=host.ready(),
             holder=lambda: _address(settings) if host.leads(name) else "",
@@ -227,6 +243,7 @@ def whole_document() -> dict[str, Any]:
     """OpenAPI of the whole edge: the routes of every service and of the gateway."""
     routers = [service.routes(cast(Api, _Nobody(name))) for name, service in discover().items()]
     clock = SetClock(EPOCH + timedelta(days=1))
+    routers.append(deadletter_routes({}, clock))
     tokens = Tokens([OKPKey.generate_key("Ed25519", parameters={"kid": "none"})], clock)
     return edge_app(routers, tokens=tokens, users=Users(Path("no-users")), clock=clock).openapi()
 

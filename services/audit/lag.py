@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from contracts import envelope as envelopes
+from services.chassis.bus.kafka import Waiting
 from services.chassis.journal.store import JournalStore
 from services.chassis.service import Service
 
@@ -80,11 +81,41 @@ async def lags(
             name,
             at,
             counts[name],
-            round(max(0.0, (now - oldest[name]).total_seconds()), 3) if name in oldest else 0.0,
+            _age(oldest.get(name), now),
             position < head,
         )
         for name, (at, _) in readers.items()
     ]
+
+
+async def still_to_take(
+    service: Service, journal: JournalStore, publishers: Mapping[str, JournalStore], now: datetime
+) -> list[Lag]:
+    """On the embedded bus: what each publisher recorded and the service has not taken in yet, of what concerns it."""
+    offsets, found = await journal.offsets(), []
+    for name in sorted(service.listens_to & publishers.keys()):
+        at = position = offsets.get(name, 1) - 1
+        events, oldest = 0, None
+        head = (await publishers[name].head()).position
+        while position < min(head, at + MOST_READ) and (entries := await publishers[name].read(position, PAGE)):
+            position = entries[-1].position
+            for entry in entries:
+                envelope = envelopes.read(entry.record)
+                if ":" not in entry.stream and envelope.type in service.takes:
+                    events += 1
+                    oldest = oldest or envelope.recorded_at
+        found.append(Lag(service.name, f"takes in {name}", at, events, _age(oldest, now), position < head))
+    return found
+
+
+def to_take(service: str, publisher: str, waiting: Waiting, now: datetime) -> Lag:
+    """On Kafka: what lies in the publisher's topic after the offsets, whether it concerns the service or not."""
+    oldest = envelopes.read(waiting.oldest).recorded_at if waiting.oldest else None
+    return Lag(service, f"takes in {publisher}", waiting.offset, waiting.messages, _age(oldest, now))
+
+
+def _age(oldest: datetime | None, now: datetime) -> float:
+    return round(max(0.0, (now - oldest).total_seconds()), 3) if oldest else 0.0
 
 
 async def held_back(service: Service, journal: JournalStore) -> list[HeldBack]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -20,19 +20,22 @@ import structlog
 from sqlalchemy import Select
 
 from services.chassis.bus.feed import Feed
-from services.chassis.bus.ingest import DeadLetters, Ingest
+from services.chassis.bus.ingest import DeadLetters, Ingest, Letter
 from services.chassis.bus.kafka import Cluster
 from services.chassis.bus.publisher import Publisher
 from services.chassis.clock import Clock
 from services.chassis.ids import Ids
 from services.chassis.journal import attempt
-from services.chassis.journal.store import JournalStore
-from services.chassis.journal.work import Answer, Ask, Stopped
+from services.chassis.journal.store import JournalStore, StreamKey, Wanted
+from services.chassis.journal.sweep import Sweeper
+from services.chassis.journal.work import Answer, Ask, Fork, Hole, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
 from services.chassis.messages.outlets import Outlets
 from services.chassis.messages.sender import Sender
+from services.chassis.readers.holds import DiscardHeld, discarded, with_holds
 from services.chassis.readers.projector import Projector
 from services.chassis.readers.reactor import Reactor
+from services.chassis.readers.stuck import Stuck, held, readable, still_open, unread
 from services.chassis.readers.timers import Timers
 from services.chassis.readers.viewstore import ViewStore
 from services.chassis.service import Service
@@ -40,6 +43,7 @@ from services.chassis.views import Value
 
 WAIT_S = 0.5
 LOOK_EVERY_S = 0.02
+SOON_S = 0.002
 DAY_S = 86_400
 
 _log = structlog.get_logger()
@@ -56,6 +60,10 @@ class Keys(attempt.Keys, Protocol):
 
     async def index(self, tenant: str, text: str) -> str:
         """A keyed hash of the text, equal for equal texts of one tenant: for looking up what is kept sealed."""
+
+
+class BeginAgain(Exception):
+    """This leading ends so that a new one begins from the journal."""
 
 
 class Follower(Protocol):
@@ -84,6 +92,7 @@ class Running:
         follower: Callable[[JournalStore], Follower] | None = None,
         outside: Mapping[str, str] = MappingProxyType({}),
         outlets: Outlets | None = None,
+        letters: Callable[[], DeadLetters] | None = None,
     ) -> None:
         """Without outlets, no message leaves this process, and each is recorded as not sent."""
         self.service, self.name = service, service.name
@@ -96,6 +105,8 @@ class Running:
         self.outside = outside
         """Addresses of what lies outside, by name, as the operator has set them."""
         self._outlets = outlets or Outlets()
+        self._letters = letters
+        self._begin_again = asyncio.Event()
         self._incarnation = 1
         self._committed: list[Callable[[int], None]] = []
         self._grown: asyncio.Future[None] | None = None
@@ -123,6 +134,27 @@ class Running:
         if self.projector is not None:
             return await self.projector.wait_for(position)
         return await self._seen_elsewhere(position)
+
+    async def wait_for_other(self, publisher: str, position: int) -> bool:
+        """
+        Wait (500 ms at most) until this service has taken in, acted upon and shown what another had recorded by then.
+
+        False when it has not come so far, or where this process does not take in and so cannot tell.
+        """
+        if publisher not in self.service.listens_to:
+            return True
+        if self.ingest is None or self.writer is None or self.reactor is None:
+            return False
+        ingest, writer, reactor = self.ingest, self.writer, self.reactor
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_S):
+                while not ingest.has_taken(publisher, position):  # noqa: ASYNC110 - seldom, and for a moment
+                    await asyncio.sleep(SOON_S)
+                taken = writer.position
+                while self.service.policies and reactor.position < taken:  # noqa: ASYNC110
+                    await asyncio.sleep(SOON_S)
+                return await self.wait_for(writer.position)
+        return False
 
     async def _seen_elsewhere(self, position: int) -> bool:
         """Whether the views, which another process fills, have come so far within the time of a read."""
@@ -194,6 +226,58 @@ class Running:
         if self._grown is not None and not self._grown.done():
             self._grown.set_result(None)
 
+    # What could not be acted on.
+
+    async def parked(self, tenant: str, key: str) -> list[Stuck]:
+        """What waits for somebody to look, of one key."""
+        reacting = [one for one in (self.reactor, self.sender) if one is not None]
+        if reacting and not any(one.held_by(tenant, key) for one in reacting):
+            return []  # as a rule; a process that does not write must look into the journal
+        return [one for one in await held(self.service, self.journal, (tenant, key)) if one.parked]
+
+    async def stuck(self) -> list[Stuck]:
+        """Every key that is held and every message that could not be read, of all tenants."""
+        return [*await held(self.service, self.journal), *await unread(self.service, self.journal, await self.left())]
+
+    async def left(self) -> list[Letter]:
+        """The dead letters of this service, in order."""
+        if self._letters is None:
+            return []
+        letters = self._letters()
+        try:
+            return await letters.all()
+        finally:
+            await letters.close()
+
+    async def is_discarded(self, tenant: str, one: DiscardHeld) -> bool:
+        """Whether somebody has discarded it already."""
+        stream = StreamKey(tenant, discarded(one.policy, one.key, one.position))
+        return bool((await self.journal.load(Wanted(streams={stream}))).streams)
+
+    async def take_in_again(self, places: Collection[tuple[str, int]]) -> int:
+        """
+        Take in, in their order, the dead letters of these partitions and offsets that can be read by now.
+
+        Returns how many.
+
+        One that does not follow on its stream stays where it is. Raises Stopped where this process does not write.
+        """
+        taken = 0
+        for letter in await still_open(self.service, self.journal, await self.left()):
+            if self.writer is None:
+                raise Stopped(f"{self.name} does not write here now")
+            place = letter.record.partition, letter.record.offset
+            if place in places and (arrival := readable(self.service, letter)):
+                try:
+                    await self.writer.take_in(TakeIn([arrival], {}))
+                except (Hole, Fork) as why:
+                    _log.warning("letter.not-taken-in", service=self.name, position=letter.record.offset, why=str(why))
+                else:
+                    taken += 1
+        if taken and self.ingest is not None and self.ingest.state.stopped:
+            self._begin_again.set()
+        return taken
+
     # The writing side.
 
     def on_commit(self, told: Callable[[int], None]) -> None:
@@ -223,7 +307,8 @@ class Running:
         Cancelled, it finishes what it was asked before it returns. Raises what ended it otherwise.
         """
         self.journal = journal
-        rules, clock, new_id = self.service.rules, self._clock, self.new_id
+        rules, clock, new_id = with_holds(self.service.rules), self._clock, self.new_id
+        self._begin_again.clear()
         writer = Writer(rules, journal, clock=clock, new_id=new_id, keys=self.keys, may_write=may_write)
         writer.committed = self._wake
         await writer.start()
@@ -245,6 +330,8 @@ class Running:
                 "reactor": reactor.run(),
                 "timers": timers.run(),
                 "concerns": self._tell_concerns(),
+                "redriven": self._until_redriven(),
+                "sweeper": Sweeper(journal, writer, clock).run(),
             }
             if sender is not None:
                 tasks["sender"] = sender.run()
@@ -276,6 +363,11 @@ class Running:
             for one in await self.service.concerns(self, self.now()):
                 _log.warning("service.concern", service=self.name, **one._asdict())
             await asyncio.sleep(DAY_S)
+
+    async def _until_redriven(self) -> None:
+        """Ends this leading, so that a taking in that had stopped begins again behind what was taken in by hand."""
+        await self._begin_again.wait()
+        raise BeginAgain(f"{self.name} takes in again what it could not read")
 
     def _make_sender(self, journal: JournalStore, writer: Writer, projector: Projector) -> Sender | None:
         if self.service.notices is None:
@@ -311,7 +403,7 @@ class Running:
         if self.publisher is not None:
             self.publisher.stop()
         askers = [task for name, task in running.items() if name not in ("writer", "projector")]
-        for name in ("reactor", "sender", "timers", "concerns", "follower"):
+        for name in ("reactor", "sender", "timers", "concerns", "redriven", "sweeper", "follower"):
             if name in running:
                 running[name].cancel()
         if askers:

@@ -147,6 +147,9 @@ class Api(Queries, Protocol):
     def open(self, tenant: str, text: str) -> str:
         """A sealed personal text made readable; of a forgotten person, the empty string."""
 
+    async def parked(self, tenant: str, key: str) -> Sequence[Any]:
+        """What waits for somebody to look, of one key: `services.chassis.readers.stuck.Stuck`."""
+
     async def index(self, tenant: str, text: str) -> str:
         """A keyed hash of a personal text, by which a row is found that keeps the text sealed."""
 

@@ -27,6 +27,7 @@ from services.cli.console import Given, err, out, settings
 from services.demo.people import Unexpected
 from services.importing.mapping import BadMapping
 from services.importing.rows import Unusable
+from services.redriving.commands import deadletter_commands
 from services.settings import BadSetting
 
 app = typer.Typer(
@@ -77,6 +78,7 @@ importing = typer.Typer(help="Take in what another system recorded.", no_args_is
 importing.command("history")(figures.import_history)
 app.add_typer(importing, name="import")
 app.add_typer(users_commands(settings, SystemClock(), out, err), name="users")
+app.add_typer(deadletter_commands(settings, out, err), name="deadletters")
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services import offline
+from services import doctor as doctors
 from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal
 from services.chassis.clock import SystemClock
 from services.cli.console import Json, fail, out, print_json, quiet, run, settings
@@ -21,7 +21,7 @@ from services.serving import tokens_of
 def doctor(as_json: Json = False) -> None:
     """What this installation has, what is behind, and what is missing with the command that mends it."""
     quiet(logging.CRITICAL)
-    checks = run(offline.examine(settings()))
+    checks = run(doctors.examine_all(settings))
     if as_json:
         print_json([asdict(check) for check in checks])
     else:

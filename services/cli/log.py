@@ -78,7 +78,8 @@ def lag(as_json: Json = False) -> None:
     """
     Who is behind in reading the journals, by events and by seconds, and which events are held back and why.
 
-    Held events are tried again with growing pauses; after half an hour they are parked until their service starts anew.
+    Held events are tried again with growing pauses; after half an hour they are parked until somebody has looked:
+    `fieldloop deadletters`.
     """
     quiet()
     found = run(offline.behind(settings()))

@@ -1,10 +1,9 @@
 """
-What the command does upon the stores: import, report, rebuild, verify, examine.
+What the command does upon the stores: import, report, rebuild, verify.
 
 Reading goes on beside a running system; an import needs to write, so it runs the services itself.
 """
 
-from services.offline.examining import Check, examine
 from services.offline.forgetting import Erasure, forget_person
 from services.offline.history import import_file
 from services.offline.log import Audit, Behind, audit, behind, export_log
@@ -12,24 +11,23 @@ from services.offline.rebuilding import Rebuilt, rebuild, rebuild_one
 from services.offline.replaying import replay_views
 from services.offline.reports import report, report_file
 from services.offline.restoring import PutBack, make_backup, republish, restore_backup, restore_from_topic
-from services.offline.stores import CannotDo, readers, settled
+from services.offline.stores import CannotDo, open_views, readers, settled
 from services.offline.verifying import prove, signed_by, verify_stores
 
 __all__ = [
     "Audit",
     "Behind",
     "CannotDo",
-    "Check",
     "Erasure",
     "PutBack",
     "Rebuilt",
     "audit",
     "behind",
-    "examine",
     "export_log",
     "forget_person",
     "import_file",
     "make_backup",
+    "open_views",
     "prove",
     "readers",
     "rebuild",

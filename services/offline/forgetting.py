@@ -8,7 +8,7 @@ from services.chassis.clock import SystemClock
 from services.gateway.forgetting import Forgotten, forget, without_accounts
 from services.gateway.users import FILE as USERS_FILE
 from services.offline.stores import CannotDo
-from services.serving import ledger_of, own_key_book
+from services.serving import ledger_of, own_key_book, without_letters
 from services.settings import Settings
 
 
@@ -22,6 +22,8 @@ class Erasure:
     """Whether there was anything that only this key opens."""
     accounts: int
     """So many accounts were taken away."""
+    letters: int = 0
+    """So many messages that nobody could read named them, and are emptied; in Kafka's topics they stay sealed."""
 
 
 async def forget_person(settings: Settings, tenant: str, person: str, by: str) -> Erasure:
@@ -38,4 +40,5 @@ async def forget_person(settings: Settings, tenant: str, person: str, by: str) -
             raise CannotDo(f"nothing is sealed for {person} in {tenant}: give the id of a customer or an engineer")
         await forget(book, ledger_of(settings), Forgotten(tenant, person, by, SystemClock().now()))
     accounts = without_accounts(settings.data / USERS_FILE, tenant, person)
-    return Erasure(person, tenant, known[0].secret is not None, accounts)
+    letters = await without_letters(settings, [person])
+    return Erasure(person, tenant, known[0].secret is not None, accounts, letters)

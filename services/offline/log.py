@@ -9,8 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from services.audit.lag import HeldBack, Lag, held_back, lags
+from services.audit.lag import HeldBack, Lag, held_back, lags, still_to_take, to_take
 from services.audit.story import Instant, Line, Shown, show, tell
+from services.chassis.bus.kafka import waiting_in
 from services.chassis.clock import SystemClock
 from services.chassis.journal.store import JournalStore, StreamKey, Wanted
 from services.chassis.service import Service
@@ -99,6 +100,13 @@ async def behind(settings: Settings) -> Behind:
             finally:
                 await views.close()
             found.lags.extend(await lags(service, journals[name], positions, bool(settings.cluster), now))
+            if settings.cluster:
+                offsets = await journals[name].offsets()
+                for publisher in sorted(service.listens_to):
+                    waits = await waiting_in(settings.cluster, publisher, offsets)
+                    found.lags.append(to_take(name, publisher, waits, now))
+            else:
+                found.lags.extend(await still_to_take(service, journals[name], journals, now))
             found.held.extend(await held_back(service, journals[name]))
     return found
 

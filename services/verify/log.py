@@ -17,6 +17,7 @@ import msgspec
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
 from contracts.topics import PUBLISHER_OF
+from services.chassis.clock import micros
 from services.chassis.journal.store import GENESIS, Entry, Head, StreamKey
 from services.verify.findings import Findings
 
@@ -29,6 +30,8 @@ class Published(NamedTuple):
 
     id: str
     type: str
+    at: int = 0
+    """When it was recorded, microseconds UTC."""
 
 
 class Taken(NamedTuple):
@@ -123,7 +126,7 @@ class ServiceLog:
             self.findings.add("I13", position, f"its cause {cause} is nowhere before it in its tenant")
         if envelope.public_version:
             published = self.published[stream]
-            published.append(Published(envelope.id, self._name(envelope.type)))
+            published.append(Published(envelope.id, self._name(envelope.type), micros(envelope.recorded_at)))
             if envelope.public_version != len(published):
                 what = f"public version {envelope.public_version} of {stream[1]} should be {len(published)}"
                 self.findings.add("I6", position, what)
@@ -146,22 +149,28 @@ def between(
     logs: Mapping[str, ServiceLog],
     takes: Callable[[str], frozenset[str]],
     upto: Mapping[str, int] | None = None,
+    since: Callable[[str], Mapping[str, int]] = lambda taker: {},
 ) -> dict[str, int]:
     """
     I5 between services: what is taken in was published, once, with nothing left out before it.
 
-    Of a taker, what stands after `upto` is not judged. Returns how many published events each service has still to take
+    Of a taker, what stands after `upto` is not judged, nor what was published before `since`, when its release began to
+    take in the type. Returns how many published events each service has still to take
     in; on a quiet system that is none.
     """
     behind: dict[str, int] = defaultdict(int)
     for taker in logs.values():
         end = upto[taker.service] if upto else taker.position
-        wanted = takes(taker.service)
+        wanted, began = takes(taker.service), since(taker.service)
         for publisher in {PUBLISHER_OF[name] for name in wanted} & logs.keys():
             for stream, published in logs[publisher].published.items():
                 foreign = (stream[0], f"{publisher}:{stream[1]}")
                 taken = [one for one in taker.taken.get(foreign, ()) if one.position <= end]
-                missing = [v for v, event in enumerate(published, 1) if event.type in wanted]
+                missing = [
+                    v
+                    for v, event in enumerate(published, 1)
+                    if event.type in wanted and not event.at <= began.get(event.type, 0)
+                ]
                 behind[taker.service] += _compare(taker.findings, foreign, published, taken, missing)
         for stream, taken in taker.taken.items():
             publisher, _, name = stream[1].partition(":")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from contracts import envelope as envelopes
+from services.chassis.bus.ingest import taken_since
 from services.chassis.clock import at_micros
 from services.chassis.journal.store import JournalStore
 from services.chassis.service import Service
@@ -98,7 +99,8 @@ async def verify(
         await _check_business(name, logs[name], journal, progress)
     for one in against.values():
         one.end()
-    behind = between(logs, lambda name: services[name].takes, upto)
+    since = {name: taken_since(await journal.checkpoints()) for name, journal in journals.items()}
+    behind = between(logs, lambda name: services[name].takes, upto, lambda name: since[name])
     counts = [found.counts for found in findings.values()]
     return Report(
         events=sum(log.position for log in logs.values()),

@@ -58,6 +58,9 @@ class Commits:
     def __init__(self, writer: Writer) -> None:
         self._writer, self.arrivals = writer, list[int]()
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
     async def take_in(self, batch: TakeIn) -> None:
         await self._writer.take_in(batch)
         self.arrivals.append(len(batch.arrivals))

@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ import msgspec
 from contracts import envelope as envelopes
 from contracts.event import Event
 from contracts.examples import EXAMPLES
-from contracts.topics import PUBLISHERS, events_of
+from contracts.topics import OF_ANY_SERVICE, PUBLISHERS, events_of
 from services.chassis.clock import SetClock, micros
 from services.chassis.ids import new_ids
 from services.chassis.journal.rules import Handler, Rules, Stream
@@ -58,8 +59,8 @@ def expected(record: bytes) -> dict[str, Any]:
     }
 
 
-async def _recorded(service: str, folder: Path) -> list[bytes]:
-    kinds = {event.STREAM for event in events_of(service)}
+async def _recorded(service: str, events: Sequence[type[Event]], folder: Path) -> list[bytes]:
+    kinds = {event.STREAM for event in events}
     rules = Rules(
         service=service,
         streams=tuple([Stream(kind, None, lambda state, _: state) for kind in sorted(kinds)]),
@@ -72,7 +73,7 @@ async def _recorded(service: str, folder: Path) -> list[bytes]:
     )
     await writer.start()
     running = asyncio.create_task(writer.run())
-    for event in events_of(service):
+    for event in events:
         ask = Ask(command=Record(EXAMPLES[event.__name__]), tenant="demo", actor="agent@demo", caller="golden")
         (await writer.ask(ask)).or_raise()
     writer.stop()
@@ -82,16 +83,23 @@ async def _recorded(service: str, folder: Path) -> list[bytes]:
     return records
 
 
+def _events() -> dict[str, list[type[Event]]]:
+    """By the service that records them here; what any service may record, one does."""
+    events = {service: events_of(service) for service in PUBLISHERS}
+    events["intake"] += OF_ANY_SERVICE
+    return events
+
+
 async def _all_recorded() -> list[bytes]:
     with TemporaryDirectory() as folder:
-        return [record for service in PUBLISHERS for record in await _recorded(service, Path(folder))]
+        return [one for service, events in _events().items() for one in await _recorded(service, events, Path(folder))]
 
 
 def write(release: str) -> list[Path]:
     """Write the files of a release. Raises FileExistsError for one that has them."""
     files = [FOLDER / f"{release}{end}" for end in (".jsonl", ".expected.json", ".schemas.json")]
     records = asyncio.run(_all_recorded())
-    schemas = {event.__name__: schema_of(event) for service in PUBLISHERS for event in events_of(service)}
+    schemas = {event.__name__: schema_of(event) for events in _events().values() for event in events}
     contents = (
         b"\n".join(records) + b"\n",
         _json([expected(record) for record in records]),

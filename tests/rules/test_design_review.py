@@ -123,7 +123,7 @@ def test_whoever_asks_a_customer_something_says_when_it_is_too_late_for_that():
 
 
 def test_what_is_parked_is_tried_again_when_its_service_starts(tmp_path):
-    """`fieldloop doctor` says so; there is no other way to have it tried."""
+    """`fieldloop doctor` says so; and so does an operator who asks for it (tests/chassis/test_holds.py)."""
     broken = True
 
     async def react(event, envelope, facts):

@@ -8,8 +8,10 @@ before she is forgotten, so the search can find them.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,8 @@ from pathlib import Path
 import pytest
 
 from services.chassis.auth import ROLES
+from services.chassis.bus.feed import Record
+from services.chassis.bus.ingest import DeadLetterFile
 from services.gateway.persons import PersonKeys
 from services.offline import CannotDo, Erasure, forget_person, verify_stores
 from services.serving import own_key_book
@@ -67,6 +71,15 @@ class Place:
         files = [path for path in self.folder.rglob("*") if path.is_file() and path.name != "persons.db"]
         return {path: path.read_bytes() for path in files}
 
+    def readable(self) -> dict[Path, bytes]:
+        """The same, with what nobody could read as it came."""
+        files = self.files()
+        letters = [path for path in files if path.name == "dead-letters.jsonl"]
+        return files | {
+            path: b"\n".join([b64decode(json.loads(line)["value"]) for line in files[path].splitlines()])
+            for path in letters
+        }
+
     def opened(self, texts: set[tuple[Path, bytes]]) -> int:
         """How many of these texts can be read."""
 
@@ -96,6 +109,18 @@ async def canaries_shown(world: World) -> set[str]:
     return found
 
 
+def leave_a_letter_about_her(place: Place, words: set[str]) -> Path:
+    """A message that nobody could read, with everything that was ever said of her, and one of somebody else."""
+    letters = DeadLetterFile(place.folder / "dispatcher" / "dead-letters.jsonl")
+
+    async def leave() -> None:
+        for offset, value in enumerate((json.dumps([PERSON, *sorted(words)], ensure_ascii=False), "noise"), 1):
+            await letters.leave(Record("intake", "intake", offset, value.encode()), "it is no record")
+
+    asyncio.run(leave())
+    return letters.path
+
+
 def forgotten(place: Place, person: str = PERSON, tenant: str = TENANT) -> Erasure:
     return asyncio.run(forget_person(place.settings, tenant, person, "the person herself"))
 
@@ -113,15 +138,17 @@ def test_who_is_forgotten_is_read_nowhere_again_also_after_an_older_backup_was_p
     assert place.shown() == words, "what nobody is shown cannot be missed afterwards"
     # Some are cut where a page of the database ends.
     assert place.opened(sealed) > 50
+    letter = leave_a_letter_about_her(place, words)
     backup = shutil.copytree(place.folder, tmp_path / "backup", ignore=shutil.ignore_patterns("checkpoints"))
 
     done = forgotten(place)
     # A customer, an engineer and a partner have this id here, as if they were one person.
-    assert (done.had_key, done.accounts) == (True, 3)
+    assert (done.had_key, done.accounts, done.letters) == (True, 3, 1)
+    assert letter.read_bytes().count(b"a person who was forgotten") == 1
     for after in ("at once", "after an older backup was put back"):
         assert place.opened(sealed) == 0, after
         assert place.shown() == set(), after
-        in_files = {word for word in words for file in place.files().values() if word.encode() in file}
+        in_files = {word for word in words for file in place.readable().values() if word.encode() in file}
         assert in_files == set(), after
         report = asyncio.run(verify_stores(place.settings))
         # That an older backup is no continuation of what was signed is found, and is another matter.

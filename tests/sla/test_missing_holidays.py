@@ -7,14 +7,13 @@ import pytest
 import structlog
 
 from dispatcher.projections.calendars import lacking_holidays
-from services import offline
-from services.offline import examining
+from services import doctor
 from services.settings import Settings
 from tests.sla.desk import FIX, instant
 
 
 async def looked(data):
-    return [check for check in await offline.examine(Settings(data=data)) if "calendar" in check.what]
+    return [check for check in await doctor.examine(Settings(data=data)) if "calendar" in check.what]
 
 
 def test_the_next_years_holidays_are_missing_in_the_api_the_log_and_the_doctor(told, tmp_path, monkeypatch):
@@ -39,7 +38,7 @@ def test_the_next_years_holidays_are_missing_in_the_api_the_log_and_the_doctor(t
     with structlog.testing.capture_logs() as logged:
         told(defined)
         assert warned() == [], "nothing is missing before there is a calendar"
-        monkeypatch.setattr(examining, "SystemClock", lambda: Stopped(instant("2026-11-24T09:00:00+00:00")))
+        monkeypatch.setattr(doctor, "SystemClock", lambda: Stopped(instant("2026-11-24T09:00:00+00:00")))
         (check,) = asyncio.run(looked(tmp_path))
         assert not check.well
         assert "2027" in check.finding and "holidays" in check.remedy

@@ -17,13 +17,13 @@ from contracts import envelope as envelopes
 from contracts.envelope import Envelope
 from contracts.intake import RequestClosed, RequestReceived, RequestSupplemented, RequestWithdrawn
 from dispatcher.service import service as dispatcher
-from services.chassis.clock import SetClock
+from services.chassis.clock import SetClock, micros
 from services.chassis.ids import new_ids
 from services.chassis.journal.postgres import PostgresJournal, prepare
 from services.chassis.journal.rules import Handler, Rules, Stream
 from services.chassis.journal.sqlite import SqliteJournal
 from services.chassis.journal.store import GENESIS, Entry, Head
-from services.chassis.journal.work import Arrival, Ask, TakeIn
+from services.chassis.journal.work import Arrival, Ask, Settle, TakeIn
 from services.chassis.journal.writer import Writer
 from services.chassis.service import Service
 from services.chassis.views import View
@@ -333,6 +333,9 @@ class Written:
     async def read(self, after, limit):
         return [entry for entry in self.entries if entry.position > after][:limit]
 
+    async def checkpoints(self):
+        return {}
+
 
 def said(place, /, **changes):
     """The record at this position of intake's own journal: one more event of the request."""
@@ -442,6 +445,27 @@ def test_an_event_that_was_lost_on_the_way_is_found_where_it_is_missed(place, ot
     ((rule, service, position, what),) = report.findings
     assert (rule, service, position) == ("I5", "quality", 1)
     assert "RequestReceived" in what
+
+
+def test_what_came_before_its_type_was_taken_in_here_is_not_missed(place, other_place):
+    """Another release ran here then, which did not read it; the journal notes when that ended."""
+
+    async def story():
+        async with place.open() as intake, other_place.open() as quality:
+            await record(intake, *STORY)
+            arrived = list(arrivals(await intake.read(0, 100), QUALITY.takes))
+            async with writing(QUALITY, quality) as writer:
+                for arrival in [skipping(arrived[0]), *arrived[1:]]:
+                    await writer.take_in(TakeIn([arrival], {"intake": 1}))
+                at = micros(arrived[0].envelope.recorded_at)
+                await writer.settle(Settle({"takes:RequestReceived": at - 1}))
+                before = await checked(intake=intake, quality=quality)
+                await writer.settle(Settle({"takes:RequestReceived": at}))
+                return before, await checked(intake=intake, quality=quality)
+
+    before, since = run(story())
+    assert [finding.rule for finding in before.findings] == ["I5"]
+    assert (since.findings, since.behind) == ([], {})
 
 
 def test_an_event_that_its_publisher_does_not_have_is_found(place, other_place):

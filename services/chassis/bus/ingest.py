@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
 
 from contracts import envelope as envelopes
 from services.chassis.bus.feed import Feed, Page, Record, pauses
+from services.chassis.clock import micros
 from services.chassis.journal.store import JournalStore
-from services.chassis.journal.work import Arrival, Fork, Hole, Stopped, TakeIn
+from services.chassis.journal.work import Arrival, Fork, Hole, Settle, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
 
 MOST_IN_A_ROW = 100
@@ -34,11 +36,21 @@ MOST_CARRIED = 2_000
 log = structlog.get_logger(__name__)
 
 
+class Letter(NamedTuple):
+    """A message that was put aside, and why."""
+
+    record: Record
+    reason: str
+
+
 class DeadLetters(Protocol):
     """Where a message is left that nobody can read."""
 
     async def leave(self, record: Record, reason: str) -> None:
         """Keep it, with its origin and the reason. Durable when this returns; the same one may be left twice."""
+
+    async def all(self) -> list[Letter]:
+        """What was left, each once, in the order of its partition and offset."""
 
     async def close(self) -> None: ...
 
@@ -59,8 +71,58 @@ class DeadLetterFile:
             file.flush()
             os.fsync(file.fileno())
 
+    async def all(self) -> list[Letter]:
+        return in_order(await asyncio.to_thread(self._read))
+
+    def _read(self) -> list[Letter]:
+        if not self.path.exists():
+            return []
+        lines = [line for line in self.path.read_bytes().splitlines() if line.endswith(b"}")]
+        return [_letter(msgspec.json.decode(line, type=_Line)) for line in lines]
+
+    def forget(self, persons: Collection[str]) -> int:
+        """Empty the letters that name one of these; what is in them was never sealed, or is not known to be."""
+        letters = self._read()
+        named = [one for one in letters if any(person.encode() in one.record.value for person in persons)]
+        if named:
+            aside = self.path.with_suffix(".new")
+            kept = [one if one not in named else _emptied(one) for one in letters]
+            lines = [msgspec.json.encode({**one.record._asdict(), "reason": one.reason}) + b"\n" for one in kept]
+            with aside.open("wb") as file:
+                file.write(b"".join(lines))
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(self.path)
+        return len(named)
+
     async def close(self) -> None:
         pass
+
+
+class _Line(msgspec.Struct):
+    """A letter as a line of the file has it."""
+
+    service: str
+    partition: str
+    offset: int
+    value: bytes
+    reason: str
+    key: bytes | None = None
+    headers: list[tuple[str, bytes | None]] = []
+
+
+def _letter(line: _Line) -> Letter:
+    return Letter(Record(line.service, line.partition, line.offset, line.value, line.key, line.headers), line.reason)
+
+
+def _emptied(letter: Letter) -> Letter:
+    return Letter(letter.record._replace(value=b"", key=None, headers=()), "it named a person who was forgotten")
+
+
+def in_order(letters: Iterable[Letter]) -> list[Letter]:
+    """Each message once, whatever was left twice."""
+    once = {(one.record.partition, one.record.offset): one for one in letters}
+    return [once[place] for place in sorted(once)]
 
 
 @dataclass
@@ -102,8 +164,12 @@ class Ingest:
         self._stopping = asyncio.Event()
         self._in_a_row = 0
         self._arrivals: list[Arrival] = []
+        self._arrivals_of_page: list[Arrival] = []
         self._offsets: dict[str, int] = {}
         self._recorded: dict[str, int] = {}
+        self._passed: dict[str, int] = {}
+        """Per publisher, the highest position of its journal that was recorded here or passed over."""
+        self._partitions: dict[str, set[str]] = defaultdict(set)
         self.state = IngestState()
 
     async def run(self) -> None:
@@ -134,6 +200,13 @@ class Ingest:
         self._stopping.set()
         await self._feed.close()
 
+    def has_taken(self, publisher: str, position: int) -> bool:
+        """Whether all that this publisher had published up to a position of its journal was taken in or passed over."""
+        if publisher in self.state.offsets:  # the embedded bus: its offsets are positions
+            return self.state.offsets[publisher] > position
+        waits = any(self.state.behind.get(partition, 0) for partition in self._partitions[publisher])
+        return self._passed.get(publisher, 0) >= position and not waits
+
     async def _pause(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
@@ -142,13 +215,17 @@ class Ingest:
             pass
 
     async def _follow(self) -> None:
+        if marks := since_when(self._takes, await self._journal.checkpoints(), micros(self._writer.now())):
+            await self._writer.settle(Settle(marks))
         self._recorded = await self._journal.offsets()
         self._arrivals, self._offsets, self._in_a_row = [], {}, 0
+        self._arrivals_of_page = []
         self.state.offsets = dict(self._recorded)
         async with aclosing(self._feed.pages(self._recorded)) as pages:
             async for page in pages:
                 if await self._judge(page) or self._carried() >= MOST_CARRIED:
                     await self._record()
+                self._pass(page)
                 self.state.offsets.update(page.offsets)
                 self.state.behind.update(page.behind)
                 self.state.trouble = ""
@@ -161,7 +238,7 @@ class Ingest:
         now = False
         for record in page.records:
             try:
-                arrival = self._arrival(record)
+                arrival = arrival_of(record, self._takes)
             except ValueError as error:
                 await self._put_aside(record, str(error))
                 now = True
@@ -169,18 +246,9 @@ class Ingest:
                 self._in_a_row = 0
                 now |= arrival.wanted
                 self._arrivals.append(arrival)
+                self._arrivals_of_page.append(arrival)
         self._offsets.update(page.offsets)
         return now
-
-    def _arrival(self, record: Record) -> Arrival:
-        """Raises ValueError with the reason why nobody can read it."""
-        envelope = envelopes.read(record.value)
-        source = envelope.source.split("/")
-        if len(source) != 4 or source[2] != record.service:
-            raise ValueError(f"it was published by {record.service}, but its source is {envelope.source}")
-        if envelope.type in self._takes:
-            return Arrival(envelope, record.value)
-        return Arrival(envelope, b"", wanted=False)  # only counted, so its bytes need not be kept
 
     async def _put_aside(self, record: Record, reason: str) -> None:
         self._in_a_row += 1
@@ -194,6 +262,14 @@ class Ingest:
                 f"the last at {record.partition} offset {record.offset}: {reason}"
             )
 
+    def _pass(self, page: Page) -> None:
+        for record in page.records:
+            self._partitions[record.service].add(record.partition)
+        for arrival in self._arrivals_of_page:
+            publisher = arrival.envelope.service
+            self._passed[publisher] = max(self._passed.get(publisher, 0), int(arrival.envelope.position))
+        self._arrivals_of_page = []
+
     def _carried(self) -> int:
         return sum(next_one - self._recorded.get(name, 0) for name, next_one in self._offsets.items())
 
@@ -202,3 +278,39 @@ class Ingest:
             await self._writer.take_in(TakeIn(self._arrivals, self._offsets))
             self._recorded.update(self._offsets)
             self._arrivals, self._offsets = [], {}
+
+
+TAKES = "takes:"
+"""Before the name of a type: the checkpoint that says since when it is taken in, in microseconds UTC."""
+
+NOT_TAKEN = 2**62
+
+
+def taken_since(checkpoints: Mapping[str, int]) -> dict[str, int]:
+    """Since when each type is taken in, as the journal notes it."""
+    return {name.removeprefix(TAKES): at for name, at in checkpoints.items() if name.startswith(TAKES)}
+
+
+def since_when(takes: Collection[str], checkpoints: Mapping[str, int], now: int) -> dict[str, int]:
+    """
+    What must be noted, because another release ran here that took in other types.
+
+    The first release that notes it says 0: all of them, from the beginning.
+    """
+    known = taken_since(checkpoints)
+    begun = {name for name in takes if known.get(name, NOT_TAKEN) == NOT_TAKEN}
+    ended = {name for name, at in known.items() if name not in takes and at != NOT_TAKEN}
+    at = now if known else 0
+    return {TAKES + name: at for name in begun} | {TAKES + name: NOT_TAKEN for name in ended}
+
+
+def arrival_of(record: Record, takes: frozenset[str]) -> Arrival:
+    """The event in a message. Raises ValueError with the reason why nobody can read it."""
+    envelope = envelopes.read(record.value)
+    source = envelope.source.split("/")
+    if len(source) != 4 or source[2] != record.service:
+        raise ValueError(f"it was published by {record.service}, but its source is {envelope.source}")
+    # What only a later release knows is kept, so that nothing is missing when that one runs here (decision 17).
+    if envelope.type in takes or not envelopes.is_known(envelope.type):
+        return Arrival(envelope, record.value)
+    return Arrival(envelope, b"", wanted=False)  # only counted, so its bytes need not be kept

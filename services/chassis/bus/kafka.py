@@ -18,8 +18,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError, for_code
 
+from contracts import envelope as envelopes
 from contracts.topics import PARTITIONS, PUBLISHERS, dead_letter_topic, journal_topic, public_topic
 from services.chassis.bus.feed import Page, Record
+from services.chassis.bus.ingest import Letter, in_order
 
 MIB = 1024 * 1024
 MAX_REQUEST: Final = 16 * MIB
@@ -160,6 +162,43 @@ class KafkaFeed:
         return Page(records, offsets, behind)
 
 
+class Waiting(NamedTuple):
+    """What lies in a public topic after the offsets of somebody who takes it in."""
+
+    offset: int
+    """The sum over the partitions of where to go on."""
+    messages: int
+    oldest: bytes
+    """The one that was recorded first, of the first in each partition; empty where none waits."""
+
+
+async def waiting_in(cluster: Cluster, service: str, offsets: Mapping[str, int]) -> Waiting:
+    """How much of a service's public topic lies after these offsets. Raises what Kafka raises."""
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **cluster.clients)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(public_topic(service), n) for n in range(PARTITIONS)]
+        ends = await consumer.end_offsets(partitions)
+        starts = {one: offsets.get(_name(one), 0) for one in partitions}
+        behind = {one: max(0, ends[one] - starts[one]) for one in partitions}
+        firsts: list[bytes] = []
+        for partition in [one for one in partitions if behind[one]]:
+            consumer.assign([partition])
+            consumer.seek(partition, starts[partition])
+            firsts.append((await consumer.getone(partition)).value or b"")
+        oldest = min(firsts, key=_recorded_at, default=b"")
+        return Waiting(sum(starts.values()), sum(behind.values()), oldest)
+    finally:
+        await consumer.stop()
+
+
+def _recorded_at(record: bytes) -> str:
+    try:
+        return envelopes.read(record).recorded_at.isoformat()
+    except ValueError:
+        return "~"  # nobody can say; after all that can
+
+
 def _name(partition: TopicPartition) -> str:
     return f"{partition.topic}/{partition.partition}"
 
@@ -248,7 +287,7 @@ class KafkaDeadLetters:
     """`DeadLetters` in a service's dead-letter topic: the message as it came, its origin and the reason in headers."""
 
     def __init__(self, service: str, cluster: Cluster) -> None:
-        self._topic = dead_letter_topic(service)
+        self._topic, self._cluster = dead_letter_topic(service), cluster
         self._outlet = Outlet(cluster, f"fieldloop.{service}.dead-letters")
 
     async def leave(self, record: Record, reason: str) -> None:
@@ -257,5 +296,35 @@ class KafkaDeadLetters:
         headers = [*record.headers, *[(f"dead-letter-{name}", text.encode()) for name, text in origin.items()]]
         await self._outlet.send([Message(self._topic, record.value, record.key, headers, partition=0)])
 
+    async def all(self) -> list[Letter]:
+        consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **self._cluster.clients)
+        await consumer.start()
+        try:
+            partition = TopicPartition(self._topic, 0)
+            consumer.assign([partition])
+            [first], [end] = [
+                list(found.values())
+                for found in (await consumer.beginning_offsets([partition]), await consumer.end_offsets([partition]))
+            ]
+            consumer.seek(partition, first)
+            letters: list[Letter] = []
+            while await consumer.position(partition) < end:
+                for found in (await consumer.getmany(timeout_ms=500)).values():
+                    letters += [_letter(one.value or b"", one.key, one.headers) for one in found]
+            return in_order(letters)
+        finally:
+            await consumer.stop()
+
     async def close(self) -> None:
         await self._outlet.close()
+
+
+_LEFT: Final = "dead-letter-"
+
+
+def _letter(value: bytes, key: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> Letter:
+    origin = {name.removeprefix(_LEFT): (text or b"").decode() for name, text in headers if name.startswith(_LEFT)}
+    own = [one for one in headers if not one[0].startswith(_LEFT)]
+    topic, partition, offset = origin["topic"], origin["partition"], int(origin["offset"])
+    publisher = next((service for service in PUBLISHERS if public_topic(service) == topic), topic)
+    return Letter(Record(publisher, f"{topic}/{partition}", offset, value, key, own), origin["reason"])

@@ -3,6 +3,7 @@
 from services.chassis.http.body import Accepted, Body
 from services.chassis.http.call import Call
 from services.chassis.http.paging import Limit, Page
+from services.chassis.http.parked import Parked, parked_of
 from services.chassis.http.problems import Problem, absent
 from services.chassis.http.routing import (
     PHOTO_BYTES,
@@ -21,11 +22,13 @@ __all__ = [
     "Call",
     "Limit",
     "Page",
+    "Parked",
     "Problem",
     "ServiceRouter",
     "absent",
     "command",
     "internal",
+    "parked_of",
     "public",
     "query",
     "route_roles",

@@ -62,6 +62,11 @@ class Call:
         self.events = frozenset(principal.events)
         """Of a partner: the types of events that they may read."""
 
+    def at(self, api: Api) -> Call:
+        """The same call at another service of this process, for routes that are of every service."""
+        self._trail.service = api.name
+        return Call(api, self._request, self._principal, self._tokens, self._trail)
+
     # Who calls, and when.
 
     @property
@@ -266,16 +271,25 @@ class Call:
                 await ready(self.tenant, sealed)
 
     async def wait_for_own_writes(self) -> None:
-        """Wait until the views show the position that the caller has seen, if it is this service's."""
+        """
+        Wait until the views show the positions that the caller has seen: this service's own, and those of services
+        whose events it takes in.
+        """
         for seen in self._request.headers.get(POSITION, "").split(","):
-            service, _, position = seen.strip().partition(";")
-            if (
-                service == self._api.name
-                and position.isdecimal()
-                and len(position) < 19
-                and not await self._api.wait_for(int(position))
-            ):
+            service, _, text = seen.strip().partition(";")
+            if text.isdecimal() and len(text) < 19 and not await self._has_come(service, int(text)):
                 self._trail.put(STALE, "true")
+
+    async def _has_come(self, service: str, position: int) -> bool:
+        if service == self._api.name:
+            return await self._api.wait_for(position)
+        wait = getattr(self._api, "wait_for_other", None)
+        return wait is None or bool(await wait(service, position))
+
+    async def parked(self, key: str) -> Sequence[Any]:
+        """What this service could not act on, of one key of the caller's tenant."""
+        self._needs_tenant()
+        return await self._api.parked(self.tenant, key)
 
     # Links.
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
+import structlog
 
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
@@ -40,6 +41,7 @@ SEALED = "(sealed)"
 
 MICROSECOND = timedelta(microseconds=1)
 
+_log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 _answers = msgspec.json.Decoder(Answer)
 
@@ -150,7 +152,7 @@ def wanted_by(works: Sequence[Asked | TakeIn | Settle], memory: Memory) -> Wante
             case TakeIn():
                 wanted.seen.update([(one.envelope.tenant, one.stream) for one in work.arrivals])
             case Settle():
-                pass
+                wanted.receipts.update(work.expired)
     return wanted
 
 
@@ -184,9 +186,12 @@ class Attempt:
                     return _bug(f"{type(work.ask.command).__name__} cannot be decided: {error!r}", error)
             case TakeIn():
                 return self._take_in(work)
-            case Settle(checkpoints, holds):
+            case Settle(checkpoints, holds, expired):
                 self.batch.checkpoints.update(checkpoints)
                 self.batch.holds.update(holds)
+                for key in expired:
+                    if key not in self.batch.receipts and (receipt := self._known.receipts.get(key)):
+                        self._has_expired(key, receipt)
                 return None
 
     def _end(self) -> int:
@@ -228,10 +233,14 @@ class Attempt:
         if decided_in_this_batch := self.batch.receipts.get(key):
             return decided_in_this_batch
         earlier = self._known.receipts.get(key)
-        if earlier and 0 < earlier.kept_until <= self._now_micros:
+        return None if earlier is None or self._has_expired(key, earlier) else earlier
+
+    def _has_expired(self, key: ReceiptKey, receipt: Receipt) -> bool:
+        """Whether its time is over; then it goes with this batch."""
+        over = 0 < receipt.kept_until <= self._now_micros
+        if over:
             self.batch.expired.add(key)
-            return None
-        return earlier
+        return over
 
     def _is_still(self, timer: TimerKey, event_id: str) -> bool:
         """Whether a timer that fired is the newest of its name: set again meanwhile, it is still to come."""
@@ -292,7 +301,13 @@ class Attempt:
             live = Live(stream.initial)
             for record in self._known.streams.get(key, ()):
                 envelope = envelopes.read(record)
-                live.state = stream.evolve(live.state, _as_folded(envelopes.payload(envelope)))
+                if envelopes.is_known(envelope.type):
+                    live.state = stream.evolve(live.state, _as_folded(envelopes.payload(envelope)))
+                else:
+                    # A later release wrote here before this one was put back: it counts, and says nothing to us.
+                    _log.warning(
+                        "stream.unknown-event", stream=key.stream, type=envelope.type, version=envelope.version
+                    )
                 live.version = envelope.version
                 live.public_version = max(live.public_version, envelope.public_version)
             self.live[key] = live

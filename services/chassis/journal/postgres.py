@@ -28,6 +28,7 @@ from services.chassis.journal.store import (
     NotCommitted,
     OtherFormat,
     Receipt,
+    ReceiptKey,
     Timer,
     TimerKey,
     Wanted,
@@ -372,6 +373,15 @@ class PostgresJournal:
         of_story = "WHERE e.tenant = $1 AND correlation_id = $2 ORDER BY position"
         return [Entry._make(row) for row in await self._reads.rows(f"{_ENTRIES} {of_story}", tenant, correlation_id)]
 
+    async def receipts(self, after: ReceiptKey, limit: int) -> Sequence[tuple[ReceiptKey, int]]:
+        rows = await self._reads.rows(
+            "SELECT tenant, caller, key, kept_until FROM receipts WHERE (tenant, caller, key) > ($1, $2, $3) "
+            "ORDER BY tenant, caller, key LIMIT $4",
+            *after,
+            limit,
+        )
+        return [(ReceiptKey(*row[:3]), row[3]) for row in rows]
+
     async def offsets(self) -> dict[str, int]:
         return dict(await self._pairs("SELECT partition, next FROM offsets"))
 
@@ -395,11 +405,15 @@ class PostgresJournal:
         due: int | None = rows[0][0]
         return due
 
-    async def held(self, policies: Collection[str]) -> Sequence[tuple[HoldKey, Held]]:
+    async def held(
+        self, policies: Collection[str], of: tuple[str, str] | None = None
+    ) -> Sequence[tuple[HoldKey, Held]]:
+        only = "AND tenant = $2 AND key = $3 " if of else ""
         rows = await self._writes.rows(
             "SELECT policy, tenant, key, position, tries, retry_at, parked, reason FROM holds "
-            "WHERE policy = ANY ($1) ORDER BY policy, tenant, key, position",
+            f"WHERE policy = ANY ($1) {only}ORDER BY policy, tenant, key, position",
             list(policies),
+            *(of or ()),
         )
         return [(HoldKey(*row[:3]), Held(*row[3:])) for row in rows]
 

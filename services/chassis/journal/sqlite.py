@@ -31,6 +31,7 @@ from services.chassis.journal.store import (
     NotCommitted,
     OtherFormat,
     Receipt,
+    ReceiptKey,
     StreamKey,
     Timer,
     TimerKey,
@@ -310,6 +311,15 @@ class SqliteJournal:
     async def _rows(self, sql: str, *values: int | str) -> list[tuple[object, ...]]:
         return await self._in(self._reads, lambda: self._reader.execute(sql, values).fetchall())
 
+    async def receipts(self, after: ReceiptKey, limit: int) -> Sequence[tuple[ReceiptKey, int]]:
+        rows = await self._rows(
+            "SELECT tenant, caller, key, kept_until FROM receipts WHERE (tenant, caller, key) > (?, ?, ?) "
+            "ORDER BY tenant, caller, key LIMIT ?",
+            *after,
+            limit,
+        )
+        return [(ReceiptKey(*row[:3]), row[3]) for row in rows]  # type: ignore[arg-type,misc]
+
     async def offsets(self) -> dict[str, int]:
         return dict(await self._rows("SELECT partition, next FROM offsets"))  # type: ignore[arg-type]
 
@@ -328,12 +338,15 @@ class SqliteJournal:
     async def next_due(self) -> int | None:
         return (await self._rows("SELECT min(due) FROM timers"))[0][0]  # type: ignore[return-value]
 
-    async def held(self, policies: Collection[str]) -> Sequence[tuple[HoldKey, Held]]:
-        marks = ", ".join("?" for _ in policies)
+    async def held(
+        self, policies: Collection[str], of: tuple[str, str] | None = None
+    ) -> Sequence[tuple[HoldKey, Held]]:
+        marks, only = ", ".join("?" for _ in policies), "AND tenant = ? AND key = ? " if of else ""
         rows = await self._rows(
             "SELECT policy, tenant, key, position, tries, retry_at, parked, reason FROM holds "
-            f"WHERE policy IN ({marks}) ORDER BY policy, tenant, key, position",
+            f"WHERE policy IN ({marks}) {only}ORDER BY policy, tenant, key, position",
             *policies,
+            *(of or ()),
         )
         return [(HoldKey(*row[:3]), Held(*row[3:])) for row in rows]  # type: ignore[arg-type]
 

@@ -210,6 +210,9 @@ class JournalStore(Protocol):
     async def story(self, tenant: str, correlation_id: str) -> Sequence[Entry]:
         """All entries of one story, such as a request's, in order; what was taken in from others is among them."""
 
+    async def receipts(self, after: ReceiptKey, limit: int) -> Sequence[tuple[ReceiptKey, int]]:
+        """Keys of receipts above this one, in order, each with until when it is kept."""
+
     async def offsets(self) -> dict[str, int]: ...
 
     async def checkpoints(self) -> dict[str, int]: ...
@@ -219,7 +222,9 @@ class JournalStore(Protocol):
 
     async def next_due(self) -> int | None: ...
 
-    async def held(self, policies: Collection[str]) -> Sequence[tuple[HoldKey, Held]]:
-        """All that waits for these policies, by key and position."""
+    async def held(
+        self, policies: Collection[str], of: tuple[str, str] | None = None
+    ) -> Sequence[tuple[HoldKey, Held]]:
+        """What waits for these policies, by key and position; `of` one tenant and key, or all."""
 
     async def close(self) -> None: ...

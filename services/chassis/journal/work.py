@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ import msgspec
 
 from contracts.envelope import Envelope, Origin
 from contracts.problems import Rejected
-from services.chassis.journal.store import Held, HoldKey, TimerKey
+from services.chassis.journal.store import Held, HoldKey, ReceiptKey, TimerKey
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +93,8 @@ class Settle:
 
     checkpoints: Mapping[str, int] = field(default_factory=dict)
     holds: Mapping[tuple[HoldKey, int], Held | None] = field(default_factory=dict)
+    expired: Collection[ReceiptKey] = ()
+    """Receipts whose time may be over; those whose is, by then, are removed."""
 
 
 Work = Ask | TakeIn | Settle

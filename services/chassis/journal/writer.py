@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -79,6 +80,10 @@ class Writer:
     def position(self) -> int:
         """The newest durable position."""
         return self._memory.position
+
+    def now(self) -> datetime:
+        """The time by which it records."""
+        return self._clock.now()
 
     async def ask(self, ask: Ask) -> Answer:
         """Decide and record a command. A rejection is an Answer too. Raises Stopped, Bug, or what the store raised."""

@@ -19,7 +19,7 @@ from services.chassis.journal.store import JournalStore
 from services.chassis.journal.writer import Writer
 from services.chassis.messages.message import Address, Draft, Message, Outcome, Refused
 from services.chassis.messages.outlets import Outlet, Outlets
-from services.chassis.readers.reactor import Reactor
+from services.chassis.readers.reactor import LATER, Reactor
 from services.chassis.service import Facts, Notices, Policy, Service
 
 POLICY: Final = "send-messages"
@@ -40,6 +40,7 @@ class Sender(Reactor):
     """Sends what the notices of a service say. Only the holder of the lease has one."""
 
     tries = MOST_TRIES
+    later = f"{LATER}:{POLICY}"
 
     def __init__(
         self,

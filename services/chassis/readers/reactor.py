@@ -3,7 +3,8 @@ The reactor: turns events into commands, each policy from its own checkpoint, in
 
 What fails, or lacks a fact that is on its way, is *held*: its key waits with all that comes after it, other keys go on.
 A held key is tried again with growing pauses; success lets the rest follow in order; after `TRIES` it is *parked* until
-somebody has looked and starts the service anew (`redrive`). Retry, waiting and parking are this one mechanism.
+somebody has looked and asks for it (see `holds`), or starts the service anew. Retry, waiting and parking are this one
+mechanism.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from services.chassis.journal.rules import Rules
 from services.chassis.journal.store import Entry, Held, HoldKey, JournalStore
 from services.chassis.journal.work import Ask, Bug, Settle, Stopped
 from services.chassis.journal.writer import Writer
+from services.chassis.readers.holds import Decisions
 from services.chassis.service import Facts, Policy, Service
 from services.chassis.views import Value
 
@@ -41,6 +43,8 @@ MOST_CARRIED = 2_000
 TRIES = 14
 """With pauses of 1, 2, 4 … 300 s: half an hour until a key is parked."""
 LONGEST_PAUSE_S = 300
+
+LATER = "later-release"
 
 RELEASED = 32
 """The most events of one key that follow in a row when it is free again; then others have their turn."""
@@ -84,6 +88,17 @@ Chains = Mapping[HoldKey, Sequence[_Due]]
 Holds = dict[tuple[HoldKey, int], Held | None]
 
 
+def _look_at(done: asyncio.Future[None]) -> None:
+    """Whoever waits for it is told; where nobody does any more, nobody is to complain of that."""
+    if not done.cancelled():
+        done.exception()
+
+
+def pause_s(tries: int) -> int:
+    """How long after this many tries the next one is."""
+    return int(min(2 ** (tries - 1), LONGEST_PAUSE_S))
+
+
 def checkpoint_of(policy: Policy) -> str:
     return f"policy:{policy.name}"
 
@@ -98,6 +113,8 @@ class Reactor:
 
     tries = TRIES
     """Of an event, until its key is parked."""
+    later = LATER
+    """Stands in place of a policy for what only a later release can read."""
 
     def __init__(
         self,
@@ -129,6 +146,11 @@ class Reactor:
         """A heap of every held key that is not parked, by the time of its next try."""
         self._looked_at = 0
         self._redriven: set[HoldKey] = set()
+        self._trying = False
+        self._settling: asyncio.Future[None] | None = None
+        """The commit that records what was held last."""
+        self._settled_to = 0
+        """The position before that."""
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -144,8 +166,8 @@ class Reactor:
 
     @property
     def position(self) -> int:
-        """Up to where every policy has settled or held what concerns it."""
-        return min(self._done.values(), default=0)
+        """Up to where every policy has settled or held what concerns it, and what is held is recorded."""
+        return min(self._done.values(), default=0) if self._settling is None else self._settled_to
 
     @property
     def parked(self) -> int:
@@ -156,6 +178,15 @@ class Reactor:
     def waiting(self) -> int:
         """Events that are held."""
         return self._waiting
+
+    def has_tried(self, position: int) -> bool:
+        """Whether all that was to be tried again by what is recorded up to here was tried."""
+        return not self._policies or (self.position >= position and not self._redriven and not self._trying)
+
+    def held_by(self, tenant: str, key: str) -> dict[str, Held]:
+        """The oldest event that each policy holds of a key."""
+        found = {name: HoldKey(name, tenant, key) for name in self._policies}
+        return {name: self._first(hold) for name, hold in found.items() if hold in self._held}
 
     async def run(self) -> None:
         """
@@ -173,6 +204,7 @@ class Reactor:
             went_on, tried = await self._go_on(), await self._retry()
             if went_on or tried:
                 continue
+            await self._settled()
             # Not wait_for, which forgets that it was cancelled when it was woken at the same moment.
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._next_retry()):
@@ -190,6 +222,7 @@ class Reactor:
         if new := {name: begun[name] for name, policy in self._policies.items() if checkpoint_of(policy) not in kept}:
             # Where a new policy began is a fact to keep: after a restart it must not begin somewhere else.
             await self._writer.settle(Settle(checkpoints={f"policy:{name}": at for name, at in new.items()}))
+        await self._hand_over(kept)
         for key, held in await self._store.held(list(self._policies)):
             self._held.setdefault(key, {})[held.position] = held
             self._waiting += 1
@@ -197,6 +230,25 @@ class Reactor:
         heapq.heapify(self._retries)
         self._kept = dict(begun)
         self._done = begun
+
+    async def _hand_over(self, kept: Mapping[str, int]) -> None:
+        """
+        What a release before this one did not know, and this one does, is held for the policies that act on it.
+
+        A policy that is new here begins where it says, and is given nothing.
+        """
+        holds: Holds = {}
+        for key, waits in await self._store.held([self.later]):
+            [entry] = await self._store.read(waits.position - 1, 1)
+            envelope = envelopes.read(entry.record)
+            if envelopes.is_known(envelope.type):
+                holds[key, waits.position] = None
+                for policy in self._by_type.get(envelope.type, ()):
+                    if checkpoint_of(policy) in kept:
+                        held = HoldKey(policy.name, key.tenant, key.key), waits.position
+                        holds[held] = Held(waits.position, 0, 0, False, "an earlier release did not know its type")
+        if holds:
+            await self._writer.settle(Settle(holds=holds))
 
     # New events.
 
@@ -211,23 +263,36 @@ class Reactor:
 
     async def _settle_page(self, policies: Sequence[str], entries: Sequence[Entry]) -> None:
         end = entries[-1].position
-        chains = self._chains(policies, entries)
+        decisions = Decisions()
+        chains = self._chains(policies, entries, decisions)
         if chains:
             await self._views_have(end)
             self._facts.new_page()
         parts = await asyncio.gather(*[self._settle_chain(key, dues) for key, dues in chains.items()])
+        await self._settled()  # with what was asked just now, as a rule, so it is no wait of its own
         carried = max(end - self._kept[name] for name in policies)
-        if chains or carried >= MOST_CARRIED:
-            holds = {name: held for part in parts for name, held in part.items()}
-            if holds:
-                await self._record(dict.fromkeys(policies, end), holds)
-            else:
-                # After a crash it is asked again, and each command's key says that it was done.
-                self._writer.settle_soon(Settle({f"policy:{name}": end for name in policies}))
-                self._kept.update(dict.fromkeys(policies, end))
+        holds: Holds = {name: held for part in parts for name, held in part.items()}
+        holds |= {(key, at): None for key, at in decisions.discards if at in self._held.get(key, ())}
+        done = Settle({f"policy:{name}": end for name in policies}, holds | decisions.later)
+        if done.holds:
+            # Other keys do not wait until it is recorded: what they ask next is recorded with it.
+            self._apply(holds)
+            self._settled_to = self.position
+            self._settling = asyncio.ensure_future(self._writer.settle(done))
+            self._settling.add_done_callback(_look_at)
+            self._kept.update(dict.fromkeys(policies, end))
+        elif chains or carried >= MOST_CARRIED:
+            # After a crash it is asked again, and each command's key says that it was done.
+            self._writer.settle_soon(done)
+            self._kept.update(dict.fromkeys(policies, end))
         self._done.update(dict.fromkeys(policies, end))
+        self._redriven |= {key for key, _ in decisions.discards if key in self._held and not self._first(key).parked}
+        if decisions.redrives:
+            self._redriven |= decisions.meant({key: self._first(key) for key in self._held})
 
-    def _chains(self, policies: Iterable[str], entries: Iterable[Entry]) -> dict[HoldKey, list[_Due]]:
+    def _chains(
+        self, policies: Iterable[str], entries: Iterable[Entry], decisions: Decisions
+    ) -> dict[HoldKey, list[_Due]]:
         chains: dict[HoldKey, list[_Due]] = defaultdict(list)
         for entry in entries:
             try:
@@ -238,6 +303,11 @@ class Reactor:
                 continue
             if envelope.origin == "import":
                 continue  # History does not act.
+            decisions.look(envelope)
+            if not envelopes.is_known(envelope.type):
+                decisions.later[HoldKey(self.later, envelope.tenant, envelope.partition_key), entry.position] = Held(
+                    entry.position, 0, 0, True, f"{envelope.type} is of a later release"
+                )
             for policy in self._by_type.get(envelope.type, ()):
                 if policy.name in policies:
                     key = HoldKey(policy.name, envelope.tenant, envelope.partition_key)
@@ -308,7 +378,7 @@ class Reactor:
 
     def _next_try(self, key: HoldKey, held: Held, why: str) -> Held:
         tries = held.tries + 1
-        pause = min(2 ** (tries - 1), LONGEST_PAUSE_S)
+        pause = pause_s(tries)
         parked = tries >= self.tries
         if parked:
             _log.error("reaction.parked", policy=key.policy, key=key.key, position=held.position, reason=why)
@@ -327,10 +397,15 @@ class Reactor:
             # The clock was set back: when a pause is over cannot be told any more, so all are over.
             self._retries = [(now, key) for _, key in self._retries]
         self._looked_at = now
-        ready = [key for key in self._redriven if key in self._held and self._first(key).parked]
+        ready = [key for key in self._redriven if key in self._held]
+        if ready:
+            self._retries = [(at, key) for at, key in self._retries if key not in self._redriven]
+            heapq.heapify(self._retries)
         self._redriven.clear()
         while self._retries and self._retries[0][0] <= now and len(ready) < PAGE:
-            ready.append(heapq.heappop(self._retries)[1])
+            key = heapq.heappop(self._retries)[1]
+            if key in self._held:  # all that it held may have been discarded
+                ready.append(key)
         return ready
 
     def _next_retry(self) -> float | None:
@@ -342,13 +417,18 @@ class Reactor:
     async def _retry(self) -> bool:
         """Try every held key whose pause is over; False when there was none."""
         ready = self._ready()
+        self._trying = bool(ready)
         if ready:
             self._facts.new_page()
+            await self._settled()
             parts = await asyncio.gather(*[self._retry_key(key) for key in ready])
-            await self._record({}, {name: held for part in parts for name, held in part.items()})
+            holds: Holds = {name: held for part in parts for name, held in part.items()}
+            await self._writer.settle(Settle(holds=holds))
+            self._apply(holds)
             for key in ready:
                 if key in self._held and not (first := self._first(key)).parked:
                     heapq.heappush(self._retries, (first.retry_at, key))
+        self._trying = False
         return bool(ready)
 
     async def _retry_key(self, key: HoldKey) -> Holds:
@@ -373,9 +453,13 @@ class Reactor:
         last = max(position for position in positions if position <= after + PAGE)
         return {entry.position: entry for entry in await self._store.read(after, last - after)}
 
-    async def _record(self, checkpoints: Mapping[str, int], holds: Holds) -> None:
-        await self._writer.settle(Settle({f"policy:{name}": end for name, end in checkpoints.items()}, holds))
-        self._kept.update(checkpoints)
+    async def _settled(self) -> None:
+        """Wait until what was held last is recorded. Raises what the writer raised."""
+        if self._settling is not None:
+            await self._settling
+            self._settling = None
+
+    def _apply(self, holds: Holds) -> None:
         for (key, position), held in holds.items():
             if held is None:
                 del self._held[key][position]
