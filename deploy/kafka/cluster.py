@@ -10,7 +10,7 @@ from deploy.kafka.local import LocalKafka, Member, new_cluster_id
 
 
 class LocalCluster:
-    """Brokers that vote for their controller. It is known by this object only: for one test, not over restarts of it."""
+    """Brokers that vote for their controller. Only this object knows them: they last as long as it does."""
 
     def __init__(self, data: Path, brokers: int = 3) -> None:
         controllers = {node: free_port() for node in range(1, brokers + 1)}

@@ -20,9 +20,10 @@ class Line:
     """
     One port that leads to one server.
 
-    What the faults stand for: `delay_s` a far or busy network; `cut` a firewall or a node that resets; `refuse` a server
-    that nobody reaches; `stall` a partition: connections stay open, and what was sent arrives once it is over, as TCP
-    would send it again. Stalling one way alone loses answers to what was done.
+    What the faults stand for: `delay_s` a far or busy network; `cut` a firewall or a node that resets; `refuse` a
+    server that nobody reaches; `stall` a partition: connections stay open, and what was sent arrives once it is over,
+    as TCP would send it again. Stalling one way alone loses answers to what was done. `forget` is a node that is gone,
+    or a firewall that dropped its table: old connections stay open and nothing is ever heard on them.
     """
 
     def __init__(self, target: int) -> None:
@@ -33,6 +34,8 @@ class Line:
         self.connections = 0
         """So many were ever taken."""
         self._refusing = False
+        self._forgotten = 0
+        """Connections up to this one lead nowhere."""
         self._passable: dict[Way, asyncio.Event] = {}
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
@@ -50,18 +53,26 @@ class Line:
         for way in ways:
             self._passable[way].clear()
 
-    def refuse(self, refusing: bool) -> None:
-        self._refusing = refusing
-        if refusing:
-            self.cut()
+    def refuse(self) -> None:
+        self._refusing = True
+        self.cut()
+
+    def heal(self) -> None:
+        """As it was at first."""
+        self.delay_s, self._refusing = 0.0, False
+        self.pass_on()
 
     def cut(self) -> None:
         """Reset every connection."""
         for writer in self._open:
             writer.transport.abort()
 
+    def forget(self) -> None:
+        self._forgotten = self.connections
+
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        number = self.connections
         if self._refusing:
             writer.transport.abort()
             return
@@ -72,7 +83,9 @@ class Line:
             return
         self._open |= {writer, there}
         try:
-            await asyncio.gather(self._carry(reader, there, "up"), self._carry(there_reader, writer, "down"))
+            await asyncio.gather(
+                self._carry(number, reader, there, "up"), self._carry(number, there_reader, writer, "down")
+            )
         except OSError:
             pass
         finally:
@@ -80,13 +93,14 @@ class Line:
             writer.transport.abort()
             there.transport.abort()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
+    async def _carry(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
         while data := await reader.read(CHUNK):
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
             await self._passable[way].wait()
-            writer.write(data)
-            await writer.drain()
+            if number > self._forgotten:
+                writer.write(data)
+                await writer.drain()
         await self._passable[way].wait()
         with suppress(OSError, RuntimeError):
             writer.write_eof()
@@ -118,12 +132,11 @@ class Lines:
     def heal(self) -> None:
         """All lines as they were at first."""
         for line in self._lines:
-            line.delay_s = 0.0
-            self.do(lambda line=line: (line.refuse(False), line.pass_on()) and None)
+            self.do(line.heal)
 
     def close(self) -> None:
         for line in self._lines:
-            self.do(lambda line=line: line.refuse(True))
+            self.do(line.refuse)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 

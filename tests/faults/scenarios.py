@@ -1,5 +1,5 @@
 """
-What is done to real processes while clients ask. Each is a coroutine over a `Ground`, as long or as often as it is told.
+What is done to real processes while clients ask: each a coroutine over a `Ground`, as long or as often as it is told.
 
 `make test` does a little of each, `make chaos` goes on with all of them. After each the clients' book is held against
 the journals.
@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from random import Random
 
 import httpx
@@ -19,7 +19,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts import envelope as envelopes
 from contracts.topics import journal_topic
-from deploy import until
 from services.chassis.bus.publisher import CHECKPOINT
 from services.chassis.http.problems import RETRY
 from services.chassis.journal.postgres import TTL_S
@@ -35,19 +34,11 @@ async def under_load(ground: Ground, name: str, harm: Harm, **clients: float) ->
     ground.wait_until_led()
     asking = Clients(ground.settings, ground.url, name, **clients)  # type: ignore[arg-type]
     async with asking.asking() as told:
-        await _served(told, 20)
+        await told.served(20)
         await harm(told)
-        await _served(told, 20)
+        await told.served(20)
     await ground.must_hold(told)
     return told
-
-
-async def _served(told: Told, more: int, within: float = 60.0) -> None:
-    """Wait until so many more are acknowledged."""
-    wanted = len(told.requests) + more
-    async with asyncio.timeout(within):
-        while len(told.requests) < wanted:  # noqa: ASYNC110 - the clients tell nobody
-            await asyncio.sleep(0.05)
 
 
 async def kills(ground: Ground, name: str, rng: Random, times: int) -> Told:
@@ -126,9 +117,9 @@ async def broker_down(ground: Ground, name: str, seconds: float) -> Told:
                 while (await journal.checkpoints())[CHECKPOINT] < head:
                     await asyncio.sleep(0.1)
         drained_s = time.monotonic() - begun
-        assert set(range(1, head + 1)) <= await _on_topic(ground.kafka.bootstrap, "intake")
-        print(f"{len(during)} acknowledged in {seconds:g} s without a broker; {head - published} records waited, ", end="")
-        print(f"{drained_s:.1f} s until all were published")
+        assert set(range(1, head + 1)) <= await on_topic(ground.kafka.bootstrap, "intake")
+        waited = f"{len(during)} acknowledged in {seconds:g} s without a broker; {head - published} records waited"
+        print(f"{waited}, {drained_s:.1f} s until all were published")
 
     return await under_load(ground, name, harm)
 
@@ -146,7 +137,7 @@ async def _received(journal, after: int, upto: int) -> set[str]:
     return found
 
 
-async def _on_topic(bootstrap: str, service: str) -> set[int]:
+async def on_topic(bootstrap: str, service: str) -> set[int]:
     """Every position of a service's journal that lies on its journal topic."""
     partition = TopicPartition(journal_topic(service), 0)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap.split(","), group_id=None, enable_auto_commit=False)
@@ -173,7 +164,7 @@ async def postgres_crashes(ground: Ground, name: str, rng: Random, times: int) -
             await asyncio.to_thread(ground.postgres.kill_immediate)
             await asyncio.to_thread(ground.postgres.start)
             begun = time.monotonic()
-            await _served(told, 20, within=30)
+            await told.served(20, within=30)
             print(f"served again {time.monotonic() - begun:.1f} s after the crash")
 
     return await under_load(ground, name, harm)
@@ -185,13 +176,13 @@ async def network(ground: Ground, name: str, rng: Random, rounds: int) -> Told:
 
     async def harm(told: Told) -> None:
         for _ in range(rounds):
-            trials = [slow, cut, answers_lost, kafka_gone, holder_apart]
+            trials = [slow, cut, forgotten, answers_lost, kafka_gone, holder_apart]
             rng.shuffle(trials)
             for trial in trials:
                 async with told_of(trial.__name__):
                     await trial()
                 lines.heal()
-                await _served(told, 20)
+                await told.served(20)
 
     @asynccontextmanager
     async def told_of(trial: str):
@@ -209,13 +200,18 @@ async def network(ground: Ground, name: str, rng: Random, rounds: int) -> Told:
             await asyncio.sleep(rng.uniform(0.1, 0.8))
             lines.do(rng.choice([kafka, *ground.to_postgres.values()]).cut)
 
+    async def forgotten() -> None:
+        """Connections stay open and nothing is ever heard on them; new ones are as good as ever."""
+        for line in (kafka, *ground.to_postgres.values()):
+            lines.do(line.forget)
+
     async def answers_lost() -> None:
         """What Kafka was sent arrives, and nobody hears of it: all of it is sent again."""
         lines.do(lambda: kafka.stall("down"))
         await asyncio.sleep(6)
 
     async def kafka_gone() -> None:
-        lines.do(lambda: kafka.refuse(True))
+        lines.do(kafka.refuse)
         await asyncio.sleep(4)
 
     async def holder_apart() -> None:
@@ -228,12 +224,12 @@ async def network(ground: Ground, name: str, rng: Random, rounds: int) -> Told:
     return await under_load(ground, name, harm)
 
 
-async def rolling_restart(ground: Ground, name: str, times: int) -> Told:
-    """Each service's processes ended by SIGTERM and started again, one after the other; no call fails."""
+async def rolling_restart(ground: Ground, name: str, services: Collection[str], times: int) -> Told:
+    """All processes of these services ended by SIGTERM and started again, one after the other; no call fails."""
 
     async def harm(told: Told) -> None:
         for _ in range(times):
-            for process in [one for one in ground.processes if one.serves != "gateway"]:
+            for process in [one for one in ground.processes if one.serves in services]:
                 await asyncio.to_thread(end, process, signal.SIGTERM)
                 again = await asyncio.to_thread(ground.restart, process)
                 await asyncio.to_thread(ground.wait_ready, [again], 60)

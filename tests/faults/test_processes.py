@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from deploy.local import TWICE
 from services.chassis.journal.postgres import TTL_S
 from tests.faults import scenarios
 
@@ -39,7 +40,7 @@ def test_lines_that_are_slow_cut_or_stand_still(ground, rng):
 
 
 def test_a_rolling_restart_fails_no_call(ground):
-    run(scenarios.rolling_restart(ground, "rolling", times=1))
+    run(scenarios.rolling_restart(ground, "rolling", TWICE, times=1))
 
 
 def test_what_was_rebuilt_after_all_this_equals_what_lives(ground):
