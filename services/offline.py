@@ -7,10 +7,12 @@ Reading goes on beside a running system; an import needs to write, so it runs th
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,10 @@ from services.settings import Settings
 from services.verify.run import Report, Signed, verify
 
 SETTLED_WITHIN_S = 600.0
+
+SIDE_BY_SIDE = 200_000
+"""So many records of several services are worth a process for each: it must load all this once more, in seconds."""
+
 DEFAULT_TENANT = "default"
 
 
@@ -258,6 +264,9 @@ async def rebuild(
         raise CannotDo(f"there is no service {', '.join(sorted(unknown))}: give one of {', '.join(services)}, or all")
     results: list[Rebuilt] = []
     async with readers(settings, names) as journals:
+        records = {name: (await journals[name].head()).position for name in names}
+        if len(records) > 1 and sum(records.values()) >= SIDE_BY_SIDE:
+            return await _side_by_side(settings, records, check_only, progress)
         for name in names:
             live = await _open_views(settings, services[name], readonly=False)
             try:
@@ -265,6 +274,26 @@ async def rebuild(
             finally:
                 await live.close()
     return results
+
+
+async def _side_by_side(
+    settings: Settings, records: Mapping[str, int], check_only: bool, progress: Callable[[int], None]
+) -> list[Rebuilt]:
+    """Each service in a process of its own, as many at a time as there are cores, the longest journals first."""
+
+    async def alone(name: str) -> list[Rebuilt]:
+        found = await asyncio.get_running_loop().run_in_executor(pool, _rebuild_alone, settings, name, check_only)
+        progress(records[name])
+        return found
+
+    names = sorted(records, key=lambda name: -records[name])
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        found = dict(zip(names, await asyncio.gather(*map(alone, names)), strict=True))
+    return [one for name in records for one in found[name]]
+
+
+def _rebuild_alone(settings: Settings, name: str, check_only: bool) -> list[Rebuilt]:
+    return asyncio.run(rebuild(settings, [name], check_only, lambda read: None))
 
 
 async def rebuild_one(
@@ -388,8 +417,11 @@ async def audit(settings: Settings, subject: str, tenant: str | None, instant: I
     begun = time.monotonic()
     async with readers(settings, services) as journals:
         whose = tenant or _only_one(sorted((await journals["intake"].head()).chains))
-        subject = await _request_numbered(settings, whose, subject)
         found = {name: await journal.story(whose, subject) for name, journal in journals.items()}
+        if not any(found.values()):
+            # It may be a number, which only a view knows; an id is found also where no view was made yet.
+            subject = await _request_numbered(settings, whose, subject)
+            found = {name: await journal.story(whose, subject) for name, journal in journals.items()}
         records = [entry.record for entries in found.values() for entry in entries]
         if "/" in subject:
             records += await _of_stream(services, journals, StreamKey(whose, subject))

@@ -1,9 +1,9 @@
 """
 Long journals, quickly: what a company really recorded, over and over, each time as another tenant's.
 
-A few requests go through the whole loop, all six services running. Their journals are then written again and again, with
-other ids, another tenant and the positions that follow, chained as the writer chains: real records in real tables, ten
-thousand a second and more.
+A few requests go through the whole loop, all six services running. Their journals are then written again and again,
+with other ids, another tenant and the positions that follow, chained as the writer chains: real records in real tables,
+ten thousand a second and more.
 """
 
 from __future__ import annotations
@@ -127,16 +127,16 @@ class _Copies:
         pieces: list[bytes] = []
         ids: list[tuple[int, int]] = []
         end, position = 0, -1
-        for found in _CHANGES.finditer(record):
-            pieces.append(record[end : found.start()])
-            if found[1]:
-                ids.append((len(pieces), self._id(found[1].decode())))
-            elif found[2]:
+        for change in _CHANGES.finditer(record):
+            pieces.append(record[end : change.start()])
+            if change[1]:
+                ids.append((len(pieces), self._id(change[1].decode())))
+            elif change[2]:
                 ids.append((len(pieces), -1))
             else:
                 position = len(pieces)
-            pieces.append(found[0])
-            end = found.end()
+            pieces.append(change[0])
+            end = change.end()
         pieces.append(record[end:])
         source = re.search(rb'"source":"/[^/]+/([^/]+)/', record)
         assert source and position >= 0

@@ -166,6 +166,7 @@ async def postgres_crashes(ground: Ground, name: str, rng: Random, times: int) -
             begun = time.monotonic()
             await told.served(20, within=30)
             print(f"served again {time.monotonic() - begun:.1f} s after the crash")
+        assert all(why.endswith((" 503", "Error")) for why in told.repeated), told
 
     return await under_load(ground, name, harm)
 
