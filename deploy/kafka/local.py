@@ -5,6 +5,8 @@ For development and tests. With a single copy of the data, an acknowledged messa
 (the kernel has it by then) but not a power cut.
 """
 
+from __future__ import annotations
+
 import argparse
 import fcntl
 import hashlib
@@ -17,6 +19,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
@@ -37,6 +40,24 @@ STARTED = b"Kafka Server started"
 Choice = Literal["bootstrap", "java", "docker"]
 
 
+@dataclass(frozen=True)
+class Member:
+    """What a broker must know of its cluster. Each of them votes."""
+
+    node: int
+    controllers: Mapping[int, int]
+    """Per node, the port of its controller."""
+    cluster_id: str = ""
+
+    @staticmethod
+    def alone() -> Member:
+        return Member(1, {1: free_port()})
+
+
+def new_cluster_id() -> str:
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 class LocalKafka:
     """
     One broker, known by its data directory: any process that names the same directory speaks of the same broker.
@@ -44,9 +65,17 @@ class LocalKafka:
     The data and the port stay the same over restarts, after a kill too. All methods block; none needs an event loop.
     """
 
-    def __init__(self, data: Path, port: int | None = None) -> None:
-        """Without `port`, the broker keeps the one it had; a new one takes any that is free."""
+    def __init__(
+        self, data: Path, port: int | None = None, *, found_at: int | None = None, member: Member | None = None
+    ) -> None:
+        """
+        Without `port`, the broker keeps the one it had; a new one takes any that is free.
+
+        Clients are sent to the port `found_at` where something stands before the broker, such as a proxy. A `member`
+        of a cluster waits for the others: start most of them at a time.
+        """
         self.data = data.resolve()
+        self._found_at, self._member = found_at, member
         self.log = self.data / "broker.log"
         self._config = self.data / "server.properties"
         self._pid_file = self.data / "broker.pid"
@@ -105,15 +134,23 @@ class LocalKafka:
     def _configure(self) -> None:
         if self._wanted_port or not self._port_file.exists():
             self._port_file.write_text(str(self._wanted_port or free_port()))
+        member, port = self._member or Member.alone(), int(self._port_file.read_text())
         template = Template((HERE / "server.properties").read_text())
         self._config.write_text(
-            template.substitute(port=self._port_file.read_text(), controller_port=free_port(), logs=self.data / "logs")
+            template.substitute(
+                node=member.node,
+                voters=",".join(f"{node}@127.0.0.1:{at}" for node, at in member.controllers.items()),
+                port=port,
+                found_at=self._found_at or port,
+                controller_port=member.controllers[member.node],
+                logs=self.data / "logs",
+            )
         )
 
     def _format(self) -> None:
         if (self.data / "logs/meta.properties").exists():
             return
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster_id = self._member.cluster_id if self._member else new_cluster_id()
         tool = _java("kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1")
         # Prefixed, because a cluster id that began with "-" would be read as an option.
         _run([*tool, "format", f"--cluster-id={cluster_id}", "--config", str(self._config), "--ignore-formatted"])

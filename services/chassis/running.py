@@ -42,6 +42,11 @@ from services.chassis.service import Service
 from services.chassis.views import Value
 
 WAIT_S = 0.5
+"""So long a read waits for what another service recorded."""
+
+ELSEWHERE_S = 2.0
+"""So long a read waits for views that another process fills: that may be about to hand over to a third."""
+
 LOOK_EVERY_S = 0.02
 SOON_S = 0.002
 DAY_S = 86_400
@@ -160,7 +165,7 @@ class Running:
         """Whether the views, which another process fills, have come so far within the time of a read."""
         waited_for = [view.name for view in self.service.views if view.waited_for]
         with suppress(TimeoutError):
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(ELSEWHERE_S):
                 while True:
                     positions = await self.views.positions()
                     if all(positions.get(name, 0) >= position for name in waited_for):

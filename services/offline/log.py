@@ -43,8 +43,11 @@ async def audit(settings: Settings, subject: str, tenant: str | None, instant: I
     begun = time.monotonic()
     async with readers(settings, services) as journals:
         whose = tenant or only_one(sorted((await journals["intake"].head()).chains))
-        subject = await request_numbered(settings, whose, subject)
         found = {name: await journal.story(whose, subject) for name, journal in journals.items()}
+        if not any(found.values()):
+            # It may be a number, which only a view knows; an id is found also where no view was made yet.
+            subject = await request_numbered(settings, whose, subject)
+            found = {name: await journal.story(whose, subject) for name, journal in journals.items()}
         records = [entry.record for entries in found.values() for entry in entries]
         if "/" in subject:
             records += await _of_stream(services, journals, (whose, subject))

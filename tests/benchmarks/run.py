@@ -25,7 +25,16 @@ from deploy.kafka import local as kafka
 from deploy.postgres import local as postgres
 from deploy.postgres.local import LocalPostgres
 from services.serving import calm_collector
-from tests.benchmarks import bench_command, bench_growth, bench_http, bench_ingest, bench_latency, bench_rebuild
+from tests.benchmarks import (
+    bench_command,
+    bench_growth,
+    bench_http,
+    bench_ingest,
+    bench_latency,
+    bench_log,
+    bench_rebuild,
+)
+from tests.benchmarks.grown import grown
 from tests.benchmarks.measure import Row, median, settle
 
 
@@ -43,10 +52,14 @@ class Size:
     projection: int
     latency_s: float
     growth: tuple[int, int]
+    log: tuple[int, int]
+    """Records over all journals, short and long."""
+    log_requests: int
+    """So many requests were really served; the others are like them."""
 
 
-QUICK = Size(10_000, 800, 3, 2_000, 20_000, 1, 40_000, 3_000, 5, (10_000, 50_000))
-FULL = Size(20_000, 3_000, 5, 5_000, 50_000, 3, 100_000, 20_000, 20, (100_000, 1_000_000))
+QUICK = Size(10_000, 800, 3, 2_000, 20_000, 1, 40_000, 3_000, 5, (10_000, 50_000), (10_000, 30_000), 6)
+FULL = Size(20_000, 3_000, 5, 5_000, 50_000, 3, 100_000, 20_000, 20, (100_000, 1_000_000), (100_000, 1_000_000), 40)
 
 COMMAND_SQLITE = "full command, SQLite, 128 concurrent"
 COMMAND_POSTGRES = "full command, PostgreSQL, 128 concurrent"
@@ -57,6 +70,9 @@ REBUILD_POSTGRES = "rebuild of all views, PostgreSQL"
 EMBEDDED = "request → assignment readable, embedded"
 DISTRIBUTED = "request → assignment readable, Kafka + PostgreSQL"
 GROWTH = "CPU per event as the journal grows"
+VERIFY = "verify of all journals"
+AUDIT = "audit of one request"
+REBUILD_ALL = "rebuild of all services, SQLite"
 
 
 def command_sqlite(size: Size, folder: Path) -> list[Row]:
@@ -181,6 +197,46 @@ def growth(size: Size, folder: Path) -> list[Row]:
     return [Row(name, "itself 1.6", at_long, at_short, None, ratio, None, ratio <= 1.6, note)]
 
 
+def verify(size: Size, folder: Path) -> list[Row]:
+    settings = grown(size.log[1], size.log_requests)
+    raw = bench_log.verify_raw(settings)
+    events, ours = bench_log.verify(settings)
+    rate, ratio = events / ours.cpu, raw.cpu / ours.cpu
+    note = (
+        f"records per second of CPU over {events:,}, {events / ours.wall:,.0f} by the clock; raw reads and hashes them"
+    )
+    return [Row(VERIFY, "1 M in 2 min", rate, events / raw.cpu, None, ratio, None, rate >= 1e6 / 120, note)]
+
+
+def audit(size: Size, folder: Path) -> list[Row]:
+    settings = grown(size.log[1], size.log_requests)
+    asked = [bench_log.a_request(settings, seed) for seed in range(10)]
+    ours = max(bench_log.audit(settings, *one) for one in asked) * 1_000
+    raw = max(bench_log.audit_raw(settings, *one) for one in asked) * 1_000
+    note = f"ms, the longest of {len(asked)} on {size.log[1]:,} records; raw: the rows alone"
+    return [Row(AUDIT, "1,000 ms", ours, raw, None, raw / ours, None, ours <= 1_000, note)]
+
+
+def rebuild_all(size: Size, folder: Path) -> list[Row]:
+    with bench_log.processes(grown(size.log[0], size.log_requests)) as each:
+        short = max(one.peak_mib for one in each(bench_log.rebuild_one))
+    with bench_log.processes(grown(size.log[1], size.log_requests)) as each:
+        ours, raw = each(bench_log.rebuild_one), each(bench_log.decode_one)
+    events, cpu, least = (
+        sum(figures) for figures in ((o.events for o in ours), (o.cpu for o in ours), (r.cpu for r in raw))
+    )
+    rate, long = events / cpu, max(one.peak_mib for one in ours)
+    by_clock = events / bench_log.seconds(ours)
+    note = f"records per second of CPU over {events:,}, {by_clock:,.0f} by the clock; raw reads and decodes them"
+    name = f"{REBUILD_ALL}, memory of {size.log[1]:,} against {size.log[0]:,}"
+    of = f"MiB that a process took at the most; raw is itself at {size.log[0]:,}"
+    holds = rate >= 1e7 / 300 / 2
+    return [
+        Row(REBUILD_ALL, "10 M in 5 min on 2 cores", rate, events / least, None, least / cpu, None, holds, note),
+        Row(name, "itself 1.2", long, short, None, long / short, None, long / short <= 1.2, of),
+    ]
+
+
 def _no_psycopg() -> str:
     return "" if find_spec("psycopg") else "the peer needs psycopg: pip install 'psycopg[binary,pool]'"
 
@@ -195,6 +251,9 @@ BENCHMARKS: dict[str, Callable[[Size, Path], list[Row]]] = {
     "latency": embedded,
     "latency-distributed": distributed,
     "growth": growth,
+    "verify": verify,
+    "audit": audit,
+    "rebuild-all": rebuild_all,
 }
 
 

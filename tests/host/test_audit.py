@@ -114,3 +114,12 @@ def test_the_command_writes_a_proof_that_the_script_believes(fieldloop, of_a_dem
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"of request {request_id} are in the journals that were signed" in done.stdout
+
+
+def test_an_id_is_audited_where_no_view_was_made_yet(stores):
+    """After a restore there are journals alone; only a number needs a view."""
+    subject = requests_of(stores)[0]
+    told = asked(stores, subject).story
+    for view in stores.glob("*/views*"):
+        view.unlink()
+    assert asked(stores, subject).story == told

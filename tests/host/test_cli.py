@@ -286,6 +286,18 @@ def test_rebuild_finds_a_row_that_was_changed_by_hand_and_mends_it(fieldloop, st
     assert fieldloop("rebuild", "dispatcher", "--check", FIELDLOOP_DATA=stores).code == 0
 
 
+def test_services_that_are_rebuilt_side_by_side_are_found_and_mended_as_one_by_one(fieldloop, stores, monkeypatch):
+    one_by_one = fieldloop("rebuild", "all", "--check", "--json", FIELDLOOP_DATA=stores)
+    tamper(stores / "dispatcher" / "views.db", "UPDATE dispatch_board SET region = '别处'")
+    monkeypatch.setattr("services.offline.SIDE_BY_SIDE", 1)
+    checked = fieldloop("rebuild", "all", "--check", "--json", FIELDLOOP_DATA=stores)
+    assert [(row["service"], row["view"], row["rows"]) for row in checked.json if row["identical"]] == [
+        (row["service"], row["view"], row["rows"]) for row in one_by_one.json if row["view"] != "dispatch_board"
+    ]
+    assert fieldloop("rebuild", "all", FIELDLOOP_DATA=stores).code == 0
+    assert fieldloop("rebuild", "dispatcher", "--check", FIELDLOOP_DATA=stores).code == 0
+
+
 # Ctrl-C.
 
 

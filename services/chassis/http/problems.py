@@ -19,10 +19,14 @@ from contracts.problems import Rejected, Unfit
 from services.chassis.auth import Unauthenticated
 from services.chassis.journal.store import LostLease, NotCommitted
 from services.chassis.journal.work import Stopped
+from services.chassis.readers.viewstore import StoreAway
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY: Final = "Fieldloop-Retry"
-"""On a 503: `not-holder` when another process may write now, `in-doubt` when nobody knows whether it was recorded."""
+"""
+On a 503: `not-holder` when another process may write now, `in-doubt` when nobody knows whether it was recorded,
+`store-away` when the database cannot be reached.
+"""
 
 LANGUAGES: Final = ("en", "zh")
 
@@ -174,6 +178,7 @@ def install(app: FastAPI) -> None:
         Stopped: _not_holder,
         LostLease: _not_holder,
         NotCommitted: _in_doubt,
+        StoreAway: _store_away,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
@@ -199,6 +204,11 @@ async def _not_holder(request: Request, error: Exception) -> Response:
 
 async def _in_doubt(request: Request, error: Exception) -> Response:
     return problem(request, "service.in-doubt", {}, headers={"Retry-After": "1", RETRY: "in-doubt"})
+
+
+async def _store_away(request: Request, error: Exception) -> Response:
+    log.warning("store_away", path=request.url.path, reason=str(error))
+    return problem(request, "store.away", {}, headers={"Retry-After": "1", RETRY: "store-away"})
 
 
 _OF_STATUS: Final = {

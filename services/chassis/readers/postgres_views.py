@@ -25,6 +25,7 @@ from services.chassis.readers.viewstore import (
     Prepared,
     Refused,
     Snapshot,
+    StoreAway,
     Types,
     Values,
     ViewStore,
@@ -39,6 +40,12 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 READERS = 4
+ANSWER_S = 10.0
+"""So long an answer may take. On a connection whose other end is gone without a word, none ever comes."""
+
+SHAPING_S = 600.0
+"""So long tables may take to be made or dropped: that waits for whoever still reads them."""
+
 LOOKERS_UP = 2
 """Connections for queries that are made once: they look rows up by key or by index."""
 
@@ -53,6 +60,17 @@ _REFUSALS = (
     OverflowError,
     UnicodeError,
 )
+
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+"""What a server that is away, starting or ending raises; to be out of time is an OSError."""
 
 _BY_KEY = {
     "application_name": "fieldloop",
@@ -139,13 +157,18 @@ class PostgresViews:
         if not self._readonly:
             async with self._work.acquire() as db, db.transaction():
                 # Several may start at once.
-                await db.execute("SELECT pg_advisory_xact_lock(hashtext('fieldloop views'))")
+                await db.execute("SELECT pg_advisory_xact_lock(hashtext('fieldloop views'))", timeout=SHAPING_S)
                 await self._make(db, generation)
 
     async def _pool(self, most: int, settings: Mapping[str, str]) -> Pool:
         path = {"search_path": f'"{self._schema}", pg_temp'}
         return await asyncpg.create_pool(
-            self._dsn, min_size=1, max_size=most, server_settings={**settings, **path}, reset=_nothing_to_reset
+            self._dsn,
+            min_size=1,
+            max_size=most,
+            command_timeout=ANSWER_S,
+            server_settings={**settings, **path},
+            reset=_nothing_to_reset,
         )
 
     async def _make(self, db: Any, generation: int) -> None:
@@ -161,7 +184,7 @@ class PostgresViews:
         wanted = {(view.name, view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
         there = set(map(tuple, await db.fetch(f'SELECT view, version, shape FROM "{CHECKPOINTS}"')))
         for name, *_ in there - wanted:
-            await db.execute(f'DROP TABLE "{name}"')
+            await db.execute(f'DROP TABLE "{name}"', timeout=SHAPING_S)
             await db.execute(f'DELETE FROM "{CHECKPOINTS}" WHERE view = $1', name)
         for name, version, shape in wanted - there:
             for statement in self._tables[name].ddl:
@@ -175,7 +198,7 @@ class PostgresViews:
     async def beside(self, views: Sequence[View] | None = None) -> PostgresViews:
         number: int = 1 + await self._reads.fetchval("SELECT number FROM _generation")
         schema = f"{self._service}_views_{number}"
-        await self._work.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+        await self._work.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE', timeout=SHAPING_S)
         chosen = self.views if views is None else tuple(views)
         fresh = PostgresViews(self._dsn, self._service, chosen, schema=schema, readonly=False)
         await fresh._open(number)
@@ -186,13 +209,13 @@ class PostgresViews:
         await fresh.close()
         async with self._work.acquire() as db:
             async with db.transaction():
-                await db.execute(f'ALTER SCHEMA "{self._schema}" RENAME TO "{self._schema}_before"')
-                await db.execute(f'ALTER SCHEMA "{fresh._schema}" RENAME TO "{self._schema}"')
+                for old, new in ((self._schema, f"{self._schema}_before"), (fresh._schema, self._schema)):
+                    await db.execute(f'ALTER SCHEMA "{old}" RENAME TO "{new}"', timeout=SHAPING_S)
             self.views = fresh.views
             self.__dict__.pop("_tables", None)
             self._statements.clear()
             # This waits for the queries that still read there; those that come find the new rows.
-            await db.execute(f'DROP SCHEMA "{self._schema}_before" CASCADE')
+            await db.execute(f'DROP SCHEMA "{self._schema}_before" CASCADE', timeout=SHAPING_S)
 
     async def close(self) -> None:
         await self._reads.close()
@@ -203,9 +226,8 @@ class PostgresViews:
 
     async def positions(self) -> dict[str, int]:
         shapes = {view.name: (view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
-        found = await (self._reads if self._readonly else self._work).fetch(
-            f'SELECT view, version, shape, position, number FROM _generation LEFT JOIN "{CHECKPOINTS}" ON true'
-        )
+        query = f'SELECT view, version, shape, position, number FROM _generation LEFT JOIN "{CHECKPOINTS}" ON true'
+        found = await _asked(self._reads if self._readonly else self._work, query)
         self._generation = found[0]["number"]
         return {row[0]: row[3] for row in found if shapes.get(row[0]) == (row[1], row[2])}
 
@@ -274,7 +296,7 @@ class PostgresViews:
         if values:
             self._prepared[query] = prepared
         pool = self._lookups if values else self._reads
-        found = await pool.fetch(prepared.text, *prepared.given(values))
+        found = await _asked(pool, prepared.text, *prepared.given(values))
         return [dict(row) for row in found]
 
     @asynccontextmanager
@@ -288,6 +310,14 @@ class PostgresViews:
                     yield [tuple(row) for row in found]
 
             yield Snapshot(view, position, pages())
+
+
+async def _asked(pool: Pool, query: str, *values: object) -> Sequence[asyncpg.Record]:
+    """Raises StoreAway."""
+    try:
+        return await pool.fetch(query, *values)
+    except _AWAY as error:
+        raise StoreAway(f"{type(error).__name__}: {error}") from error
 
 
 async def _nothing_to_reset(db: Connection) -> None:

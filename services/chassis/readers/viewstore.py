@@ -46,6 +46,10 @@ class Change(NamedTuple):
     drop: Sequence[Key] = ()
 
 
+class StoreAway(Exception):
+    """The database cannot be reached now, or did not answer in time."""
+
+
 class Moved(Exception):
     """The checkpoints are not where they were: somebody else folds too, or the views were swapped. Begin again."""
 
