@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -77,16 +77,20 @@ KINDS: Final[dict[str, Callable[[Random, str, float], Fault]]] = {
 }
 
 
-def planned(rng: Random, day_s: float) -> list[Fault]:
-    """The faults of a day: some kinds and not others, so that each day is bad in its own way."""
-    on = rng.sample(sorted(KINDS), rng.randint(2, 6))
-    return sorted(
-        [
-            KINDS[rng.choice(on)](rng, rng.choice(SERVICES), round(rng.uniform(0.0, day_s), 3))
-            for _ in range(rng.randint(3, 14))
-        ],
-        key=lambda fault: fault.at,
-    )
+def planned(rng: Random, day_s: float, busy: Sequence[float]) -> list[Fault]:
+    """
+    The faults of a day: some kinds and not others, so that each day is bad in its own way.
+
+    Most of them happen soon after one of the `busy` times, at which a story begins; an idle process dies in vain.
+    """
+    on = rng.sample(sorted(KINDS), rng.randint(2, 7))
+
+    def when() -> float:
+        at = rng.choice(busy) + rng.expovariate(1 / 120) if rng.random() < 0.7 else rng.uniform(0.0, day_s)
+        return round(min(at, day_s), 3)
+
+    found = [KINDS[rng.choice(on)](rng, rng.choice(SERVICES), when()) for _ in range(rng.randint(4, 20))]
+    return sorted(found, key=lambda fault: fault.at)
 
 
 class Faults:

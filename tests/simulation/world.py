@@ -7,6 +7,8 @@ A simulated day: six processes, a broker, two companies, and what goes wrong; th
 from __future__ import annotations
 
 import asyncio
+import atexit
+import gc
 import hashlib
 import logging
 import shutil
@@ -32,6 +34,7 @@ from services.chassis.messages.outlets import Outlets
 from services.chassis.readers import timers
 from services.gateway.persons import MemoryBook, Person, PersonKey
 from services.host import discover
+from services.serving import calm_collector
 from tests.simulation import day, faults
 from tests.simulation.broker import Broker
 from tests.simulation.day import Story, Town
@@ -56,7 +59,8 @@ class Plan:
     @classmethod
     def of(cls, seed: int) -> Plan:
         rng = Random(f"plan {seed}")
-        return cls(seed, tuple(day.planned(rng, DAY_S)), tuple(faults.planned(rng, DAY_S)))
+        stories = day.planned(rng, DAY_S)
+        return cls(seed, tuple(stories), tuple(faults.planned(rng, DAY_S, [story.begins for story in stories])))
 
     def only(self, stories: Sequence[int], some: Sequence[int]) -> Plan:
         return replace(
@@ -293,6 +297,8 @@ def _founded() -> _Template:
 
         _within(Plan(0, (), ()), folder, broker, book, found)
         _template = _Template(folder, dict(broker.partitions), book.keys, book.owners)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        calm_collector()
     return _template
 
 
@@ -331,6 +337,7 @@ def run(plan: Plan) -> Result:
         result.violations.append(Violation("I14", f"the world ended: {error!r}"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        gc.collect()  # of whole worlds, not in the middle of one
     return result
 
 
