@@ -168,9 +168,7 @@ class Host:
 
     async def _as_owner(self, running: Running) -> None:
         async with self._feed(running.service) as feed:
-            await running.lead(
-                running.journal, feed, self._dead_letters(running.name), self._outlet(running.name)
-            )
+            await running.lead(running.journal, feed, self._dead_letters(running.name), self._outlet(running.name))
 
     async def _with_lease(self, running: Running) -> None:
         assert self.settings.dsn

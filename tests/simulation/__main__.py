@@ -118,8 +118,7 @@ def one(seed: int, stories: str, faults: str, shrinks: bool) -> int:
 
     plan = Plan.of(seed)
     picked = [
-        _chosen(text) if text else list(range(len(of)))
-        for text, of in ((stories, plan.stories), (faults, plan.faults))
+        _chosen(text) if text else list(range(len(of))) for text, of in ((stories, plan.stories), (faults, plan.faults))
     ]
     result = run(plan.only(*picked))
     if result.violations and shrinks:
@@ -192,7 +191,11 @@ def main() -> int:
     planted.add_argument("--write", action="store_true", help="Write docs/reference/simulation.md anew.")
     said = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
-        os.execve(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]], os.environ | {"PYTHONHASHSEED": "0"})
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
+            os.environ | {"PYTHONHASHSEED": "0"},
+        )
     match said.what:
         case "run":
             return judge([*regressions(), *seeds_of(said.seeds)], said.jobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -43,6 +44,10 @@ class Town:
     """Of every request that was answered, its id, and the tenant."""
     failed: list[str] = field(default_factory=list)
     """Answers that nobody should ever see."""
+    asked: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """By path: the keys of all that was ever asked there, answered or not."""
+    late: set[str] = field(default_factory=set)
+    """Visits that a phone reported late, step by step and all of it."""
     calls: int = 0
     _issued: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
@@ -55,6 +60,7 @@ class Town:
         headers = {"authorization": f"Bearer {self._token(who)}"}
         if key:
             headers["idempotency-key"] = key
+            self.asked[path].add(f"{who.user} {key}")
         until, pause = loop.time() + patience_s, 0.5
         while True:
             self.calls += 1
@@ -116,9 +122,7 @@ def founding(tenant: str) -> list[tuple[str, str, str, Any]]:
     said: list[tuple[str, str, str, Any]] = [
         ("manager", "/v1/request-types/repair", "POST", {"name": "R", "duration_s": 1_200, "min_description": 2}),
     ]
-    said += [
-        ("agent", "/v1/customers", "POST", {**customer(tenant, n), **place}) for n in range(CUSTOMERS[tenant])
-    ]
+    said += [("agent", "/v1/customers", "POST", {**customer(tenant, n), **place}) for n in range(CUSTOMERS[tenant])]
     said += [("agent", "/v1/devices", "POST", device(tenant, n)) for n in range(CUSTOMERS[tenant])]
     said += [("operator", "/v1/places", "POST", {"place_id": f"{tenant}-WH", "kind": "warehouse", "name": "WH"})]
     said += [
@@ -128,7 +132,12 @@ def founding(tenant: str) -> list[tuple[str, str, str, Any]]:
     part = {"part_id": f"{tenant}-P1", "name": "seal", "fits": ["M-1"], "usual_quantity": 1, "low_below": 2}
     said += [("operator", "/v1/parts", "POST", part)]
     said += [
-        ("operator", "/v1/stock/count", "POST", {"part_id": f"{tenant}-P1", "place_id": f"{tenant}-{at}", "quantity": n})
+        (
+            "operator",
+            "/v1/stock/count",
+            "POST",
+            {"part_id": f"{tenant}-P1", "place_id": f"{tenant}-{at}", "quantity": n},
+        )
         for at, n in (("WH", 3), ("VAN0", 1))
     ]
     said += [("manager", "/v1/service-codes", "POST", CODES)]
@@ -337,7 +346,6 @@ async def _visited(town: Town, story: Story, request_id: str, rng: Random) -> No
 
 async def _late(her: Person, visit_id: str, key: str, steps: list[tuple[str, dict[str, Any]]], rng: Random) -> None:
     """A phone that was offline: its steps come at the end, in pieces, in any order, some of them twice."""
-    loop = asyncio.get_running_loop()
     clock = her.town.processes["fieldwork"].clock
     wrong = timedelta(seconds=rng.choice((0, 0, -600, 1_800)))
     reports = []
@@ -350,12 +358,13 @@ async def _late(her: Person, visit_id: str, key: str, steps: list[tuple[str, dic
     again = rng.sample(reports, rng.randint(0, len(reports)))
     sent = [*reports, *again]
     rng.shuffle(sent)
+    her.town.late.add(visit_id)
     begin, batch = 0, 0
-    assert loop.time() >= 0
     while begin < len(sent):
         some = sent[begin : begin + rng.randint(1, len(sent))]
         body = {"sent_at": (clock.now() + wrong).isoformat(), "steps": some}
-        await her.do("/v1/visits/sync", f"{key}-sync-{batch}", body)
+        if await her.do("/v1/visits/sync", f"{key}-sync-{batch}", body) is None:
+            her.town.late.discard(visit_id)
         begin, batch = begin + len(some), batch + 1
 
 

@@ -67,9 +67,7 @@ KINDS: Final[dict[str, Callable[[Random, str, float], Fault]]] = {
     "page": lambda rng, service, at: Fault("page", service, at, "rebalanced", rng.randint(1, 3)),
     "lag": lambda rng, service, at: Fault("lag", service, at, str(rng.randint(0, 3)), rng.choice((1.0, 20.0, 300.0))),
     "slow-disk": lambda rng, service, at: Fault("slow-disk", service, at, "", rng.choice((10.0, 120.0))),
-    "clock": lambda rng, service, at: Fault(
-        "clock", service, at, "", rng.choice((-3_600.0, -120.0, 120.0, 3_600.0))
-    ),
+    "clock": lambda rng, service, at: Fault("clock", service, at, "", rng.choice((-3_600.0, -120.0, 120.0, 3_600.0))),
     "provider": lambda rng, service, at: Fault(
         "provider", "intake", at, rng.choice(("away", "not-answered")), rng.randint(1, 4)
     ),

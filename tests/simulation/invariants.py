@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from contracts import envelope as envelopes
@@ -33,8 +33,23 @@ class Recorded(NamedTuple):
     event: Any
 
 
-async def judged(town: Town, broker: Broker, told: Mapping[str, list[str]], poisons: int) -> list[Violation]:
-    """Everything that is wrong; `told` are the messages that a provider took, by their keys."""
+async def judged(
+    town: Town,
+    broker: Broker,
+    told: Mapping[str, list[str]],
+    again: Collection[str],
+    poisons: int,
+    *,
+    phones_are_right: bool,
+) -> list[Violation]:
+    """
+    Everything that is wrong.
+
+    `told` are the messages that a provider took, by their keys, and `again` those that came when they had long been
+    recorded as sent.
+
+    `phones_are_right` says that the clock by which phones are judged never jumped.
+    """
     processes = town.processes
     journals = {name: process.running.journal for name, process in processes.items()}  # type: ignore[union-attr]
     report = await verify({name: process.service for name, process in processes.items()}, journals)
@@ -54,8 +69,12 @@ async def judged(town: Town, broker: Broker, told: Mapping[str, list[str]], pois
         if envelope.service == name
     ]
     found += list(_loose_ends(own, town))
+    found += list(_done_once(own, town))
+    if phones_are_right:
+        found += list(_late_phones(own, town))
     found += list(_sums(own))
     found += list(_messages(own, told))
+    found += [Violation("I8", f"message {key} went out again, long after it was recorded as sent") for key in again]
     found += [Violation("I10", text) for text in town.failed]
     letters = sum(_lines(process.folder / "dead-letters.jsonl") for process in processes.values())
     if letters and not poisons:
@@ -108,7 +127,9 @@ def _not_published(name: str, entries: Any, read: list[Envelope], broker: Broker
             known.add(message.value)
             first.append(message.value)
     if first != [one.record for one in entries]:
-        yield Violation("I5", f"the journal topic of {name} has {len(first)} records of {len(entries)}, or another order")
+        yield Violation(
+            "I5", f"the journal topic of {name} has {len(first)} records of {len(entries)}, or another order"
+        )
     public: set[bytes] = set()
     for partition, log in broker.partitions.items():
         if partition.startswith(f"{public_topic(name)}/"):
@@ -190,6 +211,42 @@ def _loose_ends(own: list[Recorded], town: Town) -> Iterator[Violation]:
             if count is not None and count[event.visit_id] != 1:
                 yield Violation("I5", f"visit {event.visit_id} has {count[event.visit_id]} of {what}")
     yield from _parts(by_type)
+
+
+ONCE = {
+    "/v1/stock/receive": ("StockReceived",),
+    "/v1/complaints": ("ComplaintRaised",),
+    "/v1/requests": ("RequestReceived", "RequestIncomplete"),
+    "/v1/transfers": ("StockSent",),
+}
+"""What a command of one key records, where it records one thing."""
+
+
+def _done_once(own: list[Recorded], town: Town) -> Iterator[Violation]:
+    """I5, I10: what was asked under so many keys is done so often at most, and as often as it was acknowledged."""
+    subjects: dict[str, list[str]] = defaultdict(list)
+    for one in own:
+        if one.envelope.actor.partition(":")[0] not in ("policy", "timer"):
+            subjects[one.envelope.type].append(one.envelope.subject)
+    for path, kinds in ONCE.items():
+        found = [subject for kind in kinds for subject in subjects[kind]]
+        # A request is received once, whether it was complete at once or not.
+        done = len(set(found)) if path == "/v1/requests" else len(found)
+        acked = len({(one.caller, one.key) for one in town.acked if one.path == path})
+        if not acked <= done <= len(town.asked[path]):
+            asked = len(town.asked[path])
+            yield Violation("I10", f"{path} was asked under {asked} keys, {acked} were answered, {done} are on record")
+
+
+def _late_phones(own: list[Recorded], town: Town) -> Iterator[Violation]:
+    """What a phone reports late is taken as if it had come at once, unless the visit was called off."""
+    called_off = {one.event.visit_id for one in own if one.envelope.type == "VisitCancelled"}
+    for one in own:
+        if one.envelope.type == "StepRefused" and one.event.visit_id in town.late - called_off:
+            yield Violation("I6", f"step {one.event.number} of visit {one.event.visit_id}: {one.event.code}")
+    ended = {one.event.visit_id for one in own if one.envelope.type in ("ServiceCompleted", "VisitAborted")}
+    for visit_id in town.late - called_off - ended:
+        yield Violation("I6", f"visit {visit_id} was reported to its end and has none")
 
 
 def _parts(by_type: Mapping[str, list[Recorded]]) -> Iterator[Violation]:
