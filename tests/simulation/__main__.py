@@ -16,9 +16,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from queue import Queue
@@ -87,6 +89,19 @@ def days(
                 worker.wait()
 
 
+@contextmanager
+def founded() -> Iterator[None]:
+    """Have the companies founded once, for all processes that are begun within."""
+    with tempfile.TemporaryDirectory(prefix="sim-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        command = [sys.executable, "-m", "tests.simulation", "found", folder]
+        subprocess.run(command, cwd=REPO, env=os.environ | {"PYTHONHASHSEED": "0"}, check=True)
+        os.environ["FIELDLOOP_SIM_TEMPLATE"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["FIELDLOOP_SIM_TEMPLATE"]
+
+
 def work(seeds: Sequence[int]) -> None:
     """A worker's own part."""
     from tests.simulation.world import Plan, run
@@ -142,12 +157,13 @@ def judge(seeds: Iterable[int], jobs: int, minutes: float = 0.0) -> int:
     def enough(result: dict[str, Any]) -> bool:
         return bool(minutes) and time.monotonic() - begun > 60 * minutes
 
-    for result in days(seeds, jobs, until=enough):
-        results.append(result)
-        if result["violations"]:
-            failed.append(result["seed"])
-            rules = sorted({rule for rule, _ in result["violations"]})
-            print(f"seed {result['seed']} breaks {', '.join(rules)}: {result['violations'][0][1]}", flush=True)
+    with founded():
+        for result in days(seeds, jobs, until=enough):
+            results.append(result)
+            if result["violations"]:
+                failed.append(result["seed"])
+                rules = sorted({rule for rule, _ in result["violations"]})
+                print(f"seed {result['seed']} breaks {', '.join(rules)}: {result['violations'][0][1]}", flush=True)
     took, count = time.monotonic() - begun, max(1, len(results))
     told = {
         "days": len(results),
@@ -184,6 +200,7 @@ def main() -> int:
     single.add_argument("--stories", default="")
     single.add_argument("--faults", default="")
     single.add_argument("--shrink", action="store_true")
+    parts.add_parser("found").add_argument("folder", type=Path)
     parts.add_parser("worker").add_argument("--seeds", required=True)
     planted = parts.add_parser("planted")
     planted.add_argument("--most", type=int, default=2_000)
@@ -205,6 +222,11 @@ def main() -> int:
             return judge(range(first, first + 10_000_000 // 100), said.jobs, said.minutes)
         case "one":
             return one(said.seed, said.stories, said.faults, said.shrink)
+        case "found":
+            from tests.simulation.world import keep_template
+
+            keep_template(said.folder)
+            return 0
         case "worker":
             work(seeds_of(said.seeds))
             return 0

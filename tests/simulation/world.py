@@ -11,6 +11,8 @@ import atexit
 import gc
 import hashlib
 import logging
+import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -45,6 +47,9 @@ from tests.simulation.process import Process, SimClock
 
 DAY_S: Final = 5_400.0
 """In which the stories begin and faults happen."""
+
+TEMPLATE: Final = "FIELDLOOP_SIM_TEMPLATE"
+"""The folder of a template that `keep_template` made: founding the companies takes longer than a day."""
 
 STALE_S: Final = 60.0
 """Longer than a process is ever down."""
@@ -274,6 +279,14 @@ class _Template:
     keys: dict[Person, PersonKey]
     owners: dict[Person, str]
 
+    def keep(self) -> None:
+        (self.folder / "rest.pickle").write_bytes(pickle.dumps((self.partitions, self.keys, self.owners)))
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> _Template:
+        # Written a moment ago by `keep_template`, by whoever runs this.
+        return cls(folder, *pickle.loads((folder / "rest.pickle").read_bytes()))
+
 
 _template: _Template | None = None
 
@@ -311,24 +324,37 @@ def _scratch() -> Path:
 
 
 def _founded() -> _Template:
+    """The template of this process: made, or taken from where `TEMPLATE` says that it was made before."""
     global _template
     if _template is None:
-        folder, broker, book = _scratch(), Broker(), _new_book(0)
-
-        async def found(world: World) -> None:
-            await day.found(world.town)
-            left = await world.quiet(QUIET_S)
-            assert not left, left
-            for process in world.processes.values():
-                journal, views = process._open
-                journal._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                views._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-        _within(Plan(0, (), ()), folder, broker, book, found)
-        _template = _Template(folder, dict(broker.partitions), book.keys, book.owners)
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        made = os.environ.get(TEMPLATE, "")
+        _template = _Template.kept_in(Path(made)) if made else _found(_scratch())
+        if not made:
+            atexit.register(shutil.rmtree, _template.folder, ignore_errors=True)
         calm_collector()
     return _template
+
+
+def keep_template(folder: Path) -> None:
+    """Make the template there, for processes to come."""
+    _be_quiet()
+    _found(folder).keep()
+
+
+def _found(folder: Path) -> _Template:
+    broker, book = Broker(), _new_book(0)
+
+    async def found(world: World) -> None:
+        await day.found(world.town)
+        left = await world.quiet(QUIET_S)
+        assert not left, left
+        for process in world.processes.values():
+            journal, views = process._open
+            journal._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            views._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    _within(Plan(0, (), ()), folder, broker, book, found)
+    return _Template(folder, dict(broker.partitions), book.keys, book.owners)
 
 
 def run(plan: Plan) -> Result:
