@@ -5,7 +5,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test fuzz lint types imports reference lock bench
+.PHONY: help demo up down test fuzz soak lint types imports reference lock bench
 
 help: ## Show this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {print "\n" substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test: lint types imports ## Everything that must be green (about 20 minutes); wi
 fuzz: .venv/test ## Bad input by chance, ten times as much as `make test` and other calls each time (about 30 minutes)
 	@FIELDLOOP_TEST_FUZZ=$${FIELDLOOP_TEST_FUZZ:-10} FIELDLOOP_TEST_SEED=$${FIELDLOOP_TEST_SEED:-$$(date +%s)} \
 		$(BIN)/python -m pytest -s tests/rules/test_fuzz.py tests/rules/test_schema_fuzz.py $(ARGS)
+
+soak: .venv/test ## Simulated days with faults that nobody has seen, for as long as wanted; ARGS="--minutes 30"
+	@$(BIN)/python -m tests.simulation soak $(ARGS)
 
 lint: .venv/test ## Style (ruff)
 	$(BIN)/ruff check .

@@ -164,7 +164,7 @@ def _lost(town: Town, process: Process) -> Iterator[Violation]:
 def _beyond(name: str, entries: Any) -> Iterator[Violation]:
     """Nothing of one tenant names anything of another; ids here begin with their tenant."""
     for one in entries:
-        for other in TENANTS:
+        for other in TENANTS:  # ids here begin with their tenant
             if other != one.tenant and re.search(rb'"%s-[CDEPVWs]' % other.encode(), one.record):
                 yield Violation("I11", f"{name} {one.position} of {one.tenant} names something of {other}")
 
