@@ -5,7 +5,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test fuzz chaos lint types imports reference lock bench
+.PHONY: help demo up down test fuzz chaos soak lint types imports reference lock bench
 
 help: ## Show this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {print "\n" substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ fuzz: .venv/test ## Bad input by chance, ten times as much as `make test` and ot
 chaos: .venv/test ## Real processes killed, stopped, cut off from Kafka and PostgreSQL; ARGS="--minutes 30 --seed 7"
 	@$(BIN)/python -m deploy.install
 	@$(BIN)/python -m tests.faults.chaos $(ARGS)
+
+soak: .venv/test ## Simulated days with faults that nobody has seen, for as long as wanted; ARGS="--minutes 30"
+	@$(BIN)/python -m tests.simulation soak $(ARGS)
 
 lint: .venv/test ## Style (ruff)
 	$(BIN)/ruff check .

@@ -102,10 +102,10 @@ class ReturnOrder(Command):
     reason: str
 
 
-class TakeBackOrder(Command):
-    """She is absent in the hours that are booked for the order, and has not departed."""
+class TakeBackOrders(Command):
+    """She is absent in the hours that are booked for these orders of a day; what she has not departed for goes back."""
 
-    order_id: str
+    order_ids: tuple[str, ...] = Field(min_length=1)
     engineer_id: str
     day: str
     absence_id: str

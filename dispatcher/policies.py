@@ -56,7 +56,7 @@ from dispatcher.commands import (
     ReturnOrder,
     StartClocks,
     StartOrder,
-    TakeBackOrder,
+    TakeBackOrders,
     WithdrawOrder,
 )
 from dispatcher.domain.dispatch_rules import is_offered_first
@@ -213,15 +213,18 @@ async def when_order_waits(
     return [*frees, assign]
 
 
-async def when_engineer_is_absent(event: EngineerAbsent, envelope: Envelope, facts: Facts) -> Sequence[TakeBackOrder]:
+async def when_engineer_is_absent(event: EngineerAbsent, envelope: Envelope, facts: Facts) -> Sequence[TakeBackOrders]:
     """Orders that are booked in the time of her absence go to somebody else, unless she has departed for them."""
     one = {"tenant": envelope.tenant, "engineer_id": event.engineer_id}
     rows = await facts.fetch(HOURS_OF_ONE, **one, **days_of(event.starts_at, event.ends_at))
+    meant: dict[str, list[str]] = {}
+    for day, booked in sorted(bookings(rows)[event.engineer_id].items()):
+        for booking in booked:
+            if booking.starts_at < event.ends_at and event.starts_at < booking.ends_at:
+                meant.setdefault(day, []).append(booking.order_id)
     return [
-        TakeBackOrder(order_id=booking.order_id, engineer_id=event.engineer_id, day=day, absence_id=event.absence_id)
-        for day, booked in sorted(bookings(rows)[event.engineer_id].items())
-        for booking in booked
-        if booking.starts_at < event.ends_at and event.starts_at < booking.ends_at
+        TakeBackOrders(order_ids=tuple(orders), engineer_id=event.engineer_id, day=day, absence_id=event.absence_id)
+        for day, orders in meant.items()
     ]
 
 

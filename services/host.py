@@ -21,7 +21,7 @@ import structlog
 from services.chassis.bus.embedded import EmbeddedFeed
 from services.chassis.bus.feed import Feed
 from services.chassis.bus.ingest import DeadLetterFile, DeadLetters
-from services.chassis.bus.kafka import KafkaDeadLetters, KafkaFeed, ensure_topics
+from services.chassis.bus.kafka import KafkaDeadLetters, KafkaFeed, Outlet, ensure_topics
 from services.chassis.clock import Clock, SystemClock, micros
 from services.chassis.ids import new_ids
 from services.chassis.journal.postgres import Lease, PostgresJournal, prepare
@@ -112,7 +112,7 @@ class Host:
                 await self._open(service)
             for running in self.running.values():
                 lead = self._with_lease if self.settings.dsn else self._as_owner
-                self._leads.append(asyncio.create_task(self._again(running, lead), name=f"{running.name}.lead"))
+                self._leads.append(asyncio.create_task(again(running, lead), name=f"{running.name}.lead"))
         except BaseException:
             await self.__aexit__()
             raise
@@ -196,7 +196,9 @@ class Host:
 
     async def _as_owner(self, running: Running) -> None:
         async with self._feed(running.service) as feed:
-            await running.lead(running.journal, feed, letters_of(self.settings, running.name), self.settings.cluster)
+            await running.lead(
+                running.journal, feed, letters_of(self.settings, running.name), self._outlet(running.name)
+            )
 
     async def _with_lease(self, running: Running) -> None:
         assert self.settings.dsn
@@ -226,7 +228,7 @@ class Host:
     ) -> None:
         async with self._feed(running.service) as feed:
             dead_letters = letters_of(self.settings, running.name)
-            lead = running.lead(journal, feed, dead_letters, self.settings.cluster, lambda: lease.held)
+            lead = running.lead(journal, feed, dead_letters, self._outlet(running.name), lambda: lease.held)
             leading = asyncio.create_task(lead)
             try:
                 await asyncio.wait([keeping, leading], return_when=asyncio.FIRST_COMPLETED)
@@ -258,6 +260,11 @@ class Host:
                     yield self._feeds[service.name]
                 finally:
                     del self._feeds[service.name]
+
+    def _outlet(self, service: str) -> Outlet | None:
+        if self.settings.cluster:
+            return Outlet(self.settings.cluster, f"fieldloop.{service}.publisher")
+        return None
 
     # Health.
 
@@ -317,6 +324,20 @@ class Host:
                 for p in running.service.listens_to & self.running.keys()
             )
         return all(state.offsets.get(p, 1) > heads[p] for p in running.service.listens_to & self.running.keys())
+
+
+async def again(running: Running, lead: Callable[[Running], Awaitable[None]]) -> None:
+    """Lead, and when something ended it, begin again from the journal, sooner or later."""
+    pause = 0.1
+    while True:
+        begun = asyncio.get_running_loop().time()
+        try:
+            await lead(running)
+        except Exception:
+            _log.exception("service.begins-again", service=running.name)
+        lasted = asyncio.get_running_loop().time() - begun
+        pause = 0.1 if lasted > 30 else min(2 * pause, 5.0)
+        await asyncio.sleep(pause)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ from dispatcher.commands import (
     RetryAssignment,
     ReturnOrder,
     StartOrder,
-    TakeBackOrder,
+    TakeBackOrders,
     WithdrawOrder,
 )
 from dispatcher.domain import engineer as engineers
@@ -247,33 +247,37 @@ def _decline_offer(case: Case, offering: Offering, offers: int, command: Decline
     return [declined]
 
 
-def reads_of_absence(command: TakeBackOrder) -> tuple[str, ...]:
+def reads_of_absence(command: TakeBackOrders) -> tuple[str, ...]:
     """The day first: an order may hold two days, while the old one is about to be given back; then both are asked."""
     day = engineer_day.stream(command.engineer_id, command.day)
-    return day, stream(command.order_id), engineers.stream(command.engineer_id)
+    return day, engineers.stream(command.engineer_id), *[stream(order_id) for order_id in command.order_ids]
 
 
-def take_back(states: Mapping[str, Any], command: TakeBackOrder) -> list[Event]:
+def take_back(states: Mapping[str, Any], command: TakeBackOrders) -> list[Event]:
     """
-    The order waits again for somebody, if she still has it for hours in which she is absent.
+    Each of the orders waits again for somebody, if she still has it for hours in which she is absent.
 
     Once she has departed she knows best; and who gave it to her though she is absent knew it.
     """
-    order: Order = states[stream(command.order_id)]
     engineer: engineers.Engineer = states[engineers.stream(command.engineer_id)]
     day: engineer_day.Day = states[engineer_day.stream(command.engineer_id, command.day)]
-    hers = EngineerDay(command.engineer_id, command.day)
+    absences = engineer.absences if isinstance(engineer, engineers.Registered) else ()
+    away = [one for one in absences if one.absence_id == command.absence_id]
+    taken: list[Event] = []
+    for order_id in command.order_ids:
+        hours = [it for it in day if it.order_id == order_id]
+        if any(one.starts_at < it.ends_at and it.starts_at < one.ends_at for one in away for it in hours):
+            taken += _taken_back(states[stream(order_id)], EngineerDay(command.engineer_id, command.day))
+    return taken
+
+
+def _taken_back(order: Order, hers: EngineerDay) -> list[Event]:
     match order:
         case Assigned(case=case, booked=booked, though_absent=False) if booked == hers:
-            hours = [booking for booking in day if booking.order_id == command.order_id]
-            absences = engineer.absences if isinstance(engineer, engineers.Registered) else ()
-            away = [one for one in absences if one.absence_id == command.absence_id]
-            if not any(one.starts_at < it.ends_at and it.starts_at < one.ends_at for one in away for it in hours):
-                return []
             declined = OrderDeclined(
-                order_id=command.order_id,
+                order_id=case.opened.order_id,
                 request_id=case.opened.request_id,
-                engineer_id=command.engineer_id,
+                engineer_id=hers.engineer_id,
                 reason="absent",
                 frees=booked,
                 cause="absence",

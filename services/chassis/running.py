@@ -21,8 +21,7 @@ from sqlalchemy import Select
 
 from services.chassis.bus.feed import Feed
 from services.chassis.bus.ingest import DeadLetters, Ingest, Letter
-from services.chassis.bus.kafka import Cluster
-from services.chassis.bus.publisher import Publisher
+from services.chassis.bus.publisher import Outlet, Publisher
 from services.chassis.clock import Clock
 from services.chassis.ids import Ids
 from services.chassis.journal import attempt
@@ -303,11 +302,11 @@ class Running:
         journal: JournalStore,
         feed: Feed | None,
         dead_letters: DeadLetters,
-        cluster: Cluster | None,
+        outlet: Outlet | None,
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         """
-        Write until cancelled, or until this process may not write any more.
+        Write until cancelled, or until this process may not write any more. Without an outlet nothing is published.
 
         Cancelled, it finishes what it was asked before it returns. Raises what ended it otherwise.
         """
@@ -345,9 +344,9 @@ class Running:
                     self.service.takes, feed, journal, writer, dead_letters, pause_s=self.service.takes_in_every_s
                 )
                 tasks["ingest"] = self.ingest.run()
-            if cluster is not None:
+            if outlet is not None:
                 self.publisher = Publisher(
-                    self.name, journal, writer, cluster, may_write, pause_s=self.service.publishes_every_s
+                    self.name, journal, writer, outlet, may_write, pause_s=self.service.publishes_every_s
                 )
                 tasks["publisher"] = self.publisher.run()
             if follower is not None:

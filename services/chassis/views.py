@@ -40,7 +40,7 @@ class Rows(Protocol):
         """Remove the row, if it is there."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """
     A read model. `columns` gives each column's default, whose type is the column's type; `(str, None)` for none.

@@ -27,7 +27,7 @@ from deploy.kafka.local import LocalKafka
 from services.chassis.bus.embedded import EmbeddedFeed
 from services.chassis.bus.feed import Feed, Page, Record
 from services.chassis.bus.ingest import DeadLetterFile, DeadLetters, Ingest
-from services.chassis.bus.kafka import MAX_REQUEST, Cluster, KafkaDeadLetters, KafkaFeed, ensure_topics
+from services.chassis.bus.kafka import MAX_REQUEST, Cluster, KafkaDeadLetters, KafkaFeed, Outlet, ensure_topics
 from services.chassis.bus.publisher import Publisher
 from services.chassis.clock import SystemClock, micros
 from services.chassis.ids import new_ids
@@ -290,7 +290,8 @@ class Kafka(Bus):
         self.cluster, self.local = cluster, local
 
     def publisher(self, publisher: Node, **options: Any) -> Publisher:
-        one = Publisher(publisher.service, publisher.journal, publisher.writer, self.cluster, **options)
+        outlet = Outlet(self.cluster, f"fieldloop.{publisher.service}.publisher")
+        one = Publisher(publisher.service, publisher.journal, publisher.writer, outlet, **options)
         publisher.writer.committed = lambda _: one.wake()
         return one
 

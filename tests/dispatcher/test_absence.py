@@ -20,7 +20,7 @@ from dispatcher.commands import (
     FreeHours,
     ReportAbsence,
     SkillHeld,
-    TakeBackOrder,
+    TakeBackOrders,
 )
 from dispatcher.service import RULES
 from tests.dispatcher.examples import (
@@ -55,7 +55,7 @@ def absent(**changes):
 
 CALL_OFF = CallOffAbsence(engineer_id="e-1", absence_id="a-1")
 CALLED_OFF = AbsenceCalledOff(engineer_id="e-1", absence_id="a-1")
-TAKE_BACK = TakeBackOrder(order_id="o-1", engineer_id="e-1", day=TODAY, absence_id="a-1")
+TAKE_BACK = TakeBackOrders(order_ids=("o-1",), engineer_id="e-1", day=TODAY, absence_id="a-1")
 HERS = (registered(), opened(), assigned(), booked())
 BACK = OrderDeclined(
     order_id="o-1",
@@ -142,7 +142,7 @@ def test_each_order_that_is_booked_in_it_is_asked_for():
     within = booked(order_id="o-3", starts_at=at(9, day=25), ends_at=at(10, day=25), day=TOMORROW)
     others = booked("e-2", order_id="o-4")
     asked = reactions(absent(), registered(), booked(), touches, within, others)
-    of_tomorrow = TAKE_BACK.model_copy(update={"order_id": "o-3", "day": TOMORROW})
+    of_tomorrow = TAKE_BACK.model_copy(update={"order_ids": ("o-3",), "day": TOMORROW})
     assert asked == {"take-back-orders": [TAKE_BACK, of_tomorrow]}
 
 

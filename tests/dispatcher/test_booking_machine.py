@@ -26,7 +26,7 @@ from dispatcher.commands import (
     ReportAbsence,
     ReturnOrder,
     StartOrder,
-    TakeBackOrder,
+    TakeBackOrders,
     WithdrawOrder,
 )
 from dispatcher.domain.order import Assigned, UnderWay, Waiting
@@ -132,9 +132,9 @@ class Booking(RuleBasedStateMachine):
         until = {"starts_at": starts_at, "ends_at": starts_at + timedelta(hours=hours), "now": self.now}
         self.ask(ReportAbsence(engineer_id=engineer, absence_id=f"a-{self.count}", **until))
         for who, date, day in [*self.days()]:
-            for booking in day:
-                ids = {"order_id": booking.order_id, "engineer_id": who, "day": date}
-                self.ask(TakeBackOrder(**ids, absence_id=f"a-{self.count}"))
+            if day:
+                ids = {"order_ids": tuple(booking.order_id for booking in day), "engineer_id": who, "day": date}
+                self.ask(TakeBackOrders(**ids, absence_id=f"a-{self.count}"))
 
     @rule(order=orders, engineer=st.none() | engineers, how=st.sampled_from(sorted(WAYS_ON)))
     def it_goes_on(self, order, engineer, how):

@@ -171,6 +171,25 @@ def test_an_absence_shows_what_is_booked_in_it_and_gives_it_to_others(told):
     told(story)
 
 
+def test_all_that_she_has_in_one_day_goes_to_others_when_she_is_absent(told):
+    async def story(desk):
+        await desk.register("e-1")
+        for order_id in ("o-1", "o-2"):
+            await desk.open(order_id)
+            await desk.quiet()
+        before = [await desk.order(order_id) for order_id in ("o-1", "o-2")]
+        assert [(one["engineer_id"], one["day"]) for one in before] == [("e-1", before[0]["day"])] * 2
+        await desk.register("e-2", home_lat_udeg=40_000_000)
+        await desk.quiet()
+        times = {"starts_at": before[0]["starts_at"], "ends_at": at(20).isoformat()}
+        path = "/v1/engineers/e-1/absences"
+        await desk.call("POST", path, role="engineer", person_id="e-1", absence_id="a-1", reason="ill", **times)
+        await desk.quiet()
+        assert [(await desk.order(order_id))["engineer_id"] for order_id in ("o-1", "o-2")] == ["e-2", "e-2"]
+
+    told(story)
+
+
 def test_what_a_choice_by_hand_breaks_is_shown_before_and_recorded_with_the_reason(told):
     async def story(desk):
         facts = {"skill_levels": [{"skill": "cooling", "level": 2, "until": "2026-11-01"}], "territory": ["海淀区"]}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import structlog
@@ -18,7 +18,7 @@ import structlog
 from contracts.envelope import Envelope
 from contracts.topics import journal_topic, public_topic
 from services.chassis.bus.feed import pauses
-from services.chassis.bus.kafka import MIB, Cluster, Message, Outlet
+from services.chassis.bus.kafka import MIB, Message
 from services.chassis.journal.store import Entry, JournalStore
 from services.chassis.journal.work import Settle, Stopped
 from services.chassis.journal.writer import Writer
@@ -31,6 +31,15 @@ PAGE_BYTES = 16 * MIB
 """What one acknowledgement is waited for, at most; a record that is larger goes alone."""
 
 log = structlog.get_logger(__name__)
+
+
+class Outlet(Protocol):
+    """The way to the broker: Kafka's, or a simulation's."""
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Return when the broker has all of them; those of one key in order. Raises NotSent, or what it raises."""
+
+    async def close(self) -> None: ...
 
 
 class NotOurs(Exception):
@@ -55,14 +64,14 @@ class Publisher:
         service: str,
         journal: JournalStore,
         writer: Writer,
-        cluster: Cluster,
+        outlet: Outlet,
         may_write: Callable[[], bool] = lambda: True,
         *,
         pause_s: float = 0.0,
     ) -> None:
         self._service, self._journal, self._writer, self._may_write = service, journal, writer, may_write
         self._pause_s = pause_s
-        self._outlet = Outlet(cluster, f"fieldloop.{service}.publisher")
+        self._outlet = outlet
         self._news = asyncio.Event()
         self._stopping = False
         self.state = PublisherState()

@@ -75,10 +75,11 @@ class Outlets:
         *,
         url: str = "",
         link: Callable[[str, LinkTo, datetime], str] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`url` is where customers reach us; `link` makes a link's text, the same one for the same tenant and time."""
         self._providers = providers or {}
-        self._by_medium = {medium: Outlet(provider) for medium, provider in self._providers.items()}
+        self._by_medium = {medium: Outlet(provider, monotonic) for medium, provider in self._providers.items()}
         self._url, self._link = url.rstrip("/"), link
 
     def of(self, medium: Medium) -> Outlet | None:

@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -97,6 +97,10 @@ class _Table:
         return rows
 
 
+_table = cache(_Table)
+"""A view's statements are made once in a process: a rebuild, and a copy beside, have the same."""
+
+
 class SqliteViews:
     """A `ViewStore` on one file. `open` makes it."""
 
@@ -104,7 +108,7 @@ class SqliteViews:
         self.path = path
         self.views: Sequence[View] = tuple(views)
         self._readonly = readonly
-        self._tables = {view.name: _Table(view) for view in views}
+        self._tables = {view.name: _table(view) for view in views}
         self._writes = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-commit")
         self._reads = ThreadPoolExecutor(READERS, thread_name_prefix=f"{path.stem}-read")
         self._untidy = 0

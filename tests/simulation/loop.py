@@ -1,0 +1,167 @@
+"""
+An event loop with a virtual clock, whose order of events a seed chooses.
+
+When nothing is ready, time jumps to the next timer. What is ready at once runs in an order that the seed chooses. What
+would go to a thread runs here, between two other callbacks, so that nothing depends on the timing of threads. Every
+callback belongs to the life of a process or to nobody; of a life that has ended nothing runs any more, not even what
+would tidy up: that is what `kill -9` does at an `await`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from contextvars import Context, ContextVar
+from random import Random
+from typing import Any
+
+MOST_TURNS = 200_000
+"""Turns of the loop at one instant; more is a circle that never ends."""
+
+
+class Life:
+    """One run of one process, from its start to its end. `LIFE` says to whose life a callback belongs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.alive = True
+        self.steps = 0
+        self.dies_at_step = 0
+        """The callback that it does not live to see; 0 for none."""
+        self.ends: list[Callable[[], None]] = []
+        """What the outside sees of its end: connections that break."""
+        self.disk: Callable[[], float] = lambda: 0.0
+        """How long its disk lets it wait now, in seconds."""
+
+    def end(self) -> None:
+        if self.alive:
+            self.alive = False
+            for tell in self.ends:
+                tell()
+
+
+LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
+
+
+class Stuck(Exception):
+    """Nothing can ever happen again, or the same for ever, while something is still waited for."""
+
+
+class _Clockwork:
+    """In the place of a selector: there is no outside."""
+
+    def get_map(self) -> dict[int, Any]:
+        return {}
+
+    def close(self) -> None:
+        pass
+
+
+class SimLoop(asyncio.BaseEventLoop):
+    """Runs callbacks in the order of a seed, in virtual seconds from 0."""
+
+    def __init__(self, rng: Random) -> None:
+        super().__init__()
+        self._rng, self._now = rng, 0.0
+        self._selector = _Clockwork()
+        self._clock_resolution = 0.0
+        self.callbacks = 0
+        self.graveyard: list[object] = []
+        """What belonged to lives that have ended. It is kept, or collecting it would run what tidies up."""
+        self._turns = 0
+
+    def time(self) -> float:
+        return self._now
+
+    def _run_once(self) -> None:
+        scheduled, ready = self._scheduled, self._ready
+        while scheduled and scheduled[0]._cancelled:
+            heapq.heappop(scheduled)
+        if not ready:
+            if not scheduled:
+                raise Stuck("nothing can happen any more")
+            if scheduled[0]._when > self._now:
+                self._now, self._turns = scheduled[0]._when, 0
+        while scheduled and scheduled[0]._when <= self._now:
+            handle = heapq.heappop(scheduled)
+            if not handle._cancelled:
+                ready.append(handle)
+        self._turns += 1
+        if self._turns > MOST_TURNS:
+            raise Stuck(f"time stands still at {self._now}")
+        now = list(ready)
+        ready.clear()
+        if len(now) > 1:
+            self._rng.shuffle(now)
+        for handle in now:
+            if handle._cancelled:
+                continue
+            life = handle._context.get(LIFE)
+            if life is not None:
+                if not life.alive:
+                    self.graveyard.append(handle)
+                    continue
+                life.steps += 1
+                if life.steps == life.dies_at_step:
+                    life.end()
+                    self.graveyard.append(handle)
+                    continue
+            self.callbacks += 1
+            handle._run()
+
+    def _process_events(self, event_list: object) -> None:
+        raise Stuck("there is no outside")
+
+    def _write_to_self(self) -> None:
+        pass
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        raise Stuck("a thread wants to speak to the simulation")
+
+    def run_in_executor(self, executor: object, func: Callable[..., Any], *args: Any) -> Any:
+        """Done here: begun after a while and told after another, as a thread would; a process may end in between."""
+        future = self.create_future()
+        life = LIFE.get()
+
+        def wait() -> float:
+            return 0.0 if life is None else life.disk()
+
+        def work() -> None:
+            try:
+                outcome, error = func(*args), None
+            except Exception as raised:
+                outcome, error = None, raised
+            self._later(wait(), tell, outcome, error)
+
+        def tell(outcome: Any, error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(outcome)
+
+        self._later(wait(), work)
+        return future
+
+    def _later(self, seconds: float, callback: Callable[..., None], *args: object) -> None:
+        if seconds > 0:
+            self.call_later(seconds, callback, *args)
+        else:
+            self.call_soon(callback, *args)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        pass
+
+    def task_of(self, life: Life, coroutine: Any) -> asyncio.Task[Any]:
+        """A task of this life; all that it begins belongs to the life too."""
+        context = Context()
+        context.run(LIFE.set, life)
+        task = self.create_task(coroutine, context=context)
+        return task
+
+
+def quietly(task: asyncio.Task[Any]) -> None:
+    """That it is never finished is meant so."""
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
