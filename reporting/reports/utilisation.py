@@ -123,11 +123,11 @@ def _share(name: str, en: str, zh: str, formula: str, measure: Measure) -> Figur
 def by_engineer(found: Found) -> dict[str, Value]:
     """A line for each engineer who is registered or made a visit."""
     names = ("visits", "visits_completed", "on_site_h", "travel_h", "shift_h", "busy_share")
-    rows = []
-    for key in sorted({key for totals in found.sums.values() for key in totals}):
-        told = UTILISATION.answers(found, key)
-        rows.append({"engineer_id": key.value, **{name: told[name].value for name in names}})
-    return {"by_engineer": rows}
+    keys = sorted({key for totals in found.sums.values() for key in totals})
+    told = zip(keys, UTILISATION.answers(found, keys), strict=True)
+    return {
+        "by_engineer": [{"engineer_id": key.value, **{name: one[name].value for name in names}} for key, one in told]
+    }
 
 
 UTILISATION = Report(
