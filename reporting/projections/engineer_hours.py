@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.dispatcher import EngineerRegistered, Shift
+from contracts.dispatcher import EngineerRegistered, OrderAssigned, OrderReassigned, Shift
 from contracts.envelope import Envelope
 from contracts.fieldwork import (
     EngineerArrived,
@@ -16,8 +16,10 @@ from contracts.fieldwork import (
 )
 from contracts.quality import StaffSurveyAnswered
 from services.chassis.clock import micros
+from services.chassis.ids import derived_id
 from services.chassis.views import Rows, View
 
+Planned = OrderAssigned | OrderReassigned
 VisitEvent = EngineerDeparted | EngineerArrived | WorkFinished | ServiceCompleted | VisitAborted | VisitCancelled
 EngineerEvent = EngineerRegistered | EngineerDeparted | EngineerArrived | WorkFinished | StaffSurveyAnswered
 
@@ -29,8 +31,12 @@ def shifts_of(packed: bytes) -> tuple[Shift, ...]:
     return _shifts.decode(packed)
 
 
-def apply_visit(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
+def apply_visit(rows: Rows, event: VisitEvent | Planned, envelope: Envelope) -> None:
     at = micros(envelope.time)
+    if isinstance(event, Planned):
+        # As fieldwork names the visit that it plans upon this event; who goes to it, the visit itself says.
+        rows.put(derived_id("visit", event.order_id, envelope.id), travel_m=event.travel_m)
+        return
     whose = {"engineer_id": event.engineer_id, "request_id": event.request_id, "order_id": event.order_id}
     rows.put(event.visit_id, **whose)
     match event:
@@ -49,6 +55,9 @@ def apply_visit(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
             rows.put(event.visit_id, completed=True)
         case VisitCancelled():
             rows.put(event.visit_id, in_vain=True)
+    row = rows.get(event.visit_id) or {}
+    began = [row[name] for name in ("departed_at", "arrived_at", "left_at") if row[name] is not None]
+    rows.put(event.visit_id, began_at=began[0] if began else 0)
 
 
 def apply_engineer(rows: Rows, event: EngineerEvent, envelope: Envelope) -> None:
@@ -63,13 +72,12 @@ def apply_engineer(rows: Rows, event: EngineerEvent, envelope: Envelope) -> None
         shifts=msgspec.msgpack.encode(event.shifts),
         has_shifts=bool(event.shifts),
         region=event.region,
-        hour_fen=event.hour_fen or None,
     )
 
 
 VISITS = View(
     name="visit_hours",
-    version=2,
+    version=3,
     key={"visit_id": str},
     columns={
         "engineer_id": "",
@@ -78,18 +86,29 @@ VISITS = View(
         "departed_at": (int, None),
         "arrived_at": (int, None),
         "left_at": (int, None),
+        "began_at": 0,
+        "travel_m": (int, None),
         "labour_s": (int, None),
         "completed": False,
         "in_vain": False,
     },
-    reads=(EngineerDeparted, EngineerArrived, WorkFinished, ServiceCompleted, VisitAborted, VisitCancelled),
+    reads=(
+        EngineerDeparted,
+        EngineerArrived,
+        WorkFinished,
+        ServiceCompleted,
+        VisitAborted,
+        VisitCancelled,
+        OrderAssigned,
+        OrderReassigned,
+    ),
     apply=apply_visit,
-    indexes=(("arrived_at",), ("departed_at",), ("order_id", "engineer_id", "labour_s", "left_at", "in_vain")),
+    indexes=(("arrived_at",), ("departed_at",), ("order_id",)),
 )
 
 ENGINEERS = View(
     name="engineer_shifts",
-    version=2,
+    version=3,
     key={"engineer_id": str},
     columns={
         "since": (int, None),
@@ -97,7 +116,6 @@ ENGINEERS = View(
         "shifts": b"",
         "has_shifts": False,
         "region": "",
-        "hour_fen": (int, None),
     },
     reads=(EngineerRegistered, EngineerDeparted, EngineerArrived, WorkFinished, StaffSurveyAnswered),
     apply=apply_engineer,

@@ -26,7 +26,7 @@ import asyncpg
 from deploy.postgres.local import LocalPostgres, missing
 from reporting.projections.engineer_hours import ENGINEERS
 from reporting.projections.order_timeline import ORDER_TIMELINE
-from reporting.projections.part_costs import PARTS
+from reporting.projections.rates import ENGINEER_RATES, PART_COSTS
 from reporting.projections.staff_answers import STAFF_ANSWERS
 from reporting.reports import REPORTS
 from reporting.service import service
@@ -40,7 +40,7 @@ MANY = 100_000
 CHUNK = 5_000
 YEAR = {"from": "2026-01-01", "to": "2026-12-31"}
 PERIODS = ("", "day", "week", "month")
-SHARED = (ENGINEERS, PARTS, STAFF_ANSWERS)
+SHARED = (ENGINEERS, ENGINEER_RATES, PART_COSTS, STAFF_ANSWERS)
 """Their rows are changed by many requests."""
 
 BARS = {"SQLite": 1.0, "PostgreSQL": 0.3}
