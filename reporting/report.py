@@ -125,6 +125,13 @@ class Source(Protocol):
     ) -> tuple[Sums, Durations]:
         """Sums and durations by group; a group without rows may be left out. Nothing where they cannot be told so."""
 
+    def listed(self, when: ColumnElement[bool]) -> Listed | None:
+        """The rows for which something holds, to be seen one by one; None: none are shown."""
+
+
+Listed = tuple["Rows", ColumnElement[bool]]
+"""Rows, and which of them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -139,6 +146,10 @@ class Rows:
     """Needed by their sums."""
     lists: Literal["each", "distinct", "none"] = "each"
     """How they are shown one by one: where several have the same id, each id once; not at all, what is confidential."""
+    request: ColumnElement[Any] = field(default_factory=lambda: literal(""))
+    """The request whose story a row is part of."""
+    lasts: bool = False
+    """What began before a range is in it too."""
 
     additive: ClassVar[bool] = True
 
@@ -160,6 +171,12 @@ class Rows:
                 for n, one in enumerate(times)
             },
         )
+
+    def within(self, scope: Scope) -> ColumnElement[bool]:
+        return self.at < scope.end if self.lasts else scope.holds(self.at)
+
+    def listed(self, when: ColumnElement[bool]) -> Listed | None:
+        return None if self.lists == "none" else (self, when)
 
     def keys(self, scope: Scope) -> list[ColumnElement[Any]]:
         """The columns of a GroupKey, as far as it is asked for."""
@@ -385,13 +402,13 @@ class Figure:
     def digits(self) -> int:
         return DIGITS.get(self.unit, 3)
 
-    def listed(self) -> tuple[Rows, ColumnElement[bool]] | None:
+    def listed(self) -> Listed | None:
         """The rows that its numerator is about, for those who want to see them one by one; None: none are listed."""
         match self.measure:
             case Mean(times) | Quantile(times):
                 return times.of, times.known
-            case Count(Sum(of=Rows() as rows, when=when)) | Ratio([(_, Sum(of=Rows() as rows, when=when)), *_]):
-                return None if rows.lists == "none" else (rows, when)
+            case Count(one) | Ratio([(_, one), *_]):
+                return one.of.listed(one.when)
             case _:
                 return None
 
@@ -427,8 +444,8 @@ class Report:
     def within(self, scope: Scope) -> ColumnElement[bool]:
         """Which rows the report is about."""
         if scope.source and self.source_column is not None:
-            return and_(scope.holds(self.rows.at), self.source_column == scope.source)
-        return scope.holds(self.rows.at)
+            return and_(self.rows.within(scope), self.source_column == scope.source)
+        return self.rows.within(scope)
 
     def figure(self, name: str) -> Figure | None:
         for known in self.figures:

@@ -249,7 +249,7 @@ INCIDENTS = Report(
         )
     },
     compute=compute,
-    rows=Rows("order", _t.order_id, _t.opened_at, {}),
+    rows=Rows("order", _t.order_id, _t.opened_at, {}, request=_t.request_id),
     by=(),
     source_column=_t.source,
     days=None,

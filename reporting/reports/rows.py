@@ -76,30 +76,38 @@ _RATE_OF_VISIT: Final = Join(
     & (rate.until > v.began_at),
 )
 
-RECEIVED: Final = Rows("request", r.request_id, r.received_at, _of_request())
+RECEIVED: Final = Rows("request", r.request_id, r.received_at, _of_request(), request=r.request_id)
 """Requests, by receipt."""
 
-SERVED: Final = Rows("request", r.request_id, r.completed_at, _of_request())
+SERVED: Final = Rows("request", r.request_id, r.completed_at, _of_request(), request=r.request_id)
 """Requests, by their first acceptance."""
 
-OPENED: Final = Rows("order", o.order_id, o.opened_at, _OF_ORDER)
+OPENED: Final = Rows("order", o.order_id, o.opened_at, _OF_ORDER, request=o.request_id)
 """Orders, by opening."""
 
-DONE: Final = Rows("order", o.order_id, o.completed_at, _OF_ORDER)
+DONE: Final = Rows("order", o.order_id, o.completed_at, _OF_ORDER, request=o.request_id)
 """Orders, by the first acceptance."""
 
-WORK_OF_DONE: Final = Rows("visit", v.visit_id, o.completed_at, _OF_ORDER, (_ORDER_OF_VISIT, _RATE_OF_VISIT))
+WORK_OF_DONE: Final = Rows(
+    "visit", v.visit_id, o.completed_at, _OF_ORDER, (_ORDER_OF_VISIT, _RATE_OF_VISIT), request=o.request_id
+)
 """Visits, where their orders are counted in DONE."""
 
 PARTS_OF_DONE: Final = Rows(
-    "order", used.order_id, o.completed_at, _OF_ORDER, (_ORDER_OF_PART, _COST_OF_PART), lists="distinct"
+    "order",
+    used.order_id,
+    o.completed_at,
+    _OF_ORDER,
+    (_ORDER_OF_PART, _COST_OF_PART),
+    lists="distinct",
+    request=o.request_id,
 )
 """Parts that orders used, where these are counted in DONE."""
 
-ARRIVALS: Final = Rows("visit", v.visit_id, v.arrived_at, _OF_VISIT, (ENGINEER_OF_VISIT,))
+ARRIVALS: Final = Rows("visit", v.visit_id, v.arrived_at, _OF_VISIT, (ENGINEER_OF_VISIT,), request=v.request_id)
 """Visits, by arrival."""
 
-TRIPS: Final = Rows("visit", v.visit_id, v.departed_at, _OF_VISIT)
+TRIPS: Final = Rows("visit", v.visit_id, v.departed_at, _OF_VISIT, request=v.request_id)
 """Visits, by departure."""
 
 COMPLAINTS: Final = Rows(
@@ -107,8 +115,14 @@ COMPLAINTS: Final = Rows(
     c.complaint_id,
     c.raised_at,
     _of_request(_request_of(c.request_id, c.tenant)) | {"channel": Group(c.channel)},
+    request=c.request_id,
 )
 """Complaints, by when they were raised; what they are grouped by is the request's that they are about."""
+
+REGISTERED: Final = Rows(
+    "engineer", e.engineer_id, e.since, {"region": Group(e.region), "engineer": Group(e.engineer_id)}, lasts=True
+)
+"""Engineers, by registration."""
 
 ANSWERS: Final = Rows(
     "answer",

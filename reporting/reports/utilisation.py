@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import ClassVar
 
-from sqlalchemy import and_, case, distinct, func, select
+from sqlalchemy import ColumnElement, and_, case, distinct, func, select
 
 from reporting.figures import HOUR, Value, Work, day_begins
 from reporting.projections.engineer_hours import shifts_of
@@ -18,6 +18,7 @@ from reporting.report import (
     Figure,
     Found,
     GroupKey,
+    Listed,
     Measure,
     Ratio,
     Report,
@@ -28,7 +29,7 @@ from reporting.report import (
     key_of,
     ratio,
 )
-from reporting.reports.rows import ARRIVALS, TRIPS, e, v
+from reporting.reports.rows import ARRIVALS, REGISTERED, TRIPS, e, v
 from services.chassis.clock import micros
 
 LEFT = v.left_at.is_not(None)
@@ -65,6 +66,10 @@ class Shifts:
                     shift[key] += between(max(begin, row["since"]), min(end, now))
         told = {SHIFT: shift, PEOPLE: people}
         return {one: told[one] for one in sums}, {}
+
+    def listed(self, when: ColumnElement[bool]) -> Listed:
+        """The engineers who are registered."""
+        return REGISTERED, when
 
     async def _strangers(self, fetch: Fetch, scope: Scope, ids: Sequence[str]) -> dict[GroupKey, int]:
         """Of engineers who are not registered, those who made visits."""
