@@ -94,6 +94,14 @@ QUALITY = Report(
             ),
         ),
         Figure(
+            "recommend_share",
+            "share",
+            "Recommendation rate: share of the answers on how likely the customer would recommend us with 9 or 10.",
+            "客户推荐率：推荐意愿为 9-10 分的比例。",
+            "count(recommends >= 9) / count(recommends)",
+            ratio(Sum(SERVED, r.recommends >= 9), Sum(SERVED, RECOMMENDS)),
+        ),
+        Figure(
             "surveys_sent",
             "count",
             "Completed requests for which a survey was sent.",

@@ -197,6 +197,7 @@ class Oracle:
             "complained_share": (r.complained, True),
             "requests_open": (still, None),
             "requests_overdue": (still & r.overdue.astype(bool) & r.assigned.isna(), None),
+            "missed_share": (still & r.overdue.astype(bool) & r.assigned.isna(), True),
             "requests_ever_overdue": (r.overdue, None),
         }
         found = {("efficiency", name): ([(r, "received", *pair)], 1) for name, pair in rows.items()}
@@ -242,6 +243,7 @@ class Oracle:
             "reopened_share": (r.reopenings > 0, True),
         }
         found = {("quality", name): ([(r, "completed", *pair)], 1) for name, pair in rows.items()}
+        found["quality", "recommend_share"] = ([(r, "completed", asked & _ge(r.recommends, 9), asked)], 1)
         return found | {("quality", "nps"): ([(r, "completed", points, asked)], Fraction(100))}
 
     def _utilisation(self) -> dict[str, Any]:
