@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate, chain
+from math import isqrt
 from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -44,14 +45,31 @@ def quantile(ordered: Sequence[int], part: Fraction) -> Fraction | None:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def quantile_in(ordered: Sequence[int], part: Fraction, unit: int, digits: int) -> float | None:
-    """`shown(quantile(ordered, part) / unit, digits)`, in integers and ten times as fast."""
-    if not ordered:
+def quantile_in(runs: Sequence[Sequence[int]], part: Fraction, unit: int, digits: int) -> float | None:
+    """`shown(quantile(sorted(chain(*runs)), part) / unit, digits)` of sorted runs, in integers and without that sort."""
+    many = sum(map(len, runs))
+    if not many:
         return None
-    below, rest = divmod((len(ordered) - 1) * part.numerator, part.denominator)
-    low = ordered[below]
-    more = (ordered[below + 1] - low) * rest if rest else 0
-    return quotient(low * part.denominator + more, part.denominator * unit, digits)
+    below, rest = divmod((many - 1) * part.numerator, part.denominator)
+    low, above = _neighbours(runs, many, below)
+    return quotient(low * part.denominator + (above - low) * rest, part.denominator * unit, digits)
+
+
+def _neighbours(runs: Sequence[Sequence[int]], many: int, place: int) -> tuple[int, int]:
+    """What stands at this place and at the next one (or at this again, at the end) when all runs are sorted together."""
+    if len(runs) == 1:
+        return runs[0][place], runs[0][min(place + 1, many - 1)]
+    step = isqrt(many // len(runs)) or 1
+    # Of every run each so many-th: what is below the n-th of these are at most n * step values, and fewer by at most
+    # step - 1 a run. So the two lie between two of them, and only what is between these need be sorted.
+    marks = sorted(chain.from_iterable([run[::step] for run in runs]))
+    lowest = marks[min(place // step, len(marks) - 1)]
+    last = (place + 2 + (step - 1) * len(runs)) // step + 1
+    starts = [bisect_left(run, lowest) for run in runs]
+    ends = [bisect_right(run, marks[last]) for run in runs] if last < len(marks) else map(len, runs)
+    window = sorted(chain.from_iterable([run[a:b] for run, a, b in zip(runs, starts, ends, strict=True)]))
+    at = place - sum(starts)
+    return window[at], window[min(at + 1, len(window) - 1)]
 
 
 def mean(total: int, count: int) -> Fraction | None:

@@ -111,7 +111,8 @@ class Group(NamedTuple):
 
 
 Sums = dict["Sum", dict[GroupKey, int]]
-Durations = dict["Times", dict[GroupKey, list[int]]]
+Durations = dict["Times", dict[GroupKey, list[list[int]]]]
+"""Of each group as lists that are sorted, each by itself."""
 
 
 class Source(Protocol):
@@ -162,12 +163,13 @@ class Rows:
         ones = [one.column().label(f"s{n}") for n, one in enumerate(sums)]
         lists = [gathered(one.end - one.begin).label(f"t{n}") for n, one in enumerate(times)]
         query = self.joined(select(*keys, *ones, *lists), scope).where(scope.holds(self.at))
+        query = query.execution_options(gathers=True)
         rows = [(key_of(row), row) for row in await fetch(query.group_by(*keys))]
         # A sum of PostgreSQL is a decimal number; of nothing there is none.
         return (
             {one: {key: int(row[f"s{n}"] or 0) for key, row in rows} for n, one in enumerate(sums)},
             {
-                one: {key: sorted(numbers(row[f"t{n}"])) for key, row in rows if row[f"t{n}"]}
+                one: {key: [sorted(numbers(row[f"t{n}"]))] for key, row in rows if row[f"t{n}"]}
                 for n, one in enumerate(times)
             },
         )
@@ -262,7 +264,6 @@ class Found(NamedTuple):
 
     sums: Sums
     times: Durations
-    """The durations of each group, the shortest first."""
 
     def sum(self, one: Sum, keys: Sequence[GroupKey]) -> list[int] | None:
         """Of each of these groups; None where it cannot be told by them."""
@@ -362,7 +363,8 @@ class Mean:
             return [UNKNOWN] * len(keys)
         return [
             Answer(quotient(total, many * HOUR, digits) if many else None, total, many)
-            for total, many in [(sum(took), len(took)) for took in [times.get(key, ()) for key in keys]]
+            for runs in [times.get(key, ()) for key in keys]
+            for total, many in [(sum(map(sum, runs)), sum(map(len, runs)))]
         ]
 
 
@@ -379,8 +381,8 @@ class Quantile:
     def answers(self, found: Found, keys: Sequence[GroupKey], digits: int) -> list[Answer]:
         times = found.times.get(self.times, {})
         return [
-            Answer(quantile_in(took, self.part, HOUR, digits), None, len(took))
-            for took in [times.get(key, ()) for key in keys]
+            Answer(quantile_in(runs, self.part, HOUR, digits), None, sum(map(len, runs)))
+            for runs in [times.get(key, ()) for key in keys]
         ]
 
 
@@ -461,7 +463,7 @@ class Report:
         """The same over the whole range, of what was found in groups."""
         wanted = self._wanted()
         sums = {one: {ALL: sum(by.values())} for one, by in found.sums.items()}
-        times = {one: {ALL: sorted(chain.from_iterable(by.values()))} for one, by in found.times.items() if by}
+        times = {one: {ALL: list(chain.from_iterable(by.values()))} for one, by in found.times.items() if by}
         # What is not told by these groups, and what is not the sum of them, is read again.
         again = {
             source: asked

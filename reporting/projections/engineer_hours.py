@@ -1,4 +1,9 @@
-"""Where the hours of engineers go: one row a visit, and one row an engineer with the shifts she works."""
+"""
+Where the hours of engineers go: one row a visit, and one row an engineer with the shifts she works.
+
+What figures of visits are grouped by is said of the request. The row `request/ID` holds it, and the visits that were
+made for it, so that a visit has it whichever is heard of first; it has no times, and counts nowhere.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from contracts.fieldwork import (
     VisitCancelled,
     WorkFinished,
 )
+from contracts.intake import RequestReceived
 from contracts.quality import StaffSurveyAnswered
 from services.chassis.clock import micros
 from services.chassis.ids import derived_id
@@ -31,14 +37,32 @@ def shifts_of(packed: bytes) -> tuple[Shift, ...]:
     return _shifts.decode(packed)
 
 
-def apply_visit(rows: Rows, event: VisitEvent | Planned, envelope: Envelope) -> None:
+def _about(rows: Rows, request_id: str, visit_id: str = "", **facts: str) -> None:
+    """More is known of a request, or another visit for it."""
+    whole = f"request/{request_id}"
+    row = rows.get(whole) or VISITS.defaults
+    visits = str(row["visits"]).splitlines()
+    told = {name: row[name] for name in ("device_model", "request_type", "channel")} | facts
+    if facts or visit_id not in visits:
+        visits += [visit_id] if visit_id else []
+        rows.put(whole, visits="\n".join(visits), **told)
+        for one in [visit_id] if visit_id else visits:
+            rows.put(one, **told)
+
+
+def apply_visit(rows: Rows, event: VisitEvent | Planned | RequestReceived, envelope: Envelope) -> None:
     at = micros(envelope.time)
+    if isinstance(event, RequestReceived):
+        facts = {"device_model": event.device_model, "request_type": event.request_type}
+        _about(rows, event.request_id, **facts, channel=envelope.channel)
+        return
     if isinstance(event, Planned):
         # As fieldwork names the visit that it plans upon this event; who goes to it, the visit itself says.
         rows.put(derived_id("visit", event.order_id, envelope.id), travel_m=event.travel_m)
         return
     whose = {"engineer_id": event.engineer_id, "request_id": event.request_id, "order_id": event.order_id}
     rows.put(event.visit_id, **whose)
+    _about(rows, event.request_id, event.visit_id)
     match event:
         case EngineerDeparted():
             rows.put(event.visit_id, departed_at=at)
@@ -91,6 +115,10 @@ VISITS = View(
         "labour_s": (int, None),
         "completed": False,
         "in_vain": False,
+        "device_model": "",
+        "request_type": "",
+        "channel": "",
+        "visits": "",
     },
     reads=(
         EngineerDeparted,
@@ -101,6 +129,7 @@ VISITS = View(
         VisitCancelled,
         OrderAssigned,
         OrderReassigned,
+        RequestReceived,
     ),
     apply=apply_visit,
     indexes=(("arrived_at",), ("departed_at",), ("order_id",)),

@@ -47,15 +47,18 @@ _OF_ORDER: Final = {
     "engineer": Group(_responsible(o.served_by, o.engineer_id)),
     "model": Group(o.device_model),
     "type": Group(o.request_type),
-    "channel": Group(r.channel, (_request_of(o.request_id, o.tenant),)),
+    "channel": Group(o.channel),
 }
 
 ENGINEER_OF_VISIT: Final = Join(ENGINEERS.table, (e.tenant == v.tenant) & (e.engineer_id == v.engineer_id))
 
-_OF_VISIT: Final = _of_request(_request_of(v.request_id, v.tenant)) | {
+_OF_VISIT: Final = {
     # Where her hours are counted, those of a visit are counted too.
     "region": Group(e.region, (ENGINEER_OF_VISIT,)),
     "engineer": Group(v.engineer_id),
+    "model": Group(v.device_model),
+    "type": Group(v.request_type),
+    "channel": Group(v.channel),
 }
 
 _ORDER_OF_VISIT: Final = Join(ORDER_STORY.table, (o.tenant == v.tenant) & (o.order_id == v.order_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import ClassVar
 
@@ -54,16 +54,24 @@ class Shifts:
         people = await self._strangers(fetch, scope, [row["engineer_id"] for row in engineers if row["since"] is None])
         shift: dict[GroupKey, int] = defaultdict(int)
         now, bounds, work = micros(scope.now), _bounds(scope), _Patterns(scope)
+        parts: dict[Work, list[int]] = {}
+        keys: dict[str, list[GroupKey]] = {}
         for row in engineers:
             if row["since"] is None:
                 continue
             value = {"": "", "region": row["region"], "engineer": row["engineer_id"]}[scope.by]
-            between = work.of(row["shifts"], row["zone"])
-            for place, (begin, end) in enumerate(bounds):
-                if row["since"] < end:
-                    key = GroupKey(value, place)
+            if value not in keys:
+                keys[value] = [GroupKey(value, place) for place in range(len(bounds))]
+            pattern, since = work.of(row["shifts"], row["zone"]), row["since"]
+            if pattern not in parts:
+                parts[pattern] = [pattern.between(begin, min(end, now)) for begin, end in bounds]
+            for key, worked, (begin, end) in zip(keys[value], parts[pattern], bounds, strict=True):
+                if since <= begin:
                     people[key] += 1
-                    shift[key] += between(max(begin, row["since"]), min(end, now))
+                    shift[key] += worked
+                elif since < end:
+                    people[key] += 1
+                    shift[key] += pattern.between(since, min(end, now))
         told = {SHIFT: shift, PEOPLE: people}
         return {one: told[one] for one in sums}, {}
 
@@ -88,11 +96,11 @@ class _Patterns:
     def __init__(self, scope: Scope) -> None:
         # Nothing is worked before 1970, and only what there was up to now is counted.
         self._begin, self._end = max(scope.begin, 0), min(scope.end, micros(scope.now))
-        self._known: dict[tuple[bytes, str], Callable[[int, int], int]] = {}
+        self._known: dict[tuple[bytes, str], Work] = {}
 
-    def of(self, packed: bytes, zone: str) -> Callable[[int, int], int]:
+    def of(self, packed: bytes, zone: str) -> Work:
         if (packed, zone) not in self._known:
-            self._known[packed, zone] = Work(shifts_of(packed), zone, self._begin, self._end).between
+            self._known[packed, zone] = Work(shifts_of(packed), zone, self._begin, self._end)
         return self._known[packed, zone]
 
 

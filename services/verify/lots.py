@@ -36,20 +36,20 @@ class Lots:
         if isinstance(event, TransferLost):
             for line in event.lines:
                 for lot in line.lots:
-                    way = f"on its way by {event.transfer_id}, {line.condition}"
-                    self._leaves(position, (envelope.tenant, line.part_id, lot.lot, way), lot.quantity)
+                    lost = f"on its way by {event.transfer_id}, {line.condition}"
+                    self._leaves(position, (envelope.tenant, line.part_id, lot.lot, lost), lot.quantity)
             return
         said = {one.number for one in getattr(event, "disputed", ())}
         for lot in getattr(event, "lots", ()):
             here = f"{getattr(event, 'condition', 'good')} at {event.place_id}"
-            where = envelope.tenant, event.part_id, lot.lot, here
+            where: Where = (envelope.tenant, event.part_id, lot.lot, here)
             match event:
                 case StockCounted():
                     self._there[where] = lot.quantity
                 case StockReceived() | PartReturned():
                     self._there[where] += lot.quantity
                 case StockSent() | StockArrived():
-                    way = *where[:3], f"on its way by {event.transfer_id}, {event.condition}"
+                    way: Where = (*where[:3], f"on its way by {event.transfer_id}, {event.condition}")
                     source, aim = (where, way) if isinstance(event, StockSent) else (way, where)
                     self._leaves(position, source, lot.quantity)
                     self._there[aim] += lot.quantity
