@@ -46,7 +46,7 @@ def quantile(ordered: Sequence[int], part: Fraction) -> Fraction | None:
 
 
 def quantile_in(runs: Sequence[Sequence[int]], part: Fraction, unit: int, digits: int) -> float | None:
-    """`shown(quantile(sorted(chain(*runs)), part) / unit, digits)` of sorted runs, in integers and without that sort."""
+    """`shown(quantile(sorted(chain(*runs)), part) / unit, digits)` of sorted runs: in integers, without that sort."""
     many = sum(map(len, runs))
     if not many:
         return None
@@ -56,7 +56,7 @@ def quantile_in(runs: Sequence[Sequence[int]], part: Fraction, unit: int, digits
 
 
 def _neighbours(runs: Sequence[Sequence[int]], many: int, place: int) -> tuple[int, int]:
-    """What stands at this place and at the next one (or at this again, at the end) when all runs are sorted together."""
+    """What stands at this place and at the next one (or this again, at the end) when all runs are sorted together."""
     if len(runs) == 1:
         return runs[0][place], runs[0][min(place + 1, many - 1)]
     step = isqrt(many // len(runs)) or 1
