@@ -47,18 +47,20 @@ def quantile(ordered: Sequence[int], part: Fraction) -> Fraction | None:
 
 def quantile_in(runs: Sequence[Sequence[int]], part: Fraction, unit: int, digits: int) -> float | None:
     """`shown(quantile(sorted(chain(*runs)), part) / unit, digits)` of sorted runs: in integers, without that sort."""
-    many = sum(map(len, runs))
+    many = len(runs[0]) if len(runs) == 1 else sum(map(len, runs))
     if not many:
         return None
-    below, rest = divmod((many - 1) * part.numerator, part.denominator)
+    numerator, denominator = part.as_integer_ratio()
+    below, rest = divmod((many - 1) * numerator, denominator)
     low, above = _neighbours(runs, many, below)
-    return quotient(low * part.denominator + (above - low) * rest, part.denominator * unit, digits)
+    return quotient(low * denominator + (above - low) * rest, denominator * unit, digits)
 
 
 def _neighbours(runs: Sequence[Sequence[int]], many: int, place: int) -> tuple[int, int]:
     """What stands at this place and at the next one (or this again, at the end) when all runs are sorted together."""
     if len(runs) == 1:
-        return runs[0][place], runs[0][min(place + 1, many - 1)]
+        [run] = runs
+        return run[place], run[place + 1] if place + 1 < many else run[place]
     step = isqrt(many // len(runs)) or 1
     # Of every run each so many-th: what is below the n-th of these are at most n * step values, and fewer by at most
     # step - 1 a run. So the two lie between two of them, and only what is between these need be sorted.

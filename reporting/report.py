@@ -163,7 +163,7 @@ class Rows:
         ones = [one.column().label(f"s{n}") for n, one in enumerate(sums)]
         lists = [gathered(one.end - one.begin).label(f"t{n}") for n, one in enumerate(times)]
         query = self.joined(select(*keys, *ones, *lists), scope).where(scope.holds(self.at))
-        query = query.execution_options(gathers=True)
+        query = query.execution_options(gathers=bool(lists))
         rows = [(key_of(row), row) for row in await fetch(query.group_by(*keys))]
         # A sum of PostgreSQL is a decimal number; of nothing there is none.
         return (

@@ -1,8 +1,7 @@
 """
 One row an order: who was sent and who did it, which promises were kept, and what was charged for it.
 
-Each column has one publisher, as in `request_story`. The row `request/ID` holds the channel of a request and its
-orders, so that an order has the channel whichever is heard of first; it has no times, and counts nowhere.
+Each column has one publisher, as in `request_story`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from contracts.dispatcher import (
 from contracts.envelope import Envelope
 from contracts.event import Event
 from contracts.fieldwork import ChargeCorrected, EngineerArrived, ServiceCharged, ServiceCompleted, VisitAborted
-from contracts.intake import RequestReceived
 from services.chassis.clock import micros
 from services.chassis.views import Rows, Value, View
 
@@ -47,23 +45,7 @@ OrderEvent = (
 )
 
 
-def _about(rows: Rows, request_id: str, order_id: str = "", channel: str = "") -> None:
-    """The channel of a request is known, or another order for it."""
-    whole = f"request/{request_id}"
-    row = rows.get(whole) or ORDER_STORY.defaults
-    orders, channel = str(row["orders"]).splitlines(), channel or str(row["channel"])
-    if not order_id or order_id not in orders:
-        orders += [order_id] if order_id else []
-        rows.put(whole, orders="\n".join(orders), channel=channel)
-        for one in [order_id] if order_id else orders:
-            rows.put(one, channel=channel)
-
-
-def apply(rows: Rows, event: OrderEvent | RequestReceived, envelope: Envelope) -> None:
-    if isinstance(event, RequestReceived):
-        _about(rows, event.request_id, channel=envelope.channel)
-        return
-    _about(rows, event.request_id, event.order_id)
+def apply(rows: Rows, event: OrderEvent, envelope: Envelope) -> None:
     order_id, at = event.order_id, micros(envelope.time)
     row = rows.get(order_id) or {}
 
@@ -128,7 +110,7 @@ def _promises(event: Event) -> dict[str, Value]:
 
 ORDER_STORY = View(
     name="order_story",
-    version=2,
+    version=1,
     key={"order_id": str},
     columns={
         "request_id": "",
@@ -150,8 +132,6 @@ ORDER_STORY = View(
         **{f"{clock}_{word}": False for clock in CLOCKS for word in ("promised", "breached")},
         "revenue_fen": (int, None),
         "customer_fen": (int, None),
-        "channel": "",
-        "orders": "",
     },
     reads=(
         OrderOpened,
@@ -166,7 +146,6 @@ ORDER_STORY = View(
         ServiceCompleted,
         ServiceCharged,
         ChargeCorrected,
-        RequestReceived,
     ),
     apply=apply,
     indexes=(("opened_at",), ("completed_at",)),

@@ -47,7 +47,7 @@ _OF_ORDER: Final = {
     "engineer": Group(_responsible(o.served_by, o.engineer_id)),
     "model": Group(o.device_model),
     "type": Group(o.request_type),
-    "channel": Group(o.channel),
+    "channel": Group(r.channel, (_request_of(o.request_id, o.tenant),)),
 }
 
 ENGINEER_OF_VISIT: Final = Join(ENGINEERS.table, (e.tenant == v.tenant) & (e.engineer_id == v.engineer_id))
@@ -92,7 +92,12 @@ DONE: Final = Rows("order", o.order_id, o.completed_at, _OF_ORDER, request=o.req
 """Orders, by the first acceptance."""
 
 WORK_OF_DONE: Final = Rows(
-    "visit", v.visit_id, o.completed_at, _OF_ORDER, (_ORDER_OF_VISIT, _RATE_OF_VISIT), request=o.request_id
+    "visit",
+    v.visit_id,
+    o.completed_at,
+    _OF_ORDER | {"channel": Group(v.channel)},
+    (_ORDER_OF_VISIT, _RATE_OF_VISIT),
+    request=o.request_id,
 )
 """Visits, where their orders are counted in DONE."""
 
