@@ -418,6 +418,11 @@ class EngineerRegistered(Event, frozen=True, kw_only=True):
     """What an hour of hers on site costs us."""
     km_fen: NonNegative = 0
     """What a kilometre of hers costs us."""
+    rates_from: Utc | None = None
+    """
+    From when on both are so; none: since this was said. Reporting counts a visit at what it cost when she set out; whom
+    to send is decided by the newest.
+    """
     team: str = ""
     supplier: str = ""
     """The company that sends her, where she is not our own."""

@@ -441,6 +441,7 @@ _ALL: Final[tuple[Event, ...]] = (
         territory=("朝阳区",),
         hour_fen=8_000,
         km_fen=200,
+        rates_from=_at(0),
         team="冷链一组",
         supplier="长春制冷服务有限公司",
     ),
@@ -805,6 +806,7 @@ _ALL: Final[tuple[Event, ...]] = (
         low_below=3,
         tracked="serial",
         cost_fen=32_000,
+        cost_from=_at(0),
     ),
     inventory.PlaceDefined(
         place_id="WH-EAST",

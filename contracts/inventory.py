@@ -88,7 +88,9 @@ class PartDefined(Event, frozen=True, kw_only=True):
     tracked: Tracked = "none"
     """With `serial` or `lot`, every good piece that is moved is named by its number or by that of its lot."""
     cost_fen: NonNegative = 0
-    """What a piece costs us, 1/100 CNY; 0 where nobody said."""
+    """What a piece costs us, 1/100 CNY; 0 where nobody said…"""
+    cost_from: Utc | None = None
+    """…from then on; none: since this was said. Reporting counts a piece at what it cost when it was used."""
 
 
 @belongs_to("place", of="place_id")

@@ -303,6 +303,7 @@ class EngineerFacts(Command):
     """The regions that she serves; empty: all."""
     hour_fen: int = Field(0, ge=0, le=10_000_000)
     km_fen: int = Field(0, ge=0, le=10_000_000)
+    rates_from: AwareDatetime | None = None
     team: str = Field("", max_length=100)
     supplier: str = Field("", max_length=100)
 

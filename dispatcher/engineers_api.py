@@ -124,6 +124,9 @@ class EngineerBody(Body):
     daily_limit: int | None = Field(None, ge=1, le=100, description="Without it, what the dispatch rules say now")
     hour_fen: int = Field(0, ge=0, le=10_000_000, description="What an hour of hers on site costs us, in fen")
     km_fen: int = Field(0, ge=0, le=10_000_000, description="What a kilometre of hers costs us, in fen")
+    rates_from: AwareDatetime | None = Field(
+        None, ge=FIRST, le=LAST, description="From when on both are so in reports; without it, from now on"
+    )
     team: str = Field("", max_length=100, description="Alerts watch its figures.")
     supplier: str = Field("", max_length=100, description="The company that sends her, if she is not your own.")
 
@@ -161,6 +164,7 @@ class EngineerView(Body):
     daily_limit: int
     hour_fen: int
     km_fen: int
+    rates_from: datetime | None
     team: str
     supplier: str
     absences: list[AbsenceView]
@@ -183,6 +187,7 @@ class EngineerView(Body):
             "certificates": _certificates(row, call),
             "territory": sorted(names_of(row["territory"])),
             "absences": absences_seen(row, call),
+            "rates_from": None if row["rates_from"] is None else at_micros(row["rates_from"]),
         }
         return cls(**facts | read)
 

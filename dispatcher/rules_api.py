@@ -17,7 +17,7 @@ from services.chassis.http import Accepted, Body, Call, ServiceRouter, command, 
 from services.chassis.service import Api
 
 
-class RulesBody(RuleFigures):
+class RulesBody(Body, RuleFigures):
     """The rules from a time on; what is left out is as if nobody had ever set it."""
 
     effective_from: AwareDatetime | None = Field(None, ge=FIRST, lt=LAST, description="Without it, from now on")

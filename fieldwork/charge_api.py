@@ -156,6 +156,14 @@ class CorrectionView(Body):
     customer_diff_fen: int
 
 
+class PricesBody(Body, DefinePrices):
+    """Services cost this from then on."""
+
+
+class ContractPricesBody(Body, DefineContractPrices):
+    """Services cost this from then on under the contracts that name this list."""
+
+
 def routers(api: Api) -> list[ServiceRouter]:
     prices = ServiceRouter(api, prefix="/v1/price-lists", tags=["price lists"])
     _prices(prices)
@@ -170,13 +178,13 @@ def _prices(router: ServiceRouter) -> None:
     table = PRICE_LISTS.table
 
     @router.post("", summary="Say what services cost from a time on, as a new version")
-    async def define(body: DefinePrices, call: Call = command("manager")) -> Accepted:
-        asked = body.model_copy(update={"effective_from": body.effective_from.astimezone(UTC)})
+    async def define(body: PricesBody, call: Call = command("manager")) -> Accepted:
+        asked = DefinePrices(**body.model_dump() | {"effective_from": body.effective_from.astimezone(UTC)})
         return Accepted.of(await call.ask(asked, versioned=prices_stream()), id=STANDARD)
 
     @router.post("/contracts", summary="Say what services cost under the contracts that name this list")
-    async def agree(body: DefineContractPrices, call: Call = command("manager")) -> Accepted:
-        asked = body.model_copy(update={"effective_from": body.effective_from.astimezone(UTC)})
+    async def agree(body: ContractPricesBody, call: Call = command("manager")) -> Accepted:
+        asked = DefineContractPrices(**body.model_dump() | {"effective_from": body.effective_from.astimezone(UTC)})
         return Accepted.of(await call.ask(asked, versioned=prices_stream(body.list_id)), id=body.list_id)
 
     @router.get("", summary="The versions of a price list, the newest first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Protocol, Self, TypeVar
 
 from pydantic import (
@@ -35,6 +36,8 @@ def lots_differ(lots: tuple[LotPieces, ...]) -> tuple[LotPieces, ...]:
     return lots
 
 
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""A cost that holds from outside these is a slip of the pen."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:+\-]+$")]
 """An id that can be a part of a stream's name."""
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -84,6 +87,7 @@ class DefinePart(Command):
     low_below: Quantity = 0
     tracked: Tracked = "none"
     cost_fen: int = Field(0, ge=0, le=10_000_000_000)
+    cost_from: AwareDatetime | None = None
 
 
 class DefinePlace(Command):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from itertools import chain
+from operator import attrgetter
 from typing import Annotated, Any, Literal, NamedTuple, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, select
 
+from contracts import envelope as envelopes
 from reporting import audit_api, feed
 from reporting.adapters.tables import FORMATS, Format, TableRow, written
 from reporting.feed import FeedApi
@@ -105,14 +109,29 @@ class Offered(BaseModel):
     """What it can be grouped by."""
 
 
+class EventAt(BaseModel):
+    """A recorded event, and where it is in the feed of all events."""
+
+    id: str
+    type: str
+    service: str
+    happened_at: datetime
+    after: str
+    """The cursor before it: `GET /v1/events?after=` begins with it."""
+
+
 class Behind(BaseModel):
     """One thing that a figure is about."""
 
     kind: str
-    """request, order, visit or complaint: whose events `GET /v1/events` has."""
+    """request, order, visit, complaint or engineer."""
     id: str
     at: int
     """Microseconds UTC: when it counts as being in the range."""
+    request_id: str
+    """The request that it is part of, whose whole story `GET /v1/audit/{request_id}` tells; empty for none."""
+    events: list[EventAt]
+    """All that was recorded of it, the first first."""
 
 
 class Days(NamedTuple):
@@ -133,15 +152,15 @@ class Days(NamedTuple):
 
 def routes(api: Api) -> APIRouter:
     router = APIRouter()
-    router.include_router(_reports(api))
     # The host of reporting gives it a wider Api than other services need.
     wider = cast(FeedApi, api)
+    router.include_router(_reports(wider))
     router.include_router(feed.routes(wider))
     router.include_router(audit_api.routes(wider))
     return router
 
 
-def _reports(api: Api) -> APIRouter:
+def _reports(api: FeedApi) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/reports", tags=["reports"])
 
     @router.get("", summary="The reports there are")
@@ -201,7 +220,7 @@ def _reports(api: Api) -> APIRouter:
             period=period,
             parts=days.parts(period),
         )
-        view = ReportView(
+        view = ReportView.model_construct(
             name=asked.name,
             title={"en": asked.en, "zh": asked.zh},
             first_day=days.first,
@@ -213,8 +232,7 @@ def _reports(api: Api) -> APIRouter:
         )
         chosen = format_ or _accepted(accept)
         if chosen == "json":
-            # What was made here need not be judged again, which takes as long as making it.
-            return Response(view.model_dump_json(), media_type="application/json")
+            return Response(_encoded(view), media_type="application/json")
         return _file(view, cast(Format, chosen))
 
     @router.get("/{name}/events", summary="What is behind a figure, one by one")
@@ -240,20 +258,43 @@ def _reports(api: Api) -> APIRouter:
             raise _wrong("group", "give both `by` and `group`, or neither")
         scope = Scope(*days.bounds(), call.now, days.zone, source=source, by=by)
         rows, condition = _behind(asked, figure, scope)
-        found: Any = rows.joined(select(rows.id.label("id"), rows.at.label("at")), scope)
-        found = found.where(asked.within(scope) if rows is asked.rows else scope.holds(rows.at), condition)
+        columns = rows.id.label("id"), rows.at.label("at"), rows.request.label("request_id")
+        found: Any = rows.joined(select(*columns), scope)
+        found = found.where(asked.within(scope) if rows is asked.rows else rows.within(scope), condition)
         if by:
             if by not in rows.groups:
                 raise absent("list behind the figure", figure)
             found = found.where(rows.groups[by].column == group)
         order: Any = rows.id
         if rows.lists == "distinct":
-            once = found.group_by(rows.id, rows.at).subquery()
-            found, order = select(once.c.id, once.c.at), once.c.id
+            once = found.group_by(*columns).subquery()
+            found, order = select(once), once.c.id
         page = await call.page(found, order_by=[order], cursor=cursor, limit=limit)
-        return page.map(lambda row: Behind(kind=rows.kind, **row))
+        told = page.map(lambda row: Behind(kind=rows.kind, **row, events=[]))
+        for one in told.items:
+            one.events = await _events(api, call.tenant, one)
+        return told
 
     return router
+
+
+async def _events(api: FeedApi, tenant: str, one: Behind) -> list[EventAt]:
+    """Of its own story and of that which it is part of, what names it."""
+    named = msgspec.json.encode(one.id)
+    own = one.id, f"{one.kind}/{one.id}"
+    stories = [await api.journal.story(tenant, story) for story in {one.request_id, *own} if story]
+    return [
+        EventAt(
+            id=told.id,
+            type=told.type,
+            service=told.service,
+            happened_at=told.time,
+            after=feed.cursor_of(api.incarnation, entry.position - 1),
+        )
+        for entry in sorted(chain.from_iterable(stories), key=attrgetter("position"))
+        if named in entry.record and feed.is_public(entry)
+        for told in [envelopes.read(entry.record)]
+    ]
 
 
 async def _told(asked: Report, call: Call, scope: Scope) -> dict[str, Any]:
@@ -266,7 +307,7 @@ async def _told(asked: Report, call: Call, scope: Scope) -> dict[str, Any]:
         scope = scope.by_engineer()
     found = await asked.found(call.fetch, scope)
     whole = await asked.whole(call.fetch, scope, found) if scope.by or scope.period else found
-    answers = asked.answers(whole, ALL)
+    [answers] = asked.answers(whole, [ALL])
     if asked.tables and not grouped:
         answers |= {name: Answer(value) for name, value in asked.tables(found).items()}
     return {"figures": _views(asked, answers), "groups": _groups(asked, found, scope) if grouped else []}
@@ -276,19 +317,22 @@ def _groups(asked: Report, found: Found, scope: Scope) -> list[GroupView]:
     keys = found.keys()
     if len(keys) > MOST_GROUPS:
         raise _wrong("period", f"that is {len(keys)} groups; {MOST_GROUPS} are shown at most: ask for fewer days")
-    return [_group(asked, found, scope, key) for key in keys]
+    return [_group(scope, key, told) for key, told in zip(keys, asked.answers(found, keys), strict=True)]
 
 
-def _group(asked: Report, found: Found, scope: Scope, key: GroupKey) -> GroupView:
+def _group(scope: Scope, key: GroupKey, told: Mapping[str, Answer]) -> GroupView:
     part = scope.parts[key.part] if scope.period else None
-    answers = asked.answers(found, key)
     return GroupView.model_construct(
         value=key.value,
         period=part.label if part else "",
         first_day=part.first if part else None,
         last_day=part.last if part else None,
-        figures={name: Told.model_construct(**answer._asdict()) for name, answer in answers.items()},
+        figures=told,
     )
+
+
+# What was made here need not be judged again, which takes as long as making it.
+_encoded = msgspec.json.Encoder(enc_hook=vars).encode
 
 
 def _accepted(accept: str) -> str:
@@ -298,7 +342,7 @@ def _accepted(accept: str) -> str:
 def _file(view: ReportView, chosen: Format) -> Response:
     """One row a figure and group; where there are no groups, of the whole range."""
     kinds = {figure.name: figure for figure in view.figures}
-    whole = GroupView(
+    whole = GroupView.model_construct(
         value="", period="", first_day=view.first_day, last_day=view.last_day, figures={f.name: f for f in view.figures}
     )
     rows = [
@@ -387,5 +431,5 @@ def _views(asked: Report, answers: Mapping[str, Answer]) -> list[FigureView]:
         figure = asked.figure(name)
         assert figure, f"{asked.name} gives {name}: define it"
         definition = Definition(en=figure.en, zh=figure.zh, formula=figure.formula)
-        views.append(FigureView(name=name, unit=figure.unit, definition=definition, **answer._asdict()))
+        views.append(FigureView(name=name, unit=figure.unit, definition=definition, **msgspec.structs.asdict(answer)))
     return views

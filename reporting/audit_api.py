@@ -66,7 +66,8 @@ def routes(api: FeedApi) -> APIRouter:
         instant = Instant(at, known_at)
         told = [StoryLine(**msgspec.to_builtins(line)) for line in tell([one.record for one in entries], instant)]
         shown = show([REQUEST_STORY], entries, instant)
-        row = shown[0].rows[0] if shown and shown[0].rows else None
+        rows = [row for one in shown for row in one.rows if row["request_id"] == request_id]
+        row = rows[0] if rows else None
         return StoryView(request_id=request_id, at=at, known_at=known_at, events=told, shown=row)
 
     return router

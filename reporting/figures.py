@@ -8,12 +8,12 @@ rounded, half to even.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate, chain
+from math import isqrt
 from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -43,6 +43,35 @@ def quantile(ordered: Sequence[int], part: Fraction) -> Fraction | None:
     below = place.numerator // place.denominator
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def quantile_in(runs: Sequence[Sequence[int]], part: Fraction, unit: int, digits: int) -> float | None:
+    """`shown(quantile(sorted(chain(*runs)), part) / unit, digits)` of sorted runs: in integers, without that sort."""
+    many = len(runs[0]) if len(runs) == 1 else sum(map(len, runs))
+    if not many:
+        return None
+    numerator, denominator = part.as_integer_ratio()
+    below, rest = divmod((many - 1) * numerator, denominator)
+    low, above = _neighbours(runs, many, below)
+    return quotient(low * denominator + (above - low) * rest, denominator * unit, digits)
+
+
+def _neighbours(runs: Sequence[Sequence[int]], many: int, place: int) -> tuple[int, int]:
+    """What stands at this place and at the next one (or this again, at the end) when all runs are sorted together."""
+    if len(runs) == 1:
+        [run] = runs
+        return run[place], run[place + 1] if place + 1 < many else run[place]
+    step = isqrt(many // len(runs)) or 1
+    # Of every run each so many-th: what is below the n-th of these are at most n * step values, and fewer by at most
+    # step - 1 a run. So the two lie between two of them, and only what is between these need be sorted.
+    marks = sorted(chain.from_iterable([run[::step] for run in runs]))
+    lowest = marks[min(place // step, len(marks) - 1)]
+    last = (place + 2 + (step - 1) * len(runs)) // step + 1
+    starts = [bisect_left(run, lowest) for run in runs]
+    ends = [bisect_right(run, marks[last]) for run in runs] if last < len(marks) else map(len, runs)
+    window = sorted(chain.from_iterable([run[a:b] for run, a, b in zip(runs, starts, ends, strict=True)]))
+    at = place - sum(starts)
+    return window[at], window[min(at + 1, len(window) - 1)]
 
 
 def mean(total: int, count: int) -> Fraction | None:
@@ -80,14 +109,19 @@ def spread(name: str, ordered: Sequence[int]) -> dict[str, Value]:
     }
 
 
-class Case(NamedTuple):
-    """An order as the incident figures look at it. Times are microseconds UTC."""
+class Cases(NamedTuple):
+    """The orders of one impact (the last one that was given) as the incident figures look at them; microseconds."""
 
-    opened_at: int
-    first_finished_at: int | None
-    last_at: int
-    impact: str
-    """The last one that was given."""
+    opened: Sequence[int]
+    """Instants UTC, as the next; in no order, as all of these."""
+    finished: Sequence[int]
+    """The first time, of those that ever were."""
+    resolved_after: Sequence[int]
+    """From the one to the other."""
+    lasted: Sequence[int]
+    """From the first to the last step."""
+    last: int
+    """The last step of all."""
 
 
 class Totals(NamedTuple):
@@ -106,7 +140,7 @@ class Totals(NamedTuple):
 
 
 def incident_kpis(
-    cases: Sequence[Case],
+    by_impact: Mapping[str, Cases],
     totals: Totals,
     by_teams: Mapping[str, int],
     *,
@@ -120,43 +154,40 @@ def incident_kpis(
     `by_teams` is how many cases these teams had, their names one a line. Without `backlog_on` the backlog is that of
     the 1st, 10th and 20th of the month of the last event, up to that event.
     """
-    if not cases:
+    if not by_impact:
         return {"events": 0, "cases": 0}
-    opened = sorted(case.opened_at for case in cases)
-    finished = sorted(case.first_finished_at for case in cases if case.first_finished_at is not None)
-    last = max(case.last_at for case in cases)
-    resolving: dict[str, list[int]] = {}
-    for case in cases:
-        if case.first_finished_at is not None:
-            resolving.setdefault(case.impact, []).append(case.first_finished_at - case.opened_at)
+    opened = sorted(chain.from_iterable(cases.opened for cases in by_impact.values()))
+    finished = sorted(chain.from_iterable(cases.finished for cases in by_impact.values()))
+    last = max(cases.last for cases in by_impact.values())
+    resolving = {impact: sorted(cases.resolved_after) for impact, cases in sorted(by_impact.items())}
     arrivals = dict(by_day(opened, zone))
     busiest = min(arrivals, key=lambda day: (-arrivals[day], day))
     first_line = sum(count for teams, count in by_teams.items() if not {*higher_lines} & {*teams.split()})
     figures: dict[str, Value] = {
         "events": totals.events,
-        "cases": len(cases),
+        "cases": len(opened),
         "first": str(at_micros(opened[0])),
         "last": str(at_micros(last)),
-        **spread("cycle", sorted(case.last_at - case.opened_at for case in cases)),
+        **spread("cycle", sorted(chain.from_iterable(cases.lasted for cases in by_impact.values()))),
         "cases_resolved": len(finished),
         **spread("mttr", sorted(chain.from_iterable(resolving.values()))),
         "reopen_events": totals.reopenings,
         "reopened_cases": totals.reopened_cases,
         "reopen_rate_of_resolved": share(totals.reopened_cases, len(finished)),
         "group_changes_total": totals.team_changes,
-        "group_changes_per_case": shown(mean(totals.team_changes, len(cases)), 5),
+        "group_changes_per_case": shown(mean(totals.team_changes, len(opened)), 5),
         "cases_with_group_change": totals.cases_with_team_change,
         "group_pingpong_events": totals.team_returns,
         "resource_changes_total": totals.person_changes,
-        "resource_changes_per_case": shown(mean(totals.person_changes, len(cases)), 5),
+        "resource_changes_per_case": shown(mean(totals.person_changes, len(opened)), 5),
         "cases_with_resource_change": totals.cases_with_person_change,
         "resource_pingpong_events": totals.person_returns,
         "arrivals_days_with_cases": len(arrivals),
         "arrivals_max_day": [busiest.isoformat(), arrivals[busiest]],
         "mttr_h_median_by_impact": {
-            impact: hours(quantile(sorted(took), MEDIAN)) for impact, took in sorted(resolving.items())
+            impact: hours(quantile(took, MEDIAN)) for impact, took in resolving.items() if took
         },
-        "cases_by_impact": dict(sorted(Counter(case.impact for case in cases).items())),
+        "cases_by_impact": {impact: len(by_impact[impact].opened) for impact in resolving},
         "queued_hours_total": hours(totals.queued_us, 1),
         "push_to_front_cases_only_1st_line": first_line,
     }

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 from fractions import Fraction
 from itertools import chain
+from operator import mul
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Select, Table, Text, and_, case, cast, func, literal, select, true
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, case, func, literal, select, true
 from sqlalchemy.sql.elements import True_
 
+from reporting.adapters.numbers import gathered, numbers
 from reporting.figures import (
     HIGHER_LINES,
     HOUR,
@@ -30,9 +32,8 @@ from reporting.figures import (
     Value,
     day_begins,
     offsets_of,
-    quantile,
+    quantile_in,
     quotient,
-    shown,
 )
 from services.chassis.clock import at_micros
 
@@ -110,7 +111,8 @@ class Group(NamedTuple):
 
 
 Sums = dict["Sum", dict[GroupKey, int]]
-Durations = dict["Times", dict[GroupKey, list[int]]]
+Durations = dict["Times", dict[GroupKey, list[list[int]]]]
+"""Of each group as lists that are sorted, each by itself."""
 
 
 class Source(Protocol):
@@ -123,6 +125,13 @@ class Source(Protocol):
         self, fetch: Fetch, scope: Scope, sums: Sequence[Sum], times: Sequence[Times]
     ) -> tuple[Sums, Durations]:
         """Sums and durations by group; a group without rows may be left out. Nothing where they cannot be told so."""
+
+    def listed(self, when: ColumnElement[bool]) -> Listed | None:
+        """The rows for which something holds, to be seen one by one; None: none are shown."""
+
+
+Listed = tuple["Rows", ColumnElement[bool]]
+"""Rows, and which of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +147,10 @@ class Rows:
     """Needed by their sums."""
     lists: Literal["each", "distinct", "none"] = "each"
     """How they are shown one by one: where several have the same id, each id once; not at all, what is confidential."""
+    request: ColumnElement[Any] = field(default_factory=lambda: literal(""))
+    """The request whose story a row is part of."""
+    lasts: bool = False
+    """What began before a range is in it too."""
 
     additive: ClassVar[bool] = True
 
@@ -148,20 +161,24 @@ class Rows:
             return {}, {}
         keys = self.keys(scope)
         ones = [one.column().label(f"s{n}") for n, one in enumerate(sums)]
-        # One text a group is read ten times as fast as one row a duration.
-        lists = [
-            func.aggregate_strings(cast(one.end - one.begin, Text), ",").label(f"t{n}") for n, one in enumerate(times)
-        ]
+        lists = [gathered(one.end - one.begin).label(f"t{n}") for n, one in enumerate(times)]
         query = self.joined(select(*keys, *ones, *lists), scope).where(scope.holds(self.at))
-        rows = await fetch(query.group_by(*keys))
+        query = query.execution_options(gathers=bool(lists))
+        rows = [(key_of(row), row) for row in await fetch(query.group_by(*keys))]
         # A sum of PostgreSQL is a decimal number; of nothing there is none.
         return (
-            {one: {key_of(row): int(row[f"s{n}"] or 0) for row in rows} for n, one in enumerate(sums)},
+            {one: {key: int(row[f"s{n}"] or 0) for key, row in rows} for n, one in enumerate(sums)},
             {
-                one: {key_of(row): sorted(_numbers(f"[{row[f't{n}']}]")) for row in rows if row[f"t{n}"]}
+                one: {key: [sorted(numbers(row[f"t{n}"]))] for key, row in rows if row[f"t{n}"]}
                 for n, one in enumerate(times)
             },
         )
+
+    def within(self, scope: Scope) -> ColumnElement[bool]:
+        return self.at < scope.end if self.lasts else scope.holds(self.at)
+
+    def listed(self, when: ColumnElement[bool]) -> Listed | None:
+        return None if self.lists == "none" else (self, when)
 
     def keys(self, scope: Scope) -> list[ColumnElement[Any]]:
         """The columns of a GroupKey, as far as it is asked for."""
@@ -175,9 +192,6 @@ class Rows:
     def joined(self, query: Select[Any], scope: Scope) -> Select[Any]:
         joins = (*self.joins, *(self.groups[scope.by].joins if scope.by else ()))
         return query.select_from(self.id.table).where(*[join.on for join in dict.fromkeys(joins)])
-
-
-_numbers = msgspec.json.Decoder(list[int]).decode
 
 
 def key_of(row: Mapping[str, Any]) -> GroupKey:
@@ -223,7 +237,7 @@ class Sum:
         return total if isinstance(self.when, True_) else total.filter(self.when)
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A figure of one group."""
 
     value: Value
@@ -233,12 +247,16 @@ class Answer(NamedTuple):
     """Of a quantile, over how many it is; None for a plain sum."""
 
 
+UNKNOWN: Final = Answer(None)
+
+
 class Measure(Protocol):
     """How a figure comes about."""
 
     def sums(self) -> Iterable[Sum]: ...
 
-    def answer(self, found: Found, key: GroupKey, digits: int) -> Answer: ...
+    def answers(self, found: Found, keys: Sequence[GroupKey], digits: int) -> list[Answer]:
+        """One for each of these groups."""
 
 
 class Found(NamedTuple):
@@ -246,11 +264,13 @@ class Found(NamedTuple):
 
     sums: Sums
     times: Durations
-    """The durations of each group, the shortest first."""
 
-    def sum(self, one: Sum, key: GroupKey) -> int | None:
-        """None where the sum cannot be told by this group."""
-        return self.sums[one].get(key, 0) if one in self.sums else None
+    def sum(self, one: Sum, keys: Sequence[GroupKey]) -> list[int] | None:
+        """Of each of these groups; None where it cannot be told by them."""
+        if one not in self.sums:
+            return None
+        totals = self.sums[one]
+        return [totals.get(key, 0) for key in keys]
 
     def keys(self) -> list[GroupKey]:
         """The groups of which there is anything, in order."""
@@ -268,9 +288,14 @@ class Count:
     def sums(self) -> Iterable[Sum]:
         return [self.sum, *([self.known] if self.known else [])]
 
-    def answer(self, found: Found, key: GroupKey, digits: int) -> Answer:
-        total = found.sum(self.sum, key)
-        return Answer(None) if self.known and not found.sum(self.known, key) else Answer(total, total)
+    def answers(self, found: Found, keys: Sequence[GroupKey], digits: int) -> list[Answer]:
+        totals = found.sum(self.sum, keys)
+        measured = found.sum(self.known, keys) if self.known else None
+        if totals is None:
+            return [UNKNOWN] * len(keys)
+        if measured is None:
+            return [Answer(total, total) for total in totals]
+        return [Answer(total, total) if many else UNKNOWN for total, many in zip(totals, measured, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -290,16 +315,20 @@ class Ratio:
     def sums(self) -> Iterable[Sum]:
         return [*(one for _, one in self.part), *[one for one in (self.whole, self.known) if one]]
 
-    def answer(self, found: Found, key: GroupKey, digits: int) -> Answer:
-        parts = [(factor, found.sum(one, key)) for factor, one in self.part]
-        whole = found.sum(self.whole, key) if self.whole else 1
-        if whole is None or any(total is None for _, total in parts):
-            return Answer(None)
-        part = sum(factor * total for factor, total in parts if total is not None)
+    def answers(self, found: Found, keys: Sequence[GroupKey], digits: int) -> list[Answer]:
+        parts = [found.sum(one, keys) for _, one in self.part]
+        wholes = found.sum(self.whole, keys) if self.whole else [1] * len(keys)
+        measured = found.sum(self.known, keys) if self.known else wholes
+        told = [one for one in parts if one is not None]
+        if wholes is None or measured is None or len(told) < len(parts):
+            return [UNKNOWN] * len(keys)
+        factors = [factor for factor, _ in self.part]
+        tops = told[0] if factors == [1] else [sum(map(mul, factors, some)) for some in zip(*told, strict=True)]
         up, down = self.scale.as_integer_ratio()
-        measured = whole and (not self.known or found.sum(self.known, key))
-        value = quotient(part * up, whole * down, digits) if measured else None
-        return Answer(value, part, whole)
+        return [
+            Answer(quotient(top * up, whole * down, digits) if whole and many else None, top, whole)
+            for top, whole, many in zip(tops, wholes, measured, strict=True)
+        ]
 
 
 def ratio(part: Sum, whole: Sum, scale: Fraction = Fraction(1)) -> Ratio:
@@ -320,6 +349,26 @@ class Times:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """Of durations, in hours; their sum and their number are in whatever groups they are asked for."""
+
+    times: Times
+
+    def sums(self) -> Iterable[Sum]:
+        return ()
+
+    def answers(self, found: Found, keys: Sequence[GroupKey], digits: int) -> list[Answer]:
+        times = found.times.get(self.times)
+        if times is None:
+            return [UNKNOWN] * len(keys)
+        return [
+            Answer(quotient(total, many * HOUR, digits) if many else None, total, many)
+            for runs in [times.get(key, ()) for key in keys]
+            for total, many in [(sum(map(sum, runs)), sum(map(len, runs)))]
+        ]
+
+
+@dataclass(frozen=True)
 class Quantile:
     """The duration below which this part of them lies, in hours, interpolated between its neighbours."""
 
@@ -329,10 +378,12 @@ class Quantile:
     def sums(self) -> Iterable[Sum]:
         return ()
 
-    def answer(self, found: Found, key: GroupKey, digits: int) -> Answer:
-        took = found.times.get(self.times, {}).get(key, [])
-        between = quantile(took, self.part)
-        return Answer(None if between is None else shown(between / HOUR, digits), None, len(took))
+    def answers(self, found: Found, keys: Sequence[GroupKey], digits: int) -> list[Answer]:
+        times = found.times.get(self.times, {})
+        return [
+            Answer(quantile_in(runs, self.part, HOUR, digits), None, sum(map(len, runs)))
+            for runs in [times.get(key, ()) for key in keys]
+        ]
 
 
 @dataclass(frozen=True)
@@ -353,13 +404,13 @@ class Figure:
     def digits(self) -> int:
         return DIGITS.get(self.unit, 3)
 
-    def listed(self) -> tuple[Rows, ColumnElement[bool]] | None:
+    def listed(self) -> Listed | None:
         """The rows that its numerator is about, for those who want to see them one by one; None: none are listed."""
         match self.measure:
-            case Quantile(times):
+            case Mean(times) | Quantile(times):
                 return times.of, times.known
-            case Count(Sum(of=Rows() as rows, when=when)) | Ratio([(_, Sum(of=Rows() as rows, when=when)), *_]):
-                return None if rows.lists == "none" else (rows, when)
+            case Count(one) | Ratio([(_, one), *_]):
+                return one.of.listed(one.when)
             case _:
                 return None
 
@@ -395,8 +446,8 @@ class Report:
     def within(self, scope: Scope) -> ColumnElement[bool]:
         """Which rows the report is about."""
         if scope.source and self.source_column is not None:
-            return and_(scope.holds(self.rows.at), self.source_column == scope.source)
-        return scope.holds(self.rows.at)
+            return and_(self.rows.within(scope), self.source_column == scope.source)
+        return self.rows.within(scope)
 
     def figure(self, name: str) -> Figure | None:
         for known in self.figures:
@@ -412,7 +463,7 @@ class Report:
         """The same over the whole range, of what was found in groups."""
         wanted = self._wanted()
         sums = {one: {ALL: sum(by.values())} for one, by in found.sums.items()}
-        times = {one: {ALL: sorted(chain.from_iterable(by.values()))} for one, by in found.times.items() if by}
+        times = {one: {ALL: list(chain.from_iterable(by.values()))} for one, by in found.times.items() if by}
         # What is not told by these groups, and what is not the sum of them, is read again.
         again = {
             source: asked
@@ -427,7 +478,7 @@ class Report:
         measures = [figure.measure for figure in self.figures if figure.measure]
         for one in dict.fromkeys(one for measure in measures for one in measure.sums()):
             wanted.setdefault(one.of, ([], []))[0].append(one)
-        for times in dict.fromkeys(measure.times for measure in measures if isinstance(measure, Quantile)):
+        for times in dict.fromkeys(measure.times for measure in measures if isinstance(measure, Mean | Quantile)):
             wanted[times.of][1].append(times)
         return wanted
 
@@ -438,8 +489,11 @@ class Report:
             {one: by for _, times in told for one, by in times.items()},
         )
 
-    def answers(self, found: Found, key: GroupKey) -> dict[str, Answer]:
-        return {f.name: f.measure.answer(found, key, f.digits) for f in self.figures if f.measure}
+    def answers(self, found: Found, keys: Sequence[GroupKey]) -> list[dict[str, Answer]]:
+        """The figures of each of these groups by name."""
+        measured = [(one.name, one.measure.answers(found, keys, one.digits)) for one in self.figures if one.measure]
+        names = [name for name, _ in measured]
+        return [dict(zip(names, some, strict=True)) for some in zip(*[told for _, told in measured], strict=True)]
 
 
 def spread_of(name: str, what: tuple[str, str], formula: str, behind: ColumnElement[bool]) -> tuple[Figure, ...]:
@@ -452,12 +506,7 @@ def spread_of(name: str, what: tuple[str, str], formula: str, behind: ColumnElem
 
 def spread_over(name: str, what: tuple[str, str], formula: str, times: Times) -> tuple[Figure, ...]:
     """Mean, median and nine tenths of a time, in hours."""
-    took = Sum(times.of, times.known, times.end - times.begin)
-    measures: list[Measure] = [
-        ratio(took, Sum(times.of, times.known), 1 / Fraction(HOUR)),
-        Quantile(times, MEDIAN),
-        Quantile(times, P90),
-    ]
+    measures: list[Measure] = [Mean(times), Quantile(times, MEDIAN), Quantile(times, P90)]
     return tuple(
         Figure(f"{name}_h_{kind}", "hours", en, zh, f"{kind}({formula})", measure)
         for (kind, en, zh), measure in zip(_kinds(what), measures, strict=True)

@@ -7,9 +7,10 @@ from reporting.projections.complaint_story import COMPLAINT_STORY
 from reporting.projections.engineer_hours import ENGINEERS, VISITS
 from reporting.projections.order_story import ORDER_STORY
 from reporting.projections.order_timeline import ORDER_TIMELINE
-from reporting.projections.part_costs import PARTS, USED_PARTS
+from reporting.projections.rates import ENGINEER_RATES, PART_COSTS
 from reporting.projections.request_story import REQUEST_STORY
 from reporting.projections.staff_answers import STAFF_ANSWERS
+from reporting.projections.used_parts import USED_PARTS
 from services.chassis.journal.rules import Rules
 from services.chassis.service import Service
 
@@ -23,7 +24,8 @@ service = Service(
         COMPLAINT_STORY,
         VISITS,
         ENGINEERS,
-        PARTS,
+        PART_COSTS,
+        ENGINEER_RATES,
         USED_PARTS,
         STAFF_ANSWERS,
     ),

@@ -45,6 +45,7 @@ class Registered:
     """Empty: everywhere."""
     hour_fen: int = 0
     km_fen: int = 0
+    rates_from: datetime | None = None
     team: str = ""
     supplier: str = ""
     absences: tuple[Absence, ...] = ()
@@ -64,6 +65,7 @@ class Registered:
             territory=frozenset(event.territory),
             hour_fen=event.hour_fen,
             km_fen=event.km_fen,
+            rates_from=event.rates_from,
             team=event.team,
             supplier=event.supplier,
         )

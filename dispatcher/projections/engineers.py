@@ -72,6 +72,7 @@ def _facts(event: EngineerRegistered) -> dict[str, Value]:
         "territory": _text(event.territory),
         "hour_fen": event.hour_fen,
         "km_fen": event.km_fen,
+        "rates_from": None if event.rates_from is None else micros(event.rates_from),
         "team": event.team,
         "supplier": event.supplier,
     }
@@ -83,7 +84,7 @@ def _text(values: tuple[Any, ...]) -> str:
 
 ENGINEERS = View(
     name="engineers",
-    version=2,
+    version=3,
     key={"engineer_id": str},
     columns={
         "version": 0,
@@ -102,6 +103,7 @@ ENGINEERS = View(
         "territory": "[]",
         "hour_fen": 0,
         "km_fen": 0,
+        "rates_from": (int, None),
         "team": "",
         "supplier": "",
         "absences": "[]",

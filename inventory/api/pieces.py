@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -34,7 +34,8 @@ class MoveView(Body):
     """One step of its story."""
 
     part_id: str
-    serial: str
+    serial: str = Field(description="Its number; of a `lot` that of the lot.")
+    kind: Literal["serial", "lot"]
     what: str = Field(description="The event that says so.")
     moved_at: datetime
     whereabouts: str = Field(description="Where it was then.")
@@ -42,7 +43,7 @@ class MoveView(Body):
     order_id: str
     device_id: str
     said: str = Field(description="From whom it came, to whom it went, or why.")
-    is_disputed: bool = Field(description="Our books had it elsewhere.")
+    is_disputed: bool = Field(description="Our books had it elsewhere; of a lot, had fewer pieces there.")
     was: str = Field(description="Where our books had it, if they did not agree; empty for nowhere.")
 
 
@@ -118,7 +119,7 @@ def piece_routes(api: Api) -> APIRouter:
             used=[_view(LotUseView, row) for row in await call.fetch(went.order_by(used.order_id))],
         )
 
-    @router.get("/disputes", summary="Pieces that were not where our books had them: somebody has to look")
+    @router.get("/disputes", summary="Pieces and lots that were not where our books had them: somebody has to look")
     async def disputes(
         call: Call = query("auditor", "dispatcher", "manager", "operator"),
         cursor: str | None = None,

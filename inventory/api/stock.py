@@ -13,6 +13,8 @@ from sqlalchemy import or_, select
 
 from contracts.inventory import Condition, DocumentLine, LotPieces, MovedLine, PartLine, Tracked
 from inventory.commands import (
+    FIRST,
+    LAST,
     BookDocument,
     CountStock,
     DefinePart,
@@ -74,7 +76,10 @@ class PartBody(Body):
     usual_quantity: Quantity = Field(1, description="How many a repair takes; with 0 only history recommends it.")
     low_below: Quantity = Field(0, description="Fewer free pieces than this at a warehouse are few.")
     tracked: Tracked = Field("none", description="`serial` or `lot`: each good piece that moves is named by it.")
-    cost_fen: int = Field(0, ge=0, le=10_000_000_000, description="What a piece costs us, 1/100 CNY; 0: not known.")
+    cost_fen: int = Field(0, ge=0, le=10_000_000_000, description="What a piece costs us, 1/100 CNY; 0: not known…")
+    cost_from: AwareDatetime | None = Field(
+        None, ge=FIRST, le=LAST, description="…from then on; without it, from now on."
+    )
 
 
 class PartView(Body):
@@ -85,6 +90,8 @@ class PartView(Body):
     usual_quantity: int
     low_below: int
     tracked: Tracked
+    cost_fen: int = Field(description="As it was said last; 0: not known.")
+    cost_from: datetime | None
 
 
 class PlaceBody(Body):
@@ -367,8 +374,9 @@ class ReservationView(Body):
 
 
 def _part(row: Mapping[str, Any]) -> PartView:
-    facts = {name: row[name] for name in PartView.model_fields if name != "fits"}
-    return PartView(**facts, fits=list(models_of(row["fits"])))
+    facts = {name: row[name] for name in PartView.model_fields if name not in ("fits", "cost_from")}
+    since = None if row["cost_from"] is None else at_micros(row["cost_from"])
+    return PartView(**facts, fits=list(models_of(row["fits"])), cost_from=since)
 
 
 def _place(row: Mapping[str, Any]) -> PlaceView:

@@ -180,6 +180,12 @@ class Draft:
         was = [(serial, self.where(part_id, serial)) for serial in serials]
         return tuple([Disputed(serial, at) for serial, at in was if (at != where if tracked else is_used(at))])
 
+    def overdrawn(self, part_id: str, place_id: str, condition: Condition, lots: Iterable[LotPieces]) -> list[Disputed]:
+        """Lots of which more went than our books had there."""
+        there = self.stock(part_id, place_id).lots
+        left = [(lot, there.get((lot.lot, condition), 0)) for lot in lots]
+        return [Disputed(lot.lot, lies(condition, place_id) if had else "") for lot, had in left if lot.quantity > had]
+
     def add(self, event: StockEvent) -> None:
         self.events.append(event)
         for part_id, serial, where in moves(event):
@@ -223,7 +229,9 @@ class Draft:
         """A fact: also of a piece that was used before, or that our books had elsewhere."""
         part_id, place_id, quantity = used.part_id, used.place_id, used.quantity
         lots = (LotPieces(used.lot, quantity),) if used.lot else ()
-        tracked = part is not None and part.tracked == "serial"
+        tracked = part.tracked if part else "none"
+        disputed = self.disputed(part_id, used.serials, lies("good", place_id), tracked == "serial")
+        overdrawn = self.overdrawn(part_id, place_id, "good", lots) if tracked == "lot" else ()
         event = PartConsumed(
             part_id=part_id,
             place_id=place_id,
@@ -235,12 +243,13 @@ class Draft:
             serials=used.serials,
             lots=lots,
             unnamed=unnamed(part, quantity, used.serials, lots),
-            disputed=self.disputed(part_id, used.serials, lies("good", place_id), tracked),
+            disputed=(*disputed, *overdrawn),
         )
         self.add(event)
         self._fall_short(part_id, place_id)
 
     def issue(self, line: DocumentLine, place_id: str, source: str, document_id: str) -> None:
+        disputed = self.disputed(line.part_id, line.serials, lies(line.condition, place_id), tracked=True)
         event = StockIssued(
             part_id=line.part_id,
             place_id=place_id,
@@ -251,7 +260,7 @@ class Draft:
             drift=max(0, line.quantity - self.stock(line.part_id, place_id).there(line.condition)),
             serials=line.serials,
             lots=line.lots,
-            disputed=self.disputed(line.part_id, line.serials, lies(line.condition, place_id), tracked=True),
+            disputed=(*disputed, *self.overdrawn(line.part_id, place_id, line.condition, line.lots)),
         )
         self.add(event)
         self._fall_short(line.part_id, place_id)

@@ -18,7 +18,7 @@ from contracts.inventory import (
     StockSent,
     TransferLost,
 )
-from inventory.domain.pieces import Moving, moves
+from inventory.domain.pieces import Move, Moving, moves
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
@@ -45,11 +45,14 @@ SERIALS = View(
 
 def apply_move(rows: Rows, event: Moving, envelope: Envelope) -> None:
     disputed = {one.number: one.was for one in getattr(event, "disputed", ())}
-    for part_id, serial, where in moves(event):
+    told = [("serial", *move) for move in moves(event)]
+    told += [("lot", part_id, number, where) for part_id, number, where in overdrawn(event)]
+    for kind, part_id, serial, where in told:
         rows.put(
             part_id,
             serial,
             int(envelope.position),
+            kind=kind,
             what=envelope.type,
             whereabouts=where,
             moved_at=micros(envelope.time),
@@ -60,6 +63,17 @@ def apply_move(rows: Rows, event: Moving, envelope: Envelope) -> None:
             is_disputed=serial in disputed,
             was=disputed.get(serial, ""),
         )
+
+
+def overdrawn(event: Moving) -> list[Move]:
+    """The lots of which more went than our books had there, and where to; nothing else is a step of a lot's story."""
+    if not isinstance(event, PartConsumed | StockIssued):
+        return []
+    lots, where = (
+        {lot.lot for lot in event.lots},
+        f"order/{event.order_id}" if isinstance(event, PartConsumed) else "issued",
+    )
+    return [(event.part_id, one.number, where) for one in event.disputed if one.number in lots]
 
 
 def _said(event: Moving) -> str:
@@ -77,9 +91,10 @@ def _said(event: Moving) -> str:
 
 SERIAL_MOVES = View(
     name="serial_moves",
-    version=1,
+    version=2,
     key={"part_id": str, "serial": str, "position": int},
     columns={
+        "kind": "serial",
         "what": "",
         "whereabouts": "",
         "moved_at": 0,

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select
 from contracts.dispatcher import EngineerRegistered
 from contracts.envelope import Envelope
 from contracts.inventory import PartDefined, PlaceDefined
+from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
 
@@ -22,6 +23,8 @@ def apply_part(rows: Rows, event: PartDefined, envelope: Envelope) -> None:
         usual_quantity=event.usual_quantity,
         low_below=event.low_below,
         tracked=event.tracked,
+        cost_fen=event.cost_fen,
+        cost_from=None if event.cost_from is None else micros(event.cost_from),
     )
 
 
@@ -32,9 +35,18 @@ def models_of(fits: str) -> tuple[str, ...]:
 
 PARTS = View(
     name="parts",
-    version=2,
+    version=3,
     key={"part_id": str},
-    columns={"version": 0, "name": "", "fits": "[]", "usual_quantity": 1, "low_below": 0, "tracked": "none"},
+    columns={
+        "version": 0,
+        "name": "",
+        "fits": "[]",
+        "usual_quantity": 1,
+        "low_below": 0,
+        "tracked": "none",
+        "cost_fen": 0,
+        "cost_from": (int, None),
+    },
     reads=(PartDefined,),
     apply=apply_part,
 )

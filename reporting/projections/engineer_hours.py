@@ -1,10 +1,15 @@
-"""Where the hours of engineers go: one row a visit, and one row an engineer with the shifts she works."""
+"""
+Where the hours of engineers go: one row a visit, and one row an engineer with the shifts she works.
+
+What figures of visits are grouped by is said of the request. The row `request/ID` holds it, and the visits that were
+made for it, so that a visit has it whichever is heard of first; it has no times, and counts nowhere.
+"""
 
 from __future__ import annotations
 
 import msgspec
 
-from contracts.dispatcher import EngineerRegistered, Shift
+from contracts.dispatcher import EngineerRegistered, OrderAssigned, OrderReassigned, Shift
 from contracts.envelope import Envelope
 from contracts.fieldwork import (
     EngineerArrived,
@@ -14,10 +19,13 @@ from contracts.fieldwork import (
     VisitCancelled,
     WorkFinished,
 )
+from contracts.intake import RequestReceived
 from contracts.quality import StaffSurveyAnswered
 from services.chassis.clock import micros
+from services.chassis.ids import derived_id
 from services.chassis.views import Rows, View
 
+Planned = OrderAssigned | OrderReassigned
 VisitEvent = EngineerDeparted | EngineerArrived | WorkFinished | ServiceCompleted | VisitAborted | VisitCancelled
 EngineerEvent = EngineerRegistered | EngineerDeparted | EngineerArrived | WorkFinished | StaffSurveyAnswered
 
@@ -29,10 +37,32 @@ def shifts_of(packed: bytes) -> tuple[Shift, ...]:
     return _shifts.decode(packed)
 
 
-def apply_visit(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
+def _about(rows: Rows, request_id: str, visit_id: str = "", **facts: str) -> None:
+    """More is known of a request, or another visit for it."""
+    whole = f"request/{request_id}"
+    row = rows.get(whole) or VISITS.defaults
+    visits = str(row["visits"]).splitlines()
+    told = {name: row[name] for name in ("device_model", "request_type", "channel")} | facts
+    if facts or visit_id not in visits:
+        visits += [visit_id] if visit_id else []
+        rows.put(whole, visits="\n".join(visits), **told)
+        for one in [visit_id] if visit_id else visits:
+            rows.put(one, **told)
+
+
+def apply_visit(rows: Rows, event: VisitEvent | Planned | RequestReceived, envelope: Envelope) -> None:
     at = micros(envelope.time)
+    if isinstance(event, RequestReceived):
+        facts = {"device_model": event.device_model, "request_type": event.request_type}
+        _about(rows, event.request_id, **facts, channel=envelope.channel)
+        return
+    if isinstance(event, Planned):
+        # As fieldwork names the visit that it plans upon this event; who goes to it, the visit itself says.
+        rows.put(derived_id("visit", event.order_id, envelope.id), travel_m=event.travel_m)
+        return
     whose = {"engineer_id": event.engineer_id, "request_id": event.request_id, "order_id": event.order_id}
     rows.put(event.visit_id, **whose)
+    _about(rows, event.request_id, event.visit_id)
     match event:
         case EngineerDeparted():
             rows.put(event.visit_id, departed_at=at)
@@ -49,6 +79,9 @@ def apply_visit(rows: Rows, event: VisitEvent, envelope: Envelope) -> None:
             rows.put(event.visit_id, completed=True)
         case VisitCancelled():
             rows.put(event.visit_id, in_vain=True)
+    row = rows.get(event.visit_id) or {}
+    began = [row[name] for name in ("departed_at", "arrived_at", "left_at") if row[name] is not None]
+    rows.put(event.visit_id, began_at=began[0] if began else 0)
 
 
 def apply_engineer(rows: Rows, event: EngineerEvent, envelope: Envelope) -> None:
@@ -63,13 +96,12 @@ def apply_engineer(rows: Rows, event: EngineerEvent, envelope: Envelope) -> None
         shifts=msgspec.msgpack.encode(event.shifts),
         has_shifts=bool(event.shifts),
         region=event.region,
-        hour_fen=event.hour_fen or None,
     )
 
 
 VISITS = View(
     name="visit_hours",
-    version=2,
+    version=3,
     key={"visit_id": str},
     columns={
         "engineer_id": "",
@@ -78,18 +110,34 @@ VISITS = View(
         "departed_at": (int, None),
         "arrived_at": (int, None),
         "left_at": (int, None),
+        "began_at": 0,
+        "travel_m": (int, None),
         "labour_s": (int, None),
         "completed": False,
         "in_vain": False,
+        "device_model": "",
+        "request_type": "",
+        "channel": "",
+        "visits": "",
     },
-    reads=(EngineerDeparted, EngineerArrived, WorkFinished, ServiceCompleted, VisitAborted, VisitCancelled),
+    reads=(
+        EngineerDeparted,
+        EngineerArrived,
+        WorkFinished,
+        ServiceCompleted,
+        VisitAborted,
+        VisitCancelled,
+        OrderAssigned,
+        OrderReassigned,
+        RequestReceived,
+    ),
     apply=apply_visit,
-    indexes=(("arrived_at",), ("departed_at",), ("order_id", "engineer_id", "labour_s", "left_at", "in_vain")),
+    indexes=(("arrived_at",), ("departed_at",), ("order_id",)),
 )
 
 ENGINEERS = View(
     name="engineer_shifts",
-    version=2,
+    version=3,
     key={"engineer_id": str},
     columns={
         "since": (int, None),
@@ -97,7 +145,6 @@ ENGINEERS = View(
         "shifts": b"",
         "has_shifts": False,
         "region": "",
-        "hour_fen": (int, None),
     },
     reads=(EngineerRegistered, EngineerDeparted, EngineerArrived, WorkFinished, StaffSurveyAnswered),
     apply=apply_engineer,

@@ -2,9 +2,17 @@
 One row a request: when each milestone was first reached, what the customer said, and what figures are grouped by.
 
 Each column has one publisher, which keeps the order within a request; between publishers any order gives the same row.
+Only whether the device came again within a month needs more than a request: the rows `device/ID` hold when each device
+was reported and when it was repaired. They count nowhere.
 """
 
 from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
 
 from contracts.dispatcher import AssignmentOverdue, OrderAssigned, OrderCancelled, OrderReassigned
 from contracts.envelope import Envelope
@@ -19,8 +27,59 @@ from contracts.intake import (
     RequestWithdrawn,
 )
 from contracts.quality import ComplaintRaised, FeedbackReceived, SurveySent
+from reporting.figures import HOUR
 from services.chassis.clock import micros
 from services.chassis.views import Rows, Value, View
+
+REPEAT_WITHIN: Final = 30 * 24 * HOUR
+"""A device that is reported again so soon after a repair was not repaired well."""
+
+
+class Round(msgspec.Struct, array_like=True):
+    """A request about a device. Microseconds UTC."""
+
+    request_id: str
+    received_at: int
+    completed_at: int | None = None
+    repeated: bool = False
+    """The device was reported again, this or another request, within REPEAT_WITHIN of its completion."""
+
+
+_rounds = msgspec.msgpack.Decoder(list[Round])
+
+
+def _see(rows: Rows, request_id: str) -> None:
+    """Judge all requests about a device anew, after the receipt or the completion of one has become known."""
+    row = rows.get(request_id)
+    if row is None or not row["device_id"] or row["received_at"] is None:
+        return
+    device = f"device/{row['device_id']}"
+    known = rows.get(device)
+    rounds = _rounds.decode(known["rounds"]) if known else []
+    mine = Round(request_id, row["received_at"], row["completed_at"])
+    rounds = sorted([*[one for one in rounds if one.request_id != request_id], mine], key=_received)
+    for one, repeated in zip(rounds, _repeated(rounds), strict=True):
+        if one.repeated != repeated or one is mine:
+            one.repeated = repeated
+            rows.put(one.request_id, repeated=repeated)
+    rows.put(device, rounds=msgspec.msgpack.encode(rounds))
+
+
+def _received(one: Round) -> tuple[int, str]:
+    return one.received_at, one.request_id
+
+
+def _repeated(rounds: Sequence[Round]) -> list[bool]:
+    """Of each, whether another was received soon after its completion; they are given in the order of receipt."""
+    received = [one.received_at for one in rounds]
+
+    def soon(completed_at: int | None) -> bool:
+        if completed_at is None:
+            return False
+        following = bisect_right(received, completed_at)
+        return following < len(received) and received[following] <= completed_at + REPEAT_WITHIN
+
+    return [soon(one.completed_at) for one in rounds]
 
 
 def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
@@ -46,6 +105,7 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 channel=envelope.channel,
                 **first("received_at"),
             )
+            _see(rows, request_id)
         case RequestWithdrawn():
             rows.put(request_id, withdrawn=True)
         case RequestMerged() | RequestUnmerged():
@@ -83,6 +143,7 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 completions=row.get("completions", 0) + 1,
                 **first("completed_at"),
             )
+            _see(rows, request_id)
         case SurveySent():
             rows.put(request_id, surveyed=True)
         case FeedbackReceived():
@@ -97,7 +158,7 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
 
 REQUEST_STORY = View(
     name="request_story",
-    version=2,
+    version=3,
     key={"request_id": str},
     columns={
         "device_id": "",
@@ -130,6 +191,8 @@ REQUEST_STORY = View(
         "outcome": (int, None),
         "punctuality": (int, None),
         "recommends": (int, None),
+        "repeated": False,
+        "rounds": b"",
     },
     reads=(
         RequestReceived,
@@ -151,5 +214,5 @@ REQUEST_STORY = View(
         ComplaintRaised,
     ),
     apply=apply,
-    indexes=(("received_at",), ("completed_at",), ("device_id", "received_at")),
+    indexes=(("received_at",), ("completed_at",)),
 )

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, and_, or_
 
 from reporting.report import Count, Figure, Measure, Ratio, Report, Sum, Unit, ratio
-from reporting.reports.rows import DONE, PARTS_OF_DONE, WORK_OF_DONE, e, o, part, used, v
+from reporting.reports.rows import DONE, PARTS_OF_DONE, WORK_OF_DONE, cost, o, rate, used, v
 
 CHARGED = o.revenue_fen.is_not(None)
 FINISHED = v.left_at.is_not(None) & ~v.in_vain
-TIMED = and_(v.labour_s.is_not(None), e.hour_fen.is_not(None))
-PRICED = part.cost_fen.is_not(None)
-HOUR_S = 3_600
+TIMED = and_(v.labour_s.is_not(None), rate.hour_fen.is_not(None))
+DEPARTED = v.departed_at.is_not(None)
+ON_THE_WAY = and_(DEPARTED, v.arrived_at.is_not(None), rate.hour_fen.is_not(None))
+DRIVEN = and_(or_(DEPARTED, v.arrived_at.is_not(None)), v.travel_m.is_not(None), rate.km_fen.is_not(None))
+PRICED = cost.cost_fen.is_not(None)
 
 _all, _charged = Sum(DONE), Sum(DONE, CHARGED)
 _revenue = Sum(DONE, CHARGED, o.revenue_fen)
-_timed, _priced = Sum(WORK_OF_DONE, TIMED), Sum(PARTS_OF_DONE, PRICED)
-# In fen times seconds of an hour, so that nothing is rounded before it is shown.
-_labour = Sum(WORK_OF_DONE, TIMED, v.labour_s * e.hour_fen)
-_parts = Sum(PARTS_OF_DONE, PRICED, used.quantity * part.cost_fen)
+_timed, _way, _priced = Sum(WORK_OF_DONE, TIMED), Sum(WORK_OF_DONE, ON_THE_WAY), Sum(PARTS_OF_DONE, PRICED)
+# In fen times seconds, or metres, so that nothing is rounded before it is shown.
+_labour = Sum(WORK_OF_DONE, TIMED, v.labour_s * rate.hour_fen)
+_way_hours = Sum(WORK_OF_DONE, ON_THE_WAY, (v.arrived_at - v.departed_at) // 1_000_000 * rate.hour_fen)
+_way_km = Sum(WORK_OF_DONE, DRIVEN, v.travel_m * rate.km_fen)
+_parts = Sum(PARTS_OF_DONE, PRICED, used.quantity * cost.cost_fen)
+
+PARTS_OF_A_FEN = 18_000
+"""Of which 5 are a fen times a second of an hour, and 18 a fen times a metre of a kilometre."""
+_LABOUR, _TRAVEL = [(5, _labour)], [(5, _way_hours), (18, _way_km)]
+_COST = [*_LABOUR, *_TRAVEL, (PARTS_OF_A_FEN, _parts)]
 
 
 def _figure(name: str, unit: Unit, en: str, zh: str, formula: str, measure: Measure) -> Figure:
@@ -80,10 +89,10 @@ COSTS = Report(
         _figure(
             "labour_cost_fen",
             "fen",
-            "Paid working time of all visits for these orders, at what an hour of the engineer costs now.",
-            "人工成本：这些工单全部上门的计费工时乘以工程师现行小时成本。",
+            "Paid working time of all visits for these orders, at what an hour of the engineer cost that day.",
+            "人工成本：这些工单全部上门的计费工时乘以工程师当日的小时成本。",
             "sum(last WorkFinished.labour_s * EngineerRegistered.hour_fen) / 3600",
-            Ratio([(1, _labour)], None, Fraction(1, HOUR_S), known=_timed),
+            Ratio([(1, _labour)], None, Fraction(1, 3_600), known=_timed),
         ),
         _figure(
             "visits_without_cost",
@@ -94,10 +103,36 @@ COSTS = Report(
             Count(Sum(WORK_OF_DONE, and_(FINISHED, ~TIMED))),
         ),
         _figure(
+            "travel_cost_fen",
+            "fen",
+            "The ways to all visits for these orders, also in vain: whole seconds on the way at what an hour of the "
+            "engineer cost that day, and kilometres as they were planned at what one cost.",
+            "差旅成本：这些工单全部上门（含空跑）的路途工时乘以工程师当日的小时成本，加上计划里程乘以当日的公里成本。",
+            "sum((EngineerArrived - EngineerDeparted) * hour_fen) / 3600 + sum(OrderAssigned.travel_m * km_fen) / 1000",
+            Ratio(_TRAVEL, None, Fraction(1, PARTS_OF_A_FEN), known=_way),
+        ),
+        _figure(
+            "trips_without_cost",
+            "count",
+            "Departures to these orders of which the arrival or the engineer's cost is not known; their time is in no "
+            "sum.",
+            "到达时间或工程师成本未知的出发次数，其路途工时未计入成本。",
+            "count(EngineerDeparted without EngineerArrived or hour_fen)",
+            Count(Sum(WORK_OF_DONE, and_(DEPARTED, ~ON_THE_WAY))),
+        ),
+        _figure(
+            "travel_cost_fen_per_order",
+            "fen",
+            "Travel cost for each completed order.",
+            "单均差旅成本。",
+            "travel_cost_fen / orders_completed; the numerator is in fen / 18000",
+            Ratio(_TRAVEL, _all, Fraction(1, PARTS_OF_A_FEN), known=_way),
+        ),
+        _figure(
             "parts_cost_fen",
             "fen",
-            "Parts that went into devices for these orders, at what a piece costs now.",
-            "备件成本：这些工单消耗的备件按现行单位成本计算。",
+            "Parts that went into devices for these orders, at what a piece cost when it was used.",
+            "备件成本：这些工单消耗的备件按消耗当时的单位成本计算。",
             "sum(PartConsumed.quantity * PartDefined.cost_fen)",
             Count(_parts, _priced),
         ),
@@ -120,10 +155,24 @@ COSTS = Report(
         _figure(
             "service_cost_fen_per_order",
             "fen",
-            "Labour and parts for each completed order, as far as their cost is known; null where no labour cost is.",
-            "单均服务成本：已知的人工与备件成本之和除以已完成工单数；人工成本全部未知时为空。",
-            "(labour_cost_fen + parts_cost_fen) / orders_completed; the numerator is in fen times 3600",
-            Ratio([(1, _labour), (HOUR_S, _parts)], _all, Fraction(1, HOUR_S), known=_timed),
+            "Labour, travel and parts for each completed order, as far as their cost is known; null where no labour "
+            "cost is.",
+            "单均服务成本：已知的人工、差旅与备件成本之和除以已完成工单数；人工成本全部未知时为空。",
+            "(labour_cost_fen + travel_cost_fen + parts_cost_fen) / orders_completed; the numerator is in fen / 18000",
+            Ratio(_COST, _all, Fraction(1, PARTS_OF_A_FEN), known=_timed),
+        ),
+        _figure(
+            "contribution_fen_per_order",
+            "fen",
+            "What is left of the revenue for each completed order after these costs; null where no labour cost is.",
+            "单均服务贡献：服务收入减去上述成本后的单均余额；人工成本全部未知时为空。",
+            "(revenue_fen - labour, travel and parts cost) / orders_completed; the numerator is in fen / 18000",
+            Ratio(
+                [(PARTS_OF_A_FEN, _revenue), *[(-factor, one) for factor, one in _COST]],
+                _all,
+                Fraction(1, PARTS_OF_A_FEN),
+                known=_timed,
+            ),
         ),
     ),
 )

@@ -132,6 +132,15 @@ EFFICIENCY = Report(
             Count(_number(OVERDUE)),
         ),
         Figure(
+            "missed_share",
+            "share",
+            "Missed requests: share of the requests received whose time to be assigned has run out and that nobody is "
+            "assigned to yet.",
+            "漏单率：派单已超时且目前仍无人接单的请求占收到请求的比例。",
+            "requests_overdue / requests_received",
+            ratio(_number(OVERDUE), _all),
+        ),
+        Figure(
             "requests_ever_overdue",
             "count",
             "Requests of the range whose time to be assigned ran out at some time.",

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 
-from reporting.figures import BACKLOG, Case, Totals, Value, day_begins, incident_kpis
+from reporting.adapters.numbers import gathered, numbers
+from reporting.figures import BACKLOG, Cases, Totals, Value, day_begins, incident_kpis
 from reporting.projections.order_timeline import ORDER_TIMELINE
 from reporting.report import Behind, Fetch, Figure, Report, Rows, Scope, Unit, spread_of
 
@@ -38,10 +39,19 @@ async def compute(fetch: Fetch, scope: Scope) -> dict[str, Value]:
             "queued_us": _t.queued_us,
         },
     )
-    cases = await fetch(select(*[_t[name] for name in Case._fields]).where(asked))
+    times = {
+        "opened": _t.opened_at,
+        "finished": _t.first_finished_at,
+        "resolved_after": _t.first_finished_at - _t.opened_at,
+        "lasted": _t.last_at - _t.opened_at,
+    }
+    columns = [gathered(time).label(name) for name, time in times.items()]
+    impacts = await fetch(
+        select(_t.impact, func.max(_t.last_at).label("last"), *columns).where(asked).group_by(_t.impact)
+    )
     teams = await fetch(select(_t.teams, func.count().label("cases")).where(asked).group_by(_t.teams))
     return incident_kpis(
-        [Case._make(row.values()) for row in cases],
+        {row["impact"]: Cases(**{name: numbers(row[name]) for name in times}, last=row["last"]) for row in impacts},
         Totals(**{name: totals[name] for name in Totals._fields}),
         {row["teams"]: row["cases"] for row in teams},
         zone=scope.zone,
@@ -239,7 +249,7 @@ INCIDENTS = Report(
         )
     },
     compute=compute,
-    rows=Rows("order", _t.order_id, _t.opened_at, {}),
+    rows=Rows("order", _t.order_id, _t.opened_at, {}, request=_t.request_id),
     by=(),
     source_column=_t.source,
     days=None,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from sqlalchemy import ColumnElement, and_, case, exists, or_
+from sqlalchemy import ColumnElement, and_, case, or_
 
-from reporting.figures import HOUR
-from reporting.projections.request_story import REQUEST_STORY
 from reporting.report import Count, Figure, Report, Sum, ratio
 from reporting.reports.rows import SERVED, r
 
@@ -17,10 +15,6 @@ BAD = 2
 GOOD = 4
 """So many or more of a satisfied customer."""
 
-REPEAT_WITHIN = 30 * 24 * HOUR
-
-_next = REQUEST_STORY.table.alias("later")
-
 ANSWERED = r.attitude.is_not(None)
 RATED = or_(r.rating.is_not(None), ANSWERED)
 _RATINGS = (r.rating, r.attitude, r.outcome, r.punctuality)
@@ -29,15 +23,6 @@ SEVERAL_VISITS = r.visits > 1
 FIXED_AT_FIRST = and_(r.visits == 1, r.reopenings == 0)
 WITH_DEVICE = r.device_id != ""
 RECOMMENDS = r.recommends.is_not(None)
-REPEATED = and_(
-    WITH_DEVICE,
-    exists().where(
-        _next.c.tenant == r.tenant,
-        _next.c.device_id == r.device_id,
-        _next.c.received_at > r.completed_at,
-        _next.c.received_at <= r.completed_at + REPEAT_WITHIN,
-    ),
-)
 
 
 def _many(conditions: list[ColumnElement[bool]]) -> ColumnElement[int]:
@@ -109,6 +94,14 @@ QUALITY = Report(
             ),
         ),
         Figure(
+            "recommend_share",
+            "share",
+            "Recommendation rate: share of the answers on how likely the customer would recommend us with 9 or 10.",
+            "客户推荐率：推荐意愿为 9-10 分的比例。",
+            "count(recommends >= 9) / count(recommends)",
+            ratio(Sum(SERVED, r.recommends >= 9), Sum(SERVED, RECOMMENDS)),
+        ),
+        Figure(
             "surveys_sent",
             "count",
             "Completed requests for which a survey was sent.",
@@ -174,7 +167,7 @@ QUALITY = Report(
             "in 30 days.",
             "二次维修率：完成后 30 天内同一设备再次报修的请求比例。",
             "count(next RequestReceived of the device <= completed + 30 d) / count(completed with a device)",
-            ratio(Sum(SERVED, REPEATED), Sum(SERVED, WITH_DEVICE)),
+            ratio(Sum(SERVED, r.repeated), Sum(SERVED, WITH_DEVICE)),
         ),
         Figure(
             "reopened_share",

@@ -13,14 +13,15 @@ from sqlalchemy import ColumnElement, case
 from reporting.projections.complaint_story import COMPLAINT_STORY
 from reporting.projections.engineer_hours import ENGINEERS, VISITS
 from reporting.projections.order_story import ORDER_STORY
-from reporting.projections.part_costs import PARTS, USED_PARTS
+from reporting.projections.rates import ENGINEER_RATES, PART_COSTS
 from reporting.projections.request_story import REQUEST_STORY
 from reporting.projections.staff_answers import STAFF_ANSWERS
+from reporting.projections.used_parts import USED_PARTS
 from reporting.report import Group, Join, Rows
 
 r, o, v = REQUEST_STORY.table.c, ORDER_STORY.table.c, VISITS.table.c
 e, c, s = ENGINEERS.table.c, COMPLAINT_STORY.table.c, STAFF_ANSWERS.table.c
-part, used = PARTS.table.c, USED_PARTS.table.c
+cost, rate, used = PART_COSTS.table.c, ENGINEER_RATES.table.c, USED_PARTS.table.c
 
 
 def _responsible(served_by: ColumnElement[str], engineer_id: ColumnElement[str]) -> ColumnElement[str]:
@@ -51,40 +52,70 @@ _OF_ORDER: Final = {
 
 ENGINEER_OF_VISIT: Final = Join(ENGINEERS.table, (e.tenant == v.tenant) & (e.engineer_id == v.engineer_id))
 
-_OF_VISIT: Final = _of_request(_request_of(v.request_id, v.tenant)) | {
+_OF_VISIT: Final = {
     # Where her hours are counted, those of a visit are counted too.
     "region": Group(e.region, (ENGINEER_OF_VISIT,)),
     "engineer": Group(v.engineer_id),
+    "model": Group(v.device_model),
+    "type": Group(v.request_type),
+    "channel": Group(v.channel),
 }
 
 _ORDER_OF_VISIT: Final = Join(ORDER_STORY.table, (o.tenant == v.tenant) & (o.order_id == v.order_id))
 _ORDER_OF_PART: Final = Join(ORDER_STORY.table, (o.tenant == used.tenant) & (o.order_id == used.order_id))
-_COST_OF_PART: Final = Join(PARTS.table, (part.tenant == used.tenant) & (part.part_id == used.part_id))
+# What it cost on that day: of the times of a part or engineer, each instant lies in one.
+_COST_OF_PART: Final = Join(
+    PART_COSTS.table,
+    (cost.tenant == used.tenant)
+    & (cost.part_id == used.part_id)
+    & (cost.since <= used.used_at)
+    & (cost.until > used.used_at),
+)
+_RATE_OF_VISIT: Final = Join(
+    ENGINEER_RATES.table,
+    (rate.tenant == v.tenant)
+    & (rate.engineer_id == v.engineer_id)
+    & (rate.since <= v.began_at)
+    & (rate.until > v.began_at),
+)
 
-RECEIVED: Final = Rows("request", r.request_id, r.received_at, _of_request())
+RECEIVED: Final = Rows("request", r.request_id, r.received_at, _of_request(), request=r.request_id)
 """Requests, by receipt."""
 
-SERVED: Final = Rows("request", r.request_id, r.completed_at, _of_request())
+SERVED: Final = Rows("request", r.request_id, r.completed_at, _of_request(), request=r.request_id)
 """Requests, by their first acceptance."""
 
-OPENED: Final = Rows("order", o.order_id, o.opened_at, _OF_ORDER)
+OPENED: Final = Rows("order", o.order_id, o.opened_at, _OF_ORDER, request=o.request_id)
 """Orders, by opening."""
 
-DONE: Final = Rows("order", o.order_id, o.completed_at, _OF_ORDER)
+DONE: Final = Rows("order", o.order_id, o.completed_at, _OF_ORDER, request=o.request_id)
 """Orders, by the first acceptance."""
 
-WORK_OF_DONE: Final = Rows("visit", v.visit_id, o.completed_at, _OF_ORDER, (_ORDER_OF_VISIT, ENGINEER_OF_VISIT))
+WORK_OF_DONE: Final = Rows(
+    "visit",
+    v.visit_id,
+    o.completed_at,
+    _OF_ORDER | {"channel": Group(v.channel)},
+    (_ORDER_OF_VISIT, _RATE_OF_VISIT),
+    request=o.request_id,
+)
 """Visits, where their orders are counted in DONE."""
 
 PARTS_OF_DONE: Final = Rows(
-    "order", used.order_id, o.completed_at, _OF_ORDER, (_ORDER_OF_PART, _COST_OF_PART), lists="distinct"
+    "order",
+    used.order_id,
+    o.completed_at,
+    _OF_ORDER,
+    (_ORDER_OF_PART, _COST_OF_PART),
+    lists="distinct",
+    request=o.request_id,
 )
 """Parts that orders used, where these are counted in DONE."""
 
-ARRIVALS: Final = Rows("visit", v.visit_id, v.arrived_at, _OF_VISIT, (ENGINEER_OF_VISIT,))
+ARRIVALS: Final = Rows("visit", v.visit_id, v.arrived_at, _OF_VISIT, (ENGINEER_OF_VISIT,), request=v.request_id)
 """Visits, by arrival."""
 
-TRIPS: Final = Rows("visit", v.visit_id, v.departed_at, _OF_VISIT)
+TRIPS: Final = Rows("visit", v.visit_id, v.departed_at, _OF_VISIT, request=v.request_id)
 """Visits, by departure."""
 
 COMPLAINTS: Final = Rows(
@@ -92,8 +123,14 @@ COMPLAINTS: Final = Rows(
     c.complaint_id,
     c.raised_at,
     _of_request(_request_of(c.request_id, c.tenant)) | {"channel": Group(c.channel)},
+    request=c.request_id,
 )
 """Complaints, by when they were raised; what they are grouped by is the request's that they are about."""
+
+REGISTERED: Final = Rows(
+    "engineer", e.engineer_id, e.since, {"region": Group(e.region), "engineer": Group(e.engineer_id)}, lasts=True
+)
+"""Engineers, by registration."""
 
 ANSWERS: Final = Rows(
     "answer",

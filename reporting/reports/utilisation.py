@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import ClassVar
 
-from sqlalchemy import and_, case, distinct, func, select
+from sqlalchemy import ColumnElement, and_, case, distinct, func, select
 
 from reporting.figures import HOUR, Value, Work, day_begins
 from reporting.projections.engineer_hours import shifts_of
@@ -18,6 +18,7 @@ from reporting.report import (
     Figure,
     Found,
     GroupKey,
+    Listed,
     Measure,
     Ratio,
     Report,
@@ -28,7 +29,7 @@ from reporting.report import (
     key_of,
     ratio,
 )
-from reporting.reports.rows import ARRIVALS, TRIPS, e, v
+from reporting.reports.rows import ARRIVALS, REGISTERED, TRIPS, e, v
 from services.chassis.clock import micros
 
 LEFT = v.left_at.is_not(None)
@@ -53,18 +54,30 @@ class Shifts:
         people = await self._strangers(fetch, scope, [row["engineer_id"] for row in engineers if row["since"] is None])
         shift: dict[GroupKey, int] = defaultdict(int)
         now, bounds, work = micros(scope.now), _bounds(scope), _Patterns(scope)
+        parts: dict[Work, list[int]] = {}
+        keys: dict[str, list[GroupKey]] = {}
         for row in engineers:
             if row["since"] is None:
                 continue
             value = {"": "", "region": row["region"], "engineer": row["engineer_id"]}[scope.by]
-            between = work.of(row["shifts"], row["zone"])
-            for place, (begin, end) in enumerate(bounds):
-                if row["since"] < end:
-                    key = GroupKey(value, place)
+            if value not in keys:
+                keys[value] = [GroupKey(value, place) for place in range(len(bounds))]
+            pattern, since = work.of(row["shifts"], row["zone"]), row["since"]
+            if pattern not in parts:
+                parts[pattern] = [pattern.between(begin, min(end, now)) for begin, end in bounds]
+            for key, worked, (begin, end) in zip(keys[value], parts[pattern], bounds, strict=True):
+                if since <= begin:
                     people[key] += 1
-                    shift[key] += between(max(begin, row["since"]), min(end, now))
+                    shift[key] += worked
+                elif since < end:
+                    people[key] += 1
+                    shift[key] += pattern.between(since, min(end, now))
         told = {SHIFT: shift, PEOPLE: people}
         return {one: told[one] for one in sums}, {}
+
+    def listed(self, when: ColumnElement[bool]) -> Listed:
+        """The engineers who are registered."""
+        return REGISTERED, when
 
     async def _strangers(self, fetch: Fetch, scope: Scope, ids: Sequence[str]) -> dict[GroupKey, int]:
         """Of engineers who are not registered, those who made visits."""
@@ -83,11 +96,11 @@ class _Patterns:
     def __init__(self, scope: Scope) -> None:
         # Nothing is worked before 1970, and only what there was up to now is counted.
         self._begin, self._end = max(scope.begin, 0), min(scope.end, micros(scope.now))
-        self._known: dict[tuple[bytes, str], Callable[[int, int], int]] = {}
+        self._known: dict[tuple[bytes, str], Work] = {}
 
-    def of(self, packed: bytes, zone: str) -> Callable[[int, int], int]:
+    def of(self, packed: bytes, zone: str) -> Work:
         if (packed, zone) not in self._known:
-            self._known[packed, zone] = Work(shifts_of(packed), zone, self._begin, self._end).between
+            self._known[packed, zone] = Work(shifts_of(packed), zone, self._begin, self._end)
         return self._known[packed, zone]
 
 
@@ -123,11 +136,11 @@ def _share(name: str, en: str, zh: str, formula: str, measure: Measure) -> Figur
 def by_engineer(found: Found) -> dict[str, Value]:
     """A line for each engineer who is registered or made a visit."""
     names = ("visits", "visits_completed", "on_site_h", "travel_h", "shift_h", "busy_share")
-    rows = []
-    for key in sorted({key for totals in found.sums.values() for key in totals}):
-        told = UTILISATION.answers(found, key)
-        rows.append({"engineer_id": key.value, **{name: told[name].value for name in names}})
-    return {"by_engineer": rows}
+    keys = sorted({key for totals in found.sums.values() for key in totals})
+    told = zip(keys, UTILISATION.answers(found, keys), strict=True)
+    return {
+        "by_engineer": [{"engineer_id": key.value, **{name: one[name].value for name in names}} for key, one in told]
+    }
 
 
 UTILISATION = Report(

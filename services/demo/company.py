@@ -163,6 +163,9 @@ def _engineer(rng: Random, number: int) -> dict[str, Any]:
         ],
         "van_id": f"VAN-{number:02}",
         "daily_limit": 12,
+        "hour_fen": 5_000 + 300 * (number % 4),
+        "km_fen": 120 + 20 * (number % 3),
+        "rates_from": FOUNDED,
     }
 
 
@@ -210,6 +213,8 @@ def _parts(rng: Random) -> list[dict[str, Any]]:
                     "fits": fits,
                     "usual_quantity": 1 if place < 2 else 0,
                     "low_below": rng.randint(2, 6),
+                    "cost_fen": 2_500 + 1_700 * place,
+                    "cost_from": FOUNDED,
                 }
             )
     return parts

@@ -62,6 +62,7 @@ from contracts.inventory import (
 )
 from services.chassis.journal.store import TimerKey
 from services.verify.findings import Findings
+from services.verify.lots import Lots
 from services.verify.pieces import Pieces
 
 OVERDUE: Final = "assignment-overdue"
@@ -331,7 +332,8 @@ class _Shelf:
 class Stock:
     """
     What came in less what went out is on hand and never below nothing; what is set aside lies there. What arrives was
-    sent, and arrives or is lost once. A piece with a serial number is at one place at a time.
+    sent, and arrives or is lost once. A piece with a serial number is at one place at a time,
+    and no more of a lot leaves a place than came there.
 
     A count or a use may leave less than was set aside: then the very next events of that stock take the difference from
     the orders.
@@ -342,9 +344,10 @@ class Stock:
     _in_transit: dict[tuple[str, str, str, str], int] = field(default_factory=lambda: defaultdict(int))
     """By tenant, transfer, part and condition."""
     _pieces: Pieces = field(init=False)
+    _lots: Lots = field(init=False)
 
     def __post_init__(self) -> None:
-        self._pieces = Pieces(self.findings)
+        self._pieces, self._lots = Pieces(self.findings), Lots(self.findings)
 
     READS: ClassVar[frozenset[type[Any]]] = frozenset(
         {
@@ -371,6 +374,7 @@ class Stock:
             self._check_reserved(position, event, envelope.tenant)
             return
         self._pieces.check(position, event, envelope)
+        self._lots.check(position, event, envelope)
         if isinstance(event, TransferLost):
             for line in event.lines:
                 lot = envelope.tenant, event.transfer_id, line.part_id, line.condition

@@ -5,6 +5,9 @@ How long every report takes in every grouping over a year of 100,000 requests, t
     python -m tests.benchmarks.bench_reports --postgres         # as well; the bar is 300 ms
     python -m tests.benchmarks.bench_reports --requests 10000
 
+Judged is the CPU that an answer takes, of this process and of the database server together: no longer it takes on a
+machine that has a core for it. The time by the clock is beside it; on a busy machine it says what the others do.
+
 The events of the year (`tests/reporting/history.py`, 1.1 million of them) go through the folds of the views, as the
 projector runs them; the rows are put into the tables at once. The journal is left out: no report reads it.
 """
@@ -14,9 +17,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import resource
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +31,8 @@ import asyncpg
 from deploy.postgres.local import LocalPostgres, missing
 from reporting.projections.engineer_hours import ENGINEERS
 from reporting.projections.order_timeline import ORDER_TIMELINE
-from reporting.projections.part_costs import PARTS
+from reporting.projections.rates import ENGINEER_RATES, PART_COSTS
+from reporting.projections.request_story import REQUEST_STORY
 from reporting.projections.staff_answers import STAFF_ANSWERS
 from reporting.reports import REPORTS
 from reporting.service import service
@@ -40,7 +46,7 @@ MANY = 100_000
 CHUNK = 5_000
 YEAR = {"from": "2026-01-01", "to": "2026-12-31"}
 PERIODS = ("", "day", "week", "month")
-SHARED = (ENGINEERS, PARTS, STAFF_ANSWERS)
+SHARED = (ENGINEERS, ENGINEER_RATES, PART_COSTS, STAFF_ANSWERS, REQUEST_STORY)
 """Their rows are changed by many requests."""
 
 BARS = {"SQLite": 1.0, "PostgreSQL": 0.3}
@@ -75,8 +81,7 @@ def rows_of_the_year(requests: int) -> Iterator[dict[str, list[tuple[object, ...
     while chunk := list(islice(numbers, CHUNK)):
         # All that touches a row comes in one chunk, so that rows can be forgotten with it.
         fold([one for n in chunk for one in company.request(n, requests)])
-        # The row of complaints that are about no request comes with each chunk, and counts nowhere.
-        yield {name: [row for row in rows if row[1]] for name, rows in rows_of(shared=False).items()}
+        yield rows_of(shared=False)
         for view, rows in folds:
             if view not in SHARED:
                 rows.changed.clear()
@@ -125,37 +130,61 @@ def all_rows(requests: int) -> Iterator[dict[str, list[tuple[object, ...]]]]:
     yield {ORDER_TIMELINE.name: list(cases(requests))}
 
 
-async def measure(store: str, folder: Path, requests: int, dsn: str | None, only: str) -> bool:
+async def measure(
+    store: str, folder: Path, requests: int, only: str, dsn: str | None = None, postmaster: int | None = None
+) -> None:
     print(f"\n{store}, {requests} requests of a year; the bar is {BARS[store]} s\n")
     begun = time.perf_counter()
-    missed = False
+    over, late = [], 0
     async with reporting(folder, dsn) as it:
         it.api.clock.set(YEAR_BEGINS.replace(year=2026, month=12, day=31))
         await (fill_postgres if dsn else fill_sqlite)(it, requests)
         gc.collect()
         gc.freeze()
         print(f"(filled in {time.perf_counter() - begun:.0f} s)\n")
-        print("| report | by | period | best of 3, s | CPU of this process, s | groups |\n|---|---|---|---|---|---|")
+        print("| report | by | period | CPU, s | of it the server's | by the clock, s | groups |")
+        print("|---|---|---|---|---|---|---|")
         for name in REPORTS:
             if only in name:
                 for grouping in groupings(name):
-                    took, cpu, groups = await time_of(it, name, grouping)
-                    over = took > BARS[store]
-                    missed |= over
+                    cpu, server, took, groups = await time_of(it, name, grouping, postmaster)
+                    over.append(cpu > BARS[store])
+                    late += took > BARS[store]
                     said = " | ".join([name, grouping.get("by", "") or "-", grouping.get("period", "") or "-"])
-                    print(f"| {said} | {took:.3f}{' **over**' if over else ''} | {cpu:.3f} | {groups} |", flush=True)
-    return missed
+                    mark = " **over**" if over[-1] else ""
+                    print(f"| {said} | {cpu:.3f}{mark} | {server:.3f} | {took:.3f} | {groups} |", flush=True)
+    load = Path("/proc/loadavg").read_text().split()[0]
+    print(f"\n{sum(over)} of {len(over)} over the bar; by the clock {late}, at a load of {load}")
 
 
-async def time_of(it: Reporting, name: str, grouping: dict[str, str]) -> tuple[float, float, int]:
-    best = (9e9, 9e9, 0)
+async def time_of(
+    it: Reporting, name: str, grouping: dict[str, str], postmaster: int | None
+) -> tuple[float, float, float, int]:
+    """Of three times the least CPU, the server's part of it, and the least by the clock; and how many groups."""
+    cpus, clocks, groups = [], [], 0
     for _ in range(3):
-        begun, cpu = time.perf_counter(), time.process_time()
+        before = time.perf_counter(), time.process_time(), server_cpu(postmaster)
         answer = await it.get(f"/v1/reports/{name}", **YEAR, **{k: v for k, v in grouping.items() if v})
-        took = time.perf_counter() - begun, time.process_time() - cpu
+        took, own = time.perf_counter() - before[0], time.process_time() - before[1]
         assert answer.status_code == 200, answer.text
-        best = min(best, (*took, len(answer.json()["groups"])))
-    return best
+        clocks.append(took)
+        cpus.append((own + (server := server_cpu(postmaster) - before[2]), server))
+        groups = len(answer.json()["groups"])
+    return *min(cpus), min(clocks), groups
+
+
+def server_cpu(postmaster: int | None) -> float:
+    """What the server and its processes have taken, those that ended too; seconds, to a hundredth."""
+    if postmaster is None:
+        return 0.0
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # After the name, which may hold anything: state, parent, …, then user, system, and both of ended children.
+            pid, rest = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
+            if postmaster in (pid, int(rest[1])):
+                ticks += sum(map(int, rest[11 : 15 if pid == postmaster else 13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -167,13 +196,14 @@ def main() -> None:
     said = asked.parse_args()
     with TemporaryDirectory() as folder:
         if not said.only_postgres:
-            asyncio.run(measure("SQLite", Path(folder) / "a", said.requests, None, said.only))
+            asyncio.run(measure("SQLite", Path(folder) / "a", said.requests, said.only))
         if said.postgres or said.only_postgres:
             if lack := missing():
                 print(f"PostgreSQL was not measured: {lack}")
                 return
             with LocalPostgres(Path(folder) / "data") as local:
-                asyncio.run(measure("PostgreSQL", Path(folder) / "b", said.requests, local.dsn(), said.only))
+                here = Path(folder) / "b"
+                asyncio.run(measure("PostgreSQL", here, said.requests, said.only, local.dsn(), local.pid))
     print(f"\nat most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB of memory")
 
 

@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
 
+import msgspec
+
 from contracts.dispatcher import (
     AssignmentOverdue,
     ClocksStarted,
@@ -60,6 +62,7 @@ from contracts.quality import (
     StaffSurveyAnswered,
     SurveySent,
 )
+from services.chassis.ids import derived_id
 from tests.fold import Given
 
 CHANNELS = ("web", "app", "wechat", "hotline", "email")
@@ -116,12 +119,25 @@ class Company:
                 zone=("Asia/Shanghai", "Europe/Berlin")[n % 5 == 4],
                 shifts=() if n == len(self.engineers) - 2 else night if n % 4 == 3 else week,
                 hour_fen=0 if n % 6 == 5 else 7_000 + 137 * (n % 20),
+                km_fen=0 if n % 4 == 3 else 100 + n % 7,
             )
             yield facts, {"time": since}
+            if n % 3 == 0:
+                # A rise that was agreed upon later, and one that is to come; the last says nothing new of costs.
+                third = timedelta(days=self.days / 3)
+                dearer = msgspec.structs.replace(facts, hour_fen=facts.hour_fen + 500, rates_from=self.begin + third)
+                yield dearer, {"time": self.begin + 2 * third}
+                dearest = msgspec.structs.replace(facts, km_fen=333, rates_from=self.begin + 2 * third)
+                yield dearest, {"time": self.begin + third}
+                yield msgspec.structs.replace(dearest, name="y", rates_from=None), {"time": self.begin + third}
         for n, part_id in enumerate(self.parts):
             cost = 0 if n % 5 == 4 else 999 + 1_234 * n
             yield PartDefined(part_id=part_id, name="x", fits=(), cost_fen=cost), {"time": self.begin}
         yield PartDefined(part_id=self.parts[0], name="y", fits=(), cost_fen=1_001), {"time": self.begin}
+        for n, part_id in enumerate(self.parts[1:4]):
+            at = self.begin + timedelta(days=self.days * (n + 1) / 5)
+            yield PartDefined(part_id=part_id, name="x", fits=(), cost_fen=5_000 * n), {"time": at}
+            yield PartDefined(part_id=part_id, name="x", fits=(), cost_fen=777, cost_from=self.begin), {"time": at}
 
     def answers(self) -> Iterator[Given]:
         for month in range(self.days // 31 + 1):
@@ -229,7 +245,7 @@ class Story:
         engineer = self.assign(rng.choice(self.company.engineers))
         for _ in range(3):
             if chance(0.12):
-                self.say(OrderReassigned(**self.ids, from_engineer_id=engineer, **self.booking("reason")))
+                self.plans(OrderReassigned(**self.ids, from_engineer_id=engineer, **self.booking("reason")))
                 engineer = self.live[-1][0].engineer_id  # type: ignore[index,union-attr]
             if self.visit(engineer):
                 break
@@ -246,11 +262,17 @@ class Story:
     def assign(self, engineer: str) -> str:
         self.later(2)
         chosen = self.rng.choice(("rule", "rule", "person", "pool"))
-        self.say(OrderAssigned(**self.ids, **self.booking() | {"engineer_id": engineer}, chosen_by=chosen))
+        self.plans(OrderAssigned(**self.ids, **self.booking() | {"engineer_id": engineer}, chosen_by=chosen))
         if self.company.chance(0.06):
             self.say(OrderDeclined(**self.ids, engineer_id=engineer, reason="x"))
             return self.assign(self.rng.choice(self.company.engineers))
         return engineer
+
+    def plans(self, event: OrderAssigned | OrderReassigned) -> None:
+        """A visit is planned, which has its name from the id of this event."""
+        record = f"planned-{next(self.company._visits)}"
+        self.planned = derived_id("visit", event.order_id, record)
+        self.say(event, id=record)
 
     def promise(self) -> None:
         kept = [clock for clock in CLOCKS if self.company.chance(0.8)]
@@ -273,7 +295,9 @@ class Story:
         offline = chance(0.15)
         if offline:
             self.live = []
-        done = self.steps({**self.ids, "visit_id": f"v-{next(self.company._visits)}", "engineer_id": engineer})
+        # What comes again after a visit in vain is planned elsewhere.
+        visit_id, self.planned = self.planned or f"v-{next(self.company._visits)}", ""
+        done = self.steps({**self.ids, "visit_id": visit_id, "engineer_id": engineer})
         if done:
             self.after(engineer)
         if offline:

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from services.chassis.ids import derived_id
+
 HOUR = 3_600_000_000
 BY = ("region", "engineer", "model", "type", "channel")
 EMPTY = pd.Timestamp(0, tz="UTC")
@@ -29,7 +31,7 @@ class Events:
         for number, record in enumerate(records):
             said = json.loads(record)
             at = pd.Timestamp(said["time"]).value // 1_000
-            facts = {"at": at, "via": said.get("channel", "api"), "number": number}
+            facts = {"at": at, "via": said.get("channel", "api"), "number": number, "record": said["id"]}
             told.setdefault(said["type"], []).append(said["data"] | facts)
         self._told = told
 
@@ -148,6 +150,10 @@ def visits(e: Events) -> pd.DataFrame:
     labour = e.of("WorkFinished", labour_s=0).groupby("visit_id")["labour_s"].last()
     _put(frame, "labour", labour[labour > 0])
     _put(frame, "completed", e.of("ServiceCompleted").groupby("visit_id").size() > 0, False)
+    planned = e.of("OrderAssigned", "OrderReassigned")
+    named = [derived_id("visit", row.order_id, row.record) for row in planned.itertuples()]
+    _put(frame, "metres", pd.Series(planned["travel_m"].tolist(), named))
+    frame["began"] = frame.departed.fillna(frame.arrived).fillna(frame.left).fillna(0)
     _put(frame, "vain", e.of("VisitAborted", "VisitCancelled").groupby("visit_id").size() > 0, False)
     return frame
 
@@ -166,7 +172,7 @@ class Oracle:
             self.v[name] = self.v["request"].map(self.r[name])
         self.v["region"] = self.v["engineer"].map(self.engineers["region"]).fillna("")
         self.k = _complaints(e, self.r)
-        self.w = _work(self.v, self.o, self.engineers)
+        self.w = _work(e, self.v, self.o)
         self.p = _parts(e, self.o)
         self.s = e.of("StaffSurveyAnswered")
         self.s["region"] = self.s["engineer_id"].map(self.engineers["region"]).fillna("")
@@ -191,6 +197,7 @@ class Oracle:
             "complained_share": (r.complained, True),
             "requests_open": (still, None),
             "requests_overdue": (still & r.overdue.astype(bool) & r.assigned.isna(), None),
+            "missed_share": (still & r.overdue.astype(bool) & r.assigned.isna(), True),
             "requests_ever_overdue": (r.overdue, None),
         }
         found = {("efficiency", name): ([(r, "received", *pair)], 1) for name, pair in rows.items()}
@@ -236,6 +243,7 @@ class Oracle:
             "reopened_share": (r.reopenings > 0, True),
         }
         found = {("quality", name): ([(r, "completed", *pair)], 1) for name, pair in rows.items()}
+        found["quality", "recommend_share"] = ([(r, "completed", asked & _ge(r.recommends, 9), asked)], 1)
         return found | {("quality", "nps"): ([(r, "completed", points, asked)], Fraction(100))}
 
     def _utilisation(self) -> dict[str, Any]:
@@ -289,7 +297,11 @@ class Oracle:
         labour = ([(w, "done", w.cost, "one")], Fraction(1, 3600), [(w, "done", w.timed)])
         pieces = p.quantity * p.cost.fillna(0)
         done = (o, "completed")
-        both = [(w, "done", w.cost, 0), (p, "done", pieces * 3600, 0), (*done, 0, True)]
+        small, way = Fraction(1, 18_000), w.seconds * 5 + w.driven * 18
+        gone = [(w, "done", w.on_way)]
+        costs = [(w, "done", w.cost * 5 + way, 0), (p, "done", pieces * 18_000, 0)]
+        left = [(frame, at, -column, below) for frame, at, column, below in costs]
+        whole = (*done, 0, True)
         rows: dict[str, Any] = {
             "orders_completed": ([(*done, True, None)], 1),
             "orders_charged": ([(*done, charged, None)], 1),
@@ -298,6 +310,9 @@ class Oracle:
             "revenue_fen_per_order": ([(*done, o.gross.fillna(0), charged)], 1),
             "labour_cost_fen": labour,
             "visits_without_cost": ([(w, "done", w.left.notna() & ~w.vain.astype(bool) & ~w.timed, None)], 1),
+            "travel_cost_fen": ([(w, "done", way, "one")], small, gone),
+            "trips_without_cost": ([(w, "done", w.departed.notna() & ~w.on_way, None)], 1),
+            "travel_cost_fen_per_order": ([(w, "done", way, 0), whole], small, gone),
             "parts_cost_fen": ([(p, "done", pieces, None)], 1, [(p, "done", p.cost.notna())]),
             "pieces_without_cost": ([(p, "done", p.quantity.where(p.cost.isna(), 0), None)], 1),
             "parts_cost_fen_per_order": (
@@ -305,7 +320,8 @@ class Oracle:
                 1,
                 [(p, "done", p.cost.notna())],
             ),
-            "service_cost_fen_per_order": (both, Fraction(1, 3600), labour[2]),
+            "service_cost_fen_per_order": ([*costs, whole], small, labour[2]),
+            "contribution_fen_per_order": ([*left, (*done, o.gross.fillna(0) * 18_000, 0), whole], small, labour[2]),
         }
         return {("costs", name): row for name, row in rows.items()}
 
@@ -501,21 +517,46 @@ def _complaints(e: Events, r: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _work(v: pd.DataFrame, o: pd.DataFrame, engineers: pd.DataFrame) -> pd.DataFrame:
+def _words(e: Events, kind: str, whose: str, dated: str, *names: str) -> dict[str, list[tuple[int, tuple[int, ...]]]]:
+    """From when on each of these has which costs, in the order in which it was said."""
+    told: dict[str, list[tuple[int, tuple[int, ...]]]] = {}
+    for row in e.of(kind, **{name: 0 for name in names}, **{dated: None}).itertuples():
+        said, costs = told.setdefault(getattr(row, whose), []), tuple(int(getattr(row, name)) for name in names)
+        since = getattr(row, dated) if pd.notna(getattr(row, dated)) else None
+        if since or costs != (said[-1][1] if said else tuple(0 for _ in names)):
+            said.append((pd.Timestamp(since).value // 1_000 if since else row.at, costs))
+    return told
+
+
+def _that_day(said: list[tuple[int, tuple[int, ...]]], at: int, names: int) -> tuple[int, ...]:
+    """Of those that hold by then the one that holds since the latest instant, and of these the last word."""
+    held = [(since, place) for place, (since, _) in enumerate(said) if since <= at]
+    return said[max(held)[1]][1] if held else (0,) * names
+
+
+def _work(e: Events, v: pd.DataFrame, o: pd.DataFrame) -> pd.DataFrame:
     """Visits, grouped as their orders are."""
-    frame = v[["order", "labour", "left", "vain"]].copy()
-    rate = v.engineer.map(engineers["hour_fen"]).fillna(0)
-    frame["timed"] = frame.labour.notna() & (rate > 0)
-    frame["cost"] = (frame.labour.fillna(0) * rate).where(frame.timed, 0)
+    frame = v[["order", "labour", "left", "vain", "departed", "arrived"]].copy()
+    words = _words(e, "EngineerRegistered", "engineer_id", "rates_from", "hour_fen", "km_fen")
+    rates = [_that_day(words.get(who, []), at, 2) for who, at in zip(v.engineer, v.began, strict=True)]
+    hour, km = (pd.Series([rate[n] for rate in rates], v.index) for n in (0, 1))
+    frame["timed"] = frame.labour.notna() & (hour > 0)
+    frame["cost"] = (frame.labour.fillna(0) * hour).where(frame.timed, 0)
+    frame["on_way"] = v.departed.notna() & v.arrived.notna() & (hour > 0)
+    seconds = (v.arrived.fillna(0).astype("int64") - v.departed.fillna(0).astype("int64")) // 1_000_000
+    frame["seconds"] = (seconds * hour).where(frame.on_way, 0)
+    went = v.departed.notna() | v.arrived.notna()
+    frame["driven"] = (v.metres.fillna(0).astype("int64") * km).where(went, 0)
     for name in ("completed", *BY):
         frame["done" if name == "completed" else name] = frame.order.map(o[name])
     return frame
 
 
 def _parts(e: Events, o: pd.DataFrame) -> pd.DataFrame:
-    frame = e.of("PartConsumed")[["order_id", "part_id", "quantity"]].copy()
-    cost = e.of("PartDefined", cost_fen=0).groupby("part_id")["cost_fen"].last()
-    frame["cost"] = frame.part_id.map(cost[cost > 0])
+    frame = e.of("PartConsumed")[["order_id", "part_id", "quantity", "at"]].copy()
+    words = _words(e, "PartDefined", "part_id", "cost_from", "cost_fen")
+    cost = [_that_day(words.get(part, []), at, 1)[0] for part, at in zip(frame.part_id, frame["at"], strict=True)]
+    frame["cost"] = [one or None for one in cost]
     for name in ("completed", *BY):
         frame["done" if name == "completed" else name] = frame.order_id.map(o[name])
     return frame

@@ -13,12 +13,13 @@ from reporting.figures import (
     HOUR,
     MEDIAN,
     P90,
-    Case,
+    Cases,
     Totals,
     day_begins,
     hours,
     incident_kpis,
     quantile,
+    quantile_in,
     quotient,
     share,
     shift_us,
@@ -56,6 +57,16 @@ def test_a_quantile_is_within_the_values_and_grows_with_its_part(values, part):
     assert quantile(ordered, part / 2) <= quantile(ordered, part)
 
 
+RUNS = st.lists(st.lists(st.integers(-(10**12), 10**17) | st.integers(0, 9), max_size=40).map(sorted), max_size=12)
+
+
+@given(RUNS, st.sampled_from([MEDIAN, P90, Fraction(0), Fraction(1)]))
+def test_a_quantile_of_sorted_runs_is_that_of_all_together(runs, part):
+    ordered = sorted(value for run in runs for value in run)
+    exact = quantile(ordered, part)
+    assert quantile_in(runs, part, HOUR, 3) == shown(None if exact is None else exact / HOUR)
+
+
 def test_what_nobody_measured_is_no_zero():
     assert spread("assign", []) == {"assign_h_mean": None, "assign_h_median": None, "assign_h_p90": None}
     assert share(0, 0) is None
@@ -68,11 +79,16 @@ def test_figures_are_rounded_once_at_the_end():
     assert spread("x", [0, HOUR, HOUR]) == {"x_h_mean": 0.667, "x_h_median": 1.0, "x_h_p90": 1.0}
 
 
-CASES = [
-    Case(at(hours=0), at(hours=4), at(hours=9), "Low"),
-    Case(at(hours=1), None, at(hours=2), "High"),
-    Case(at(days=20), at(days=20, hours=2), at(days=20, hours=2), "Low"),
-]
+CASES = {
+    "Low": Cases(
+        opened=[at(days=20), at(hours=0)],
+        finished=[at(hours=4), at(days=20, hours=2)],
+        resolved_after=[2 * HOUR, 4 * HOUR],
+        lasted=[9 * HOUR, 2 * HOUR],
+        last=at(days=20, hours=2),
+    ),
+    "High": Cases(opened=[at(hours=1)], finished=[], resolved_after=[], lasted=[HOUR], last=at(hours=2)),
+}
 
 TEAMS = {"A\nB": 1, "A 2nd": 1, "A22nd": 1}
 
@@ -110,7 +126,7 @@ def test_a_day_is_one_of_the_zone():
 
 
 def test_without_cases_there_is_nothing_to_say():
-    assert incident_kpis([], Totals(), {}) == {"events": 0, "cases": 0}
+    assert incident_kpis({}, Totals(), {}) == {"events": 0, "cases": 0}
 
 
 NINE_TO_FIVE = tuple(Shift(weekday, 540, 1020) for weekday in range(5))

@@ -164,6 +164,8 @@ def test_the_story_of_a_request_is_kept():
         "outcome": 5,
         "punctuality": 5,
         "recommends": None,
+        "repeated": False,
+        "rounds": b"",
     }
     assert [rows["r-2",][name] for name in ("overdue", "withdrawn", "cancelled", "visits")] == [True, True, True, 0]
 

@@ -129,3 +129,22 @@ def test_a_late_fact_restates_the_group_in_which_it_happened(tmp_path):
             assert now["figures"]["complete_h_mean"] == {"value": 24.0, "numerator": 86_400_000_000, "denominator": 1}
 
     asyncio.run(told())
+
+
+@story
+async def test_every_figure_leads_to_the_events_that_it_is_made_of(it):
+    """Whatever is listed has events, and they are where their cursors say; what is confidential has no list."""
+    lists = set()
+    for name, report in REPORTS.items():
+        for figure in report.figures:
+            answer = await it.get(f"/v1/reports/{name}/events", figure=figure.name, limit=2, **{"from": "2026-11-01"})
+            if answer.status_code == 404:
+                assert name == "staff" or figure.unit in ("table", "time", "day") or report.compute, (name, figure.name)
+                continue
+            for item in answer.json()["items"]:
+                told = item["events"]
+                assert told, (name, figure.name, item)
+                lists.add(item["kind"])
+                at = await it.get("/v1/events", after=told[0]["after"], limit=1)
+                assert at.json()["events"][0]["id"] == told[0]["id"], (name, figure.name, item)
+    assert lists == {"request", "order", "visit", "complaint", "engineer"}

@@ -1,0 +1,46 @@
+"""
+All values of a column in one value of a group, which is read ten times as fast as one row a value.
+
+SQLite has no arrays and puts them into a text; PostgreSQL sends an array as bytes, which nobody has to parse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class gathered(FunctionElement[Any]):
+    """The values of an integer expression that are not null, in no order; null where there are none."""
+
+    name = "gathered"
+    inherit_cache = True
+
+    def __init__(self, value: ColumnElement[Any]) -> None:
+        super().__init__(value)
+        self.type = BigInteger()
+
+
+@compiles(gathered, "sqlite")
+def _as_text(element: gathered, compiler: SQLCompiler, **how: Any) -> str:
+    return f"group_concat({compiler.process(element.clauses, **how)}, ',')"
+
+
+@compiles(gathered, "postgresql")
+def _as_array(element: gathered, compiler: SQLCompiler, **how: Any) -> str:
+    value = compiler.process(element.clauses, **how)
+    return f"array_agg({value}) FILTER (WHERE {value} IS NOT NULL)"
+
+
+_parsed = msgspec.json.Decoder(list[int]).decode
+
+
+def numbers(found: str | Sequence[int] | None) -> Sequence[int]:
+    """What the database gave for `gathered`."""
+    return _parsed(f"[{found}]") if isinstance(found, str) else found or ()
