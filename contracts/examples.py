@@ -21,6 +21,7 @@ SURVEY: Final = "e3f0a1b2-c4d5-8e6f-a7b8-c9d0e1f2a3b4"
 TRANSFER: Final = "01933f3a-1c00-7000-8000-00000000b001"
 COMPLAINT: Final = "01933f5b-2d00-7000-8000-00000000c001"
 MESSAGE: Final = "01933f5b-2d00-7000-8000-00000000d001"
+NOTICE: Final = "a2b3c4d5-e6f7-8a81-9b2c-3d4e5f60718a"
 PHOTO: Final = "01933f3a-1c00-7000-8000-00000000f001"
 CUSTOMER, DEVICE, MODEL = "C001", "D0001", "BCD-520"
 ENGINEER, VAN, DAY = "E01", "VAN-E01", "2026-11-24"
@@ -216,6 +217,7 @@ _ALL: Final[tuple[Event, ...]] = (
         source="crm",
         source_version=3,
         wechat="oA1b2C3",
+        quiet_hours="22:00-08:00",
         language="zh",
     ),
     intake.CustomerUpdated(
@@ -233,6 +235,7 @@ _ALL: Final[tuple[Event, ...]] = (
         source="crm",
         source_version=4,
         wechat="oA1b2C3",
+        quiet_hours="22:00-08:00",
         language="en",
     ),
     intake.SiteRegistered(
@@ -325,6 +328,41 @@ _ALL: Final[tuple[Event, ...]] = (
         medium="mail",
         recipient="wang.fang@example.com",
         detail="550 no such user wang.fang@example.com",
+        attempts=1,
+    ),
+    intake.ContactSet(
+        person_id=ENGINEER,
+        role="engineer",
+        phone="13800000007",
+        email="zhao.lei@example.com",
+        wechat="oZhaoLei",
+        language="zh",
+        quiet_hours="22:00-07:00",
+    ),
+    intake.NoticeDue(
+        notice_id=NOTICE,
+        person_id=ENGINEER,
+        template="order-offered",
+        request_id=REQUEST,
+        about={"offered_until": "2026-11-24T02:15:00+00:00"},
+        latest=_at(2, 15),
+    ),
+    intake.NoticeSent(
+        notice_id=NOTICE,
+        person_id=ENGINEER,
+        message_id=MESSAGE,
+        medium="text",
+        recipient="13800000007",
+        provider_ref="SM-8843",
+        attempts=1,
+    ),
+    intake.NoticeNotSent(
+        notice_id=NOTICE,
+        person_id=ENGINEER,
+        message_id=MESSAGE,
+        reason="refused",
+        medium="mail",
+        detail="550 no such user zhao.lei@example.com",
         attempts=1,
     ),
     # dispatcher
@@ -1052,6 +1090,7 @@ _ALL: Final[tuple[Event, ...]] = (
         due_at=datetime(2026, 12, 1, 3, tzinfo=UTC),
         items=("uniform",),
     ),
+    quality.CorrectionDueSoon(**_OF_INSPECTION, owner_id=ENGINEER, due_at=datetime(2026, 12, 1, 3, tzinfo=UTC)),
     quality.CorrectionOverdue(**_OF_INSPECTION, owner_id=ENGINEER, due_at=datetime(2026, 12, 1, 3, tzinfo=UTC)),
     quality.CorrectionDone(**_OF_INSPECTION, owner_id=ENGINEER, done="已领取新工牌"),
     quality.ComplaintRaised(

@@ -295,6 +295,20 @@ class CorrectionAsked(Event, frozen=True, kw_only=True):
 
 
 @belongs_to("inspection", of="inspection_id", key="request_id")
+class CorrectionDueSoon(Event, frozen=True, kw_only=True):
+    """
+    A day is left to put right what was broken. Recorded once, by its timer, where there was more time than that.
+
+    Acted on by: intake (reminds the owner).
+    """
+
+    inspection_id: str
+    request_id: str
+    owner_id: str
+    due_at: Utc
+
+
+@belongs_to("inspection", of="inspection_id", key="request_id")
 class CorrectionOverdue(Event, frozen=True, kw_only=True):
     """Nobody has said in time what was done. Recorded once, by its timer; it reminds the owner."""
 
