@@ -17,6 +17,8 @@ Recommends = Annotated[int, Meta(ge=0, le=10)]
 
 SURVEY_LINK: Final = "survey"
 """The purpose of a survey's link."""
+SURVEY_PAGE: Final = "/v1/surveys/page"
+"""The page that it opens, for whoever has a browser."""
 LINK_OUTLIVES: Final = 180
 """For so many days a link still opens after its survey is over, so that its holder is told that it is over."""
 

@@ -12,7 +12,7 @@ from contracts.dispatcher import OrderAssigned, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.event import Event
 from contracts.intake import NoticeDue, RequestIncomplete, RequestReminded
-from contracts.quality import LINK_OUTLIVES, SURVEY_LINK, ComplaintClosed, SurveySent
+from contracts.quality import LINK_OUTLIVES, SURVEY_LINK, SURVEY_PAGE, ComplaintClosed, SurveySent
 from intake import staff_notices
 from intake.adapters.words import moment, words
 from intake.commands import RecordNoticeNotSent, RecordNoticeSent, RecordNotSent, RecordSent
@@ -165,7 +165,7 @@ def _link(event: Event) -> LinkTo | None:
     if not isinstance(event, SurveySent):
         return None
     ends_at = event.expires_at + timedelta(days=LINK_OUTLIVES)
-    return LinkTo("/v1/surveys/linked", SURVEY_LINK, event.survey_id, ends_at)
+    return LinkTo(SURVEY_PAGE, SURVEY_LINK, event.survey_id, ends_at)
 
 
 def record(draft: Draft, outcome: Outcome) -> RecordSent | RecordNotSent | RecordNoticeSent | RecordNoticeNotSent:

@@ -22,7 +22,7 @@ class LinkTo(NamedTuple):
     """What the link in a message opens, and until when."""
 
     path: str
-    """Of the API: `/v1/surveys/linked`; the link's text follows as the parameter `link`."""
+    """Of the API: `/v1/surveys/page`; the link's text follows as the parameter `link`."""
     purpose: str
     subject: str
     ends_at: datetime
