@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Protocol, Self, cast
@@ -17,8 +15,9 @@ from sqlalchemy import Select, and_, or_, select
 from contracts.problems import Rejected, Unfit
 from fieldwork import charge_api
 from fieldwork.adapters.blobs import Blobs, FileBlobs
-from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
-from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport, report_pdf
+from fieldwork.adapters.images import PIXELS, NotAPicture, Picture, TooLarge
+from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport
+from fieldwork.adapters.workshop import WORKSHOP, Died
 from fieldwork.charge_api import ChargeView, CorrectionBody, CorrectionView, EntitlementView
 from fieldwork.commands import (
     FIRST,
@@ -690,10 +689,9 @@ def _blobs(api: FieldworkApi) -> Blobs:
     return FileBlobs(api.folder / "blobs", seal=api.seal, unseal=api.unseal)
 
 
-_pictures = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture")
-"""Decoding takes memory by the pixel, so no more than two pictures are decoded at a time in a process."""
 SLOWEST_PICTURE_S: Final = 20
 """The largest picture that we take is ready in a few seconds, also behind others."""
+SLOWEST_REPORT_S: Final = 30
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
 """Of what people wrote or sent, when it is shown."""
@@ -721,7 +719,7 @@ def _report(router: ServiceRouter, api: FieldworkApi) -> None:
         lists = SERVICE_CODES.table
         codes = await call.one(select(lists).where(lists.c.version == visit["codes_version"]))
         told = _told(_detail(visit, call), codes, pictures, len(rows))
-        content = await asyncio.to_thread(report_pdf, told)
+        content: bytes = await WORKSHOP.done("report", told, within_s=SLOWEST_REPORT_S)
         named = {"Content-Disposition": f'inline; filename="service-report-{visit_id}.pdf"'}
         return Response(content, media_type="application/pdf", headers=SAFE | named)
 
@@ -804,11 +802,10 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
         row = await _own(visit_id, call)
         content = await call.body()
         try:
-            async with asyncio.timeout(SLOWEST_PICTURE_S):
-                picture = await asyncio.get_running_loop().run_in_executor(_pictures, cleaned, content)
+            picture: Picture = await WORKSHOP.done("picture", content, within_s=SLOWEST_PICTURE_S)
         except TimeoutError:
             raise Problem("photo.too-slow", most_s=SLOWEST_PICTURE_S) from None
-        except NotAPicture:
+        except (NotAPicture, Died):
             raise Problem("photo.not-a-picture", allowed=["image/jpeg", "image/png", "image/webp"]) from None
         except TooLarge:
             raise Problem("photo.too-many-pixels", most=PIXELS) from None

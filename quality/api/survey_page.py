@@ -191,7 +191,7 @@ def _recommends(sent: Mapping[str, str], lacks: bool) -> str:
     options = "".join(
         f'<option value="{n}"{" selected" if said == str(n) else ""}>{named.get(n, n)}</option>' for n in range(11)
     )
-    legend = _legend("您会向他人推荐我们吗？", "Would you recommend us? May be left out.")
+    legend = _legend("您会向他人推荐我们吗？（可不填）", "Would you recommend us? May be left out.")
     marked = ' class="lacks"' if lacks else ""
     field = (
         f'<select name="recommends" aria-label="推荐意愿 Would you recommend us"><option value="">—</option>{options}'
@@ -200,7 +200,7 @@ def _recommends(sent: Mapping[str, str], lacks: bool) -> str:
 
 
 def _comment(sent: Mapping[str, str], lacks: bool) -> str:
-    legend = _legend("其他意见", "Anything else? May be left out.")
+    legend = _legend("其他意见（可不填）", "Anything else? May be left out.")
     marked = ' class="lacks"' if lacks else ""
     field = f'<textarea name="comment" rows="4" maxlength="{COMMENT}" aria-label="其他意见 Comment">'
     written = escape(sent.get("comment", "")[:COMMENT])
