@@ -796,6 +796,7 @@ _ALL: Final[tuple[Event, ...]] = (
         charged_at=_at(2, 58),
         entitled_at=_at(0, 30),
         in_vain=False,
+        company_fen=0,
     ),
     fieldwork.ChargeCorrected(
         **_OF_VISIT,
@@ -816,6 +817,21 @@ _ALL: Final[tuple[Event, ...]] = (
         contract_diff_fen=0,
         customer_diff_fen=-3_000,
         corrected_at=_at(3, 58),
+        company_fen=0,
+        company_diff_fen=0,
+    ),
+    fieldwork.ChargeDisputed(
+        **_OF_VISIT,
+        customer_id=CUSTOMER,
+        number=1,
+        disputed_by="customer",
+        lines=(fieldwork.DisputedLine("part", "P-COMPRESSOR"),),
+        reason="压缩机两年内应由厂家全额承担",
+        disputed_fen=34_000,
+        disputed_at=_at(5),
+    ),
+    fieldwork.ChargeDisputeResolved(
+        **_OF_VISIT, customer_id=CUSTOMER, number=1, correction=2, answer="已由我司承担", resolved_at=_at(6)
     ),
     fieldwork.StepKept(
         **_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED, customer_id=CUSTOMER, clock_ahead_s=-420

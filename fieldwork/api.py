@@ -18,7 +18,15 @@ from fieldwork.adapters.blobs import Blobs, FileBlobs
 from fieldwork.adapters.images import PIXELS, NotAPicture, Picture, TooLarge
 from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport
 from fieldwork.adapters.workshop import WORKSHOP, Died
-from fieldwork.charge_api import ChargeView, CorrectionBody, CorrectionView, EntitlementView
+from fieldwork.charge_api import (
+    ChargeView,
+    CorrectionBody,
+    CorrectionView,
+    DisputeBody,
+    DisputeView,
+    EntitlementView,
+    ResolutionBody,
+)
 from fieldwork.commands import (
     FIRST,
     LAST,
@@ -33,17 +41,20 @@ from fieldwork.commands import (
     DefineCodes,
     DefineRecordTemplate,
     Depart,
+    DisputeCharge,
     FinishWork,
     MediaType,
     Meter,
     Moment,
     Name,
+    NamedLine,
     Note,
     Place,
     Point,
     Reading,
     RefuseWork,
     ReportStep,
+    ResolveDispute,
     Sha256,
     Short,
     StartWork,
@@ -445,6 +456,27 @@ def _money(router: ServiceRouter) -> None:
         asked = CorrectCharge(visit_id=visit_id, lines=body.lines, reason=body.reason, at=call.now)
         return Accepted.of(await call.ask(asked, versioned=charge_stream(visit_id)), id=visit_id)
 
+    @router.post("/{visit_id}/charge/disputes", summary="Who pays does not agree with the charge")
+    async def dispute(
+        visit_id: str, body: DisputeBody, call: Call = command("customer", "agent", "manager")
+    ) -> Accepted:
+        await _own(visit_id, call)
+        by = "customer" if call.role == "customer" else body.disputed_by
+        lines = tuple([NamedLine(kind=one.kind, item=one.item) for one in body.lines])
+        asked = DisputeCharge(visit_id=visit_id, disputed_by=by, lines=lines, reason=body.reason, at=call.now)
+        return Accepted.of(await call.ask(asked, versioned=charge_stream(visit_id)), id=visit_id)
+
+    @router.post("/{visit_id}/charge/disputes/resolve", summary="Decide the open dispute, with a correction or without")
+    async def resolve(visit_id: str, body: ResolutionBody, call: Call = command("manager")) -> Accepted:
+        await _own(visit_id, call)
+        asked = ResolveDispute(visit_id=visit_id, lines=body.lines, answer=body.answer, at=call.now)
+        return Accepted.of(await call.ask(asked, versioned=charge_stream(visit_id)), id=visit_id)
+
+    @router.get("/{visit_id}/charge/disputes", summary="Every dispute of the charge, the newest first")
+    async def disputes(visit_id: str, call: Call = query("customer", *STAFF)) -> list[DisputeView]:
+        await _own(visit_id, call)
+        return await charge_api.disputes_of(visit_id, call)
+
     @router.get("/{visit_id}/charge/corrections", summary="Every correction of the charge, with what it was before")
     async def corrections(visit_id: str, call: Call = query(*STAFF)) -> list[CorrectionView]:
         await _own(visit_id, call)
@@ -719,9 +751,9 @@ def _report(router: ServiceRouter, api: FieldworkApi) -> None:
         lists = SERVICE_CODES.table
         codes = await call.one(select(lists).where(lists.c.version == visit["codes_version"]))
         told = _told(_detail(visit, call), codes, pictures, len(rows))
-        content: bytes = await WORKSHOP.done("report", told, within_s=SLOWEST_REPORT_S)
+        paper: bytes = await WORKSHOP.done("report", told, within_s=SLOWEST_REPORT_S)
         named = {"Content-Disposition": f'inline; filename="service-report-{visit_id}.pdf"'}
-        return Response(content, media_type="application/pdf", headers=SAFE | named)
+        return Response(paper, media_type="application/pdf", headers=SAFE | named)
 
 
 def _most_telling(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
