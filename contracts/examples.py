@@ -21,6 +21,7 @@ SURVEY: Final = "e3f0a1b2-c4d5-8e6f-a7b8-c9d0e1f2a3b4"
 TRANSFER: Final = "01933f3a-1c00-7000-8000-00000000b001"
 COMPLAINT: Final = "01933f5b-2d00-7000-8000-00000000c001"
 MESSAGE: Final = "01933f5b-2d00-7000-8000-00000000d001"
+NOTICE: Final = "a2b3c4d5-e6f7-8a81-9b2c-3d4e5f60718a"
 PHOTO: Final = "01933f3a-1c00-7000-8000-00000000f001"
 CUSTOMER, DEVICE, MODEL = "C001", "D0001", "BCD-520"
 ENGINEER, VAN, DAY = "E01", "VAN-E01", "2026-11-24"
@@ -216,6 +217,7 @@ _ALL: Final[tuple[Event, ...]] = (
         source="crm",
         source_version=3,
         wechat="oA1b2C3",
+        quiet_hours="22:00-08:00",
         language="zh",
     ),
     intake.CustomerUpdated(
@@ -233,6 +235,7 @@ _ALL: Final[tuple[Event, ...]] = (
         source="crm",
         source_version=4,
         wechat="oA1b2C3",
+        quiet_hours="22:00-08:00",
         language="en",
     ),
     intake.SiteRegistered(
@@ -325,6 +328,41 @@ _ALL: Final[tuple[Event, ...]] = (
         medium="mail",
         recipient="wang.fang@example.com",
         detail="550 no such user wang.fang@example.com",
+        attempts=1,
+    ),
+    intake.ContactSet(
+        person_id=ENGINEER,
+        role="engineer",
+        phone="13800000007",
+        email="zhao.lei@example.com",
+        wechat="oZhaoLei",
+        language="zh",
+        quiet_hours="22:00-07:00",
+    ),
+    intake.NoticeDue(
+        notice_id=NOTICE,
+        person_id=ENGINEER,
+        template="order-offered",
+        request_id=REQUEST,
+        about={"offered_until": "2026-11-24T02:15:00+00:00"},
+        latest=_at(2, 15),
+    ),
+    intake.NoticeSent(
+        notice_id=NOTICE,
+        person_id=ENGINEER,
+        message_id=MESSAGE,
+        medium="text",
+        recipient="13800000007",
+        provider_ref="SM-8843",
+        attempts=1,
+    ),
+    intake.NoticeNotSent(
+        notice_id=NOTICE,
+        person_id=ENGINEER,
+        message_id=MESSAGE,
+        reason="refused",
+        medium="mail",
+        detail="550 no such user zhao.lei@example.com",
         attempts=1,
     ),
     # dispatcher
@@ -759,6 +797,7 @@ _ALL: Final[tuple[Event, ...]] = (
         charged_at=_at(2, 58),
         entitled_at=_at(0, 30),
         in_vain=False,
+        company_fen=0,
     ),
     fieldwork.ChargeCorrected(
         **_OF_VISIT,
@@ -779,6 +818,21 @@ _ALL: Final[tuple[Event, ...]] = (
         contract_diff_fen=0,
         customer_diff_fen=-3_000,
         corrected_at=_at(3, 58),
+        company_fen=0,
+        company_diff_fen=0,
+    ),
+    fieldwork.ChargeDisputed(
+        **_OF_VISIT,
+        customer_id=CUSTOMER,
+        number=1,
+        disputed_by="customer",
+        lines=(fieldwork.DisputedLine("part", "P-COMPRESSOR"),),
+        reason="压缩机两年内应由厂家全额承担",
+        disputed_fen=34_000,
+        disputed_at=_at(5),
+    ),
+    fieldwork.ChargeDisputeResolved(
+        **_OF_VISIT, customer_id=CUSTOMER, number=1, correction=2, answer="已由我司承担", resolved_at=_at(6)
     ),
     fieldwork.StepKept(
         **_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED, customer_id=CUSTOMER, clock_ahead_s=-420
@@ -1054,6 +1108,7 @@ _ALL: Final[tuple[Event, ...]] = (
         due_at=datetime(2026, 12, 1, 3, tzinfo=UTC),
         items=("uniform",),
     ),
+    quality.CorrectionDueSoon(**_OF_INSPECTION, owner_id=ENGINEER, due_at=datetime(2026, 12, 1, 3, tzinfo=UTC)),
     quality.CorrectionOverdue(**_OF_INSPECTION, owner_id=ENGINEER, due_at=datetime(2026, 12, 1, 3, tzinfo=UTC)),
     quality.CorrectionDone(**_OF_INSPECTION, owner_id=ENGINEER, done="已领取新工牌"),
     quality.ComplaintRaised(

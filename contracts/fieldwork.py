@@ -523,7 +523,11 @@ class OrderCharged(Event, frozen=True, kw_only=True):
 
 
 class ChargeLine(msgspec.Struct, frozen=True):
-    """One line of a charge, and why it is what it is. `gross_fen - covered_fen` is what the customer pays."""
+    """
+    One line of a charge, and why it is what it is.
+
+    `gross_fen - covered_fen - company_fen` is what the customer pays.
+    """
 
     kind: Literal["labour", "part", "travel"]
     item: str
@@ -547,6 +551,8 @@ class ChargeLine(msgspec.Struct, frozen=True):
     """The contract's own price list that `unit_fen` is of; empty for the standard list."""
     by_hand: bool = False
     """A manager said what it comes to; no correction of a coverage changes it."""
+    company_fen: NonNegative = 0
+    """So much of it our own company bears: goodwill, or our mistake."""
 
 
 @belongs_to("charge", of="visit_id", key="request_id", at="charged_at")
@@ -575,6 +581,8 @@ class ServiceCharged(Event, frozen=True, kw_only=True):
     """When the order was opened, where its coverage and prices were decided; else they are those of the arrival."""
     in_vain: bool = False
     """Nobody was there: the one line is what the list charges for that."""
+    company_fen: NonNegative = 0
+    """What our own company bears."""
 
 
 @belongs_to("charge", of="visit_id", key="request_id", at="corrected_at")
@@ -608,6 +616,55 @@ class ChargeCorrected(Event, frozen=True, kw_only=True):
     contract_diff_fen: int
     customer_diff_fen: int
     corrected_at: Utc
+    company_fen: NonNegative = 0
+    company_diff_fen: int = 0
+
+
+class DisputedLine(msgspec.Struct, frozen=True):
+    """A line of a charge, by what names it."""
+
+    kind: Literal["labour", "part", "travel"]
+    item: str = ""
+
+
+@belongs_to("charge", of="visit_id", key="request_id", at="disputed_at")
+class ChargeDisputed(Event, frozen=True, kw_only=True):
+    """
+    One of those who pay does not agree with a charge. One dispute of a charge is open at a time.
+
+    ChargeDisputeResolved ends it. Read by: nobody else yet; an ERP does not collect what is disputed.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    customer_id: str
+    number: Positive
+    """How often the charge was disputed, from 1."""
+    disputed_by: str
+    """`customer`, `maker`, `contract` or `company`: who pays, or should not."""
+    lines: tuple[DisputedLine, ...] = ()
+    """Which lines; empty: the whole charge."""
+    reason: Annotated[str, Personal("customer_id")]
+    disputed_fen: NonNegative
+    """What that payer was to pay of these lines."""
+    disputed_at: Utc
+
+
+@belongs_to("charge", of="visit_id", key="request_id", at="resolved_at")
+class ChargeDisputeResolved(Event, frozen=True, kw_only=True):
+    """A manager has decided a dispute. Recorded with the ChargeCorrected that follows from it, where one does."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    customer_id: str
+    number: Positive
+    """Of the dispute."""
+    correction: NonNegative = 0
+    """The number of the ChargeCorrected; 0 where the charge stands as it was."""
+    answer: Annotated[str, Personal("customer_id")]
+    resolved_at: Utc
 
 
 StepName = Literal["depart", "arrive", "start", "use-part", "finish", "accept", "refuse", "abort"]

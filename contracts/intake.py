@@ -425,6 +425,8 @@ class CustomerRegistered(Event, frozen=True, kw_only=True):
     """What WeChat calls the customer towards this company (openid)."""
     language: str = "zh"
     """In which messages to the customer are: zh or en."""
+    quiet_hours: str = ""
+    """When no message disturbs her, `22:00-08:00` in the tenant's zone; empty: as the installation says."""
 
 
 @belongs_to("customer", of="customer_id")
@@ -449,6 +451,8 @@ class CustomerUpdated(Event, frozen=True, kw_only=True):
     """What WeChat calls the customer towards this company (openid)."""
     language: str = "zh"
     """In which messages to the customer are: zh or en."""
+    quiet_hours: str = ""
+    """As in CustomerRegistered."""
 
 
 @belongs_to("site", of="site_id")
@@ -594,4 +598,73 @@ class MessageNotSent(Event, frozen=True, kw_only=True):
     """Where a provider refused it: to whom it would have gone."""
     detail: Annotated[str, Personal("customer_id")] = ""
     """The provider's words, which may name the customer."""
+    attempts: Positive = 1
+
+
+# What the staff is told.
+
+
+@belongs_to("contact", of="person_id", public=False)
+class ContactSet(Event, frozen=True, kw_only=True):
+    """How somebody of the staff is reached, and as what; all of it as it is now. Without an address, she is not."""
+
+    person_id: str
+    """Of an engineer the engineer's id; of the others their user."""
+    role: str
+    phone: Annotated[str, Personal("person_id")] = ""
+    email: Annotated[str, Personal("person_id")] = ""
+    wechat: Annotated[str, Personal("person_id")] = ""
+    language: str = "zh"
+    quiet_hours: str = ""
+    """As in CustomerRegistered."""
+
+
+@belongs_to("notice", of="notice_id", public=False)
+class NoticeDue(Event, frozen=True, kw_only=True):
+    """
+    Somebody of the staff is to be told of an event, which concerns several: one of these for each of them.
+
+    Acted on by: intake (sends it, and records NoticeSent or NoticeNotSent).
+    """
+
+    notice_id: str
+    """Derived from the event that it tells of, which is its cause, and the person."""
+    person_id: str
+    template: str
+    """Which words it is made of, such as `order-overdue`."""
+    request_id: str = ""
+    """Empty where it is about none."""
+    about: dict[str, str]
+    """The other words by name: ids, numbers, instants in ISO 8601; nothing personal."""
+    waits: bool = True
+    """Quiet hours hold it, but no longer than until `latest`; False: nothing does."""
+    latest: Utc | None = None
+    """What it tells of is over then."""
+
+
+@belongs_to("notice", of="notice_id", public=False)
+class NoticeSent(Event, frozen=True, kw_only=True):
+    """A provider took a message for somebody of the staff."""
+
+    notice_id: str
+    person_id: str
+    message_id: str
+    """The id of the NoticeDue: the provider's idempotency key."""
+    medium: str
+    recipient: Annotated[str, Personal("person_id")]
+    provider_ref: str = ""
+    attempts: Positive = 1
+
+
+@belongs_to("notice", of="notice_id", public=False)
+class NoticeNotSent(Event, frozen=True, kw_only=True):
+    """It will not be sent, and why; she still finds it among her notices. It is final."""
+
+    notice_id: str
+    person_id: str
+    message_id: str
+    reason: str
+    """As in MessageNotSent."""
+    medium: str = ""
+    detail: Annotated[str, Personal("person_id")] = ""
     attempts: Positive = 1

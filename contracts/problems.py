@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class Rejected(Exception):
     """
@@ -32,3 +34,11 @@ class Unfit(ValueError):
 
 class NotYet(Exception):
     """A policy lacks a fact that is still on its way; the event waits in the hold of its key and is tried again."""
+
+
+class NotBefore(NotYet):
+    """It is not time for an event yet: it waits by itself until `at`, and others of its key go on meanwhile."""
+
+    def __init__(self, at: datetime, why: str) -> None:
+        super().__init__(why)
+        self.at = at

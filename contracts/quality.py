@@ -17,6 +17,8 @@ Recommends = Annotated[int, Meta(ge=0, le=10)]
 
 SURVEY_LINK: Final = "survey"
 """The purpose of a survey's link."""
+SURVEY_PAGE: Final = "/v1/surveys/page"
+"""The page that it opens, for whoever has a browser."""
 LINK_OUTLIVES: Final = 180
 """For so many days a link still opens after its survey is over, so that its holder is told that it is over."""
 
@@ -292,6 +294,20 @@ class CorrectionAsked(Event, frozen=True, kw_only=True):
     due_at: Utc
     items: tuple[str, ...]
     """The ids of those that were broken."""
+
+
+@belongs_to("inspection", of="inspection_id", key="request_id")
+class CorrectionDueSoon(Event, frozen=True, kw_only=True):
+    """
+    A day is left to put right what was broken. Recorded once, by its timer, where there was more time than that.
+
+    Acted on by: intake (reminds the owner).
+    """
+
+    inspection_id: str
+    request_id: str
+    owner_id: str
+    due_at: Utc
 
 
 @belongs_to("inspection", of="inspection_id", key="request_id")

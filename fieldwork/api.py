@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Protocol, Self, cast
@@ -17,9 +15,18 @@ from sqlalchemy import Select, and_, or_, select
 from contracts.problems import Rejected, Unfit
 from fieldwork import charge_api
 from fieldwork.adapters.blobs import Blobs, FileBlobs
-from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
-from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport, report_pdf
-from fieldwork.charge_api import ChargeView, CorrectionBody, CorrectionView, EntitlementView
+from fieldwork.adapters.images import PIXELS, NotAPicture, Picture, TooLarge
+from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport
+from fieldwork.adapters.workshop import WORKSHOP, Died
+from fieldwork.charge_api import (
+    ChargeView,
+    CorrectionBody,
+    CorrectionView,
+    DisputeBody,
+    DisputeView,
+    EntitlementView,
+    ResolutionBody,
+)
 from fieldwork.commands import (
     FIRST,
     LAST,
@@ -34,17 +41,20 @@ from fieldwork.commands import (
     DefineCodes,
     DefineRecordTemplate,
     Depart,
+    DisputeCharge,
     FinishWork,
     MediaType,
     Meter,
     Moment,
     Name,
+    NamedLine,
     Note,
     Place,
     Point,
     Reading,
     RefuseWork,
     ReportStep,
+    ResolveDispute,
     Sha256,
     Short,
     StartWork,
@@ -446,6 +456,27 @@ def _money(router: ServiceRouter) -> None:
         asked = CorrectCharge(visit_id=visit_id, lines=body.lines, reason=body.reason, at=call.now)
         return Accepted.of(await call.ask(asked, versioned=charge_stream(visit_id)), id=visit_id)
 
+    @router.post("/{visit_id}/charge/disputes", summary="Who pays does not agree with the charge")
+    async def dispute(
+        visit_id: str, body: DisputeBody, call: Call = command("customer", "agent", "manager")
+    ) -> Accepted:
+        await _own(visit_id, call)
+        by = "customer" if call.role == "customer" else body.disputed_by
+        lines = tuple([NamedLine(kind=one.kind, item=one.item) for one in body.lines])
+        asked = DisputeCharge(visit_id=visit_id, disputed_by=by, lines=lines, reason=body.reason, at=call.now)
+        return Accepted.of(await call.ask(asked, versioned=charge_stream(visit_id)), id=visit_id)
+
+    @router.post("/{visit_id}/charge/disputes/resolve", summary="Decide the open dispute, with a correction or without")
+    async def resolve(visit_id: str, body: ResolutionBody, call: Call = command("manager")) -> Accepted:
+        await _own(visit_id, call)
+        asked = ResolveDispute(visit_id=visit_id, lines=body.lines, answer=body.answer, at=call.now)
+        return Accepted.of(await call.ask(asked, versioned=charge_stream(visit_id)), id=visit_id)
+
+    @router.get("/{visit_id}/charge/disputes", summary="Every dispute of the charge, the newest first")
+    async def disputes(visit_id: str, call: Call = query("customer", *STAFF)) -> list[DisputeView]:
+        await _own(visit_id, call)
+        return await charge_api.disputes_of(visit_id, call)
+
     @router.get("/{visit_id}/charge/corrections", summary="Every correction of the charge, with what it was before")
     async def corrections(visit_id: str, call: Call = query(*STAFF)) -> list[CorrectionView]:
         await _own(visit_id, call)
@@ -690,10 +721,9 @@ def _blobs(api: FieldworkApi) -> Blobs:
     return FileBlobs(api.folder / "blobs", seal=api.seal, unseal=api.unseal)
 
 
-_pictures = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture")
-"""Decoding takes memory by the pixel, so no more than two pictures are decoded at a time in a process."""
 SLOWEST_PICTURE_S: Final = 20
 """The largest picture that we take is ready in a few seconds, also behind others."""
+SLOWEST_REPORT_S: Final = 30
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
 """Of what people wrote or sent, when it is shown."""
@@ -721,9 +751,9 @@ def _report(router: ServiceRouter, api: FieldworkApi) -> None:
         lists = SERVICE_CODES.table
         codes = await call.one(select(lists).where(lists.c.version == visit["codes_version"]))
         told = _told(_detail(visit, call), codes, pictures, len(rows))
-        content = await asyncio.to_thread(report_pdf, told)
+        paper: bytes = await WORKSHOP.done("report", told, within_s=SLOWEST_REPORT_S)
         named = {"Content-Disposition": f'inline; filename="service-report-{visit_id}.pdf"'}
-        return Response(content, media_type="application/pdf", headers=SAFE | named)
+        return Response(paper, media_type="application/pdf", headers=SAFE | named)
 
 
 def _most_telling(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -804,11 +834,10 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
         row = await _own(visit_id, call)
         content = await call.body()
         try:
-            async with asyncio.timeout(SLOWEST_PICTURE_S):
-                picture = await asyncio.get_running_loop().run_in_executor(_pictures, cleaned, content)
+            picture: Picture = await WORKSHOP.done("picture", content, within_s=SLOWEST_PICTURE_S)
         except TimeoutError:
             raise Problem("photo.too-slow", most_s=SLOWEST_PICTURE_S) from None
-        except NotAPicture:
+        except (NotAPicture, Died):
             raise Problem("photo.not-a-picture", allowed=["image/jpeg", "image/png", "image/webp"]) from None
         except TooLarge:
             raise Problem("photo.too-many-pixels", most=PIXELS) from None

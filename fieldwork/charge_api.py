@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
-from pydantic import Field, StringConstraints
+from pydantic import Field
 from sqlalchemy import Select, select
 
 from contracts.fieldwork import ChargeLine, Entitled
@@ -17,11 +17,13 @@ from fieldwork.commands import (
     DefinePrices,
     LineCorrection,
     Price,
+    Reasoned,
     SetCoverage,
 )
 from fieldwork.domain.coverage import coverage_stream
+from fieldwork.domain.dispute import paid_by
 from fieldwork.domain.prices import STANDARD, prices_stream
-from fieldwork.projections.charges import CHARGES, CORRECTIONS, lines_of
+from fieldwork.projections.charges import CHARGES, CORRECTIONS, DISPUTES, disputed_of, lines_of
 from fieldwork.projections.coverages import COVERAGES
 from fieldwork.projections.entitlements import ENTITLEMENTS, entitled_of
 from fieldwork.projections.price_lists import PRICE_LISTS, prices_of
@@ -32,7 +34,7 @@ from services.chassis.service import Api
 STAFF = ("agent", "dispatcher", "manager", "auditor")
 Why = Literal["covered", "over", "not-covered", "no-price"]
 CoverageKind = Literal["", "warranty", "contract"]
-Payer = Literal["customer", "maker", "contract"]
+Payer = Literal["customer", "maker", "contract", "company"]
 
 
 class PricesView(Body):
@@ -93,7 +95,7 @@ class EntitlementView(Body):
 
 
 class PaidBy(Body):
-    payer: Payer = Field(description="`maker` pays what a warranty covers.")
+    payer: Payer = Field(description="`maker` pays what a warranty covers, `company` is our own.")
     fen: int
 
 
@@ -106,6 +108,7 @@ class LineView(Body):
     unit_fen: int
     gross_fen: int
     covered_fen: int
+    company_fen: int = Field(description="What our own company bears.")
     customer_fen: int
     percent: int
     why: Why
@@ -133,13 +136,15 @@ class ChargeView(Body):
     gross_fen: int
     warranty_fen: int
     contract_fen: int
+    company_fen: int
     customer_fen: int
+    disputed: bool = Field(description="One of those who pay does not agree; it is not to be collected.")
     unpriced: int = Field(description="Lines without a price: somebody must look before it is sent.")
 
 
 class CorrectionBody(Body):
     lines: tuple[LineCorrection, ...] = Field(min_length=1, max_length=200)
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+    reason: Reasoned
 
 
 class CorrectionView(Body):
@@ -153,6 +158,7 @@ class CorrectionView(Body):
     gross_diff_fen: int
     warranty_diff_fen: int
     contract_diff_fen: int
+    company_diff_fen: int
     customer_diff_fen: int
 
 
@@ -162,6 +168,40 @@ class PricesBody(Body, DefinePrices):
 
 class ContractPricesBody(Body, DefineContractPrices):
     """Services cost this from then on under the contracts that name this list."""
+
+
+class LineName(Body):
+    kind: Literal["labour", "part", "travel"]
+    item: str = Field("", max_length=200, description="The part; empty for the others.")
+
+
+class DisputeBody(Body):
+    lines: tuple[LineName, ...] = Field((), max_length=200, description="Which; without any, the whole charge.")
+    reason: Reasoned
+    disputed_by: Payer = Field("customer", description="For staff; a customer disputes what she pays herself.")
+
+
+class ResolutionBody(Body):
+    answer: Reasoned
+    lines: tuple[LineCorrection, ...] = Field(
+        (), max_length=200, description="What lines come to after all; without any, the charge stands."
+    )
+
+
+class DisputeView(Body):
+    """A dispute of a charge, and how it was decided."""
+
+    visit_id: str
+    number: int
+    disputed_by: Payer
+    lines: list[LineName]
+    reason: str
+    disputed_fen: int = Field(description="What that payer was to pay of these lines.")
+    disputed_at: datetime
+    state: Literal["open", "corrected", "stands"]
+    correction: int = Field(description="The number of the correction that followed; 0 where the charge stands.")
+    answer: str
+    resolved_at: datetime | None
 
 
 def routers(api: Api) -> list[ServiceRouter]:
@@ -309,7 +349,7 @@ async def charge_of(visit_id: str, call: Call) -> ChargeView:
 async def corrections_of(visit_id: str, call: Call) -> list[CorrectionView]:
     table = CORRECTIONS.table
     rows = await call.fetch(select(table).where(table.c.visit_id == visit_id).order_by(table.c.number))
-    diffs = [f"{who}_diff_fen" for who in ("gross", "warranty", "contract", "customer")]
+    diffs = [f"{who}_diff_fen" for who in ("gross", "warranty", "contract", "company", "customer")]
     told = ("number", "reason", "corrected_by", *diffs)
     return [
         CorrectionView(
@@ -323,6 +363,25 @@ async def corrections_of(visit_id: str, call: Call) -> list[CorrectionView]:
     ]
 
 
+async def disputes_of(visit_id: str, call: Call) -> list[DisputeView]:
+    table = DISPUTES.table
+    rows = await call.fetch(select(table).where(table.c.visit_id == visit_id).order_by(table.c.number.desc()))
+    return [_dispute_view(row, call) for row in rows]
+
+
+def _dispute_view(row: Mapping[str, Any], call: Call) -> DisputeView:
+    same = ("visit_id", "number", "disputed_by", "disputed_fen", "state", "correction")
+    resolved_at = row["resolved_at"]
+    return DisputeView(
+        **{name: row[name] for name in same},
+        lines=[LineName(kind=one.kind, item=one.item) for one in disputed_of(row["lines"])],
+        reason=call.open(row["reason"]),
+        answer=call.open(row["answer"]),
+        disputed_at=at_micros(row["disputed_at"]),
+        resolved_at=None if resolved_at is None else at_micros(resolved_at),
+    )
+
+
 WHY: Final = {
     "covered": ("{name} {id} pays {percent} %, until {until}.", "{name} {id} 承担 {percent}%，有效期至 {until}。"),
     "over": ("{name} {id} was over on {until}.", "{name} {id} 已于 {until} 到期。"),
@@ -334,7 +393,6 @@ WHY: Final = {
     "by-hand": ("A manager has corrected this line.", "该行由经理更正。"),
 }
 NAMES: Final = {"": ("", ""), "warranty": ("The warranty", "保修"), "contract": ("The contract", "合同")}
-PAYERS: Final[Mapping[str, Payer]] = {"warranty": "maker", "contract": "contract"}
 
 
 def _explained(one: ChargeLine | Entitled) -> tuple[str, str]:
@@ -352,8 +410,9 @@ def _line_views(text: str) -> list[LineView]:
 
 def _line_view(line: ChargeLine) -> LineView:
     en, zh = _explained(line)
-    customer_fen = line.gross_fen - line.covered_fen
-    paid = [PaidBy(payer=PAYERS[line.coverage_kind], fen=line.covered_fen)] if line.covered_fen else []
-    paid += [PaidBy(payer="customer", fen=customer_fen)] if customer_fen or not paid else []
+    pays = paid_by(line)
+    customer_fen = pays["customer"]
+    paid = [PaidBy(payer=cast(Payer, payer), fen=fen) for payer, fen in pays.items() if fen]
+    paid = paid or [PaidBy(payer="customer", fen=0)]
     said = msgspec.structs.asdict(line)
     return LineView(**said, customer_fen=customer_fen, paid_by=paid, explained_en=en, explained_zh=zh)

@@ -202,6 +202,38 @@ class LineCorrection(Command):
     pays: Literal["customer", "warranty", "contract"] = "customer"
     """Who pays `covered_fen`, the customer the rest."""
     covered_fen: Fen = 0
+    company_fen: Fen = 0
+    """So much more of it our own company bears."""
+
+
+class NamedLine(Command):
+    """A line of a charge, by what names it."""
+
+    kind: Literal["labour", "part", "travel"]
+    item: Name | Literal[""] = ""
+
+
+Reasoned = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+
+
+class DisputeCharge(Command):
+    """One of those who pay does not agree."""
+
+    visit_id: str
+    disputed_by: Literal["customer", "maker", "contract", "company"]
+    lines: tuple[NamedLine, ...] = Field((), max_length=200)
+    """Empty: the whole charge."""
+    reason: Reasoned
+    at: AwareDatetime
+
+
+class ResolveDispute(Command):
+    """A manager decides a dispute; without lines the charge stands."""
+
+    visit_id: str
+    lines: tuple[LineCorrection, ...] = Field((), max_length=200)
+    answer: Reasoned
+    at: AwareDatetime
 
 
 class CorrectCharge(Command):

@@ -14,11 +14,13 @@ from fieldwork.commands import (
     DefineContractPrices,
     DefinePrices,
     DefineRecordTemplate,
+    DisputeCharge,
     FinishWork,
     NoteDevice,
     PlanVisit,
     RedecideEntitlements,
     ReportStep,
+    ResolveDispute,
     SetCoverage,
     StepCommand,
     TypeOrder,
@@ -26,6 +28,7 @@ from fieldwork.commands import (
 from fieldwork.domain import (
     charge,
     coverage,
+    dispute,
     entitlement,
     order_visits,
     prices,
@@ -35,7 +38,7 @@ from fieldwork.domain import (
     visit,
 )
 from fieldwork.policies import POLICIES
-from fieldwork.projections.charges import CHARGES, CORRECTIONS
+from fieldwork.projections.charges import CHARGES, CORRECTIONS, DISPUTES
 from fieldwork.projections.coverages import COVERAGES
 from fieldwork.projections.entitlements import ENTITLEMENTS
 from fieldwork.projections.price_lists import PRICE_LISTS
@@ -76,6 +79,8 @@ RULES = Rules(
         Handler(NoteDevice, entitlement.redecide_reads, entitlement.note_device),
         Handler(ChargeService, entitlement.charge_reads, entitlement.charge),
         on_stream(CorrectCharge, lambda c: charge.charge_stream(c.visit_id), charge.correct),
+        on_stream(DisputeCharge, lambda c: charge.charge_stream(c.visit_id), dispute.dispute),
+        on_stream(ResolveDispute, lambda c: charge.charge_stream(c.visit_id), dispute.resolve),
         on_stream(DefineCodes, lambda _: service_codes.CODES_STREAM, service_codes.define),
         Handler(
             FinishWork,
@@ -111,6 +116,7 @@ VIEWS = (
     ENTITLEMENTS,
     CHARGES,
     CORRECTIONS,
+    DISPUTES,
 )
 
 service = Service(name="fieldwork", rules=RULES, views=VIEWS, policies=POLICIES, routes=routes)

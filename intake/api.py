@@ -39,6 +39,7 @@ from intake.commands import (
     UnmergeRequest,
     WithdrawRequest,
 )
+from intake.contacts_api import contact_routes, notice_routes
 from intake.domain.checks import answers_text
 from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
 from intake.domain.form import schema_of
@@ -434,6 +435,8 @@ def routes(api: Api) -> APIRouter:
     router.include_router(_devices(api))
     router.include_router(_request_types(api))
     router.include_router(message_routes(api))
+    router.include_router(contact_routes(api))
+    router.include_router(notice_routes(api))
     return router
 
 

@@ -25,9 +25,13 @@ from contracts.intake import (
 )
 from services.chassis.command import Command
 from services.chassis.messages.kinds import Language, Medium, WhyNotSent
+from services.chassis.messages.quiet import QUIET_HOURS
 
 UDEG = 1_000_000
 """Millionths in a degree."""
+
+QuietHours = Annotated[str, Field(max_length=11, pattern=rf"^({QUIET_HOURS})?$")]
+"""`22:00-08:00`, in the tenant's zone; empty: as the installation says; with the same time twice: none."""
 
 
 class SubmitRequest(Command):
@@ -189,6 +193,7 @@ class RegisterCustomer(Command):
     email: Email = ""
     wechat: str = Field("", max_length=100)
     language: Language = "zh"
+    quiet_hours: QuietHours = ""
     phone_index: str = ""
     email_index: str = ""
     """Keyed hashes of the two, by which a caller is found."""
@@ -373,5 +378,59 @@ class RecordNotSent(Command):
     reason: WhyNotSent
     medium: Medium | Literal[""] = ""
     recipient: str = ""
+    detail: str = ""
+    attempts: int = 1
+
+
+# What the staff is told.
+
+StaffRole = Literal["agent", "dispatcher", "engineer", "manager"]
+"""Who is told something as part of the work."""
+
+
+class SetContact(Command):
+    """How somebody of the staff is reached."""
+
+    person_id: str
+    role: StaffRole
+    phone: str = ""
+    email: str = ""
+    wechat: str = ""
+    language: Language = "zh"
+    quiet_hours: QuietHours = ""
+
+
+class TellStaff(Command):
+    """Somebody of the staff is to be told of an event."""
+
+    notice_id: str
+    person_id: str
+    template: str
+    request_id: str = ""
+    about: dict[str, str] = Field(default_factory=dict)
+    waits: bool = True
+    latest: AwareDatetime | None = None
+
+
+class RecordNoticeSent(Command):
+    """A provider has taken a notice."""
+
+    notice_id: str
+    person_id: str
+    message_id: str
+    medium: Medium
+    recipient: str
+    provider_ref: str = ""
+    attempts: int = 1
+
+
+class RecordNoticeNotSent(Command):
+    """A notice will not be sent."""
+
+    notice_id: str
+    person_id: str
+    message_id: str
+    reason: WhyNotSent
+    medium: Medium | Literal[""] = ""
     detail: str = ""
     attempts: int = 1

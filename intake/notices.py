@@ -1,4 +1,4 @@
-"""What customers are told, on the channel on which they asked. Intake knows them, so it speaks for all of the six."""
+"""What customers and staff are told. Intake knows how they are reached, so it speaks for all of the six."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from sqlalchemy import bindparam, select
 from contracts.dispatcher import OrderAssigned, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.intake import RequestIncomplete, RequestReminded
-from contracts.quality import LINK_OUTLIVES, SURVEY_LINK, ComplaintClosed, SurveySent
-from intake.adapters.words import words
-from intake.commands import RecordNotSent, RecordSent
+from contracts.intake import NoticeDue, RequestIncomplete, RequestReminded
+from contracts.quality import LINK_OUTLIVES, SURVEY_LINK, SURVEY_PAGE, ComplaintClosed, SurveySent
+from intake import staff_notices
+from intake.adapters.words import moment, words
+from intake.commands import RecordNoticeNotSent, RecordNoticeSent, RecordNotSent, RecordSent
+from intake.projections.contacts import OF_PERSON
 from intake.projections.messages import TEMPLATE_OF
 from intake.projections.registers import CUSTOMERS
 from intake.projections.requests import REQUESTS
-from services.chassis.clock import TENANT_ZONE
 from services.chassis.messages.kinds import Language, Medium
 from services.chassis.messages.message import Address, Draft, LinkTo, Outcome
 from services.chassis.service import Facts, Notices
@@ -43,11 +44,48 @@ TRUE_WHILE: Final[Mapping[str, str]] = {
 }
 """In which state of the request a message is still true: who has withdrawn is not reminded. Others are always true."""
 
+ANSWERS: Final = frozenset({"request-received", "request-incomplete"})
+"""What answers the customer's own doing of a moment ago: she is awake, and waits for it."""
+
+IN_TIME: Final = timedelta(hours=1)
+"""So long before somebody comes, at the latest, a customer is told that; also at night."""
+
 WANTED_BY: Final[Mapping[str, Medium]] = {"email": "mail", "wechat": "wechat"}
 """The medium of a channel; who asked on any other is sent a text message."""
 
 
+STAFF_BY: Final[Mapping[Medium, str]] = {"text": "phone", "wechat": "wechat", "mail": "email"}
+"""How the staff is reached: by the first of these that somebody has given, and that there is a provider for."""
+
+
 async def compose(event: Event, envelope: Envelope, facts: Facts) -> Draft:
+    if isinstance(event, NoticeDue):
+        return await _to_staff(event, envelope, facts)
+    return await _to_customer(event, envelope, facts)
+
+
+async def _to_staff(event: NoticeDue, envelope: Envelope, facts: Facts) -> Draft:
+    request = await _request(event, envelope, facts)
+    found = await facts.fetch(OF_PERSON, tenant=envelope.tenant, person_id=event.person_id)
+    contact: Row = found[0] if found else {"language": "zh", "quiet_hours": ""}
+    text = words(contact["language"]).notices[event.template]
+    return Draft(
+        template=event.template,
+        language=contact["language"],
+        person_id=event.person_id,
+        notice_id=event.notice_id,
+        addresses=tuple([Address(medium, contact[name]) for medium, name in STAFF_BY.items() if contact.get(name)]),
+        subject=text.subject,
+        body=text.body,
+        words=staff_notices.said(event.about, request, contact["language"]),
+        quiet_hours=contact["quiet_hours"],
+        waits=event.waits,
+        latest=event.latest,
+        wanted=staff_notices.is_true(event, envelope.recorded_at, request, facts.now()),
+    )
+
+
+async def _to_customer(event: Event, envelope: Envelope, facts: Facts) -> Draft:
     template = TEMPLATE_OF[type(event)]
     request = await _request(event, envelope, facts)
     customer_id = request["customer_id"] if request else str(getattr(event, "customer_id", ""))
@@ -58,12 +96,15 @@ async def compose(event: Event, envelope: Envelope, facts: Facts) -> Draft:
     return Draft(
         template=template,
         language=language,
-        customer_id=customer_id,
+        person_id=customer_id,
         addresses=_addresses(request, customer),
         subject=text.subject,
         body=text.body,
         words={"number": request["number"] if request else "", **_words(event, request, language)},
         link=_link(event),
+        quiet_hours=customer["quiet_hours"] if customer else "",
+        waits=template not in ANSWERS,
+        latest=_latest(event),
         wanted=not request or template not in TRUE_WHILE or request["state"] == TRUE_WHILE[template],
     )
 
@@ -96,13 +137,17 @@ def _words(event: Event, request: Row | None, language: Language) -> dict[str, s
         case RequestIncomplete() | RequestReminded() if request:
             return {"missing": _missing(request, language)}
         case OrderAssigned() | OrderReassigned():
-            return {"starts": _moment(event.starts_at, language)}
+            return {"starts": moment(event.starts_at, language)}
         case SurveySent():
-            return {"until": _moment(event.expires_at, language)}
+            return {"until": moment(event.expires_at, language)}
         case ComplaintClosed():
             return {"answer": event.answer}
         case _:
             return {}
+
+
+def _latest(event: Event) -> datetime | None:
+    return event.starts_at - IN_TIME if isinstance(event, OrderAssigned | OrderReassigned) else None
 
 
 def _missing(request: Row, language: Language) -> str:
@@ -116,23 +161,33 @@ def _missing(request: Row, language: Language) -> str:
     return "\n".join(lines)
 
 
-def _moment(at: datetime, language: Language) -> str:
-    here = at.astimezone(TENANT_ZONE)
-    if language == "zh":
-        return f"{here.month}月{here.day}日 {here:%H:%M}"
-    return f"{here.day} {here:%b %H:%M}"
-
-
 def _link(event: Event) -> LinkTo | None:
     if not isinstance(event, SurveySent):
         return None
     ends_at = event.expires_at + timedelta(days=LINK_OUTLIVES)
-    return LinkTo("/v1/surveys/linked", SURVEY_LINK, event.survey_id, ends_at)
+    return LinkTo(SURVEY_PAGE, SURVEY_LINK, event.survey_id, ends_at)
 
 
-def record(draft: Draft, outcome: Outcome) -> RecordSent | RecordNotSent:
+def record(draft: Draft, outcome: Outcome) -> RecordSent | RecordNotSent | RecordNoticeSent | RecordNoticeNotSent:
+    return _noticed(draft, outcome) if draft.notice_id else _told(draft, outcome)
+
+
+def _noticed(draft: Draft, outcome: Outcome) -> RecordNoticeSent | RecordNoticeNotSent:
     known: dict[str, Any] = {
-        "customer_id": draft.customer_id,
+        "notice_id": draft.notice_id,
+        "person_id": draft.person_id,
+        "message_id": outcome.message_id,
+        "medium": outcome.medium,
+        "attempts": outcome.attempts,
+    }
+    if outcome.why_not:
+        return RecordNoticeNotSent(reason=outcome.why_not, detail=outcome.detail, **known)
+    return RecordNoticeSent(recipient=outcome.recipient, provider_ref=outcome.provider_ref, **known)
+
+
+def _told(draft: Draft, outcome: Outcome) -> RecordSent | RecordNotSent:
+    known: dict[str, Any] = {
+        "customer_id": draft.person_id,
         "template": draft.template,
         "language": draft.language,
         "message_id": outcome.message_id,
@@ -145,4 +200,4 @@ def record(draft: Draft, outcome: Outcome) -> RecordSent | RecordNotSent:
     return RecordSent(provider_ref=outcome.provider_ref, **known)
 
 
-NOTICES = Notices(when=tuple(TEMPLATE_OF), compose=compose, record=record)
+NOTICES = Notices(when=(*TEMPLATE_OF, NoticeDue), compose=compose, record=record)

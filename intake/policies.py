@@ -8,6 +8,7 @@ from contracts.dispatcher import OrderCancelled
 from contracts.envelope import Envelope
 from contracts.fieldwork import FollowUpAsked, ServiceCompleted
 from contracts.problems import NotYet
+from intake import staff_notices
 from intake.commands import AskFollowUp, CancelRequest, CloseRequest, SubmitRequest
 from intake.projections.follow_ups import ONE_REQUEST
 from services.chassis.clock import TENANT_ZONE
@@ -54,4 +55,5 @@ async def when_follow_up_asked(event: FollowUpAsked, envelope: Envelope, facts: 
 POLICIES = (
     Policy("end-request", (ServiceCompleted, OrderCancelled), when_work_ended),
     Policy("request-follow-up", (FollowUpAsked,), when_follow_up_asked),
+    staff_notices.POLICY,
 )

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from contracts.intake import CheckDigit, CustomerKind
 from contracts.problems import Rejected
 from intake.channel_api import indexes
-from intake.commands import UDEG, DefineDeviceModel, FaultOf, RegisterCustomer, RegisterDevice
+from intake.commands import UDEG, DefineDeviceModel, FaultOf, QuietHours, RegisterCustomer, RegisterDevice
 from intake.domain.models import model_stream
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS
 from services.chassis.http import Accepted, Body, Call, Limit, Page, Problem, ServiceRouter, absent, command, query
@@ -43,6 +43,9 @@ class NewCustomer(Body):
     email: str = Field("", max_length=254, pattern=ADDRESS)
     wechat: str = Field("", max_length=100, description="What WeChat calls the customer towards you (openid).")
     language: Language = Field("zh", description="In which messages to the customer are.")
+    quiet_hours: QuietHours = Field(
+        "", description="When no message disturbs her, `22:00-08:00`; empty: as the installation says."
+    )
 
 
 class CustomerView(Body):
@@ -58,6 +61,7 @@ class CustomerView(Body):
     email: str
     wechat: str
     language: str
+    quiet_hours: str
     source: str
     """The system that it came from last, such as a CRM; empty for what was registered here."""
     source_version: int

@@ -13,6 +13,8 @@ from intake.commands import (
     ExpireRequest,
     LoadPack,
     MergeRequest,
+    RecordNoticeNotSent,
+    RecordNoticeSent,
     RecordNotSent,
     RecordSent,
     RegisterCustomer,
@@ -21,17 +23,21 @@ from intake.commands import (
     RemindRequest,
     ReopenRequest,
     ResolveRemotely,
+    SetContact,
     SubmitRequest,
     SupplementRequest,
+    TellStaff,
     UnmergeRequest,
     WithdrawRequest,
 )
 from intake.deadlines import ON_TIMER, TIMERS
-from intake.domain import follow_up, message, models, register, request
+from intake.domain import follow_up, message, models, notice, register, request
 from intake.notices import NOTICES
 from intake.policies import POLICIES
+from intake.projections.contacts import CONTACTS
 from intake.projections.follow_ups import FOLLOW_UPS
 from intake.projections.messages import MESSAGES
+from intake.projections.notices import NOTICES as NOTICES_TOLD
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
@@ -50,6 +56,8 @@ RULES = Rules(
         models.DEVICE_MODEL,
         register.REQUEST_TYPE,
         message.MESSAGE,
+        notice.CONTACT,
+        notice.NOTICE,
     ),
     handlers=(
         Handler(
@@ -91,6 +99,10 @@ RULES = Rules(
         Handler(LoadPack, register.load_reads, register.load_pack),
         on_stream(RecordSent, lambda c: message.message_stream(c.message_id), message.record_sent),
         on_stream(RecordNotSent, lambda c: message.message_stream(c.message_id), message.record_not_sent),
+        on_stream(SetContact, lambda c: notice.contact_stream(c.person_id), notice.set_contact),
+        on_stream(TellStaff, lambda c: notice.notice_stream(c.notice_id), notice.tell),
+        on_stream(RecordNoticeSent, lambda c: notice.notice_stream(c.notice_id), notice.record_sent),
+        on_stream(RecordNoticeNotSent, lambda c: notice.notice_stream(c.notice_id), notice.record_not_sent),
     ),
     claims={
         DeviceRegistered: register.serial_of,
@@ -104,7 +116,19 @@ RULES = Rules(
 service = Service(
     name="intake",
     rules=RULES,
-    views=(REQUESTS, CUSTOMERS, SITES, DEVICES, DEVICE_MODELS, REQUEST_TYPES, SERVICE_RECORDS, FOLLOW_UPS, MESSAGES),
+    views=(
+        REQUESTS,
+        CUSTOMERS,
+        SITES,
+        DEVICES,
+        DEVICE_MODELS,
+        REQUEST_TYPES,
+        SERVICE_RECORDS,
+        FOLLOW_UPS,
+        MESSAGES,
+        CONTACTS,
+        NOTICES_TOLD,
+    ),
     policies=POLICIES,
     notices=NOTICES,
     on_timer=ON_TIMER,

@@ -164,6 +164,13 @@ class ReviewInspection(Command):
     now: AwareDatetime
 
 
+class RecordCorrectionDueSoon(Command):
+    """A day is left in which a correction is to be done."""
+
+    inspection_id: str
+    due_at: AwareDatetime
+
+
 class RecordCorrectionOverdue(Command):
     """The time in which a correction was to be done is over."""
 

@@ -19,7 +19,8 @@ from contracts.quality import (
     SurveySent,
     SurveySkipped,
 )
-from quality.commands import EndDay, RecordComplaintOverdue, RecordCorrectionOverdue
+from quality.commands import EndDay, RecordComplaintOverdue, RecordCorrectionDueSoon, RecordCorrectionOverdue
+from quality.domain.inspection import REMINDED
 from quality.domain.weeks import WEEK, begin_of, monday, today
 from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
@@ -27,6 +28,7 @@ from services.chassis.journal.store import Timer, TimerKey
 
 JUDGE: Final = "judge-figures"
 CORRECTION: Final = "correction-overdue"
+REMIND: Final = "correction-due-soon"
 COMPLAINT: Final = "complaint-overdue"
 
 
@@ -46,11 +48,13 @@ def _at(day: date) -> Arm:
 
 
 def when_correction_asked(event: CorrectionAsked, envelope: Envelope) -> Sequence[Arm]:
-    return [Arm(CORRECTION, event.inspection_id, event.due_at)]
+    reminds_at = event.due_at - REMINDED
+    reminds = [Arm(REMIND, event.inspection_id, reminds_at)] if reminds_at > envelope.recorded_at else []
+    return [*reminds, Arm(CORRECTION, event.inspection_id, event.due_at)]
 
 
 def when_correction_done(event: CorrectionDone, envelope: Envelope) -> Sequence[Arm]:
-    return [Arm(CORRECTION, event.inspection_id, None)]
+    return [Arm(REMIND, event.inspection_id, None), Arm(CORRECTION, event.inspection_id, None)]
 
 
 def when_complaint_is_due(event: ComplaintRaised | ComplaintAssigned, envelope: Envelope) -> Sequence[Arm]:
@@ -78,6 +82,10 @@ def end_day(key: TimerKey, timer: Timer) -> EndDay:
     return EndDay(day=key.key)
 
 
+def record_correction_due_soon(key: TimerKey, timer: Timer) -> RecordCorrectionDueSoon:
+    return RecordCorrectionDueSoon(inspection_id=key.key, due_at=at_micros(timer.due) + REMINDED)
+
+
 def record_correction_overdue(key: TimerKey, timer: Timer) -> RecordCorrectionOverdue:
     return RecordCorrectionOverdue(inspection_id=key.key, due_at=at_micros(timer.due))
 
@@ -88,6 +96,7 @@ def record_complaint_overdue(key: TimerKey, timer: Timer) -> RecordComplaintOver
 
 ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {
     JUDGE: end_day,
+    REMIND: record_correction_due_soon,
     CORRECTION: record_correction_overdue,
     COMPLAINT: record_complaint_overdue,
 }

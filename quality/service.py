@@ -17,6 +17,7 @@ from quality.commands import (
     OpenInspection,
     RaiseComplaint,
     RecordComplaintOverdue,
+    RecordCorrectionDueSoon,
     RecordCorrectionOverdue,
     ReviewInspection,
     SendSurvey,
@@ -66,6 +67,11 @@ RULES = Rules(
         on_stream(DefineStandard, lambda c: standard.standard_stream(c.type_id), standard.define),
         Handler(OpenInspection, inspection.open_reads, inspection.open_inspection),
         on_stream(ReviewInspection, lambda c: inspection.inspection_stream(c.inspection_id), inspection.review),
+        on_stream(
+            RecordCorrectionDueSoon,
+            lambda c: inspection.inspection_stream(c.inspection_id),
+            inspection.record_due_soon,
+        ),
         on_stream(
             RecordCorrectionOverdue,
             lambda c: inspection.inspection_stream(c.inspection_id),

@@ -150,7 +150,7 @@ def outlets_of(settings: Settings, clock: Clock) -> Outlets:
     def link(tenant: str, to: LinkTo, made_at: datetime) -> str:
         return tokens.issue_link(Link(tenant, to.purpose, to.subject), to.ends_at - made_at, made_at)
 
-    return Outlets(providers, url=settings.public_url, link=link)
+    return Outlets(providers, url=settings.public_url, quiet_hours=settings.quiet_hours, link=link)
 
 
 @asynccontextmanager

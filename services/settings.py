@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from services.chassis.bus.kafka import Cluster
+from services.chassis.messages.quiet import QUIET_HOURS
 
 _KAFKA = re.compile(r"kafka:[^\s:,]+:\d+(,[^\s:,]+:\d+)*")
 _SMTP = re.compile(r"smtps?://([^\s@/]+@)?[^\s@/:]+(:\d+)?/?")
@@ -58,6 +59,11 @@ class Settings:
     """FIELDLOOP_WECHAT: the same for messages to customers' WeChat."""
     webhook_secret: str = ""
     """FIELDLOOP_WEBHOOK_SECRET: what is sent to these gateways is signed under it; 16 characters or more."""
+    quiet_hours: str = ""
+    """
+    FIELDLOOP_QUIET_HOURS: when nobody is sent a message that can wait, `22:00-08:00` in the tenant's zone, unless they
+    have quiet hours of their own; without it, messages go at any time.
+    """
     public_url: str = ""
     """FIELDLOOP_PUBLIC_URL: where customers reach the gateway; links in messages begin with it."""
 
@@ -110,6 +116,8 @@ class Settings:
         for name, url in {"FIELDLOOP_TEXT": self.text, "FIELDLOOP_WECHAT": self.wechat}.items():
             if url and not url.startswith(("http://", "https://")):
                 raise BadSetting(f"{name} is {url!r}: give the address of a gateway that takes messages by HTTP")
+        if self.quiet_hours and not re.fullmatch(QUIET_HOURS, self.quiet_hours):
+            raise BadSetting(f"FIELDLOOP_QUIET_HOURS is {self.quiet_hours!r}: give two times of the day, `22:00-08:00`")
         if (self.text or self.wechat) and len(self.webhook_secret) < 16:
             raise BadSetting("FIELDLOOP_WEBHOOK_SECRET is missing or short: give 16 characters or more")
         sends = self.mail or self.text or self.wechat

@@ -33,7 +33,7 @@ class NotAPicture(Exception):
 
 
 class TooLarge(Exception):
-    """It has more than PIXELS."""
+    """It has more than PIXELS, or takes more memory than there is for it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def cleaned(sent: bytes) -> Picture:
                 exif = image.getexif()
                 taken_at, (lat, lon) = _when(exif), _where(exif)
                 content = _written_anew(ImageOps.exif_transpose(image), kind)
-    except (TooLarge, Image.DecompressionBombError):
+    except (TooLarge, Image.DecompressionBombError, MemoryError):
         raise TooLarge from None
     # Whatever a decoder finds wrong with foreign bytes, it is the sender's to put right.
     except Exception as error:

@@ -14,7 +14,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from contracts.event import Event
-from contracts.fieldwork import ChargeCorrected, ChargeLine, Entitled, ServiceCharged
+from contracts.fieldwork import (
+    ChargeCorrected,
+    ChargeDisputed,
+    ChargeDisputeResolved,
+    ChargeLine,
+    Entitled,
+    ServiceCharged,
+)
 from contracts.problems import Rejected
 from fieldwork.commands import CorrectCharge, LineCorrection
 from fieldwork.domain.prices import PriceList, Prices, in_force
@@ -31,6 +38,9 @@ class Charged:
     first: ServiceCharged
     lines: tuple[ChargeLine, ...]
     corrections: int = 0
+    disputes: int = 0
+    dispute: ChargeDisputed | None = None
+    """The one that is open."""
 
 
 Lists = Mapping[str, Prices]
@@ -144,7 +154,7 @@ def _round(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-SUMS: Final = ("gross_fen", "warranty_fen", "contract_fen", "customer_fen")
+SUMS: Final = ("gross_fen", "warranty_fen", "contract_fen", "company_fen", "customer_fen")
 
 
 def _sums(lines: Iterable[ChargeLine]) -> dict[str, int]:
@@ -152,11 +162,13 @@ def _sums(lines: Iterable[ChargeLine]) -> dict[str, int]:
     covered = {
         kind: sum(one.covered_fen for one in lines if one.coverage_kind == kind) for kind in ("warranty", "contract")
     }
+    company_fen = sum(one.company_fen for one in lines)
     return {
         "gross_fen": gross_fen,
         "warranty_fen": covered["warranty"],
         "contract_fen": covered["contract"],
-        "customer_fen": gross_fen - covered["warranty"] - covered["contract"],
+        "company_fen": company_fen,
+        "customer_fen": gross_fen - covered["warranty"] - covered["contract"] - company_fen,
         "unpriced": sum(one.why == "no-price" and not one.by_hand for one in lines),
     }
 
@@ -209,21 +221,31 @@ def correct(charged: Charged | None, command: CorrectCharge) -> list[Event]:
     A manager says what lines come to and who pays. Raises Rejected for a line that the charge does not have, and for
     more that is covered than it costs.
     """
+    known = must_be_charged(charged, command.visit_id)
+    return corrected(known, by_hand(known, command.lines), reason="by-hand", at=command.at, note=command.reason)
+
+
+def must_be_charged(charged: Charged | None, visit_id: str) -> Charged:
     if charged is None:
-        raise Rejected("charge.none", visit_id=command.visit_id)
+        raise Rejected("charge.none", visit_id=visit_id)
+    return charged
+
+
+def by_hand(charged: Charged, told: Iterable[LineCorrection]) -> tuple[ChargeLine, ...]:
+    """The lines as a manager says they are. Raises Rejected as `correct` does."""
     lines = {(one.kind, one.item): one for one in charged.lines}
-    for said in command.lines:
+    for said in told:
         known = lines.get((said.kind, said.item))
         if known is None:
-            raise Rejected("charge.no-such-line", visit_id=command.visit_id, kind=said.kind, item=said.item)
+            raise Rejected("charge.no-such-line", visit_id=charged.first.visit_id, kind=said.kind, item=said.item)
         lines[said.kind, said.item] = _by_hand(known, said)
-    return corrected(charged, tuple(lines.values()), reason="by-hand", at=command.at, note=command.reason)
+    return tuple(lines.values())
 
 
 def _by_hand(known: ChargeLine, said: LineCorrection) -> ChargeLine:
     gross_fen = known.gross_fen if said.gross_fen is None else said.gross_fen
     covered_fen = 0 if said.pays == "customer" else said.covered_fen
-    if covered_fen > gross_fen:
+    if covered_fen + said.company_fen > gross_fen:
         raise Rejected("charge.covered-more", kind=said.kind, item=said.item, gross_fen=gross_fen)
     kept = known.coverage_kind == said.pays
     return msgspec.structs.replace(
@@ -236,13 +258,23 @@ def _by_hand(known: ChargeLine, said: LineCorrection) -> ChargeLine:
         coverage_id=known.coverage_id if kept else "",
         until=known.until if kept else None,
         by_hand=True,
+        company_fen=said.company_fen,
     )
 
 
-def evolve(charged: Charged | None, event: ServiceCharged | ChargeCorrected) -> Charged | None:
-    if isinstance(event, ServiceCharged):
-        return Charged(event, event.lines)
-    return charged and replace(charged, lines=event.lines, corrections=event.number)
+ChargeEvent = ServiceCharged | ChargeCorrected | ChargeDisputed | ChargeDisputeResolved
+
+
+def evolve(charged: Charged | None, event: ChargeEvent) -> Charged | None:
+    match event:
+        case ServiceCharged():
+            return Charged(event, event.lines)
+        case ChargeCorrected():
+            return charged and replace(charged, lines=event.lines, corrections=event.number)
+        case ChargeDisputed():
+            return charged and replace(charged, disputes=event.number, dispute=event)
+        case ChargeDisputeResolved():
+            return charged and replace(charged, dispute=None)
 
 
 CHARGE: Stream[Charged | None] = Stream("charge", None, evolve)

@@ -24,6 +24,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "邮箱": "email",
     "微信": "wechat",
     "语言": "language",
+    "免打扰时段": "quiet_hours",
     "街道": "street",
     "类型": "kind",
     "地区": "region",

@@ -34,6 +34,7 @@ def apply_customer(rows: Rows, event: CustomerRegistered | CustomerUpdated, enve
         source_version=event.source_version,
         wechat=event.wechat,
         language=event.language,
+        quiet_hours=event.quiet_hours,
     )
 
 
@@ -107,7 +108,7 @@ def _text(values: tuple[msgspec.Struct, ...] | tuple[str, ...]) -> str:
 
 CUSTOMERS = View(
     name="customers",
-    version=2,
+    version=3,
     key={"customer_id": str},
     columns={
         "version": 0,
@@ -125,6 +126,7 @@ CUSTOMERS = View(
         "source_version": 0,
         "wechat": "",
         "language": "zh",
+        "quiet_hours": "",
     },
     reads=(CustomerRegistered, CustomerUpdated),
     apply=apply_customer,

@@ -12,17 +12,26 @@ from contracts.problems import Rejected
 from contracts.quality import (
     CorrectionAsked,
     CorrectionDone,
+    CorrectionDueSoon,
     CorrectionOverdue,
     InspectionOpened,
     StandardChecked,
     StandardDefined,
     Verdict,
 )
-from quality.commands import FinishCorrection, OpenInspection, RecordCorrectionOverdue, ReviewInspection
+from quality.commands import (
+    FinishCorrection,
+    OpenInspection,
+    RecordCorrectionDueSoon,
+    RecordCorrectionOverdue,
+    ReviewInspection,
+)
 from quality.domain.standard import standard_stream
 from services.chassis.journal.rules import States, Stream
 
 CORRECT_WITHIN: Final = timedelta(days=7)
+REMINDED: Final = timedelta(days=1)
+"""So long before it is due its owner is reminded, where there was more time than that."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,15 @@ class Waiting:
 class Checked:
     verdicts: tuple[Verdict, ...]
     correction: CorrectionAsked | None = None
+    reminded: bool = False
     overdue: bool = False
     done: bool = False
 
 
 Inspection = Unopened | Waiting | Checked
-InspectionEvent = InspectionOpened | StandardChecked | CorrectionAsked | CorrectionOverdue | CorrectionDone
+InspectionEvent = (
+    InspectionOpened | StandardChecked | CorrectionAsked | CorrectionDueSoon | CorrectionOverdue | CorrectionDone
+)
 INITIAL: Inspection = Unopened()
 
 
@@ -106,6 +118,24 @@ def _must_be_of_each_item(opened: InspectionOpened, verdicts: tuple[Verdict, ...
         raise Rejected("inspection.items-differ", missing=missing, beyond=beyond)
 
 
+def record_due_soon(inspection: Inspection, command: RecordCorrectionDueSoon) -> list[Event]:
+    """Nothing, if it was done meanwhile."""
+    match inspection:
+        case Checked(correction=CorrectionAsked() as asked, reminded=False, overdue=False, done=False) if (
+            asked.due_at == command.due_at
+        ):
+            return [
+                CorrectionDueSoon(
+                    inspection_id=asked.inspection_id,
+                    request_id=asked.request_id,
+                    owner_id=asked.owner_id,
+                    due_at=asked.due_at,
+                )
+            ]
+        case _:
+            return []
+
+
 def record_overdue(inspection: Inspection, command: RecordCorrectionOverdue) -> list[Event]:
     """Nothing, if it was done meanwhile."""
     match inspection:
@@ -151,6 +181,8 @@ def evolve(inspection: Inspection, event: InspectionEvent) -> Inspection:
             return Checked(event.verdicts)
         case CorrectionAsked():
             return Checked(_verdicts(inspection), event)
+        case CorrectionDueSoon():
+            return Checked(_verdicts(inspection), _correction(inspection), reminded=True)
         case CorrectionOverdue():
             return Checked(_verdicts(inspection), _correction(inspection), overdue=True)
         case CorrectionDone():

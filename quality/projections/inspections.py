@@ -8,6 +8,7 @@ from contracts.envelope import Envelope
 from contracts.quality import (
     CorrectionAsked,
     CorrectionDone,
+    CorrectionDueSoon,
     CorrectionOverdue,
     InspectionOpened,
     StandardChecked,
@@ -16,7 +17,9 @@ from contracts.quality import (
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
-InspectionEvent = InspectionOpened | StandardChecked | CorrectionAsked | CorrectionOverdue | CorrectionDone
+InspectionEvent = (
+    InspectionOpened | StandardChecked | CorrectionAsked | CorrectionDueSoon | CorrectionOverdue | CorrectionDone
+)
 
 
 def apply(rows: Rows, event: InspectionEvent, envelope: Envelope) -> None:
@@ -81,7 +84,7 @@ INSPECTIONS = View(
         "done": "",
         "done_at": (int, None),
     },
-    reads=(InspectionOpened, StandardChecked, CorrectionAsked, CorrectionOverdue, CorrectionDone),
+    reads=(InspectionOpened, StandardChecked, CorrectionAsked, CorrectionDueSoon, CorrectionOverdue, CorrectionDone),
     apply=apply,
     indexes=(("state", "opened_at"), ("request_id",), ("engineer_id",), ("owner_id",)),
 )

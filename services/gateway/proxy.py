@@ -33,6 +33,8 @@ OWNERS: Final[Mapping[str, str]] = {
     "channels": "intake",
     "device-models": "intake",
     "messages": "intake",
+    "contacts": "intake",
+    "notices": "intake",
     "orders": "dispatcher",
     "engineers": "dispatcher",
     "plans": "dispatcher",

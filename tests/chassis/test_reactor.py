@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
-from contracts.problems import NotYet
+from contracts.problems import NotBefore, NotYet
 from services.chassis.clock import SetClock, micros
 from services.chassis.ids import new_ids
 from services.chassis.journal import writer as writer_module
@@ -450,6 +450,35 @@ async def test_a_fact_that_is_not_here_yet_is_waited_for(journal, clock, logs):
         await stage.later(1)
         await until(stage.nothing_held)
         assert await stage.paid() == [1]
+
+
+@told
+async def test_what_is_not_to_be_before_a_time_waits_by_itself_until_then_and_keeps_no_other_waiting(journal, clock):
+    react = Pays(s1=NotBefore(NOW + timedelta(hours=2), "it is night"))
+    async with journal() as store:
+        async with reacting(store, clock, pay(react)) as stage:
+            await stage.book("s1", "s2")
+            await stage.settled()
+            assert await stage.paid() == [2]
+            held = await stage.first_try()
+            assert (held.tries, held.retry_at) == (0, micros(NOW + timedelta(hours=2)))
+            react.wrong["s3"] = NotYet("a fact")
+            await stage.book("s3", "s4")
+            await stage.settled()
+            react.wrong["s3"] = NotBefore(NOW + timedelta(hours=3), "it is night")
+            await stage.later(1)
+            await until(lambda: stage.reactor.waiting == 2)
+            assert await stage.paid() == [2, 4]
+        react.wrong.clear()
+        async with reacting(store, clock, pay(react)) as stage:
+            await stage.later(7_198)
+            await stage.settled()
+            assert (await stage.paid(), stage.reactor.waiting) == ([2, 4], 2)
+            await stage.later(1)
+            await until(lambda: stage.reactor.waiting == 1)
+            await stage.later(3_600)
+            await until(stage.nothing_held)
+            assert await stage.paid() == [2, 4, 1, 3]
 
 
 @told

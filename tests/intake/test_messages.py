@@ -289,7 +289,7 @@ def test_a_survey_comes_with_its_link_and_a_complaint_with_its_answer(tmp_path):
         await it.it.publishes(survey(made["id"]), closed)
         await it.outcomes(3)
         bodies = {call.template: call.body for call in it.calls}
-        assert f"{URL}/v1/surveys/linked?link=t-1/survey/s-1" in bodies["survey"]
+        assert f"{URL}/v1/surveys/page?link=t-1/survey/s-1" in bodies["survey"]
         assert "抱歉" in bodies["complaint-closed"]
 
     run(story, tmp_path, "text")

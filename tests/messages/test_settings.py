@@ -59,11 +59,11 @@ def test_what_cannot_be_used_is_named_and_no_secret_is_shown(tmp_path, parts, na
 def test_a_link_opens_what_it_is_for_and_is_the_same_whenever_it_is_made(tmp_path):
     clock = SetClock(NOW)
     settings = of(tmp_path, PUBLIC)
-    to = LinkTo("/v1/surveys/linked", SURVEY_LINK, "s-1", NOW + timedelta(days=14))
+    to = LinkTo("/v1/surveys/page", SURVEY_LINK, "s-1", NOW + timedelta(days=14))
     first = outlets_of(settings, clock).link("t-1", to, NOW)
     clock.set(NOW + timedelta(hours=5))
     assert outlets_of(settings, clock).link("t-1", to, NOW) == first
     parts = urlsplit(first)
-    assert f"{parts.scheme}://{parts.netloc}{parts.path}" == "https://service.example/v1/surveys/linked"
+    assert f"{parts.scheme}://{parts.netloc}{parts.path}" == "https://service.example/v1/surveys/page"
     [text] = parse_qs(parts.query)["link"]
     assert tokens_of(settings, clock).verify_link(text, SURVEY_LINK) == Link("t-1", SURVEY_LINK, "s-1")

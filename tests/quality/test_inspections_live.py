@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from contracts.dispatcher import OrderOpened
 from contracts.fieldwork import PhotoAttached
-from contracts.quality import CorrectionOverdue
+from contracts.quality import CorrectionDueSoon, CorrectionOverdue
 from quality.projections.inspections import INSPECTIONS
 from services.chassis.ids import derived_id
 from tests.quality.examples import request_received, service_completed
@@ -68,6 +68,11 @@ async def test_what_was_broken_is_corrected_by_its_owner_who_is_reminded_when_it
     [failed] = (await ask(it, "GET", "/v1/inspections?state=failed", "e-1", "engineer"))["items"]
     assert (failed["owner_id"], failed["overdue"]) == ("e-1", False)
     due_at = it.clock.now() + timedelta(days=7)
+    await at(it, due_at - timedelta(days=1, seconds=1))
+    assert not any(isinstance(event, CorrectionDueSoon) for event in await it.own_events())
+    await at(it, due_at - timedelta(days=1))
+    [soon] = [event for event in await it.own_events() if isinstance(event, CorrectionDueSoon)]
+    assert (soon.owner_id, soon.due_at) == ("e-1", due_at)
     await at(it, due_at - timedelta(seconds=1))
     assert not (await ask(it, "GET", path))["overdue"]
     await at(it, due_at)
@@ -86,7 +91,17 @@ async def test_who_is_done_in_time_is_not_reminded(it):
     await ask(it, "POST", f"{path}/correct", "e-1", "engineer", 404, json={"done": "x"})
     await ask(it, "POST", f"{path}/correct", "e-9", "engineer", json={"done": "已领取"})
     await at(it, it.clock.now() + timedelta(days=8))
-    assert not any(isinstance(event, CorrectionOverdue) for event in await it.own_events())
+    assert not any(isinstance(event, CorrectionDueSoon | CorrectionOverdue) for event in await it.own_events())
+
+
+@story
+async def test_of_what_is_due_within_a_day_nobody_is_reminded_before(it):
+    path = await waiting(it)
+    due = (it.clock.now() + timedelta(hours=20)).isoformat()
+    await ask(it, "POST", f"{path}/review", json=verdicts(uniform="broken", due_at=due))
+    await at(it, it.clock.now() + timedelta(hours=21))
+    found = [type(event) for event in await it.own_events()]
+    assert (found.count(CorrectionDueSoon), found.count(CorrectionOverdue)) == (0, 1)
 
 
 @story

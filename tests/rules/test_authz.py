@@ -172,6 +172,8 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/visits/{visit_id}/finish": {"cause": "wear", "action": "replaced", "record": "done"},
     "/v1/service-codes": {kind: [{"code": code, "en": code, "zh": code}] for kind, code in CODES},
     "/v1/visits/{visit_id}/charge/corrections": {"lines": [{"kind": "travel"}], "reason": "so decided"},
+    "/v1/visits/{visit_id}/charge/disputes": {"reason": "too much"},
+    "/v1/visits/{visit_id}/charge/disputes/resolve": {"answer": "so decided"},
     "/v1/visits/{visit_id}/accept": {"rating": 5, "signature": "M10 40 C 20 10"},
 }
 """Where the smallest body that the schema allows will not do."""

@@ -317,6 +317,12 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await people.until(charge, "manager", lambda found: found)
     less = {"lines": [{"kind": "travel", "gross_fen": 0}], "reason": firm.words("one")["reason"]}
     await asked("POST", f"{charge}/corrections", "manager", "", "c2", json=less)
+    own = {"lines": [{"kind": "labour"}], "reason": firm.words("one")["reason"]}
+    await asked("POST", f"{charge}/disputes", "customer", customer, "c3", json=own)
+    await asked("POST", f"{charge}/disputes/resolve", "manager", "", "c4", json={"answer": "it stands"})
+    reached = {"person_id": engineer, "role": "engineer", "phone": "13700000001"}
+    await asked("POST", "/v1/contacts", "manager", "", "c5", json=reached)
+    await asked("POST", "/v1/contacts/me", "dispatcher", "", "c6", json={"email": "d@example.com"})
     alert, inspection = f"/v1/alerts/{story['alert_id']}", f"/v1/inspections/{story['inspection_id']}"
     complaint = f"/v1/complaints/{story['complaint_id']}"
     for number, (path, manages) in enumerate(

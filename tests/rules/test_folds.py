@@ -79,6 +79,9 @@ async def _upset(people, firm):
     await people.call("POST", "/v1/dispatch-rules", "manager", "", "upset-r", json={"offer_minutes": 5})
     model = {"model": "M", "name": "M", "faults": [{"code": "leaks", "label": "Leaks"}]}
     await people.call("POST", "/v1/device-models", "manager", "", "upset-m", json=model)
+    for one in firm.engineers:
+        reached = {"person_id": one["engineer_id"], "role": "engineer", "phone": "13700000001"}
+        await people.call("POST", "/v1/contacts", "manager", "", f"upset-{one['engineer_id']}", json=reached)
     request_id, who, _ = await submitted(1)
     shop = {"name": "店", "region": "海淀区", "lat_udeg": 39_959_000, "lon_udeg": 116_298_000}
     await people.call("POST", f"/v1/customers/{who}/sites", "agent", "", "upset-s", json=shop)
@@ -103,6 +106,10 @@ async def _upset(people, firm):
     await people.until(f"{base}/charge", "manager", lambda found: found)
     less = {"lines": [{"kind": "travel", "gross_fen": 1}], "reason": "sorry"}
     await people.call("POST", f"{base}/charge/corrections", "manager", "", "upset-v3", json=less)
+    said = {"reason": "nobody called before", "disputed_by": "customer"}
+    await people.call("POST", f"{base}/charge/disputes", "agent", "", "upset-v4", json=said)
+    answer = {"lines": [{"kind": "travel", "company_fen": 1}], "answer": "sorry"}
+    await people.call("POST", f"{base}/charge/disputes/resolve", "manager", "", "upset-v5", json=answer)
     template = {"request_type": "repair", "labour": True}
     await people.call("POST", "/v1/record-templates", "manager", "", "upset-t", json=template)
     _, _, visit = await submitted(5)

@@ -22,7 +22,7 @@ class LinkTo(NamedTuple):
     """What the link in a message opens, and until when."""
 
     path: str
-    """Of the API: `/v1/surveys/linked`; the link's text follows as the parameter `link`."""
+    """Of the API: `/v1/surveys/page`; the link's text follows as the parameter `link`."""
     purpose: str
     subject: str
     ends_at: datetime
@@ -34,7 +34,7 @@ class Draft:
 
     template: str
     language: Language
-    customer_id: str
+    person_id: str
     """Whom it is for, and the person under whose key its outcome is sealed."""
     addresses: tuple[Address, ...]
     """The one that is wanted most first."""
@@ -42,10 +42,18 @@ class Draft:
     body: str
     """Both with `{name}` where a word goes; `{link}` is the link."""
     words: Mapping[str, str] = field(default_factory=dict)
-    """Sealed where they are personal: of this customer's only."""
+    """Sealed where they are personal: of this person's only."""
     link: LinkTo | None = None
     wanted: bool = True
     """False: what it would say is not true any more; it is not sent, and that is recorded."""
+    notice_id: str = ""
+    """Of a notice to the staff; empty for a customer's message."""
+    quiet_hours: str = ""
+    """The recipient's own, as in `quiet.py`; empty: the installation's."""
+    waits: bool = True
+    """Quiet hours hold it until they end; False: it is urgent, or answers what she did a moment ago."""
+    latest: datetime | None = None
+    """Quiet hours that end later than this do not hold it: then it would come too late."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,10 +74,15 @@ class Outlets:
         providers: Mapping[Medium, Provider] | None = None,
         *,
         url: str = "",
+        quiet_hours: str = "",
         link: Callable[[str, LinkTo, datetime], str] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`url` is where customers reach us; `link` makes a link's text, the same one for the same tenant and time."""
+        """
+        `url` is where customers reach us; `link` makes a link's text, the same one for the same tenant and time;
+        `quiet_hours` are those of recipients who have none of their own.
+        """
+        self.quiet_hours = quiet_hours
         self._providers = providers or {}
         self._by_medium = {medium: Outlet(provider, monotonic) for medium, provider in self._providers.items()}
         self._url, self._link = url.rstrip("/"), link

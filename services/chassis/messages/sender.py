@@ -3,7 +3,8 @@ The sender: brings what a service's events tell to the persons whom they concern
 
 It is a reactor whose policy calls a provider before it asks its command. So a provider that is away holds what it was
 to be told, in order for each story, and other stories go on; after a crash between the call and its record the call is
-made again under the same key. It reads the journal and nothing else moves it: no replay or rebuild runs one.
+made again under the same key. It reads the journal and nothing else moves it: no replay or rebuild runs one. What is
+due in a recipient's quiet hours waits by itself until they end; what is told of later may come first.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Any, Final, Protocol
 
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
-from services.chassis.clock import Clock
+from contracts.problems import NotBefore
+from services.chassis.clock import TENANT_ZONE, Clock
 from services.chassis.journal.store import JournalStore
 from services.chassis.journal.writer import Writer
 from services.chassis.messages.message import Address, Draft, Message, Outcome, Refused
 from services.chassis.messages.outlets import Outlet, Outlets
+from services.chassis.messages.quiet import quiet_until
 from services.chassis.readers.reactor import LATER, Reactor
 from services.chassis.service import Facts, Notices, Policy, Service
 
@@ -81,6 +84,7 @@ class Sender(Reactor):
         if chosen is None:
             return Outcome(message_id=key, why_not="no-sender", medium=draft.addresses[0].medium)
         address, outlet = chosen
+        self._respect_quiet_hours(draft)
         message = await self._message(draft, address, envelope)
         if message is None:
             return Outcome(message_id=key, why_not="forgotten", medium=address.medium)
@@ -89,6 +93,15 @@ class Sender(Reactor):
             return replace(known, provider_ref=await outlet.send(message))
         except Refused as no:
             return replace(known, why_not="refused", detail=str(no))
+
+    def _respect_quiet_hours(self, draft: Draft) -> None:
+        """Raises NotBefore."""
+        if not draft.waits:
+            return
+        hours = draft.quiet_hours or self._outlets.quiet_hours
+        ends_at = quiet_until(hours, self._clock.now(), TENANT_ZONE)
+        if ends_at and not (draft.latest and draft.latest < ends_at):
+            raise NotBefore(ends_at, f"quiet hours {hours}")
 
     def _chosen(self, addresses: Sequence[Address]) -> tuple[Address, Outlet] | None:
         """The first address that there is a provider for."""

@@ -305,11 +305,17 @@ class PostgresViews:
             self._prepared[query] = prepared
         given = prepared.given(values)
         if query.get_execution_options().get("gathers"):
-            async with self._reads.acquire() as db, db.transaction(readonly=True):
-                await db.execute(_GATHERING)
-                return [dict(row) for row in await db.fetch(prepared.text, *given)]
+            return await self._gathered(prepared.text, *given)
         pool = self._lookups if values else self._reads
         return [dict(row) for row in await _asked(pool, prepared.text, *given)]
+
+    async def _gathered(self, query: str, *values: object) -> Sequence[Mapping[str, Any]]:
+        try:
+            async with self._reads.acquire() as db, db.transaction(readonly=True):
+                await db.execute(_GATHERING)
+                return [dict(row) for row in await db.fetch(query, *values)]
+        except _AWAY as error:
+            raise StoreAway(f"{type(error).__name__}: {error}") from error
 
     @asynccontextmanager
     async def snapshot(self, view: View) -> AsyncIterator[Snapshot]:

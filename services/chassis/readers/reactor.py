@@ -4,7 +4,8 @@ The reactor: turns events into commands, each policy from its own checkpoint, in
 What fails, or lacks a fact that is on its way, is *held*: its key waits with all that comes after it, other keys go on.
 A held key is tried again with growing pauses; success lets the rest follow in order; after `TRIES` it is *parked* until
 somebody has looked and asks for it (see `holds`), or starts the service anew. Retry, waiting and parking are this one
-mechanism.
+mechanism. An event whose time has not come (`NotBefore`) waits under a key of its own, so that it keeps no other
+waiting.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sqlalchemy import Select
 
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
-from contracts.problems import NotYet
+from contracts.problems import NotBefore, NotYet
 from services.chassis.clock import Clock, micros
 from services.chassis.journal.rules import Rules
 from services.chassis.journal.store import Entry, Held, HoldKey, JournalStore
@@ -58,6 +59,13 @@ class _Due(NamedTuple):
     position: int
     envelope: Envelope
     """Its payload is read where the policy acts, so that one that cannot be read holds its key only."""
+
+
+class _Waits(NamedTuple):
+    """Why an event is not settled, and until when nothing would change that, in microseconds UTC, where it is known."""
+
+    why: str
+    until: int | None = None
 
 
 class _SharedFacts:
@@ -319,17 +327,20 @@ class Reactor:
         holds: Holds = {}
         waits = key in self._held
         for due in dues:
-            if not waits and (why := await self._react(key.policy, due)) is not None:
+            if not waits and (failed := await self._react(key.policy, due)) is not None:
+                if failed.until is not None:
+                    holds[_own_key(key, due.envelope), due.position] = _held_until(due.position, 0, failed)
+                    continue
                 waits = True
-                holds[key, due.position] = self._next_try(key, Held(due.position, 0, 0, False, ""), why)
+                holds[key, due.position] = self._next_try(key, Held(due.position, 0, 0, False, ""), failed.why)
             elif waits:
                 holds[key, due.position] = Held(due.position, 0, 0, False, "waits for an earlier one of its key")
         return holds
 
     # One event.
 
-    async def _react(self, policy_name: str, due: _Due, tried: int = 0) -> str | None:
-        """Ask what the policy wants asked. None when that is settled, else the reason why not."""
+    async def _react(self, policy_name: str, due: _Due, tried: int = 0) -> _Waits | None:
+        """Ask what the policy wants asked. None when that is settled, else why it waits."""
         policy, envelope = self._policies[policy_name], due.envelope
         if policy.stale_after and self._clock.now() - envelope.recorded_at > policy.stale_after:
             _log.info("reaction.stale", policy=policy.name, event_id=envelope.id)
@@ -346,9 +357,10 @@ class Reactor:
             # A decision that lacks a fact says so from within the writer.
             missing = error.__cause__ if isinstance(error, Bug) else error
             if isinstance(missing, NotYet):
-                return f"not yet: {missing}"
+                at = micros(missing.at) if isinstance(missing, NotBefore) else None
+                return _Waits(f"not yet: {missing}", at)
             _log.exception("reaction.failed", policy=policy.name, event_id=envelope.id, position=due.position)
-            return f"{type(error).__name__}: {error}"
+            return _Waits(f"{type(error).__name__}: {error}")
         return None
 
     async def _commands(self, policy: Policy, envelope: Envelope, tried: int) -> Sequence[Any]:
@@ -439,12 +451,15 @@ class Reactor:
             if position not in near:
                 # The first alone: as long as it fails, no other is wanted.
                 near = await self._near(positions[number:] if number else [position])
-            held = self._held[key][position]
-            why = await self._react(key.policy, _Due(position, envelopes.read(near[position].record)), held.tries)
-            if why is not None:
-                holds[key, position] = self._next_try(key, held._replace(tries=0) if held.parked else held, why)
+            held, envelope = self._held[key][position], envelopes.read(near[position].record)
+            failed = await self._react(key.policy, _Due(position, envelope), held.tries)
+            if failed is not None and failed.until is None:
+                held = held._replace(tries=0) if held.parked else held
+                holds[key, position] = self._next_try(key, held, failed.why)
                 break
             holds[key, position] = None
+            if failed is not None:
+                holds[_own_key(key, envelope), position] = _held_until(position, held.tries, failed)
         return holds
 
     async def _near(self, positions: Sequence[int]) -> dict[int, Entry]:
@@ -473,3 +488,13 @@ class Reactor:
                 self._held[key] = {position: held}
                 self._waiting += 1
                 heapq.heappush(self._retries, (held.retry_at, key))
+
+
+def _own_key(key: HoldKey, envelope: Envelope) -> HoldKey:
+    """Where one event waits by itself."""
+    return key if key.key.endswith(f"#{envelope.id}") else key._replace(key=f"{key.key}#{envelope.id}")
+
+
+def _held_until(position: int, tries: int, failed: _Waits) -> Held:
+    assert failed.until is not None
+    return Held(position, tries, failed.until, False, failed.why)

@@ -1,0 +1,193 @@
+"""
+Work on foreign bytes and on paper, in processes of its own: a picture that breaks its decoder breaks nothing else.
+
+    picture = await WORKSHOP.done("picture", sent, within_s=20)
+
+At most `AT_ONCE` children work at a time; each is started when it is first wanted, holds no store and no key, may take
+`MEMORY_BYTES`, and has one job after the other. One that dies, or takes too long, is killed and the next job has a new
+one (decision 22). What a child answers is read as data and never as code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import IO, Any, Final, Literal
+
+import msgspec
+
+from fieldwork.adapters.images import NotAPicture, Picture, TooLarge, cleaned
+from fieldwork.adapters.report_pdf import ServiceReport, report_pdf
+
+AT_ONCE: Final = 2
+MEMORY_BYTES: Final = 1_200_000_000
+"""Of addresses: the largest picture that we take needs two thirds of it."""
+
+JOBS: Final[Mapping[str, tuple[Callable[[Any], Any], Any, Any]]] = {
+    "picture": (cleaned, bytes, Picture),
+    "report": (report_pdf, ServiceReport, bytes),
+}
+"""What a child can do, what it is given and what it gives."""
+
+
+class Died(Exception):
+    """The child ended without an answer: what it was given broke it."""
+
+
+class _Answer(msgspec.Struct):
+    outcome: Literal["done", "not-a-picture", "too-large", "failed"]
+    result: msgspec.Raw = msgspec.Raw(b"\xc0")
+    why: str = ""
+
+
+class _Child:
+    """One process, started when it is first wanted; it has one job at a time."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        self._memory_bytes = memory_bytes
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """0 while there is none."""
+        return self._process.pid if self._process else 0
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def do(self, job: str, given: object, within_s: float) -> Any:
+        _, _, gives = JOBS[job]
+        process = self._started()
+        took_too_long = threading.Event()
+
+        def end() -> None:
+            took_too_long.set()
+            process.kill()
+
+        late = threading.Timer(within_s, end)
+        late.start()
+        try:
+            answer = self._asked(process, msgspec.msgpack.encode((job, msgspec.Raw(msgspec.msgpack.encode(given)))))
+        finally:
+            late.cancel()
+        if answer is None:
+            self._process = None
+            process.kill()
+            if took_too_long.is_set():
+                raise TimeoutError
+            raise Died(f"exit {process.wait()}")
+        match answer.outcome:
+            case "done":
+                return msgspec.msgpack.decode(answer.result, type=gives)
+            case "not-a-picture":
+                raise NotAPicture(answer.why)
+            case "too-large":
+                raise TooLarge
+            case _:
+                raise RuntimeError(answer.why)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "fieldwork.adapters.workshop", str(self._memory_bytes)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # What a terminal tells us is not told to it: it ends when its parent does.
+                start_new_session=True,
+            )
+        return self._process
+
+    def _asked(self, process: subprocess.Popen[bytes], frame: bytes) -> _Answer | None:
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            _write(process.stdin, frame)
+            if told := _read(process.stdout):
+                return msgspec.msgpack.decode(told, type=_Answer)
+        return None
+
+
+def _write(pipe: IO[bytes], frame: bytes) -> None:
+    pipe.write(len(frame).to_bytes(4, "big") + frame)
+    pipe.flush()
+
+
+def _read(pipe: IO[bytes]) -> bytes:
+    """The next frame; nothing where the other end is closed."""
+    head = pipe.read(4)
+    frame = pipe.read(int.from_bytes(head, "big"))
+    return frame if len(head) == 4 and len(frame) == int.from_bytes(head, "big") else b""
+
+
+class Workshop:
+    """Some children, and a thread for each that waits for it."""
+
+    def __init__(self, at_once: int = AT_ONCE, memory_bytes: int = MEMORY_BYTES) -> None:
+        self.children = [_Child(memory_bytes) for _ in range(at_once)]
+        self._idle: SimpleQueue[_Child] = SimpleQueue()
+        for child in self.children:
+            self._idle.put(child)
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="workshop")
+
+    async def done(self, job: str, given: object, *, within_s: float) -> Any:
+        """Raises TimeoutError where it takes longer, also behind others; Died; and what the work raises."""
+        async with asyncio.timeout(within_s):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, job, given, within_s)
+
+    def _do(self, job: str, given: object, within_s: float) -> Any:
+        child = self._idle.get()
+        try:
+            return child.do(job, given, within_s)
+        finally:
+            self._idle.put(child)
+
+    def close(self) -> None:
+        """End the children, whatever they do."""
+        for child in self.children:
+            child.kill()
+        self._threads.shutdown()
+
+
+WORKSHOP: Final = Workshop()
+"""Of this process."""
+
+
+# In the child.
+
+
+def serve(given: IO[bytes], gives: IO[bytes]) -> None:
+    """Do one job after the other until the parent has gone."""
+    while frame := _read(given):
+        _write(gives, msgspec.msgpack.encode(_answer(frame)))
+
+
+def _answer(frame: bytes) -> _Answer:
+    job, said = msgspec.msgpack.decode(frame, type=tuple[str, msgspec.Raw])
+    work, takes, _ = JOBS[job]
+    try:
+        result = work(msgspec.msgpack.decode(said, type=takes))
+    except TooLarge:
+        return _Answer("too-large")
+    except NotAPicture as no:
+        return _Answer("not-a-picture", why=str(no)[:500])
+    except Exception as error:
+        return _Answer("failed", why=f"{type(error).__name__}: {error}"[:500])
+    return _Answer("done", msgspec.Raw(msgspec.msgpack.encode(result)))
+
+
+if __name__ == "__main__":
+    memory_bytes = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The one pipe is for answers: whatever a library prints goes elsewhere.
+    answers = sys.stdout.buffer
+    sys.stdout = sys.stderr
+    serve(sys.stdin.buffer, answers)
