@@ -25,7 +25,7 @@ from services.chassis.bus.publisher import Outlet, Publisher
 from services.chassis.clock import Clock
 from services.chassis.ids import Ids
 from services.chassis.journal import attempt
-from services.chassis.journal.store import JournalStore, StreamKey, Wanted
+from services.chassis.journal.store import JournalStore, Wanted
 from services.chassis.journal.sweep import Sweeper
 from services.chassis.journal.work import Answer, Ask, Fork, Hole, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
@@ -255,7 +255,7 @@ class Running:
 
     async def is_discarded(self, tenant: str, one: DiscardHeld) -> bool:
         """Whether somebody has discarded it already."""
-        stream = StreamKey(tenant, discarded(one.policy, one.key, one.position))
+        stream = (tenant, discarded(one.policy, one.key, one.position))
         return bool((await self.journal.load(Wanted(streams={stream}))).streams)
 
     async def take_in_again(self, places: Collection[tuple[str, int]]) -> int:

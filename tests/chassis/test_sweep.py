@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.chassis.journal import sweep
-from services.chassis.journal.store import ReceiptKey, Wanted
+from services.chassis.journal.store import Wanted
 from services.chassis.journal.sweep import Sweeper
 from services.chassis.journal.work import Ask, Settle
 from tests.chassis import test_reactor
@@ -44,7 +44,7 @@ async def filled(writer, prefix, count, derived=False):
 
 async def kept(store):
     """The keys of all receipts."""
-    return [key.key for key, _ in await store.receipts(ReceiptKey("", "", ""), 10_000)]
+    return [key.key for key, _ in await store.receipts(("", "", ""), 10_000)]
 
 
 @told
@@ -88,7 +88,7 @@ async def test_a_receipt_that_was_given_anew_meanwhile_is_not_removed(journal, c
         await filled(writer, "old", 2)
         clock.set(clock.now() + timedelta(days=31))
         await filled(writer, "old", 1)
-        keys = [ReceiptKey("t", "u", "old0000"), ReceiptKey("t", "u", "old0001"), ReceiptKey("t", "u", "never")]
+        keys = [("t", "u", "old0000"), ("t", "u", "old0001"), ("t", "u", "never")]
         await writer.settle(Settle(expired=keys))
         known = (await store.load(Wanted(receipts=set(keys)))).receipts
         assert known.keys() == {keys[0]}

@@ -305,9 +305,7 @@ class Attempt:
                     live.state = stream.evolve(live.state, _as_folded(envelopes.payload(envelope)))
                 else:
                     # A later release wrote here before this one was put back: it counts, and says nothing to us.
-                    _log.warning(
-                        "stream.unknown-event", stream=key.stream, type=envelope.type, version=envelope.version
-                    )
+                    _log.warning("stream.unknown-event", stream=key[1], type=envelope.type, version=envelope.version)
                 live.version = envelope.version
                 live.public_version = max(live.public_version, envelope.public_version)
             self.live[key] = live

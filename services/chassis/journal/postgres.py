@@ -380,7 +380,7 @@ class PostgresJournal:
             *after,
             limit,
         )
-        return [(ReceiptKey(*row[:3]), row[3]) for row in rows]
+        return [(tuple(row[:3]), row[3]) for row in rows]
 
     async def offsets(self) -> dict[str, int]:
         return dict(await self._pairs("SELECT partition, next FROM offsets"))

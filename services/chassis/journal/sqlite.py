@@ -318,7 +318,7 @@ class SqliteJournal:
             *after,
             limit,
         )
-        return [(ReceiptKey(*row[:3]), row[3]) for row in rows]  # type: ignore[arg-type,misc]
+        return [(tuple(row[:3]), row[3]) for row in rows]  # type: ignore[misc]
 
     async def offsets(self) -> dict[str, int]:
         return dict(await self._rows("SELECT partition, next FROM offsets"))  # type: ignore[arg-type]

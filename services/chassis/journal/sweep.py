@@ -19,7 +19,7 @@ PAGE: Final = 500
 BETWEEN_PAGES_S: Final = 1.0
 BETWEEN_ROUNDS_S: Final = 3_600.0
 
-FIRST: Final = ReceiptKey("", "", "")
+FIRST: Final[ReceiptKey] = ("", "", "")
 
 
 class Sweeper:

@@ -15,7 +15,7 @@ from contracts import envelope as envelopes
 from contracts.operations import TAKE_IN
 from services.chassis.bus.ingest import Letter, arrival_of
 from services.chassis.clock import at_micros
-from services.chassis.journal.store import Held, HoldKey, JournalStore, StreamKey, Wanted
+from services.chassis.journal.store import Held, HoldKey, JournalStore, Wanted
 from services.chassis.journal.work import Arrival
 from services.chassis.messages.sender import POLICY as SENDER
 from services.chassis.readers.holds import discarded, fingerprint
@@ -155,9 +155,9 @@ async def still_open(service: Service, journal: JournalStore, letters: Collectio
     for letter in letters:
         place = discarded(TAKE_IN, letter.record.partition, letter.record.offset)
         arrival = readable(service, letter)
-        wanted = Wanted(streams={StreamKey(tenant, place) for tenant in tenants})
+        wanted = Wanted(streams={(tenant, place) for tenant in tenants})
         if arrival:
-            wanted.seen.add(StreamKey(arrival.envelope.tenant, arrival.stream))
+            wanted.seen.add((arrival.envelope.tenant, arrival.stream))
         known = await journal.load(wanted)
         taken = arrival is not None and max(known.seen.values(), default=0) >= arrival.envelope.public_version
         if not taken and not known.streams:
