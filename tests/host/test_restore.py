@@ -15,10 +15,12 @@ import pytest
 
 from contracts import envelope as envelopes
 from services import offline
+from services.chassis.clock import SystemClock
 from services.demo.company import company
-from services.demo.people import TENANT, Story
+from services.demo.people import TENANT, People, Story
 from services.host import discover
 from services.proof.notes import notes_in
+from services.serving import tokens_of
 from services.settings import Settings
 from tests.host.conftest import installation, recorded
 
@@ -33,9 +35,8 @@ ORDERS = {
 
 async def stories(it, first, count):
     """More customers of the demo's company."""
-    it.people._tenant = TENANT
-    firm = company(SEED)
-    await asyncio.gather(*[Story(it.people, firm, f"more-{n}", Random(n)).run() for n in range(first, first + count)])
+    people, firm = People(it.client, tokens_of(it.settings, SystemClock()), TENANT), company(SEED)
+    await asyncio.gather(*[Story(people, firm, f"more-{n}", Random(n)).run() for n in range(first, first + count)])
 
 
 async def busy(it, enough):
