@@ -17,6 +17,9 @@ from services.cli.console import Json, bar, err, fail, out, print_json, quiet, r
 
 def backup(
     folder: Annotated[Path, typer.Argument(help="A new folder")],
+    tenant: Annotated[
+        str, typer.Option(help="Only what is this tenant's, to be taken to an installation of their own")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """
@@ -24,10 +27,13 @@ def backup(
 
     The journals are of one moment. Views are left out, they are folded again. The keys of persons lie in `keys/`: keep
     that apart from the rest, and for a shorter time.
+
+    With --tenant it is all that a tenant has here: `fieldloop restore` puts it into an empty installation, where every
+    table is as it was.
     """
     quiet()
     with bar("stores", 6) as (progress, task):
-        made = run(offline.make_backup(settings(), folder, lambda name: progress.advance(task)))
+        made = run(offline.make_backup(settings(), folder, lambda name: progress.advance(task), tenant=tenant))
     if as_json:
         print_json(msgspec.to_builtins(made))
         return

@@ -13,7 +13,7 @@ from contracts.topics import PUBLISHERS, public_topic
 from services.chassis.bus.kafka import ensure_topics
 from services.chassis.clock import SystemClock
 from services.chassis.journal.store import Batch
-from services.gateway.forgetting import forget_again, without_accounts
+from services.gateway.forgetting import Forgotten, forget, forget_again, without_accounts
 from services.gateway.persons import PersonKey
 from services.gateway.users import FILE as USERS_FILE
 from services.host import discover
@@ -70,14 +70,20 @@ class PutBack:
     """Records that had been signed and are not there any more, as far as the checkpoints kept here tell."""
 
 
-async def make_backup(settings: Settings, folder: Path, progress: Callable[[str], None]) -> Backup:
-    """Copy all stores of this installation, which may be running, into a new folder. Raises CannotDo."""
+async def make_backup(settings: Settings, folder: Path, progress: Callable[[str], None], *, tenant: str = "") -> Backup:
+    """
+    Copy all stores of this installation, which may be running, into a new folder; or what is of one tenant.
+
+    Raises CannotDo.
+    """
     services = discover()
-    async with readers(settings, services):
-        pass  # each is there
+    async with readers(settings, services) as journals:  # each is there
+        tenants = sorted((await journals["intake"].head()).chains)
+        if tenant and tenant not in tenants:
+            raise CannotDo(f"nothing is recorded of the tenant {tenant}: give one of {', '.join(tenants)}")
     try:
         now = SystemClock().now()
-        return await back_up(folder, list(services), settings.data, settings.dsn, now, progress)
+        return await back_up(folder, list(services), settings.data, settings.dsn, now, progress, tenant=tenant)
     except Unfit as error:
         raise CannotDo(str(error)) from None
 
@@ -252,11 +258,16 @@ def _kept_copy(copy: Path) -> Path:
 async def _bring_keys_back(settings: Settings, folder: Path) -> None:
     """Those that are not there; then whoever was forgotten is forgotten again, accounts and all."""
     keys, owners = keys_in(folder)
-    ledger = ledger_of(settings)
+    ledger, now = ledger_of(settings), SystemClock().now()
+    known = {(one.tenant, one.person) for one in ledger.all()}
     async with own_key_book(settings) as book:
         await book.bring_back([PersonKey(*key) for key in keys])
         for tenant, person, owner in owners:
             await book.join(tenant, person, owner)
+        for tenant, person, _, secret in keys:
+            # Who was forgotten when the copy was made is forgotten here, also where an older copy comes later.
+            if secret is None and (tenant, person) not in known:
+                await forget(book, ledger, Forgotten(tenant, person, "restore", now))
         await forget_again(book, ledger)
     for one in ledger.all():
         without_accounts(settings.data / USERS_FILE, one.tenant, one.person)

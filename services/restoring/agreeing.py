@@ -8,7 +8,6 @@ each goes on: what others have recorded beyond, it takes in again.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from importlib.resources import files
@@ -100,30 +99,32 @@ def read_again(copies: Mapping[str, Path]) -> None:
     """
     for taker, path in copies.items():
         with closing(opened(path)) as db:
+            rows: list[tuple[str, str, int]] = []
+            offsets: list[tuple[str, int]] = []
+            for publisher, other in copies.items():
+                if publisher != taker:
+                    db.execute("ATTACH ? AS publisher", (f"file:{other}?mode=ro",))
+                    given = {"prefix": f"{publisher}:%"}
+                    if (taken := db.execute(_LAST_TAKEN, given).fetchone()[0]) is not None:
+                        counted = db.execute(_PUBLISHED, {"upto": taken})
+                        rows += [(tenant, f"{publisher}:{stream}", version) for tenant, stream, version in counted]
+                        offsets.append((publisher, taken + 1))
+                    db.execute("DETACH publisher")
             db.execute("BEGIN")
             db.execute("DELETE FROM offsets")
             db.execute("DELETE FROM seen")
-            for publisher, other in copies.items():
-                if publisher != taker:
-                    _go_on(db, publisher, other)
+            db.executemany("INSERT INTO seen VALUES (?, ?, ?)", rows)
+            db.executemany("INSERT INTO offsets VALUES (?, ?)", offsets)
             db.execute("COMMIT")
 
 
-def _go_on(db: sqlite3.Connection, publisher: str, other: Path) -> None:
-    taken = db.execute(
-        f"SELECT max(CAST({_SAID.format('e', 'position')} AS INTEGER)) FROM events AS e "
-        "JOIN streams AS s ON s.id = e.stream WHERE s.stream LIKE ?",
-        (f"{publisher}:%",),
-    ).fetchone()[0]
-    if taken is None:
-        return
-    with closing(journals.connect(other, readonly=True)) as theirs:
-        counted = theirs.execute(
-            f"SELECT e.tenant, s.stream, max({_SAID.format('e', 'publicversion')}) AS published FROM events AS e "
-            "JOIN streams AS s ON s.id = e.stream WHERE e.position <= ? AND s.stream NOT LIKE '%:%' "
-            "GROUP BY 1, 2 HAVING published > 0",
-            (taken,),
-        ).fetchall()
-    rows = [(tenant, f"{publisher}:{stream}", version) for tenant, stream, version in counted]
-    db.executemany("INSERT INTO seen VALUES (?, ?, ?)", rows)
-    db.execute("INSERT INTO offsets VALUES (?, ?)", (publisher, taken + 1))
+_LAST_TAKEN: Final = """
+    SELECT max(p.position) FROM events AS e JOIN streams AS s ON s.id = e.stream
+    JOIN publisher.events AS p ON p.event_id = e.event_id WHERE s.stream LIKE :prefix
+"""
+
+_PUBLISHED: Final = f"""
+    SELECT e.tenant, s.stream, max({_SAID.format("e", "publicversion")}) AS published
+    FROM publisher.events AS e JOIN publisher.streams AS s ON s.id = e.stream
+    WHERE e.position <= :upto AND s.stream NOT LIKE '%:%' GROUP BY 1, 2 HAVING published > 0
+"""

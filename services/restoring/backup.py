@@ -27,12 +27,15 @@ import asyncpg
 import msgspec
 
 from services.chassis.journal import sqlite as journals
-from services.restoring.copies import copy_postgres, copy_sqlite, head_of, incarnation_of
+from services.restoring.copies import copy_postgres, copy_sqlite, head_of, incarnation_of, keep_tenant
 
 MANIFEST: Final = "backup.json"
 KEYS: Final = "keys"
-SECRETS: Final = ("users.json", "tokens.json", "internal-secret", "checkpoint-key.pem")
+USERS: Final = "users.json"
+SECRETS: Final = (USERS, "tokens.json", "internal-secret", "checkpoint-key.pem")
 BOOK: Final = "persons.db"
+
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 _STORES = re.compile(r"(journal|views)\b.*")
 """In a service's folder, what is no file of its own."""
@@ -55,6 +58,8 @@ class Backup(msgspec.Struct, frozen=True):
 
     at: datetime
     stores: dict[str, Copied]
+    tenant: str = ""
+    """Whose it is, where it is of one tenant only."""
     fieldloop_backup: int = 1
 
 
@@ -69,8 +74,15 @@ async def back_up(
     dsn: str | None,
     now: datetime,
     progress: Callable[[str], None] = lambda done: None,
+    *,
+    tenant: str = "",
 ) -> Backup:
-    """Copy everything of these services' into a folder that is empty or not there. Raises Unfit."""
+    """
+    Copy everything of these services' into a folder that is empty or not there. Raises Unfit.
+
+    With `tenant`, what is that tenant's and nothing else: its records, photos, keys and accounts, to be put into an
+    installation that is empty.
+    """
     _begin(folder)
     targets = {name: journal_in(folder, name) for name in services}
     if dsn:
@@ -81,12 +93,17 @@ async def back_up(
     for name, copy in targets.items():
         # After the journals: every file that a record names is there.
         await asyncio.to_thread(_copy_files, data / name, folder / name / "files")
+        if tenant:
+            await asyncio.to_thread(keep_tenant, copy, tenant)
+            await asyncio.to_thread(_keep_named, copy, folder / name / "files")
         with closing(journals.connect(copy, readonly=True)) as db:
             position, incarnation = head_of(db), incarnation_of(db)
         stores[name] = Copied(position, incarnation, await asyncio.to_thread(_hash, copy))
         progress(name)
     await _copy_keys(folder / KEYS, data, dsn)
-    backup = Backup(now, stores)
+    if tenant:
+        _keep_keys(folder / KEYS, tenant)
+    backup = Backup(now, stores, tenant)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(backup)))
     return backup
 
@@ -128,7 +145,34 @@ def put_files_back(folder: Path, service: str, data: Path) -> None:
         shutil.copytree(source, data / service, dirs_exist_ok=True)
 
 
+def _keep_named(journal: Path, files: Path) -> None:
+    """Of the files that are named by their hash, those that a record names; all others are not this tenant's."""
+    named: set[str] = set()
+    with closing(journals.connect(journal, readonly=True)) as db:
+        for (record,) in db.execute("SELECT record FROM events"):
+            named.update(_HASH.findall(record.decode()))
+    for file in [one for one in files.rglob("*") if one.is_file()]:
+        if file.name not in named:
+            file.unlink()
+
+
 # Keys.
+
+
+def _keep_keys(keys: Path, tenant: str) -> None:
+    for name in SECRETS:
+        if name != USERS:
+            (keys / name).unlink(missing_ok=True)
+    users = keys / USERS
+    if users.exists():
+        theirs = [one for one in msgspec.json.decode(users.read_bytes()) if one["tenant"] == tenant]
+        users.write_bytes(msgspec.json.encode(theirs))
+    if (keys / BOOK).exists():
+        with closing(sqlite3.connect(keys / BOOK, isolation_level=None)) as book:
+            book.execute("PRAGMA secure_delete=ON")
+            for table in ("person_key", "person_owner"):
+                book.execute(f"DELETE FROM {table} WHERE tenant <> ?", (tenant,))
+            book.execute("VACUUM")
 
 
 async def _copy_keys(target: Path, data: Path, dsn: str | None) -> None:

@@ -153,3 +153,52 @@ def head_of(db: sqlite3.Connection) -> int:
 
 def incarnation_of(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT value FROM meta WHERE name = 'incarnation'").fetchone()[0])
+
+
+_OF_TENANT: Final = """
+    INSERT INTO streams SELECT * FROM whole.streams WHERE tenant = :tenant;
+    INSERT INTO events
+      SELECT kept.new, e.event_id, e.stream, e.version, e.tenant, e.correlation_id, e.hash, e.record
+      FROM kept JOIN whole.events AS e ON e.position = kept.old ORDER BY kept.new;
+    INSERT INTO chains SELECT * FROM whole.chains WHERE tenant = :tenant;
+    INSERT INTO receipts
+      SELECT tenant, caller, key, request_hash, outcome, {0}, kept_until FROM whole.receipts WHERE tenant = :tenant;
+    INSERT INTO claims SELECT * FROM whole.claims WHERE tenant = :tenant;
+    INSERT INTO timers SELECT * FROM whole.timers WHERE tenant = :tenant;
+    INSERT INTO seen SELECT * FROM whole.seen WHERE tenant = :tenant;
+    INSERT INTO checkpoints SELECT reader, {0} FROM whole.checkpoints;
+    INSERT INTO holds
+      SELECT policy, tenant, key, {0}, tries, retry_at, parked, reason FROM whole.holds WHERE tenant = :tenant
+"""
+
+
+def keep_tenant(copy: Path, tenant: str) -> None:
+    """
+    Leave one tenant's rows in a copy, records byte for byte, so that its chain is whole; positions begin at 1.
+
+    What its records say as their position is where they stood among others'; later ones go on above that.
+    """
+    whole = copy.with_name("whole.db")
+    copy.rename(whole)
+    with closing(new_copy(copy)) as db:
+        db.execute("ATTACH ? AS whole", (f"file:{whole}?mode=ro",))
+        db.execute("CREATE TEMP TABLE kept (old INTEGER PRIMARY KEY, new INTEGER)")
+        db.execute("BEGIN")
+        db.execute(
+            "INSERT INTO kept SELECT position, row_number() OVER (ORDER BY position) "
+            "FROM whole.events WHERE tenant = ?",
+            (tenant,),
+        )
+        until = "coalesce((SELECT new FROM kept WHERE old <= position ORDER BY old DESC LIMIT 1), 0)"
+        for statement in _OF_TENANT.format(until).split(";"):
+            db.execute(statement, {"tenant": tenant})
+        last, here = db.execute("SELECT coalesce(max(old), 0), coalesce(max(new), 0) FROM kept").fetchone()
+        meta = dict(db.execute("SELECT name, value FROM whole.meta"))
+        shift = last - here + meta.get("shift", 0)
+        db.execute("UPDATE meta SET value = ? WHERE name = 'incarnation'", (meta["incarnation"],))
+        if shift:
+            db.execute("INSERT INTO meta VALUES ('shift', ?)", (shift,))
+        db.execute("COMMIT")
+        db.execute("DETACH whole")
+        db.execute("PRAGMA journal_mode=DELETE")
+    whole.unlink()

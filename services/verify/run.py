@@ -88,11 +88,12 @@ async def verify(
     begun = time.monotonic()
     findings = {name: Findings(name) for name in journals}
     # All that a taker has by now its publishers had recorded before: they are read on to a later end.
-    upto = {name: (await journal.head()).position for name, journal in journals.items()}
+    begin = {name: await journal.head() for name, journal in journals.items()}
+    upto = {name: head.position for name, head in begin.items()}
     logs: dict[str, ServiceLog] = {}
     against: dict[str, AgainstCheckpoints] = {}
     for name, journal in journals.items():
-        logs[name] = ServiceLog(name, findings[name])
+        logs[name] = ServiceLog(name, findings[name], moved=begin[name].shift > 0)
         if signed is not None:
             against[name] = AgainstCheckpoints(findings[name], Kept(signed.folder, name), signed.verifier)
             logs[name].also = against[name].check

@@ -15,12 +15,14 @@ import pytest
 
 from contracts import envelope as envelopes
 from services import offline
+from services.chassis.clock import SystemClock
 from services.demo.company import company
-from services.demo.people import TENANT, Story
+from services.demo.people import TENANT, People, Story, found
 from services.host import discover
 from services.proof.notes import notes_in
+from services.serving import tokens_of
 from services.settings import Settings
-from tests.host.conftest import installation, recorded
+from tests.host.conftest import installation, recorded, with_engineers
 
 SEED = 1
 AT_ONCE = 2
@@ -33,9 +35,8 @@ ORDERS = {
 
 async def stories(it, first, count):
     """More customers of the demo's company."""
-    it.people._tenant = TENANT
-    firm = company(SEED)
-    await asyncio.gather(*[Story(it.people, firm, f"more-{n}", Random(n)).run() for n in range(first, first + count)])
+    people, firm = People(it.client, tokens_of(it.settings, SystemClock()), TENANT), company(SEED)
+    await asyncio.gather(*[Story(people, firm, f"more-{n}", Random(n)).run() for n in range(first, first + count)])
 
 
 async def busy(it, enough):
@@ -185,3 +186,39 @@ def test_a_restore_is_told_from_a_journal_that_was_cut_off(lived, tmp_path, fiel
     assert found.code == 1 and "came after other checkpoints" in found.out
     notes.write_text(notes.read_text().replace(restored, newest))
     assert fieldloop("verify", "--json").code == 1, "and without it, it is a cut"
+
+
+def test_stores_in_postgres_are_copied_and_put_back_and_into_sqlite_too(tmp_path, postgres, fieldloop):
+    dsn = postgres.fresh_database()
+    settings = Settings(data=tmp_path / "data", store=dsn)
+
+    async def story(settings, *numbers):
+        async with installation(settings.data, store=settings.store) as it:
+            if 0 in numbers:
+                await found(it.people, with_engineers(1), "firm-")
+            for number in numbers:
+                await it.submit(number % 2, f"submit-{number}-")
+                if number == 0:
+                    await it.quiet()
+                    await offline.make_backup(settings, tmp_path / "backup", lambda name: None)
+            await it.quiet()
+        await all_is_well(settings)
+
+    def told(settings, *services):
+        return [(entry.position, entry.hash) for entry, _ in asyncio.run(recorded(settings, *services))]
+
+    asyncio.run(asyncio.wait_for(story(settings, 0, 1), 120))
+    env = {"FIELDLOOP_DATA": settings.data, "FIELDLOOP_STORE": dsn}
+    refused = fieldloop("restore", tmp_path / "backup", **env)
+    assert refused.code == 2 and "--replace" in refused.err
+    before = told(settings)
+    put_back = fieldloop("restore", tmp_path / "backup", "--replace", "--json", **env).json
+    after = told(settings)
+    assert len(after) < len(before) and set(after) < set(before)
+    assert sum(one["signed_and_gone"] for one in put_back) > 0 == sum(one["set_back"] for one in put_back)
+    asyncio.run(asyncio.wait_for(story(settings, 2), 120))
+
+    files = Settings(data=tmp_path / "files")
+    assert fieldloop("--data", files.data, "restore", tmp_path / "backup").code == 0
+    assert told(files) == after
+    asyncio.run(asyncio.wait_for(story(files, 3), 120))

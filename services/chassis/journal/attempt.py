@@ -77,6 +77,8 @@ class Memory:
     live: dict[StreamKey, Live] = field(default_factory=dict)
     armed: dict[TimerKey, str] = field(default_factory=dict)
     """The event that set each timer that was set in this process's life and is still to come."""
+    shift: int = 0
+    """What records say as their position is so much above the one where they stand."""
     restored: bool = False
     """Receipts may be lacking: whether a reaction was done is told by its events as well."""
 
@@ -394,7 +396,7 @@ class Attempt:
             stream=stream,
             version=row.version,
             public_version=row.public_version,
-            position=str(self.position),
+            position=str(self.position + self._memory.shift),
             recorded_at=self._now,
             correlation_id=ask.correlation_id or key,
             causation_id=ask.causation_id,

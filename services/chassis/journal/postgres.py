@@ -277,11 +277,12 @@ class PostgresJournal:
 
     async def head(self) -> Head:
         rows = await self._writes.rows(
-            "SELECT coalesce((SELECT max(position) FROM events), 0), value, tenant, hash "
+            "SELECT coalesce((SELECT max(position) FROM events), 0), value, "
+            "coalesce((SELECT value FROM meta WHERE name = 'shift'), 0), tenant, hash "
             "FROM meta LEFT JOIN chains ON true WHERE name = 'incarnation'"
         )
-        position, incarnation, *_ = rows[0]
-        return Head(position, incarnation, {tenant: link for *_, tenant, link in rows if tenant is not None})
+        position, incarnation, shift, *_ = rows[0]
+        return Head(position, incarnation, {tenant: link for *_, tenant, link in rows if tenant is not None}, shift)
 
     async def load(self, wanted: Wanted) -> Known:
         known = Known()

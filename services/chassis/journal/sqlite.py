@@ -122,8 +122,9 @@ class SqliteJournal:
     def _head(self) -> Head:
         db = self._heads
         position = db.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()[0]
-        incarnation = db.execute("SELECT value FROM meta WHERE name = 'incarnation'").fetchone()[0]
-        return Head(position, incarnation, dict(db.execute("SELECT tenant, hash FROM chains")))
+        meta = dict(db.execute("SELECT name, value FROM meta"))
+        chains = dict(db.execute("SELECT tenant, hash FROM chains"))
+        return Head(position, meta["incarnation"], chains, meta.get("shift", 0))
 
     async def load(self, wanted: Wanted) -> Known:
         # Where the writes are made, and at once: a look into a few leaves takes less than handing it to a thread.

@@ -181,6 +181,11 @@ class Head(NamedTuple):
     """Above 1 after a restore: then positions may have stood for other records, and receipts may be lacking."""
     chains: dict[str, bytes]
     """Per tenant, the hash of its newest record."""
+    shift: int = 0
+    """
+    What new records say as their position is so much above the one where they stand. Not 0 in a journal that one
+    tenant was moved into: its older records say where they stood among others', and later ones must say more.
+    """
 
 
 class LostLease(Exception):

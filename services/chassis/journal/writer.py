@@ -135,8 +135,14 @@ class Writer:
         """Learn where the journal ends, and forget all else. Call it before `run`."""
         head = await self._store.head()
         source = f"/{self._cell}/{self._rules.service}/{head.incarnation}"
-        restored = head.incarnation > 1
-        self._memory = Memory(source, head.position, dict(head.chains), armed=self._memory.armed, restored=restored)
+        self._memory = Memory(
+            source,
+            head.position,
+            dict(head.chains),
+            armed=self._memory.armed,
+            shift=head.shift,
+            restored=head.incarnation > 1,
+        )
 
     async def run(self) -> None:
         """
