@@ -144,7 +144,7 @@ class Host:
         if self.settings.dsn:
             await prepare(self.settings.dsn, service.name)
             journal = await PostgresJournal.open(self.settings.dsn, service.name)
-            views = await PostgresViews.open(self.settings.dsn, service.name, service.views)
+            views = await PostgresViews.open(self.settings.dsn, service.name, service.views, begins=False)
         else:
             journal = SqliteJournal(journal_file(self.settings, service.name))
             views = await SqliteViews.open(folder / "views.db", service.views)
@@ -277,7 +277,7 @@ class Host:
 
     def _is_well(self, running: Running) -> bool:
         if running.projector is None:
-            return self.settings.dsn is not None
+            return self.settings.dsn is not None and running.views_are_here
         stopped = running.ingest is not None and running.ingest.state.stopped
         return not running.projector.failed() and not stopped
 

@@ -48,6 +48,7 @@ ELSEWHERE_S = 2.0
 
 LOOK_EVERY_S = 0.02
 SOON_S = 0.002
+LOOK_AT_VIEWS_S = 1.0
 DAY_S = 86_400
 
 _log = structlog.get_logger()
@@ -112,6 +113,9 @@ class Running:
         self._letters = letters
         self._begin_again = asyncio.Event()
         self._incarnation = 1
+        self.views_are_here = True
+        """In the version of this release, as of the last look; only a process that does not write must look."""
+        self._looked_at = float("-inf")
         self._committed: list[Callable[[int], None]] = []
         self._grown: asyncio.Future[None] | None = None
         self._ended = False
@@ -173,7 +177,19 @@ class Running:
         return False
 
     async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
+        if self.projector is None:
+            await self._must_be_here()
         return await self.views.fetch(query, **values)
+
+    async def _must_be_here(self) -> None:
+        """Raises Stopped where another release has put its views in the place of ours: its processes answer now."""
+        now = asyncio.get_running_loop().time()
+        if now > self._looked_at + LOOK_AT_VIEWS_S:
+            positions = await self.views.positions()
+            self.views_are_here = all(view.name in positions for view in self.service.views)
+            self._looked_at = now
+        if not self.views_are_here:
+            raise Stopped(f"{self.name} is served by another release now")
 
     def open(self, tenant: str, text: str) -> str:
         return self.keys.open(tenant, text)
@@ -317,6 +333,7 @@ class Running:
         writer.committed = self._wake
         await writer.start()
         self._incarnation = (await journal.head()).incarnation
+        await self.views.begin()
         projector = Projector(journal, self.views)
         reactor = Reactor(self.service, journal, writer, self, self._clock, views_have=projector.wait_for)
         sender = self._make_sender(journal, writer, projector)

@@ -19,7 +19,7 @@ from contracts.topics import dead_letter_topic, journal_topic, public_topic
 from services.chassis.bus import ingest as ingest_module
 from services.chassis.bus.embedded import EmbeddedFeed
 from services.chassis.bus.feed import Page
-from services.chassis.bus.kafka import Message, NotSent, Outlet, ensure_topics
+from services.chassis.bus.kafka import Message, NotSent, Outlet, ensure_topics, waiting_in
 from services.chassis.bus.publisher import CHECKPOINT
 from services.chassis.journal.postgres import TTL_S
 from services.chassis.journal.sqlite import SqliteJournal
@@ -192,6 +192,13 @@ class TestBothBuses:
             reasons = ["truncated", "utf-8", "published by intake, but its source is /c1/quality/1", "source is intake"]
             for letter, reason in zip(letters, reasons, strict=True):
                 assert reason in letter.reason
+            kept = bus.dead_letters()
+            found = await kept.all()
+            await kept.close()
+            assert [letter.record.value for letter in found] == unreadable
+            assert [letter.reason for letter in found] == [letter.reason for letter in letters]
+            assert {letter.record.service for letter in found} == {PUBLISHER}
+            assert {letter.record.partition for letter in found} <= set(bus.partitions)
             assert await dispatcher.journal.offsets() == ingest.state.offsets
 
         between_two(tmp_path, story)
@@ -520,6 +527,29 @@ class TestKafka:
                 "dead-letter-partition": str(sent.partition).encode(),
                 "dead-letter-offset": b"0",
             }
+
+        between_two(tmp_path, story)
+
+    def test_what_lies_in_a_topic_after_somebodys_offsets_is_counted_with_its_oldest(
+        self, kafka: Kafka, tmp_path: Path
+    ) -> None:
+        async def story(intake: Node, dispatcher: Node) -> None:
+            before = await waiting_in(kafka.cluster, PUBLISHER, await dispatcher.journal.offsets())
+            assert (before.messages, before.oldest) == (0, b"")
+            async with kafka.publishing(intake):
+                async with kafka.taking_in(dispatcher, intake):
+                    await intake.say(received("r-1"))
+                    await until(lambda: dispatcher.has(1))
+                await intake.say(received("r-1", 1))
+                await intake.say(received("r-2", 2), received("r-3", 3))
+                offsets = await dispatcher.journal.offsets()
+
+                async def has_come() -> bool:
+                    return (await waiting_in(kafka.cluster, PUBLISHER, offsets)).messages == 3
+
+                await until(has_come)
+            oldest = (await waiting_in(kafka.cluster, PUBLISHER, offsets)).oldest
+            assert oldest == (await intake.records())[1]
 
         between_two(tmp_path, story)
 

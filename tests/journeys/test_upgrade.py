@@ -307,7 +307,7 @@ def test_two_releases_side_by_side_forward_and_back_and_no_client_sees_it(tmp_pa
                 for service in ("intake", "dispatcher")
             }
             it.start(it.gateway, {"FIELDLOOP_REPLICAS": ";".join(f"{name}={urls}" for name, urls in replicas.items())})
-            asyncio.run(asyncio.wait_for(story(), 600))
+            asyncio.run(asyncio.wait_for(story(), 1_200))
         finally:
             it.end()
     print(f"answers: {dict(it.answers)}")

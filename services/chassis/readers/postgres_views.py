@@ -152,21 +152,33 @@ class PostgresViews:
         self._statements: dict[tuple[tuple[str, bool, bool], ...], str] = {}
 
     @classmethod
-    async def open(cls, dsn: str, service: str, views: Sequence[View], *, readonly: bool = False) -> PostgresViews:
-        """Open the views of a service, making what is not there."""
+    async def open(
+        cls, dsn: str, service: str, views: Sequence[View], *, readonly: bool = False, begins: bool = True
+    ) -> PostgresViews:
+        """
+        Open the views of a service, making what is not there.
+
+        One that does not begin leaves what another release serves as it is; `begin` puts its own in that place.
+        """
         store = cls(dsn, service, views, schema=f"{service}_views", readonly=readonly)
-        await store._open(generation=1)
+        await store._open(generation=1, begins=begins)
         return store
 
-    async def _open(self, generation: int) -> None:
+    async def _open(self, generation: int, *, begins: bool = True) -> None:
         self._work = await self._pool(1, _FOLDING)
         self._reads = await self._pool(READERS, _READING)
         self._lookups = await self._pool(LOOKERS_UP, _LOOKING_UP)
         if not self._readonly:
-            async with self._work.acquire() as db, db.transaction():
-                # Several may start at once.
-                await db.execute("SELECT pg_advisory_xact_lock(hashtext('fieldloop views'))", timeout=SHAPING_S)
-                await self._make(db, generation)
+            await self._begin(generation, begins)
+
+    async def begin(self) -> None:
+        await self._begin(1, begins=True)
+
+    async def _begin(self, generation: int, begins: bool) -> None:
+        async with self._work.acquire() as db, db.transaction():
+            # Several may start at once.
+            await db.execute("SELECT pg_advisory_xact_lock(hashtext('fieldloop views'))", timeout=SHAPING_S)
+            await self._make(db, generation, begins)
 
     async def _pool(self, most: int, settings: Mapping[str, str]) -> Pool:
         path = {"search_path": f'"{self._schema}", pg_temp'}
@@ -179,7 +191,7 @@ class PostgresViews:
             reset=_nothing_to_reset,
         )
 
-    async def _make(self, db: Any, generation: int) -> None:
+    async def _make(self, db: Any, generation: int, begins: bool) -> None:
         if await db.fetchval("SELECT to_regnamespace($1) IS NULL", f'"{self._schema}"'):
             await db.execute(f'CREATE SCHEMA "{self._schema}"')
         if await db.fetchval("SELECT to_regclass($1) IS NULL", f'"{self._schema}"."{CHECKPOINTS}"'):
@@ -191,7 +203,11 @@ class PostgresViews:
             await db.execute("INSERT INTO _generation VALUES ($1)", generation)
         wanted = {(view.name, view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
         there = set(map(tuple, await db.fetch(f'SELECT view, version, shape FROM "{CHECKPOINTS}"')))
-        for name, *_ in there - wanted:
+        others = {name for name, *_ in there - wanted}
+        if not begins:
+            wanted = {view for view in wanted if view[0] not in others}
+            others = set()
+        for name in others:
             await db.execute(f'DROP TABLE "{name}"', timeout=SHAPING_S)
             await db.execute(f'DELETE FROM "{CHECKPOINTS}" WHERE view = $1', name)
         for name, version, shape in wanted - there:

@@ -238,6 +238,9 @@ class SqliteViews:
 
     # Folding.
 
+    async def begin(self) -> None:
+        pass  # one process has the file, and began when it opened it
+
     async def positions(self) -> dict[str, int]:
         shapes = {view.name: (view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
         found = self._db.execute(f'SELECT view, version, shape, position FROM "{CHECKPOINTS}"')

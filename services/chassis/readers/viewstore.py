@@ -106,6 +106,13 @@ class ViewStore(Protocol):
 
     views: Sequence[View]
 
+    async def begin(self) -> None:
+        """
+        Put empty views in the place of those that another release served in another version: this one folds now.
+
+        A process that only serves reads does not call it, so that old and new ones run side by side.
+        """
+
     async def positions(self) -> dict[str, int]:
         """The checkpoint of every view that is there in its version. At 0 a view has no rows."""
 
