@@ -24,7 +24,7 @@ from services.chassis.views import View
 PAGE = 5_000
 """Events per commit."""
 
-SHORT = 200_000
+SHORT = 120_000
 """
 Events of a journal that is short enough to keep all its rows in memory, so that nothing is read back. Of a longer one
 as many rows are kept as while a service runs, so that it takes no more memory however long it is.
