@@ -76,6 +76,8 @@ CONNECTIONS = httpx.Limits(max_connections=1_000, keepalive_expiry=4)
 """Fewer seconds than a service keeps a connection that is not used."""
 
 PAUSE_S = 0.1
+SILENT_S = 1.0
+"""After so long without an answer it is asked whether another writes by now."""
 DOWN_S = 2.0
 """How long a replica that did not answer is asked after the others."""
 
@@ -176,7 +178,7 @@ class Proxy:
         until = monotonic() + self._held_s
         while (left := until - monotonic()) > 0:
             if address := await self._who_writes(service):
-                answer = await self._try(address, scope, body, headers, read_s=left)
+                answer = await self._unless_taken_over(service, address, scope, body, headers, read_s=left)
                 if answer is not None and not (answer.status_code == 503 and RETRY in answer.headers):
                     await self._pass_on(answer, receive, send)
                     return
@@ -187,16 +189,37 @@ class Proxy:
             await asyncio.sleep(PAUSE_S)
         await _away(service, scope, receive, send)
 
+    async def _unless_taken_over(
+        self, service: str, address: str, scope: Scope, body: bytes, headers: list[tuple[bytes, bytes]], read_s: float
+    ) -> httpx.Response | None:
+        """
+        The answer of the process that writes; None when it gives none, or is silent while another writes already.
+
+        One that is frozen, or cut off from its database, keeps its connections and says nothing.
+        """
+        trying = asyncio.create_task(self._try(address, scope, body, headers, read_s))
+        try:
+            while not trying.done():
+                await asyncio.wait([trying], timeout=SILENT_S)
+                if not trying.done() and await self._said_to_write(service) not in ("", address) and not trying.done():
+                    log.warning("holder_is_silent", address=address)
+                    return None
+            return trying.result()
+        finally:
+            trying.cancel()
+
     async def _who_writes(self, service: str) -> str:
         if known := self._holder.get(service):
             return known
+        if holder := await self._said_to_write(service):
+            self._holder[service] = holder
+        return holder
+
+    async def _said_to_write(self, service: str) -> str:
         said = await asyncio.gather(*[self._ask_who_writes(address) for address in self._replicas[service]])
         # One that says it of itself knows; the others may not have heard yet.
         own = [told for told, address in zip(said, self._replicas[service], strict=True) if told == address]
-        holder = next((told for told in [*own, *said] if told), "")
-        if holder:
-            self._holder[service] = holder
-        return holder
+        return next((told for told in [*own, *said] if told), "")
 
     async def _ask_who_writes(self, address: str) -> str:
         try:

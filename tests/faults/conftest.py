@@ -1,4 +1,4 @@
-"""One installation of real processes for all that is done to them here, ended with the folder."""
+"""One installation of real processes for all that is done to them here, ended with its module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LACKS = kafka.missing() or postgres.missing()
 SEED = int(os.environ.get("FIELDLOOP_TEST_SEED", "0")) or int(time.time())
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def ground(tmp_path_factory):
     if LACKS:
         pytest.skip(f"real processes: {LACKS}")

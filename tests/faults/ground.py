@@ -87,7 +87,10 @@ class Ground(Installation):
 
     async def must_hold(self, told: Told) -> Verdict:
         """All is taken in and shown; the clients' book agrees with the journals; the invariants hold."""
-        assert await offline.settled(self.settings, within=QUIET_S), "something is left to take in or to show"
+        if not await offline.settled(self.settings, within=QUIET_S):
+            left = await offline.behind(self.settings)
+            behind = (await offline.verify_stores(self.settings)).behind
+            raise AssertionError(f"something is left: {[one for one in left.lags if one.events]}, to take in {behind}")
         verdict = await judged(self.settings, told)
         print(f"{told}; {verdict}")
         assert verdict.clean, verdict

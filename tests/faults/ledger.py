@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -167,7 +167,11 @@ class Verdict:
 
 async def judged(settings: Settings, told: Told) -> Verdict:
     """Hold the clients' book against the journals. All must be quiet and taken in."""
-    events = await recorded(settings, told.tenant)
+    return verdict(told, await recorded(settings, told.tenant))
+
+
+def verdict(told: Told, events: Sequence[Envelope]) -> Verdict:
+    """What these events, all that were recorded of the tenant, say to the book."""
     received = Counter(e.stream.partition("/")[2] for e in events if e.type == "RequestReceived")
     opened = Counter(e.correlation_id for e in events if e.type == "OrderOpened")
     lost = [key for key, request in told.requests.items() if not received[request] or not opened[request]]

@@ -19,12 +19,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts import envelope as envelopes
 from contracts.topics import journal_topic
+from deploy.local import Process
 from services.chassis.bus.publisher import CHECKPOINT
 from services.chassis.http.problems import RETRY
 from services.chassis.journal.postgres import TTL_S
 from services.offline import readers
 from tests.faults.ground import QUIET_S, Ground, end, go_on, stop
-from tests.faults.ledger import Clients, Told
+from tests.faults.ledger import FIRM, Clients, Told
 
 Harm = Callable[[Told], Awaitable[None]]
 
@@ -71,7 +72,7 @@ async def stopped_holder(ground: Ground, name: str, service: str, seconds: float
         stop(first)
         begun = time.monotonic()
         late = f"{told.tenant}-late"
-        waiting = [asyncio.create_task(_ask_directly(ground, first.url, late, n)) for n in range(20)]
+        waiting = [asyncio.create_task(_ask_directly(ground, first, late, n)) for n in range(20)]
         second = await asyncio.to_thread(ground.wait_for_holder, service, 30, first.name)
         assert second.name != first.name
         print(f"{second.name} writes after {time.monotonic() - begun:.1f} s")
@@ -85,14 +86,20 @@ async def stopped_holder(ground: Ground, name: str, service: str, seconds: float
     return await under_load(ground, name, harm)
 
 
-async def _ask_directly(ground: Ground, url: str, tenant: str, number: int) -> tuple[int, str]:
+async def _ask_directly(ground: Ground, process: Process, tenant: str, number: int) -> tuple[int, str]:
     """A command at the door of one process, past the gateway: its status, and what it says of another try."""
-    place = {"region": "朝阳区", "lat_udeg": 0, "lon_udeg": 0}
-    body = {"customer_id": f"L{number}", "name": "李", "phone": "13800000000", **place}
-    headers = Clients(ground.settings, url, tenant).headers("agent") | {"Idempotency-Key": f"late-{number}"}
+    path, role, bodies = LATE[process.serves]
+    headers = Clients(ground.settings, process.url, tenant).headers(role) | {"Idempotency-Key": f"late-{number}"}
     async with httpx.AsyncClient(timeout=120) as client:
-        answer = await client.post(f"{url}/v1/customers", json=body, headers=headers)
+        answer = await client.post(f"{process.url}{path}", json=bodies[number % len(bodies)], headers=headers)
     return answer.status_code, answer.headers.get(RETRY, "")
+
+
+LATE = {
+    "intake": ("/v1/customers", "agent", FIRM.customers),
+    "dispatcher": ("/v1/engineers", "dispatcher", FIRM.engineers),
+}
+"""What is asked of a process that is late: a route of its, a role, and bodies that would be taken otherwise."""
 
 
 async def broker_down(ground: Ground, name: str, seconds: float) -> Told:

@@ -48,6 +48,7 @@ class Cluster:
         self.api = ToyApi(clock)
         self.holder = A
         self.down: set[str] = set()
+        self.silent: set[str] = set()
         self.calls: list[tuple[str, str, str]] = []
         self.heard: list[httpx.Request] = []
         self.apps: dict[str, ASGIApp] = {url: self.replica(url) for url in (A, B)}
@@ -66,6 +67,8 @@ class Cluster:
             self.heard.append(request)
         if url in self.down:
             raise httpx.ConnectError(f"{url} is down")
+        if url in self.silent:
+            await asyncio.Event().wait()
         if request.method == "POST" and url != self.holder:
             self.api.fails = Stopped()
         try:
@@ -182,6 +185,31 @@ def test_the_holder_dies_under_a_command_and_the_next_one_does_it(cluster: Clust
 
     cluster.tell(story)
     assert [where for _, where, _ in cluster.calls] == ["a", "a", "b"]
+
+
+def test_the_holder_falls_silent_under_a_command_and_the_next_one_does_it(cluster: Cluster, monkeypatch):
+    monkeypatch.setattr("services.gateway.proxy.SILENT_S", 0.05)
+
+    async def story(client: httpx.AsyncClient) -> None:
+        await client.post("/v1/notes", json={"text": "hi"})
+        ask, asked = cluster.proxy._ask_who_writes, []
+
+        async def in_time(address: str) -> str:
+            asked.append(address)
+            return "" if address in cluster.silent else await ask(address)
+
+        cluster.proxy._ask_who_writes = in_time  # type: ignore[method-assign]
+        cluster.silent = {A}
+        held = asyncio.create_task(client.post("/v1/notes", json={"text": "ho"}))
+        while len(asked) < 4:
+            await asyncio.sleep(0.01)
+        assert not held.done(), "nobody else writes yet"
+        cluster.holder = B
+        assert (await held).status_code == 201
+
+    cluster.tell(story)
+    assert [where for _, where, _ in cluster.calls] == ["a", "a", "b"]
+    assert len({key for _, _, key in cluster.calls}) == 2, "it is sent again with the key that it had"
 
 
 def test_a_command_that_nobody_takes_is_503_after_a_while(cluster: Cluster):

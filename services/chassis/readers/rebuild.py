@@ -24,8 +24,11 @@ from services.chassis.views import View
 PAGE = 5_000
 """Events per commit."""
 
-CACHED_ROWS = 200_000
-"""Rows of each view kept in memory: while a view has not more, nothing is read back."""
+SHORT = 120_000
+"""
+Events of a journal that is short enough to keep all its rows in memory, so that nothing is read back. Of a longer one
+as many rows are kept as while a service runs, so that it takes no more memory however long it is.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ async def rebuild(
     `progress` is told how far the view that is furthest behind has come, and of how much.
     """
     begun, events = time.monotonic(), 0
-    folder = Folder(fresh, cached_rows=CACHED_ROWS)
+    length = (await journal.head()).position
+    folder = Folder(fresh, cached_rows=SHORT) if length <= SHORT else Folder(fresh)
     await folder.start()
     while True:
         upto = await _upto(journal, live, fresh)
