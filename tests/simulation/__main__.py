@@ -20,8 +20,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -52,23 +53,32 @@ def days(
 
     The hash seed is fixed, so that also what a mistake makes depend on the order of a set is the same each time.
     """
-    listed = list(seeds)
-    jobs = max(1, min(jobs, len(listed)))
-    results: Queue[dict[str, Any] | None] = Queue()
     env = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(repo)}
-    workers = []
-    for n in range(jobs):
-        command = [sys.executable, "-m", "tests.simulation", "worker", "--seeds", ",".join(map(str, listed[n::jobs]))]
-        workers.append(subprocess.Popen(command, cwd=repo, env=env, stdout=subprocess.PIPE, text=True))
+    command = [sys.executable, "-m", "tests.simulation", "worker"]
+    pipe = subprocess.PIPE
+    left, turn, results = iter(seeds), threading.Lock(), Queue[dict[str, Any] | None]()
+    workers = [subprocess.Popen(command, cwd=repo, env=env, stdin=pipe, stdout=pipe, text=True) for _ in range(jobs)]
 
-    def read(worker: subprocess.Popen[str]) -> None:
+    def drive(worker: subprocess.Popen[str]) -> None:
+        """One day after the other, each given out when the one before is done."""
+        assert worker.stdin
         assert worker.stdout
-        for line in worker.stdout:
-            results.put(json.loads(line))
+        with suppress(BrokenPipeError), worker.stdin:
+            while True:
+                with turn:
+                    seed = next(left, None)
+                if seed is None:
+                    break
+                worker.stdin.write(f"{seed}\n")
+                worker.stdin.flush()
+                line = worker.stdout.readline()
+                if not line:
+                    break
+                results.put(json.loads(line))
         results.put(None)
 
     for worker in workers:
-        threading.Thread(target=read, args=(worker,), daemon=True).start()
+        threading.Thread(target=drive, args=(worker,), daemon=True).start()
     try:
         ended = 0
         while ended < jobs:
@@ -102,13 +112,16 @@ def founded() -> Iterator[None]:
             del os.environ["FIELDLOOP_SIM_TEMPLATE"]
 
 
-def work(seeds: Sequence[int]) -> None:
-    """A worker's own part."""
+def work() -> None:
+    """A worker's own part: seeds come in by the line, results go out."""
+    import services
     from tests.simulation.world import Plan, run
 
-    for seed in seeds:
+    # A copy of the source with a bug in it must not be judged by the source that is installed.
+    assert Path(services.__file__ or "").is_relative_to(REPO), services.__file__
+    for line in sys.stdin:
         begun = time.process_time()
-        result = run(Plan.of(seed))
+        result = run(Plan.of(int(line)))
         print(json.dumps({**asdict(result), "cpu_s": round(time.process_time() - begun, 3)}), flush=True)
 
 
@@ -201,7 +214,7 @@ def main() -> int:
     single.add_argument("--faults", default="")
     single.add_argument("--shrink", action="store_true")
     parts.add_parser("found").add_argument("folder", type=Path)
-    parts.add_parser("worker").add_argument("--seeds", required=True)
+    parts.add_parser("worker")
     planted = parts.add_parser("planted")
     planted.add_argument("--most", type=int, default=2_000)
     planted.add_argument("--only", default="", help="Names of patches, separated by commas.")
@@ -219,7 +232,7 @@ def main() -> int:
         case "soak":
             first = said.first or int(time.time()) * 1_000
             print(f"seeds from {first} on", flush=True)
-            return judge(range(first, first + 10_000_000 // 100), said.jobs, said.minutes)
+            return judge(count(first), said.jobs, said.minutes)
         case "one":
             return one(said.seed, said.stories, said.faults, said.shrink)
         case "found":
@@ -228,7 +241,7 @@ def main() -> int:
             keep_template(said.folder)
             return 0
         case "worker":
-            work(seeds_of(said.seeds))
+            work()
             return 0
         case _:
             from tests.faults.planted.bugs import table

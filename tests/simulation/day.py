@@ -70,6 +70,9 @@ class Town:
                 answer = None
             if answer is not None and answer.status == 500:
                 self.failed.append(f"{method} {path}: 500 {answer.body}")
+            if answer is not None and answer.status in (400, 422) and "code" in answer.body:
+                if answer.body["code"] in ("body.invalid", "query.invalid"):
+                    self.failed.append(f"the day itself is wrong: {method} {path} {answer.body}")
             if answer is not None and answer.status < 500:
                 if key and answer.status < 300:
                     position = int(answer.headers.get("fieldloop-position", ";0").partition(";")[2])
@@ -322,7 +325,7 @@ async def _visited(town: Town, story: Story, request_id: str, rng: Random) -> No
     steps: list[tuple[str, dict[str, Any]]] = [("depart", {}), ("arrive", {}), ("start", {})]
     ends_early = rng.random()
     if ends_early < 0.1:
-        steps = [*steps[: rng.randint(1, 3)], ("abort", {"reason": rng.choice(("no-access", "parts-missing"))})]
+        steps = [*steps[: rng.randint(1, 3)], ("abort", {"reason": rng.choice(("nobody-there", "part-missing"))})]
     else:
         if rng.random() < 0.6:
             part = {"part_id": f"{story.tenant}-P1", "quantity": rng.choice((1, 1, 1, 2)), "old_returned": 1}

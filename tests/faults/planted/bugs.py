@@ -73,13 +73,14 @@ def first_found(bug: Bug, seeds: list[int], jobs: int) -> dict[str, Any] | None:
 
 
 def table(most: int, jobs: int, only: set[str], writes: bool) -> int:
-    """Look for each bug from seed 1 on, record its seed in its patch, and tell in how many days it was found."""
+    """Look for each bug in the day that is recorded, then from seed 1 on; record the day and tell of it."""
     rows, missed = [], []
     with founded():
         for bug in planted():
             if only and bug.name not in only:
                 continue
-            found = first_found(bug, list(range(1, most + 1)), jobs)
+            tried = dict.fromkeys([*filter(None, [bug.seed]), *range(1, most + 1)])
+            found = first_found(bug, list(tried), jobs)
             if found is None:
                 missed.append(bug.name)
                 print(f"{bug.name}: not found in {most} days", flush=True)
@@ -90,10 +91,10 @@ def table(most: int, jobs: int, only: set[str], writes: bool) -> int:
             bug.patch.write_text(re.sub(r"\nSeed: \d+", f"\nSeed: {found['seed']}", text, count=1))
             rows.append(f"| `{bug.name}` | {bug.what} | {found['seed']} | {', '.join(rules)} |")
     seeds = sorted(int(row.split("|")[3]) for row in rows)
-    told = f"{len(rows)} of {len(rows) + len(missed)} are found, the median in {median(seeds) if seeds else '-'} days."
+    told = f"{len(rows)} of {len(rows) + len(missed)} are found, the median by day {median(seeds) if seeds else '-'}."
     print(told)
     if writes and not only:
-        lines = ["| bug | what it is | found in days | breaks |", "|---|---|---|---|", *rows, "", told]
+        lines = ["| bug | what it is | the day that finds it | breaks |", "|---|---|---|---|", *rows, "", told]
         lines += [f"Not found in {most} days: {', '.join(missed)}."] if missed else []
         page = PAGE.read_text()
         before, after = page.partition(BEGIN)[0], page.partition(END)[2]
