@@ -1,16 +1,14 @@
 """
 What an hour and a kilometre of an engineer and a piece of a part cost, from when to when: one row for each time.
 
-Whoever names a cost may say from when on it holds; else it holds from when it was said. Of two that hold from the same
-instant, the later word counts. A word that repeats the cost of the one before, as when only a name was changed, says
+Whoever names a cost may say from when on it holds; else it holds from when it was said. From there on it counts for all
+time, whatever was said before. A word that repeats the cost of the one before, as when only a name was changed, says
 nothing about costs. What something cost before anybody said so is not known: the row since EVER.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -27,11 +25,10 @@ FOREVER: Final = 1 << 62
 """Before and after all instants; microseconds."""
 
 
-class Said(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """The order of the fields is the order in which words count."""
+class Said(msgspec.Struct, frozen=True, array_like=True):
+    """One word about costs."""
 
     since: int
-    version: int
     costs: tuple[int | None, ...]
 
 
@@ -43,20 +40,20 @@ def _say(rows: Rows, whose: str, envelope: Envelope, since: datetime | None, **c
     known = rows.get(whose, EVER)
     said = _said.decode(known["said"]) if known and known["said"] else []
     values = tuple([cost or None for cost in costs.values()])
-    before = max(said, key=lambda one: one.version).costs if said else tuple([None for _ in costs])
+    before = said[-1].costs if said else tuple([None for _ in costs])
     if since is None and values == before:
         rows.put(whose, EVER)
         return
-    said = sorted([*said, Said(micros(since or envelope.time), envelope.version, values)])
-    rows.put(whose, EVER, until=said[0].since, said=msgspec.msgpack.encode(said))
-    for one, until in _times(said):
+    # All words are of one stream, and come in its order; of what is over, nothing is told any more.
+    now = Said(micros(since or envelope.time), values)
+    held = [one for one in said if one.since < now.since]
+    for one in said:
+        if one not in held:
+            rows.drop(whose, one.since)
+    told = [*held, now]
+    rows.put(whose, EVER, until=told[0].since, said=msgspec.msgpack.encode(told))
+    for one, until in zip(told, [*[following.since for following in told[1:]], FOREVER], strict=True):
         rows.put(whose, one.since, until=until, **dict(zip(costs, one.costs, strict=True)))
-
-
-def _times(said: Sequence[Said]) -> list[tuple[Said, int]]:
-    """The last word of each instant, and until when it holds."""
-    last = list({one.since: one for one in said}.values())
-    return [(one, following.since) for one, following in pairwise(last)] + [(last[-1], FOREVER)]
 
 
 def apply_part(rows: Rows, event: PartDefined | PartConsumed, envelope: Envelope) -> None:

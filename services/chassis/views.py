@@ -79,5 +79,6 @@ class View:
             Column("tenant", Text, primary_key=True),
             *[Column(n, _TYPES[kind](), primary_key=True, autoincrement=False) for n, kind in self.key.items()],
             *[Column(n, _TYPES[kind](), nullable=n in optional) for n, kind in kinds.items()],
-            *[Index(f"{self.name}_by_{'_'.join(names)}", "tenant", *names) for names in self.indexes],
+            # PostgreSQL has no longer names.
+            *[Index(f"{self.name}_by_{'_'.join(names)}"[:63], "tenant", *names) for names in self.indexes],
         )

@@ -289,6 +289,9 @@ def test_the_lot_that_was_used_is_recorded_also_where_there_was_less_of_it():
         given(*LOTS_ARE_READ, came_of("L-1", 1)).when(use(quantity=2, lot="L-1")).then_types(PartConsumed, *SETTLED)
     )
     assert (used.lots, used.unnamed, used.drift) == ((LotPieces("L-1", 2),), 0, 1)
+    assert used.disputed == (Disputed("L-1", "good@van-1"),), "somebody has to look"
+    [row] = rows_after(SERIAL_MOVES, [used]).values()
+    assert (row["kind"], row["is_disputed"], row["was"], row["whereabouts"]) == ("lot", True, "good@van-1", "order/o-1")
 
 
 # The views.

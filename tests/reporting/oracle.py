@@ -529,9 +529,8 @@ def _words(e: Events, kind: str, whose: str, dated: str, *names: str) -> dict[st
 
 
 def _that_day(said: list[tuple[int, tuple[int, ...]]], at: int, names: int) -> tuple[int, ...]:
-    """Of those that hold by then the one that holds since the latest instant, and of these the last word."""
-    held = [(since, place) for place, (since, _) in enumerate(said) if since <= at]
-    return said[max(held)[1]][1] if held else (0,) * names
+    """The last word that holds by then."""
+    return next((costs for since, costs in reversed(said) if since <= at), (0,) * names)
 
 
 def _work(e: Events, v: pd.DataFrame, o: pd.DataFrame) -> pd.DataFrame:

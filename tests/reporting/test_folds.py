@@ -6,8 +6,11 @@ from random import Random
 import pytest
 
 from contracts.dispatcher import OrderFinished
+from contracts.inventory import PartDefined
+from reporting.figures import HOUR
 from reporting.projections.engineer_hours import ENGINEERS, VISITS, shifts_of
 from reporting.projections.order_timeline import ORDER_TIMELINE, facts_of
+from reporting.projections.rates import EVER, FOREVER, PART_COSTS
 from reporting.projections.request_story import REQUEST_STORY
 from reporting.service import service
 from services.chassis.clock import micros
@@ -193,6 +196,27 @@ def test_the_hours_of_a_visit_end_with_the_last_finish():
 def test_an_engineer_has_the_newest_shifts_since_she_was_first_registered():
     row = rows_after(ENGINEERS, REQUESTS)["e-1",]
     assert (row["since"], shifts_of(row["shifts"])) == (micros(NOW) + MINUTE, WEEK[:5])
+
+
+def cost(fen, hours, since=None):
+    held = None if since is None else NOW + timedelta(hours=since)
+    return PartDefined(part_id="p", name="x", fits=(), cost_fen=fen, cost_from=held), after(60 * hours)
+
+
+def costs_of(*said):
+    """By the hours at which they begin to hold, None for ever before."""
+    rows = rows_after(PART_COSTS, said)
+    starts = sorted((since, row["until"], row["cost_fen"]) for (_, since), row in rows.items())
+    assert [until for _, until, _ in starts] == [*[since for since, _, _ in starts][1:], FOREVER], "without a gap"
+    return {None if since == EVER else (since - micros(NOW)) // HOUR: fen for since, _, fen in starts}
+
+
+def test_a_cost_holds_from_when_it_was_said_or_from_the_day_that_was_named():
+    assert costs_of(cost(100, 0), cost(120, 5)) == {None: None, 0: 100, 5: 120}
+    assert costs_of(cost(100, 0), cost(120, 5, since=-9)) == {None: None, -9: 120}, "from there on"
+    assert costs_of(cost(100, 3), cost(120, 5, since=3)) == {None: None, 3: 120}, "the later word counts"
+    assert costs_of(cost(100, 0), cost(120, 5, since=10), cost(120, 6)) == {None: None, 0: 100, 10: 120}
+    assert costs_of(cost(100, 0), cost(0, 5)) == {None: None, 0: 100, 5: None}, "nobody says any more what it costs"
 
 
 @pytest.mark.parametrize("view", service.views, ids=lambda view: view.name)
