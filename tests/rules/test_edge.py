@@ -299,11 +299,11 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked("POST", "/v1/price-lists/contracts", "manager", "", "c1", json=agreed)
     charge = f"/v1/visits/{story['visit_id']}/charge"
     await people.until(charge, "manager", lambda found: found)
-    less = {"lines": [{"kind": "travel", "gross_fen": 0}], "reason": firm.words("one")["reason"]}
-    await asked("POST", f"{charge}/corrections", "manager", "", "c2", json=less)
-    own = {"lines": [{"kind": "labour"}], "reason": firm.words("one")["reason"]}
+    own = {"reason": firm.words("one")["reason"]}
     await asked("POST", f"{charge}/disputes", "customer", customer, "c3", json=own)
     await asked("POST", f"{charge}/disputes/resolve", "manager", "", "c4", json={"answer": "it stands"})
+    less = {"lines": [{"kind": "travel", "gross_fen": 0}], "reason": firm.words("one")["reason"]}
+    await asked("POST", f"{charge}/corrections", "manager", "", "c2", json=less)
     reached = {"person_id": engineer, "role": "engineer", "phone": "13700000001"}
     await asked("POST", "/v1/contacts", "manager", "", "c5", json=reached)
     await asked("POST", "/v1/contacts/me", "dispatcher", "", "c6", json={"email": "d@example.com"})
