@@ -322,7 +322,7 @@ async def promise(people: People) -> None:
     for request_type in ("round", "installation"):
         template = {"request_type": request_type, "labour": True}
         await people.call("POST", "/v1/record-templates", "manager", json=template)
-    covered = dict.fromkeys(("labour", "parts", "travel"), {"percent": 100, "months": 12})
+    covered = {kind: {"percent": 100, "months": 12} for kind in ("labour", "parts", "travel")}
     warranty = {"device_model": "M-laundry", "effective_from": "2090-01-01", **covered}
     await people.call("POST", "/v1/coverages/models", "manager", json=warranty)
 
@@ -400,10 +400,11 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     queue = await people.until(f"/v1/inspections?request_id={request}", "manager", lambda page: page["items"])
     sent = {"request_id": request, "words": words["comment"]}
     complaint = await people.call("POST", "/v1/complaints", "customer", customer, f"{key}complain", json=sent)
-    owner = await people.call("POST", "/v1/contacts/me", "manager", key=f"{key}contact", json={"phone": "13700000001"})
+    reached = {"phone": "13700000001"}
+    owner = await people.call("POST", "/v1/contacts/me", "dispatcher", key=f"{key}contact", json=reached)
     owned = {"owner_id": owner["id"]}
     await people.call("POST", f"/v1/complaints/{complaint['id']}/assign", "manager", key=f"{key}owner", json=owned)
-    await people.until("/v1/notices", "manager", lambda page: page["items"])
+    await people.until("/v1/notices", "dispatcher", lambda page: page["items"])
     board = await people.until(
         "/v1/orders?state=waiting&limit=200",
         "dispatcher",
