@@ -400,11 +400,12 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     queue = await people.until(f"/v1/inspections?request_id={request}", "manager", lambda page: page["items"])
     sent = {"request_id": request, "words": words["comment"]}
     complaint = await people.call("POST", "/v1/complaints", "customer", customer, f"{key}complain", json=sent)
-    reached = {"phone": "13700000001"}
-    owner = await people.call("POST", "/v1/contacts/me", "dispatcher", key=f"{key}contact", json=reached)
-    owned = {"owner_id": owner["id"]}
+    owner = caller("dispatcher", firm.tenant).user_id
+    reached = {"person_id": owner, "role": "dispatcher", "phone": "13700000001"}
+    await people.call("POST", "/v1/contacts", "manager", key=f"{key}contact", json=reached)
+    owned = {"owner_id": owner}
     await people.call("POST", f"/v1/complaints/{complaint['id']}/assign", "manager", key=f"{key}owner", json=owned)
-    await people.until("/v1/notices", "dispatcher", lambda page: page["items"])
+    await people.until(f"/v1/notices?person_id={owner}", "manager", lambda page: page["items"])
     board = await people.until(
         "/v1/orders?state=waiting&limit=200",
         "dispatcher",
