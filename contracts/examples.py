@@ -256,6 +256,8 @@ _ALL: Final[tuple[Event, ...]] = (
         site_id="SITE-1",
         source="crm",
         source_version=3,
+        purchased_on="2026-03-01",
+        in_service_on="2026-03-08",
     ),
     intake.DeviceModelDefined(
         model=MODEL,
@@ -742,7 +744,18 @@ _ALL: Final[tuple[Event, ...]] = (
         travel_fen=3_000,
         parts=(fieldwork.PartPrice("P-COMPRESSOR", 60_000),),
     ),
-    fieldwork.DeviceNoted(device_id=DEVICE, customer_id=CUSTOMER, model=MODEL),
+    fieldwork.DeviceNoted(
+        device_id=DEVICE, customer_id=CUSTOMER, model=MODEL, purchased_on="2026-03-01", in_service_on="2026-03-08"
+    ),
+    fieldwork.WarrantyDefined(
+        device_model=MODEL,
+        version=2,
+        effective_from="2026-01-01",
+        labour=fieldwork.WarrantyTerm(100, 12),
+        parts=fieldwork.WarrantyTerm(100, 36),
+        travel=fieldwork.WarrantyTerm(50, 12),
+        from_purchase=False,
+    ),
     fieldwork.OrderNoted(device_id=DEVICE, order_id=ORDER),
     fieldwork.EntitlementDecided(
         **_OF_ORDER,

@@ -446,6 +446,37 @@ class DeviceNoted(Event, frozen=True, kw_only=True):
     device_id: str
     customer_id: str
     model: str
+    purchased_on: str = ""
+    in_service_on: str = ""
+    """Both as in DeviceRegistered."""
+
+
+class WarrantyTerm(msgspec.Struct, frozen=True):
+    """So much of a price is covered, for so many months from the day on which the warranty begins."""
+
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    months: Annotated[int, msgspec.Meta(ge=0, le=600)]
+
+
+@belongs_to("warranty", of="device_model")
+class WarrantyDefined(Event, frozen=True, kw_only=True):
+    """
+    What the maker covers of every device of a model whose warranty begins on that day or later, as one version.
+
+    It begins when the device was put into service; where that is not known, with its purchase; where neither is, the
+    model's warranty covers nothing of it. Acted on by: fieldwork (sets the coverage `model-warranty` of each such
+    device, and again when its register is corrected). Read by: reporting.
+    """
+
+    device_model: str
+    version: Positive
+    effective_from: str
+    """ISO date."""
+    labour: WarrantyTerm
+    parts: WarrantyTerm
+    travel: WarrantyTerm
+    from_purchase: bool = False
+    """It begins with the purchase, also where it is known when the device was put into service."""
 
 
 @belongs_to("coverage", of="device_id", public=False)

@@ -488,6 +488,10 @@ class DeviceRegistered(Event, frozen=True, kw_only=True):
     source: str = ""
     source_version: NonNegative = 0
     """As in CustomerRegistered."""
+    purchased_on: str = ""
+    """ISO date of the invoice; empty where it is not known. Both dates are of the tenant's zone."""
+    in_service_on: str = ""
+    """ISO date on which it was installed and put into service; a warranty of its model begins then."""
 
 
 @belongs_to("device-model", of="model")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -15,7 +15,9 @@ from fieldwork.commands import (
     Cover,
     DefineContractPrices,
     DefinePrices,
+    DefineWarranty,
     LineCorrection,
+    MonthsCovered,
     Price,
     Reasoned,
     SetCoverage,
@@ -23,10 +25,12 @@ from fieldwork.commands import (
 from fieldwork.domain.coverage import coverage_stream
 from fieldwork.domain.dispute import paid_by
 from fieldwork.domain.prices import STANDARD, prices_stream
+from fieldwork.domain.warranty import warranty_stream
 from fieldwork.projections.charges import CHARGES, CORRECTIONS, DISPUTES, disputed_of, lines_of
 from fieldwork.projections.coverages import COVERAGES
 from fieldwork.projections.entitlements import ENTITLEMENTS, entitled_of
 from fieldwork.projections.price_lists import PRICE_LISTS, prices_of
+from fieldwork.projections.warranties import WARRANTIES, term_of
 from services.chassis.clock import TENANT_ZONE, at_micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
@@ -61,6 +65,18 @@ class CoverageView(Body):
     labour: Cover
     parts: Cover
     travel: Cover
+
+
+class WarrantyView(Body):
+    """A version of what the maker covers of the devices of a model, from the day on which each was put into service."""
+
+    device_model: str
+    version: int
+    effective_from: date = Field(description="Of devices whose warranty begins on that day or later.")
+    labour: MonthsCovered
+    parts: MonthsCovered
+    travel: MonthsCovered
+    from_purchase: bool
 
 
 class EntitledView(Body):
@@ -209,6 +225,7 @@ def routers(api: Api) -> list[ServiceRouter]:
     _prices(prices)
     coverages = ServiceRouter(api, prefix="/v1/coverages", tags=["coverages"])
     _coverages(coverages)
+    _warranties(coverages)
     entitlements = ServiceRouter(api, prefix="/v1/entitlements", tags=["entitlements"])
     _entitlements(entitlements)
     return [prices, coverages, entitlements]
@@ -270,6 +287,35 @@ def _coverages(router: ServiceRouter) -> None:
             rows = rows.where(table.c.device_id == device_id)
         order = [table.c.device_id, table.c.coverage_id]
         return (await call.page(rows, order_by=order, cursor=cursor, limit=limit)).map(_coverage_view)
+
+
+def _warranties(router: ServiceRouter) -> None:
+    table = WARRANTIES.table
+
+    @router.post("/models", summary="What the maker covers of the devices of a model, as a new version")
+    async def define(body: DefineWarranty, call: Call = command("manager")) -> Accepted:
+        answer = await call.ask(body, versioned=warranty_stream(body.device_model))
+        return Accepted.of(answer, id=body.device_model)
+
+    @router.get("/models", summary="The warranties of models, of each the newest version first")
+    async def versions(
+        call: Call = query("engineer", *STAFF),
+        device_model: str | None = None,
+        cursor: str | None = None,
+        limit: Limit = 50,
+    ) -> Page[WarrantyView]:
+        rows: Select[Any] = select(table)
+        if device_model is not None:
+            rows = rows.where(table.c.device_model == device_model)
+        order = [table.c.device_model, table.c.version.desc()]
+        return (await call.page(rows, order_by=order, cursor=cursor, limit=limit)).map(_warranty_view)
+
+
+def _warranty_view(row: Mapping[str, Any]) -> WarrantyView:
+    terms = {
+        name: MonthsCovered(**msgspec.structs.asdict(term_of(row[name]))) for name in ("labour", "parts", "travel")
+    }
+    return WarrantyView(**{name: row[name] for name in WarrantyView.model_fields} | terms)
 
 
 def _coverage_view(row: Mapping[str, Any]) -> CoverageView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -179,6 +179,27 @@ class NoteDevice(Redecide):
 
     customer_id: str
     model: str
+    purchased_on: str = ""
+    in_service_on: str = ""
+
+
+class MonthsCovered(Command):
+    """So much of a price is covered for so many months."""
+
+    percent: int = Field(ge=0, le=100)
+    months: int = Field(ge=0, le=600)
+
+
+class DefineWarranty(Command):
+    """What the maker covers of devices of a model whose warranty begins on that day or later."""
+
+    device_model: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^/\x00-\x1f]+$")]
+    effective_from: date = Field(ge=date(1980, 1, 1), le=date(2099, 12, 31))
+    labour: MonthsCovered
+    parts: MonthsCovered
+    travel: MonthsCovered
+    from_purchase: bool = False
+    """It begins with the purchase, also where it is known when the device was put into service."""
 
 
 class ChargeService(Command):

@@ -14,7 +14,7 @@ from contracts.dispatcher import (
     OrderReassigned,
 )
 from contracts.envelope import Envelope
-from contracts.fieldwork import CoverageSet, ServiceCompleted, VisitAborted
+from contracts.fieldwork import CoverageSet, ServiceCompleted, VisitAborted, WarrantyDefined
 from contracts.intake import DeviceRegistered
 from fieldwork.commands import (
     CancelVisits,
@@ -30,6 +30,7 @@ from fieldwork.projections.coverages import LISTS_OF_DEVICE
 from fieldwork.projections.entitlements import OF_DEVICE, visits_of
 from fieldwork.projections.record_templates import TYPE_OF_ORDER
 from fieldwork.projections.visits import VISITS_OF_ORDER
+from fieldwork.projections.warranties import OF_MODEL
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -116,18 +117,33 @@ async def when_device_corrected(
     event: CoverageSet | DeviceRegistered, envelope: Envelope, facts: Facts
 ) -> list[RedecideEntitlements] | list[NoteDevice]:
     """What pays for work on a device may be another now, for its orders and for what was charged."""
-    device_id, tenant = event.device_id, envelope.tenant
+    said = await _known_of(event.device_id, envelope, facts)
+    if isinstance(event, DeviceRegistered):
+        register = ("customer_id", "model", "purchased_on", "in_service_on")
+        return [NoteDevice(**said, **{name: getattr(event, name) for name in register})]
+    return [RedecideEntitlements(**said)]
+
+
+async def when_warranty_defined(event: WarrantyDefined, envelope: Envelope, facts: Facts) -> list[NoteDevice]:
+    """Every device of the model is looked at again; one that comes later is when it is registered."""
+    devices = await facts.fetch(OF_MODEL, tenant=envelope.tenant, model=event.device_model)
+    register = ("customer_id", "model", "purchased_on", "in_service_on")
+    return [
+        NoteDevice(**await _known_of(one["device_id"], envelope, facts), **{name: one[name] for name in register})
+        for one in devices
+    ]
+
+
+async def _known_of(device_id: str, envelope: Envelope, facts: Facts) -> dict[str, Any]:
+    tenant = envelope.tenant
     rows = await facts.fetch(OF_DEVICE, tenant=tenant, device_id=device_id)
-    said: dict[str, Any] = {
+    return {
         "device_id": device_id,
         "at": envelope.recorded_at,
         "known_orders": tuple([row["order_id"] for row in rows]),
         "known_visits": tuple([visit_id for row in rows for visit_id in visits_of(row["visits"])]),
         "known_lists": await _lists_of(device_id, tenant, facts),
     }
-    if isinstance(event, DeviceRegistered):
-        return [NoteDevice(**said, customer_id=event.customer_id, model=event.model)]
-    return [RedecideEntitlements(**said)]
 
 
 async def _lists_of(device_id: str, tenant: str, facts: Facts) -> tuple[str, ...]:
@@ -146,4 +162,5 @@ POLICIES = (
     Policy("charge-of-service", (ServiceCompleted, VisitAborted), when_visit_ended),
     Policy("entitlement-of-order", (OrderOpened,), when_order_opened),
     Policy("entitlements-of-device", (CoverageSet, DeviceRegistered), when_device_corrected),
+    Policy("warranty-of-model", (WarrantyDefined,), when_warranty_defined),
 )

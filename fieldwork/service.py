@@ -14,6 +14,7 @@ from fieldwork.commands import (
     DefineContractPrices,
     DefinePrices,
     DefineRecordTemplate,
+    DefineWarranty,
     DisputeCharge,
     FinishWork,
     NoteDevice,
@@ -36,6 +37,7 @@ from fieldwork.domain import (
     reported_steps,
     service_codes,
     visit,
+    warranty,
 )
 from fieldwork.policies import POLICIES
 from fieldwork.projections.charges import CHARGES, CORRECTIONS, DISPUTES
@@ -47,6 +49,7 @@ from fieldwork.projections.reported_steps import REPORTED
 from fieldwork.projections.service_codes import SERVICE_CODES
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
 from fieldwork.projections.visits import VISITS
+from fieldwork.projections.warranties import NOTED_DEVICES, WARRANTIES
 from services.chassis.journal.rules import Handler, Rules, on_stream
 from services.chassis.service import Service
 
@@ -60,6 +63,7 @@ RULES = Rules(
         record_templates.RECORD_TEMPLATES,
         prices.PRICES,
         coverage.COVERAGES,
+        warranty.WARRANTY,
         entitlement.ENTITLEMENT,
         charge.CHARGE,
     ),
@@ -76,7 +80,8 @@ RULES = Rules(
         on_stream(SetCoverage, lambda c: coverage.coverage_stream(c.device_id), coverage.set_coverage),
         Handler(DecideEntitlement, entitlement.decide_reads, entitlement.decide),
         Handler(RedecideEntitlements, entitlement.redecide_reads, entitlement.redecide),
-        Handler(NoteDevice, entitlement.redecide_reads, entitlement.note_device),
+        Handler(NoteDevice, entitlement.note_reads, entitlement.note_device),
+        on_stream(DefineWarranty, lambda c: warranty.warranty_stream(c.device_model), warranty.define),
         Handler(ChargeService, entitlement.charge_reads, entitlement.charge),
         on_stream(CorrectCharge, lambda c: charge.charge_stream(c.visit_id), charge.correct),
         on_stream(DisputeCharge, lambda c: charge.charge_stream(c.visit_id), dispute.dispute),
@@ -113,6 +118,8 @@ VIEWS = (
     ORDER_TYPES,
     PRICE_LISTS,
     COVERAGES,
+    WARRANTIES,
+    NOTED_DEVICES,
     ENTITLEMENTS,
     CHARGES,
     CORRECTIONS,

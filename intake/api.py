@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
@@ -267,6 +267,13 @@ class DeviceView(Body):
     serial: str
     skill: str
     site_id: str
+    purchased_on: date | None
+    in_service_on: date | None
+
+
+def _device_view(row: Mapping[str, Any]) -> DeviceView:
+    days = {name: row[name] or None for name in ("purchased_on", "in_service_on")}
+    return DeviceView(**{name: row[name] for name in DeviceView.model_fields} | days)
 
 
 class PartInside(BaseModel):
@@ -748,7 +755,7 @@ def _devices(api: Api) -> APIRouter:
         if call.role == "customer" or customer_id:
             rows = rows.where(table.c.customer_id == (call.person_id if call.role == "customer" else customer_id))
         page = await call.page(rows, order_by=[table.c.device_id], cursor=cursor, limit=limit)
-        return page.map(lambda row: DeviceView(**{name: row[name] for name in DeviceView.model_fields}))
+        return page.map(lambda row: _device_view(row))
 
     @router.get("/{device_id}", summary="One device")
     async def one(device_id: str, call: Call = query("customer", *STAFF)) -> DeviceView:
@@ -756,7 +763,7 @@ def _devices(api: Api) -> APIRouter:
         if row is None or not call.owns(row["customer_id"]):
             raise absent("device", device_id)
         call.etag(row["version"])
-        return DeviceView(**{name: row[name] for name in DeviceView.model_fields})
+        return _device_view(row)
 
     @router.get(
         "/{device_id}/life", summary="All that was ever done to a device: who came, what was found, which parts"
@@ -807,7 +814,7 @@ def _life(
         visits[one["request_id"]].append(VisitRecord(**plain, **opened))
     names = ("request_id", "number", "request_type", "kind", "state", "outcome", "reopenings", "fault_class")
     return DeviceLife(
-        device=DeviceView(**{name: device[name] for name in DeviceView.model_fields}),
+        device=_device_view(device),
         requests=[
             ServedRequest(
                 **{name: one[name] for name in names},

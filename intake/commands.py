@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -226,6 +227,8 @@ class RegisterDevice(Command):
     source: str = Field("", max_length=40)
     source_version: int = Field(0, ge=0)
     """As of a customer."""
+    purchased_on: date | None = None
+    in_service_on: date | None = None
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]

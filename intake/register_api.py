@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from datetime import date
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import select
 
 from contracts.intake import CheckDigit, CustomerKind
-from contracts.problems import Rejected
+from contracts.problems import Rejected, Unfit
 from intake.channel_api import indexes
 from intake.commands import UDEG, DefineDeviceModel, FaultOf, QuietHours, RegisterCustomer, RegisterDevice
 from intake.domain.models import model_stream
@@ -27,6 +28,8 @@ ADDRESS = r"^$|^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$"
 """An e-mail address, or none."""
 
 STAFF = ("agent", "dispatcher", "manager", "auditor")
+
+Day = Annotated[date | None, Field(ge=date(1980, 1, 1), le=date(2099, 12, 31))]
 
 
 class NewCustomer(Body):
@@ -88,6 +91,14 @@ class NewDevice(Body):
     serial: str = Field(min_length=1, max_length=100)
     skill: str = Field(min_length=1, max_length=100)
     site_id: str = Field("", max_length=100, description="The customer's site where it stands.")
+    purchased_on: Day = Field(None, description="The day of the invoice.")
+    in_service_on: Day = Field(None, description="The day on which it was put into service: its warranty begins then.")
+
+    @model_validator(mode="after")
+    def _bought_before_it_serves(self) -> Self:
+        if self.purchased_on and self.in_service_on and self.in_service_on < self.purchased_on:
+            raise Unfit("Give a day that is not before purchased_on.", "启用日期不得早于购买日期。", "in_service_on")
+        return self
 
 
 class SyncedDevice(NewDevice):

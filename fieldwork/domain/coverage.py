@@ -19,6 +19,8 @@ from fieldwork.commands import Cover, SetCoverage
 from services.chassis.journal.rules import Stream
 
 Kind = Literal["labour", "parts", "travel"]
+OF_MODEL: Final = "model-warranty"
+"""The id of the coverage that follows from the warranty of the device's model; nobody sets it by hand."""
 KINDS: Final[tuple[Kind, ...]] = ("labour", "parts", "travel")
 
 
@@ -39,7 +41,9 @@ def coverage_stream(device_id: str) -> str:
 
 
 def set_coverage(device: Device, command: SetCoverage) -> list[Event]:
-    """Raises Rejected for a term that ends before it begins."""
+    """Raises Rejected for a term that ends before it begins, and for the one that follows from the model."""
+    if command.coverage_id == OF_MODEL:
+        raise Rejected("coverage.of-model", coverage_id=command.coverage_id)
     for name in KINDS:
         if getattr(command, name).until < command.starts_at:
             raise Rejected("coverage.ends-before", field=name, starts_at=command.starts_at.isoformat())

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from contracts.event import Event
 from contracts.fieldwork import (
+    CoverageSet,
     DeviceNoted,
     Entitled,
     EntitlementDecided,
@@ -26,6 +27,7 @@ from fieldwork.domain.coverage import Device, coverage_stream, entitled
 from fieldwork.domain.coverage import evolve as evolve_device
 from fieldwork.domain.prices import Prices, in_force, prices_stream
 from fieldwork.domain.visit import Aborted, Completed, visit_stream
+from fieldwork.domain.warranty import of_device, warranty_stream
 from services.chassis.journal.rules import States, Stream
 
 Reason = Literal["coverage-set", "device-corrected"]
@@ -80,6 +82,10 @@ def redecide_reads(command: Redecide) -> tuple[str, ...]:
     )
 
 
+def note_reads(command: NoteDevice) -> tuple[str, ...]:
+    return (*redecide_reads(command), warranty_stream(command.model))
+
+
 def _of_visit(visit_id: str) -> tuple[str, str]:
     return visit_stream(visit_id), charges.charge_stream(visit_id)
 
@@ -90,10 +96,20 @@ def _lists_of(list_ids: tuple[str, ...]) -> list[str]:
 
 def note_device(states: States, command: NoteDevice) -> list[Event]:
     device: Device = states[coverage_stream(command.device_id)]
-    noted = DeviceNoted(device_id=command.device_id, customer_id=command.customer_id, model=command.model)
-    if noted == device.noted:
-        return []
-    return [noted, *_decided_anew(states, evolve_device(device, noted), command, "device-corrected")]
+    noted = DeviceNoted(
+        device_id=command.device_id,
+        customer_id=command.customer_id,
+        model=command.model,
+        purchased_on=command.purchased_on,
+        in_service_on=command.in_service_on,
+    )
+    covered = of_device(device, noted, states[warranty_stream(command.model)])
+    events: list[DeviceNoted | CoverageSet] = [] if noted == device.noted else [noted]
+    events += [covered] if covered else []
+    for event in events:
+        device = evolve_device(device, event)
+    reason: Reason = "device-corrected" if noted in events else "coverage-set"
+    return [*events, *_decided_anew(states, device, command, reason)] if events else []
 
 
 def redecide(states: States, command: RedecideEntitlements) -> list[Event]:

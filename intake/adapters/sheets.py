@@ -35,6 +35,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "序列号": "serial",
     "技能": "skill",
     "地点编号": "site_id",
+    "购买日期": "purchased_on",
+    "启用日期": "in_service_on",
 }
 """Headings in Chinese and the fields that they stand for."""
 

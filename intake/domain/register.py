@@ -47,6 +47,8 @@ class Device:
     skill: str
     site_id: str = ""
     counted: Counted = ()
+    dates: tuple[str, str] = ("", "")
+    """Of its purchase, and of being put into service."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,9 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
     site: Site | None = states[site_stream(command.site_id)]
     if command.site_id and (site is None or site.customer_id != command.customer_id):
         raise Rejected("site.not-this-customers", site_id=command.site_id, customer_id=command.customer_id)
-    event = DeviceRegistered(**command.model_dump())
+    dates = {"purchased_on": command.purchased_on, "in_service_on": command.in_service_on}
+    days = {name: day.isoformat() if day else "" for name, day in dates.items()}
+    event = DeviceRegistered(**command.model_dump() | days)
     counted = dict(known.counted).get(command.source, 0) if known else 0
     if command.source and command.source_version < counted:
         raise Rejected(
@@ -154,7 +158,8 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
 
 def evolve_device(device: Device | None, event: DeviceRegistered) -> Device:
     counted = counted_by(device.counted if device else (), event)
-    return Device(event.customer_id, event.model, event.serial, event.skill, event.site_id, counted)
+    dates = event.purchased_on, event.in_service_on
+    return Device(event.customer_id, event.model, event.serial, event.skill, event.site_id, counted, dates)
 
 
 def serial_of(event: DeviceRegistered) -> list[Claim]:

@@ -60,6 +60,8 @@ def apply_device(rows: Rows, event: DeviceRegistered, envelope: Envelope) -> Non
         serial=event.serial,
         skill=event.skill,
         site_id=event.site_id,
+        purchased_on=event.purchased_on,
+        in_service_on=event.in_service_on,
     )
 
 
@@ -153,9 +155,18 @@ SITES = View(
 
 DEVICES = View(
     name="devices",
-    version=2,
+    version=3,
     key={"device_id": str},
-    columns={"version": 0, "customer_id": "", "model": "", "serial": "", "skill": "", "site_id": ""},
+    columns={
+        "version": 0,
+        "customer_id": "",
+        "model": "",
+        "serial": "",
+        "skill": "",
+        "site_id": "",
+        "purchased_on": "",
+        "in_service_on": "",
+    },
     reads=(DeviceRegistered,),
     apply=apply_device,
     indexes=(("customer_id",), ("serial",)),

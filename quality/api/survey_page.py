@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 from sqlalchemy import select
 
@@ -80,18 +81,42 @@ TOLD: Final[Mapping[str, tuple[int, str, str]]] = {
 }
 """What is said where there is no form: the status, and the words."""
 
+FORM: Final = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "integer", "minimum": 1, "maximum": 5} for name in QUESTIONS},
+        "recommends": {"type": "integer", "minimum": 0, "maximum": 10},
+        "comment": {"type": "string", "maxLength": COMMENT},
+    },
+}
+PAGES: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {
+        "description": "A page that says why, or the form with what is missing marked",
+        "content": {
+            "text/html": {"schema": {"type": "string"}},
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+        },
+    }
+}
+
 
 def survey_page_routes(api: Api) -> APIRouter:
-    router = ServiceRouter(api, prefix="/v1/surveys", include_in_schema=False)
+    router = ServiceRouter(api, prefix="/v1/surveys", tags=["surveys"])
 
-    @router.get("/page")
+    @router.get("/page", summary="The page that a survey's link opens", response_class=HTMLResponse, responses=PAGES)
     async def opened(call: Call = public(), link: LinkText = "") -> Response:
         try:
             return _form(await _waiting(call, link), {}, [])
         except (Rejected, Problem) as no:
             return _told(no.code)
 
-    @router.post("/page")
+    @router.post(
+        "/page",
+        summary="What that page's form sends",
+        response_class=HTMLResponse,
+        responses=PAGES,
+        openapi_extra={"requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": FORM}}}},
+    )
     async def answered(call: Call = public(), link: LinkText = "") -> Response:
         sent = _fields(await call.body())
         try:

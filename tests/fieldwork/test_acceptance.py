@@ -195,6 +195,14 @@ def test_a_rare_character_is_named_where_no_font_has_it():
     assert "[U+20BB7]野" in text and "[U+1F600]" in text and "㐀" in text
 
 
+def test_the_font_is_in_the_file_and_each_report_has_what_it_needs():
+    for record in ("更换压缩机", "试运行正常，\u201c客户\u201d满意 100%"):
+        content = report_pdf(report(record=record))
+        assert record in text_of(content)
+        assert b"/FontFile2" in content and b"FieldloopReport" in content and b"STSong" not in content
+    assert len(content) < 100_000
+
+
 def test_a_report_is_the_same_bytes_again_and_ready_within_two_seconds():
     noise = Image.effect_noise((4_000, 3_000), 60)
     photo = ReportPhoto("before", "2026-11-24 17:20", picture(image=noise))

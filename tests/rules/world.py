@@ -322,6 +322,9 @@ async def promise(people: People) -> None:
     for request_type in ("round", "installation"):
         template = {"request_type": request_type, "labour": True}
         await people.call("POST", "/v1/record-templates", "manager", json=template)
+    covered = {kind: {"percent": 100, "months": 12} for kind in ("labour", "parts", "travel")}
+    warranty = {"device_model": "M-laundry", "effective_from": "2090-01-01", **covered}
+    await people.call("POST", "/v1/coverages/models", "manager", json=warranty)
 
 
 async def restate(people: People, order_id: str, key: str) -> None:
@@ -397,6 +400,12 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     queue = await people.until(f"/v1/inspections?request_id={request}", "manager", lambda page: page["items"])
     sent = {"request_id": request, "words": words["comment"]}
     complaint = await people.call("POST", "/v1/complaints", "customer", customer, f"{key}complain", json=sent)
+    owner = caller("dispatcher", firm.tenant).user_id
+    reached = {"person_id": owner, "role": "dispatcher", "phone": "13700000001"}
+    await people.call("POST", "/v1/contacts", "manager", key=f"{key}contact", json=reached)
+    owned = {"owner_id": owner}
+    await people.call("POST", f"/v1/complaints/{complaint['id']}/assign", "manager", key=f"{key}owner", json=owned)
+    await people.until(f"/v1/notices?person_id={owner}", "manager", lambda page: page["items"])
     board = await people.until(
         "/v1/orders?state=waiting&limit=200",
         "dispatcher",
