@@ -31,6 +31,7 @@ from dispatcher.projections.board import BOARD, OPEN, declined_by, offered_befor
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import ENGINEER_DAYS, booked_between, bookings, horizon
 from dispatcher.projections.engineers import ENGINEERS, ENGINEERS_TO_MATCH, registered
+from dispatcher.projections.parts import parts_in_vans
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
@@ -99,8 +100,15 @@ class OrderView(Body):
     reasons: list[RuleView]
     """What the choice was made by; the last may be `expense`, in fen."""
     note: str
+    """Why a person chose so."""
     rules_version: int
     """Of the dispatch rules that it was made by."""
+    back_because: Literal["", "declined", "absence", "aborted"]
+    """Why it waits again: she declined it, is absent in its hours, or broke her visit off…"""
+    back_reason: str
+    """…and what was said of it."""
+    absence_noted: str
+    """She is under way to it and is reported absent in its hours by this absence: somebody should ask her."""
     broke_rules: list[str]
     """What a person overruled."""
     passed_over: list[PassedOverView]
@@ -245,7 +253,7 @@ def routes(api: Api) -> APIRouter:
 
 def _orders(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/orders", tags=["orders"])
-    table = BOARD.table
+    table, engineers = BOARD.table, ENGINEERS.table
 
     async def seen(order_id: str, call: Call) -> Mapping[str, Any]:
         """The order, if the caller may see it: an engineer sees her own and those that wait for somebody."""
@@ -254,15 +262,19 @@ def _orders(api: Api) -> APIRouter:
             raise absent("order", order_id)
         return row
 
-    async def known(order_id: str, call: Call) -> str:
-        """The stream of an order that is there. Who has it, the decision judges."""
-        if await call.one(select(table.c.order_id).where(table.c.order_id == order_id)) is None:
+    async def known(order_id: str, call: Call) -> Mapping[str, Any]:
+        """An order that is there. Who has it, the decision judges."""
+        row = await call.one(select(table).where(table.c.order_id == order_id))
+        if row is None:
             raise absent("order", order_id)
-        return f"order/{order_id}"
+        return row
 
-    async def ahead(call: Call) -> int:
-        """How far ahead hours are looked for; what is decided by is read from the stream."""
-        return (await rules_now(api, call.tenant, call.now)).horizon_days
+    async def looked_for(row: Mapping[str, Any], engineer_id: str, call: Call) -> Mapping[str, Any]:
+        """What the asker knows of rules and parts; which hours are free, and by which rules, the streams say."""
+        rules = await rules_now(api, call.tenant, call.now)
+        vans = await call.fetch(select(engineers.c.van_id).where(engineers.c.engineer_id == engineer_id))
+        parts = await parts_in_vans(api, call.tenant, row, [one["van_id"] for one in vans])
+        return {"order_id": row["order_id"], "horizon_days": rules.horizon_days, "parts": parts, "now": call.now}
 
     @router.get("", summary="The board: orders that are open, or in one state, the oldest first")
     async def board(
@@ -288,15 +300,15 @@ def _orders(api: Api) -> APIRouter:
 
     @router.post("/{order_id}/assign", summary="Give a waiting order to an engineer")
     async def assign(order_id: str, body: AssignBody, call: Call = command("dispatcher")) -> Accepted:
-        stream = await known(order_id, call)
-        asked = AssignByHand(order_id=order_id, now=call.now, horizon_days=await ahead(call), **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        facts = await looked_for(await known(order_id, call), body.engineer_id, call)
+        asked = AssignByHand(**facts, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
 
     @router.post("/{order_id}/reassign", summary="Give an assigned order to another engineer")
     async def reassign(order_id: str, body: ReassignBody, call: Call = command("dispatcher")) -> Accepted:
-        stream = await known(order_id, call)
-        asked = ReassignOrder(order_id=order_id, now=call.now, horizon_days=await ahead(call), **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        facts = await looked_for(await known(order_id, call), body.engineer_id, call)
+        asked = ReassignOrder(**facts, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
 
     @router.post("/{order_id}/decline", summary="The engineer will not take the order")
     async def decline(order_id: str, body: DeclineBody, call: Call = command("engineer")) -> Accepted:
@@ -312,15 +324,15 @@ def _orders(api: Api) -> APIRouter:
 
     @router.post("/{order_id}/take", summary="An engineer takes a waiting order")
     async def take(order_id: str, call: Call = command("engineer")) -> Accepted:
-        stream = await known(order_id, call)
-        asked = TakeOrder(order_id=order_id, engineer_id=call.person_id, now=call.now, horizon_days=await ahead(call))
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        facts = await looked_for(await known(order_id, call), call.person_id, call)
+        asked = TakeOrder(engineer_id=call.person_id, **facts)
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
 
     @router.post("/{order_id}/cancel", summary="The order will not be carried out")
     async def cancel(order_id: str, body: CancelBody, call: Call = command("dispatcher")) -> Accepted:
-        stream = await known(order_id, call)
+        await known(order_id, call)
         asked = CancelOrder(order_id=order_id, note=body.note)
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
 
     return router
 
@@ -342,7 +354,8 @@ def _choice(api: Api) -> APIRouter:
         those = registered(await call.fetch(ENGINEERS_TO_MATCH))
         ahead = horizon(call.now, rules.horizon_days)
         booked = bookings(await call.fetch(booked_between(**ahead)), besides=row["order_id"])
-        return rank(work_of(row), those, booked, call.now, declined_by(row), rules), rules.version
+        parts = await parts_in_vans(api, call.tenant, row)
+        return rank(work_of(row), those, booked, call.now, declined_by(row), rules, parts), rules.version
 
     @router.get("/{order_id}/candidates", summary="Who can go and at what cost, and why the others cannot")
     async def candidates(order_id: str, call: Call = query("dispatcher", "manager")) -> Candidates:
@@ -382,8 +395,9 @@ def _choice(api: Api) -> APIRouter:
         call.etag(row["version"])
         facts: dict[str, Any] = {"order_id": order_id, "version": row["version"], "engineer_id": engineer_id}
         facts["rules_version"] = rules.version
+        parts = await parts_in_vans(api, call.tenant, row, [person.engineer.van_id])
         try:
-            found = wanted_hours(work, person, call.now, starts_at, rules)
+            found = wanted_hours(work, person, call.now, starts_at, rules, parts)
         except Rejected as no:
             why_not = call.said(no.code, no.facts)
             return Choice(**facts, possible=False, why_not=why_not, hours=None, broke_rules=[])

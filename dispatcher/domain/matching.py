@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from contracts.dispatcher import DispatchRulesSet, OrderOpened, Reason, Shift, SkillLevel
 from contracts.intake import Urgency
+from dispatcher.commands import PartsInVans
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
@@ -48,6 +49,8 @@ LEAST: Final = 1
 """The level of a skill of which none was said."""
 
 FOR_EVER: Final = "9999-12-31"
+
+NO_PARTS: Final = PartsInVans()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -123,12 +126,13 @@ def rank(
     now: datetime,
     declined: Collection[str] = (),
     rules: DispatchRulesSet = DEFAULTS,
+    parts: PartsInVans = NO_PARTS,
 ) -> Ranking:
     """All engineers: her best hours, or the rules that exclude her. `booked` is by engineer and day, by start."""
     proposals: list[tuple[str, Proposal]] = []
     excluded: dict[str, tuple[Rule, ...]] = {}
     for engineer_id, engineer in engineers.items():
-        found = propose(work, engineer_id, engineer, booked.get(engineer_id, {}), now, declined, rules)
+        found = propose(work, engineer_id, engineer, booked.get(engineer_id, {}), now, declined, rules, parts)
         if isinstance(found, Proposal):
             proposals.append((engineer_id, found))
         else:
@@ -145,6 +149,7 @@ def propose(
     now: datetime,
     declined: Collection[str] = (),
     rules: DispatchRulesSet = DEFAULTS,
+    parts: PartsInVans = NO_PARTS,
     within: Collection[str] | None = None,
 ) -> Proposal | tuple[Rule, ...]:
     """The cheapest hours of one engineer, or all rules that exclude her."""
@@ -154,16 +159,35 @@ def propose(
     if unfit:
         return unfit
     found = best_hours(work, engineer, booked, now, within, rules)
-    return with_wish(work, engineer_id, found, rules) if isinstance(found, Proposal) else (found,)
+    if isinstance(found, Proposal):
+        return with_person(work, engineer_id, engineer, found, rules, parts)
+    return (found,)
 
 
-def with_wish(work: Work, engineer_id: str, proposal: Proposal, rules: DispatchRulesSet) -> Proposal:
-    """Cheaper for her whom the customer wishes; nobody else becomes dearer by it."""
-    if not work.wished:
+def with_person(
+    work: Work,
+    engineer_id: str,
+    engineer: Registered,
+    proposal: Proposal,
+    rules: DispatchRulesSet,
+    parts: PartsInVans,
+) -> Proposal:
+    """
+    Cheaper for her whom the customer wishes, dearer by each part that is expected and not in her van.
+
+    Of neither is anything said where nobody is wished, or no part is expected.
+    """
+    more = []
+    if work.wished:
+        hers = engineer_id == work.wished
+        more.append(Reason("wish", int(hers), -rules.points_for_wish if hers else 0))
+    if parts.expected:
+        missing = parts.missing_in(engineer.van_id)
+        more.append(Reason("van", missing, missing * rules.points_a_missing_part))
+    if not more:
         return proposal
-    points = -rules.points_for_wish if engineer_id == work.wished else 0
-    reason = Reason("wish", int(engineer_id == work.wished), points)
-    return replace(proposal, reasons=(*proposal.reasons, reason), cost=proposal.cost + points)
+    cost = proposal.cost + sum(reason.cost for reason in more)
+    return replace(proposal, reasons=(*proposal.reasons, *more), cost=cost)
 
 
 # What she can do, and where.

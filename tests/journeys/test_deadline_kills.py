@@ -13,18 +13,15 @@ import signal
 import time
 from collections import Counter, defaultdict
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import httpx
 
 from contracts import envelope as envelopes
-from contracts.topics import PUBLISHER_OF
 from deploy import until
 from dispatcher.commands import ClockAgreed, DefineSla
 from dispatcher.domain.order import ASSIGN_WITHIN
-from dispatcher.service import service
 from services import offline
 from services.chassis.clock import SetClock, SystemClock
 from services.chassis.journal.work import Ask
@@ -33,7 +30,7 @@ from services.host import Host
 from services.serving import run, tokens_of
 from services.settings import Settings
 from tests.dispatcher.examples import open_order
-from tests.dispatcher.test_running import NoKeys
+from tests.dispatcher.test_running import NoKeys, alone
 from tests.journeys.test_kills import recorded
 
 SEED = int(os.environ.get("FIELDLOOP_TEST_SEED", "0")) or int(time.time())
@@ -48,12 +45,7 @@ async def open_orders(settings, due_at):
     """Orders that nobody has, of which everything is due at one time."""
     opened_at = due_at - ASSIGN_WITHIN
     allowed = dict.fromkeys(("low_s", "normal_s", "high_s", "critical_s"), int(ASSIGN_WITHIN.total_seconds()))
-    own = [
-        replace(policy, when=when)
-        for policy in service.policies
-        if (when := tuple(event for event in policy.when if PUBLISHER_OF[event.__name__] == "dispatcher"))
-    ]
-    async with Host(settings, [replace(service, policies=tuple(own))], NoKeys(), clock=SetClock(opened_at)) as host:
+    async with Host(settings, [alone()], NoKeys(), clock=SetClock(opened_at)) as host:
         assert await host.led(20)
         running = host.running["dispatcher"]
 

@@ -88,7 +88,6 @@ def test_clocks_start_once_and_not_where_nothing_is_promised():
     given(*running()).when(start_clocks()).then_nothing()
     given().when(start_clocks()).then_nothing()
     given(sla_defined(request_types=("other",))).when(start_clocks()).then_nothing()
-    given().when(move_clocks("assigned")).then_nothing()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,6 @@ def test_a_pause_for_a_reason_that_a_clock_does_not_excuse_leaves_it_running():
 
 
 def test_pausing_and_resuming_are_refused_where_they_mean_nothing():
-    given(LEVEL).when(pause_clocks()).then_rejected("clock.absent")
     given(*running()).when(resume_clocks()).then_rejected("clock.not-paused")
     paused = decided(*running(), command=pause_clocks())
     given(*paused).when(pause_clocks()).then_nothing()
