@@ -62,7 +62,7 @@ from dispatcher.commands import (
     WithdrawOrder,
 )
 from dispatcher.domain.dispatch_rules import is_offered_first
-from dispatcher.domain.matching import Proposal, propose, rank
+from dispatcher.domain.matching import Proposal, propose, rank_in_turns
 from dispatcher.domain.pool import is_away
 from dispatcher.projections.board import (
     NOTED_FOR,
@@ -77,9 +77,10 @@ from dispatcher.projections.board import (
 from dispatcher.projections.clocks import HOW_MANY_MEASURED_BY, MEASURED_BY
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, bookings, days_of, horizon
-from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, registered
+from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, Engineers
 from dispatcher.projections.parts import parts_in_vans
 from dispatcher.projections.slas import ANY_SLA
+from dispatcher.ranking import in_turns
 from services.chassis.clock import EPOCH, at_micros, micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -202,13 +203,16 @@ async def when_order_waits(
     if rows[0]["offered_until"] is not None:
         return frees  # When nobody takes it, it is looked at again.
     rules = await rules_now(facts, tenant, now)
-    engineers = registered(await facts.fetch(ALL_ENGINEERS, tenant=tenant))
+    engineers = Engineers(await facts.fetch(ALL_ENGINEERS, tenant=tenant))
     ahead = horizon(now, rules.horizon_days)
     booked = bookings(await facts.fetch(BOOKED_HOURS, tenant=tenant, **ahead), besides=event.order_id)
     work, before = work_of(rows[0]), offered_before(rows[0])
     parts = await parts_in_vans(facts, tenant, rows[0])
-    ranking = rank(work, engineers, booked, now, declined_by(rows[0]), rules, parts)
-    if before or is_offered_first(rules, rows[0]["request_type"], work.urgency):
+    asked_first = bool(before) or is_offered_first(rules, rows[0]["request_type"], work.urgency)
+    # Whom it was offered to is passed over, so that of those who are asked nobody knows how many are looked at.
+    most = None if asked_first else CANDIDATES
+    ranking = await in_turns(rank_in_turns(work, engineers, booked, now, declined_by(rows[0]), rules, parts, most))
+    if asked_first:
         until = now + timedelta(minutes=rules.offer_minutes)
         fresh = [
             engineer_id
@@ -264,7 +268,7 @@ async def _offers_missed(event: EngineerAbsent, envelope: Envelope, facts: Facts
     if not offered:
         return []
     one = {"tenant": tenant, "engineer_id": event.engineer_id}
-    engineer = registered(await facts.fetch(ONE_ENGINEER, **one))[event.engineer_id]
+    engineer = Engineers(await facts.fetch(ONE_ENGINEER, **one))[event.engineer_id]
     rules = await rules_now(facts, tenant, now)
     booked = bookings(await facts.fetch(HOURS_OF_ONE, **one, **horizon(now, rules.horizon_days)))[event.engineer_id]
 
@@ -295,7 +299,7 @@ async def when_engineer_has_time(
     other engineers have no more time.
     """
     now, one = facts.now(), {"tenant": envelope.tenant, "engineer_id": event.engineer_id}
-    engineer = registered(await facts.fetch(ONE_ENGINEER, **one)).get(event.engineer_id)
+    engineer = Engineers(await facts.fetch(ONE_ENGINEER, **one)).get(event.engineer_id)
     if engineer is None:
         raise NotYet(f"engineer {event.engineer_id} is not in the view")
     rules = await rules_now(facts, envelope.tenant, now)
@@ -318,7 +322,7 @@ async def when_engineer_has_time(
             asked.append(OfferOrder(order_id=work.order_id, engineer_ids=(event.engineer_id,), now=now))
         else:
             candidate = Candidate(engineer_id=event.engineer_id, day=found.day)
-            parts = await parts_in_vans(facts, envelope.tenant, row, [engineer.van_id])
+            parts = await parts_in_vans(facts, envelope.tenant, row, engineer.van_id)
             assign = AssignOrder(order_id=work.order_id, candidates=(candidate,), compared=1, parts=parts, now=now)
             asked.append(assign)
     return asked

@@ -5,8 +5,8 @@ whose van. The dispatcher learns of stock by inventory's events only; what is se
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -167,31 +167,36 @@ _FITTING: Final = select(FITTING_PARTS.table).where(
     _fitting.fits.like(bindparam("fits"), escape="/"),
 )
 _FREE: Final = (
-    select(_stock.part_id, _stock.place_id, func.sum(_stock.pieces).label("pieces"))
-    .where(_stock.tenant == bindparam("tenant"), _stock.order_id != bindparam("besides"))
-    .group_by(_stock.part_id, _stock.place_id)
-    .having(func.sum(_stock.pieces) > 0)
+    select(_stock.place_id, func.sum(_stock.pieces).label("pieces"))
+    .where(
+        _stock.tenant == bindparam("tenant"),
+        _stock.part_id == bindparam("part_id"),
+        _stock.order_id != bindparam("besides"),
+    )
+    .group_by(_stock.place_id)
+    .having(func.sum(_stock.pieces) >= bindparam("pieces"))
 )
+_FREE_IN_VAN: Final = _FREE.where(_stock.place_id == bindparam("van_id"))
 
 
 async def parts_in_vans(
-    queries: Queries, tenant: str, order: Mapping[str, Any], vans: Sequence[str] | None = None
+    queries: Queries, tenant: str, order: Mapping[str, Any], van_id: str | None = None
 ) -> PartsInVans:
     """
     Of the parts that an order on the board is expected to take, how many lie in each van in full.
 
-    What is set aside for the order itself is there for it. `vans` narrows them; none: every place of stock.
+    What is set aside for the order itself is there for it. `van_id` narrows it to one; none: every place of stock.
     """
     wanted = await _expected(queries, tenant, order)
-    if not wanted:
-        return PartsInVans()
-    free = _FREE.where(_stock.part_id.in_(sorted(wanted)))
-    if vans is not None:
-        free = free.where(_stock.place_id.in_(sorted({*vans})))
-    held: defaultdict[str, int] = defaultdict(int)
-    for row in await queries.fetch(free, tenant=tenant, besides=order["order_id"]):
-        held[row["place_id"]] += row["pieces"] >= wanted[row["part_id"]]
-    return PartsInVans(expected=len(wanted), held={van: parts for van, parts in held.items() if parts})
+    held: Counter[str] = Counter()
+    for part_id, pieces in wanted.items():
+        asked = {"tenant": tenant, "part_id": part_id, "pieces": pieces, "besides": order["order_id"]}
+        if van_id is None:
+            rows = await queries.fetch(_FREE, **asked)
+        else:
+            rows = await queries.fetch(_FREE_IN_VAN, **asked, van_id=van_id)
+        held.update(row["place_id"] for row in rows)
+    return PartsInVans(expected=len(wanted), held=dict(held))
 
 
 async def _expected(queries: Queries, tenant: str, order: Mapping[str, Any]) -> Mapping[str, int]:

@@ -59,11 +59,11 @@ def reserved(*lines, order_id="o-9"):
     return PartsReserved(order_id=order_id, request_id="r-9", engineer_id="e-9", lines=placed)
 
 
-def held(*events, order=ORDER, vans=None):
+def held(*events, order=ORDER, van_id=None):
     """What is found in vans after these events."""
     views = Views(order, *events)
     [row] = asyncio.run(views.fetch(ONE_ORDER, tenant=TENANT, order_id="o-1"))
-    return asyncio.run(parts_in_vans(views, TENANT, row, vans))
+    return asyncio.run(parts_in_vans(views, TENANT, row, van_id))
 
 
 def found(expected, **of_vans):
@@ -75,7 +75,7 @@ STOCK = (counted("fan", "van-1", 1), counted("pump", "van-1", 1), counted("pump"
 
 def test_a_part_counts_where_all_pieces_of_it_are_there():
     assert held(*STOCK) == found(2, van_1=1, van_2=1, x=1)
-    assert held(*STOCK, vans=["van-2"]) == found(2, van_2=1)
+    assert held(*STOCK, van_id="van-2") == found(2, van_2=1)
     assert held() == found(2)
 
 
@@ -162,7 +162,7 @@ def test_what_inventory_recommends_goes_in_the_stead_of_it():
 def test_free_are_the_good_pieces_that_are_not_set_aside_for_others(events, fans):
     stock = (counted("fan", "van-1", 3), *events)
     for wanted in range(1, 6):
-        there = held(*stock, order=opened(usual_parts=(UsualPart("fan", wanted),)), vans=["van-1"])
+        there = held(*stock, order=opened(usual_parts=(UsualPart("fan", wanted),)), van_id="van-1")
         assert there.missing_in("van-1") == (0 if wanted <= fans else 1)
 
 

@@ -33,7 +33,7 @@ from dispatcher.projections.board import BOARD, declined_by, offered_before, off
 from dispatcher.projections.dispatch_rules import DISPATCH_RULES, rules_of
 from dispatcher.projections.engineer_days import ENGINEER_DAYS, bookings
 from dispatcher.projections.engineers import ENGINEERS
-from dispatcher.projections.engineers import registered as known
+from dispatcher.projections.engineers import Engineers as known
 from services.chassis.clock import micros
 from tests.dispatcher.examples import (
     TODAY,
