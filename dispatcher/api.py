@@ -103,9 +103,9 @@ class OrderView(Body):
     reasons: list[RuleView]
     """What the choice was made by; the last may be `expense`, in fen."""
     note: str
-    """Why a person chose so."""
+    """Why a person chose so, or offered it."""
     rules_version: int
-    """Of the dispatch rules that it was made by."""
+    """Of the dispatch rules by which it was assigned, or offered last."""
     back_because: Literal["", "declined", "absence", "aborted"]
     """Why it waits again: she declined it, is absent in its hours, or broke her visit off…"""
     back_reason: str

@@ -144,7 +144,8 @@ def _offered(row: Mapping[str, Any], event: OrderOffered | OfferDeclined | Offer
         case OrderOffered():
             before = _and(row, "offered_before", *event.engineer_ids)
             until, asked = micros(event.offered_until), _text(event.engineer_ids)
-            return {"offered_until": until, "offered_to": asked, "offered_before": before}
+            said: dict[str, Value] = {"note": event.note, "rules_version": event.rules_version}
+            return {**said, "offered_until": until, "offered_to": asked, "offered_before": before}
         case OfferDeclined():
             left = [one for one in _texts(row.get("offered_to", "[]")) if one != event.engineer_id]
             still: dict[str, Value] = {"offered_to": _text(left)}
