@@ -698,6 +698,8 @@ class Standing(msgspec.Struct, frozen=True):
     next_percent: int = 0
     """50, 75 or 100: what somebody will be told next; 0 for nothing."""
     next_at: Utc | None = None
+    calendar_revision: NonNegative = 0
+    """Of the calendar that it was measured by; 0 around the clock, and where nothing is promised any more."""
 
 
 class Difference(msgspec.Struct, frozen=True):

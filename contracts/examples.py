@@ -106,7 +106,16 @@ _MOVES: Final = (
     dispatcher.ClockMove("finished", "stop"),
 )
 _STANDING: Final = dispatcher.Standing(
-    "fix", "running", _at(2), 3_600_000_000, 0, started_at=_at(1), due_at=_at(10), next_percent=50, next_at=_at(6)
+    clock="fix",
+    state="running",
+    as_of=_at(2),
+    used_us=3_600_000_000,
+    waited_us=0,
+    started_at=_at(1),
+    due_at=_at(10),
+    next_percent=50,
+    next_at=_at(6),
+    calendar_revision=1,
 )
 
 _ALL: Final[tuple[Event, ...]] = (

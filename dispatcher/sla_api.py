@@ -127,6 +127,8 @@ class ClockRow(Body):
     revision: int
     urgency: Urgency
     calendar_id: str
+    calendar_revision: int
+    """Of the calendar, when what happened last was measured by it; 0 around the clock."""
     allowed_s: int
     started_at: datetime | None
     stopped_at: datetime | None

@@ -370,6 +370,7 @@ def _standing(name: ClockName, reading: Reading, told: frozenset[int], now: date
         due_at=instant(reading.due_at),
         next_percent=next_percent,
         next_at=next_at,
+        calendar_revision=reading.calendar.revision if reading.calendar else 0,
     )
 
 

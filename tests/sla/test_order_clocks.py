@@ -82,6 +82,7 @@ def test_business_hours_are_those_of_the_calendar_of_each_clock():
     # One hour is left of the Tuesday, the other is on Wednesday from nine.
     assert standing(started).due_at == NOW + 17 * HOUR
     assert standing(started).next_at == NOW + HOUR
+    assert (standing(started).calendar_revision, standing(started, "assign").calendar_revision) == (1, 0)
 
 
 def test_clocks_start_once_and_not_where_nothing_is_promised():

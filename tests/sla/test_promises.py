@@ -346,6 +346,7 @@ def test_a_page_restates_the_orders_that_the_calendar_touches_and_says_how_far_i
     restated, advanced = given(*story).when(page("o-1", "o-2")).then_types(SlaRestated, RestatementAdvanced)
     assert restated.differences == (Difference("fix", "due_at", first.isoformat(), second.isoformat()),)
     assert (restated.order_id, restated.calendar_revision, standing(restated).due_at) == ("o-1", 2, second)
+    assert standing(restated).calendar_revision == 2
     assert (advanced.upto, advanced.looked_at, advanced.restated, advanced.done) == ("o-2", 2, 1, False)
     story = [*story, restated, advanced]
     given(*story).when(page("o-1", "o-2")).then_nothing()
