@@ -25,7 +25,15 @@ from deploy.kafka import local as kafka
 from deploy.postgres import local as postgres
 from deploy.postgres.local import LocalPostgres
 from services.serving import calm_collector
-from tests.benchmarks import bench_command, bench_growth, bench_http, bench_ingest, bench_latency, bench_rebuild
+from tests.benchmarks import (
+    bench_command,
+    bench_growth,
+    bench_http,
+    bench_ingest,
+    bench_latency,
+    bench_rebuild,
+    bench_sla,
+)
 from tests.benchmarks.measure import Row, median, settle
 
 
@@ -43,10 +51,11 @@ class Size:
     projection: int
     latency_s: float
     growth: tuple[int, int]
+    restated: int
 
 
-QUICK = Size(10_000, 800, 3, 2_000, 20_000, 1, 40_000, 3_000, 5, (10_000, 50_000))
-FULL = Size(20_000, 3_000, 5, 5_000, 50_000, 3, 100_000, 20_000, 20, (100_000, 1_000_000))
+QUICK = Size(10_000, 800, 3, 2_000, 20_000, 1, 40_000, 3_000, 5, (10_000, 50_000), 5_000)
+FULL = Size(20_000, 3_000, 5, 5_000, 50_000, 3, 100_000, 20_000, 20, (100_000, 1_000_000), 100_000)
 
 COMMAND_SQLITE = "full command, SQLite, 128 concurrent"
 COMMAND_POSTGRES = "full command, PostgreSQL, 128 concurrent"
@@ -57,6 +66,7 @@ REBUILD_POSTGRES = "rebuild of all views, PostgreSQL"
 EMBEDDED = "request → assignment readable, embedded"
 DISTRIBUTED = "request → assignment readable, Kafka + PostgreSQL"
 GROWTH = "CPU per event as the journal grows"
+RESTATEMENT = "orders restated by a changed calendar"
 
 
 def command_sqlite(size: Size, folder: Path) -> list[Row]:
@@ -181,6 +191,16 @@ def growth(size: Size, folder: Path) -> list[Row]:
     return [Row(name, "itself 1.6", at_long, at_short, None, ratio, None, ratio <= 1.6, note)]
 
 
+def restatement(size: Size, folder: Path) -> list[Row]:
+    found = uvloop.run(bench_sla.measure(folder, size.restated))
+    rate, more = found.looked_at / found.span.cpu, found.most_mib - found.before_mib
+    note = (
+        f"orders per second of CPU, {found.looked_at / found.span.wall:,.0f} by the clock, {found.restated:,} of "
+        f"{found.looked_at:,} stand elsewhere; {more:.0f} MiB more of memory than the {found.before_mib:.0f} before"
+    )
+    return [Row(RESTATEMENT, "1,000, 100 MiB", rate, holds=rate >= 1_000 and more <= 100, note=note)]
+
+
 def _no_psycopg() -> str:
     return "" if find_spec("psycopg") else "the peer needs psycopg: pip install 'psycopg[binary,pool]'"
 
@@ -195,6 +215,7 @@ BENCHMARKS: dict[str, Callable[[Size, Path], list[Row]]] = {
     "latency": embedded,
     "latency-distributed": distributed,
     "growth": growth,
+    "restatement": restatement,
 }
 
 
