@@ -22,9 +22,12 @@ class Shift(msgspec.Struct, frozen=True):
 class Reason(msgspec.Struct, frozen=True):
     """One rule of a decision and what it said of the engineer, as a figure in the rule's own unit."""
 
-    rule: Literal["skill", "distance", "load", "shift", "wish"]
+    rule: Literal["skill", "distance", "load", "shift", "wish", "van"]
     value: int
-    """distance: metres; load: orders already booked that day; shift: seconds from now until the visit can start."""
+    """
+    distance: metres; load: orders already booked that day; shift: seconds from now until the visit can start; van: of
+    the parts that the order is expected to take, so many are not in her van as it should be.
+    """
     cost: int
     """What the rule added to the cost of this engineer; the least total is chosen."""
 
@@ -200,6 +203,8 @@ class OrderAssigned(Event, frozen=True, kw_only=True):
     """Candidates that had no room any more when it was decided; and the wished engineer, where a rule excludes her."""
     excluded: tuple[RuleCount, ...] = ()
     """How many of all engineers were excluded before, rule by rule."""
+    though_absent: tuple[str, ...] = ()
+    """The absences of hers in these hours that the person knew who gave it to her: for those it is not taken back."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -229,6 +234,13 @@ class OrderReassigned(Event, frozen=True, kw_only=True):
     """Where the former engineer's hours were booked; they are free again."""
     broke_rules: tuple[str, ...] = ()
     """As in OrderAssigned."""
+    reasons: tuple[Reason, ...] = ()
+    """What the hours of the new engineer cost, by these rules; a person chose her."""
+    rules_version: NonNegative = 0
+    """As in OrderAssigned."""
+    expense_fen: NonNegative = 0
+    expense_cost: NonNegative = 0
+    though_absent: tuple[str, ...] = ()
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -254,7 +266,7 @@ class OrderOffered(Event, frozen=True, kw_only=True):
 @belongs_to("order", of="order_id", key="request_id")
 class OfferDeclined(Event, frozen=True, kw_only=True):
     """
-    An engineer does not want the order that she was offered; it is never given to her by rule.
+    An engineer does not want the order that she was offered, and it is never given to her by rule; or cannot answer.
 
     Acted on by: dispatcher (offers it to the next, when nobody is left). Read by: nobody else yet.
     """
@@ -266,6 +278,8 @@ class OfferDeclined(Event, frozen=True, kw_only=True):
     reason: str
     left: NonNegative
     """How many of those whom it was offered to may still take it."""
+    cause: Literal["engineer", "absence"] = "engineer"
+    """As in OrderDeclined: whom an absence keeps from answering has refused nothing."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -314,6 +328,30 @@ class WithdrawalNoted(Event, frozen=True, kw_only=True):
 
     order_id: str
     request_id: str
+
+
+@belongs_to("order", of="order_id", key="request_id")
+class AbsenceNoted(Event, frozen=True, kw_only=True):
+    """
+    An engineer who has departed for an order is absent in its hours: she knows best, and a dispatcher must look.
+
+    Recorded once for an absence. Settled when the order waits again or ends, or the absence is called off.
+    Read by: nobody else yet.
+    """
+
+    order_id: str
+    request_id: str
+    engineer_id: str
+    absence_id: str
+
+
+@belongs_to("order", of="order_id", key="request_id", public=False)
+class AbsenceNoteSettled(Event, frozen=True, kw_only=True):
+    """The absence that was noted is called off: there is nothing more to look at."""
+
+    order_id: str
+    request_id: str
+    absence_id: str
 
 
 @belongs_to("order", of="order_id", key="request_id", public=False)
@@ -484,6 +522,8 @@ class DispatchRulesSet(Event, frozen=True, kw_only=True):
     """What an engineer costs us, in points."""
     points_for_wish: NonNegative = 300
     """So many fewer for the engineer whom the customer wishes."""
+    points_a_missing_part: NonNegative = 50
+    """For each part that the order is expected to take and that is not in the engineer's van."""
     offer_minutes: Positive = 10
     """How long an offer stands."""
     offer_to: Annotated[int, msgspec.Meta(ge=1, le=50)] = 3
@@ -663,6 +703,8 @@ class Standing(msgspec.Struct, frozen=True):
     next_percent: int = 0
     """50, 75 or 100: what somebody will be told next; 0 for nothing."""
     next_at: Utc | None = None
+    calendar_revision: NonNegative = 0
+    """Of the calendar that it was measured by; 0 around the clock, and where nothing is promised any more."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -692,11 +734,21 @@ class ClocksStarted(Event, frozen=True, kw_only=True):
     standings: tuple[Standing, ...]
     named: str = ""
     """The service level that the type of the request names, where there was none of that name and another one holds."""
+    promised_at: Utc | None = None
+    """When it was promised, where that was later than the opening; all is measured from the opening all the same."""
+    reason: str = ""
+    """Why it was promised later."""
+    differences: tuple[Difference, ...] = ()
+    """Where it was promised later: what is due now, where nothing was."""
 
 
 @belongs_to("order-clocks", of="order_id", key="request_id", public=False)
 class ClocksMoved(Event, frozen=True, kw_only=True):
-    """Something happened that moves the clocks of the order. Where it was known late, SlaRestated says what changed."""
+    """
+    Something happened that moves the clocks of the order. Where it was known late, SlaRestated says what changed.
+
+    Recorded also where nothing is promised yet, without standings: what is promised later is measured from it.
+    """
 
     order_id: str
     request_id: str

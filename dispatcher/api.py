@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -26,11 +26,13 @@ from dispatcher.commands import (
     TakeOrder,
 )
 from dispatcher.domain.hours import Person, days_in_question, overruled, wanted_hours
-from dispatcher.domain.matching import Proposal, Ranking, Rule, rank
+from dispatcher.domain.matching import Proposal, Ranking, Rule, rank_in_turns
 from dispatcher.projections.board import BOARD, OPEN, declined_by, offered_before, offered_to, work_of
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import ENGINEER_DAYS, booked_between, bookings, horizon
-from dispatcher.projections.engineers import ENGINEERS, ENGINEERS_TO_MATCH, registered
+from dispatcher.projections.engineers import ENGINEERS, ENGINEERS_TO_MATCH, Engineers
+from dispatcher.projections.parts import parts_in_vans
+from dispatcher.ranking import in_turns
 from services.chassis.clock import at_micros
 from services.chassis.http import (
     Accepted,
@@ -45,6 +47,7 @@ from services.chassis.http import (
     parked_of,
     query,
 )
+from services.chassis.http.rule_names import name_of
 from services.chassis.service import Api
 
 STAFF = ("dispatcher", "manager", "agent", "auditor")
@@ -56,12 +59,10 @@ class RuleView(Body):
     """One rule of a choice: its figure in its own unit, and what it added to the cost."""
 
     rule: str
+    name: str
+    """In the caller's language."""
     value: int
     cost: int
-
-    @classmethod
-    def of(cls, reason: Reason) -> RuleView:
-        return cls(rule=reason.rule, value=reason.value, cost=reason.cost)
 
 
 class PassedOverView(Body):
@@ -69,12 +70,15 @@ class PassedOverView(Body):
 
     engineer_id: str
     rules: list[str]
+    names: list[str]
+    """The same in the caller's language."""
 
 
 class RuleCountView(Body):
     """How many engineers a rule excluded."""
 
     rule: str
+    name: str
     engineers: int
 
 
@@ -111,10 +115,18 @@ class OrderView(Body):
     reasons: list[RuleView]
     """What the choice was made by; the last may be `expense`, in fen."""
     note: str
+    """Why a person chose so, or offered it."""
     rules_version: int
-    """Of the dispatch rules that it was made by."""
+    """Of the dispatch rules by which it was assigned, or offered last."""
+    back_because: Literal["", "declined", "absence", "aborted"]
+    """Why it waits again: she declined it, is absent in its hours, or broke her visit off…"""
+    back_reason: str
+    """…and what was said of it."""
+    absence_noted: str
+    """She is under way to it and is reported absent in its hours by this absence: somebody should ask her."""
     broke_rules: list[str]
     """What a person overruled."""
+    broke_names: list[str]
     passed_over: list[PassedOverView]
     excluded: list[RuleCountView]
     more_skills: list[str]
@@ -130,19 +142,21 @@ class OrderView(Body):
     @classmethod
     def of(cls, row: Mapping[str, Any], call: Call) -> OrderView:
         times = {name: _at(row[name]) for name in cls.model_fields if name.endswith(("_at", "_since", "_until"))}
-        facts = {name: row[name] for name in cls.model_fields if name not in times and name != "parked"}
+        facts = {name: row[name] for name in cls.model_fields if name not in times and name in row}
+        broke = msgspec.json.decode(row["broke_rules"], type=list[str])
         lists = {
             "reasons": _rules(
-                msgspec.json.decode(row["reasons"], type=list[Reason]), row["expense_fen"], row["expense_cost"]
+                msgspec.json.decode(row["reasons"], type=list[Reason]), row["expense_fen"], row["expense_cost"], call
             ),
-            "broke_rules": msgspec.json.decode(row["broke_rules"]),
+            "broke_rules": broke,
+            "broke_names": _names(broke, call),
             "passed_over": [
-                PassedOverView(engineer_id=one.engineer_id, rules=list(one.rules))
+                PassedOverView(engineer_id=one.engineer_id, rules=list(one.rules), names=_names(one.rules, call))
                 for one in msgspec.json.decode(row["passed_over"], type=list[PassedOver])
                 if call.owns(one.engineer_id)
             ],
             "excluded": [
-                RuleCountView(rule=one.rule, engineers=one.engineers)
+                RuleCountView(rule=one.rule, name=name_of("breaks", one.rule, call.language), engineers=one.engineers)
                 for one in msgspec.json.decode(row["excluded"], type=list[RuleCount])
             ],
             "more_skills": msgspec.json.decode(row["more_skills"]),
@@ -153,9 +167,18 @@ class OrderView(Body):
         return cls(**facts | times | lists)
 
 
-def _rules(reasons: Sequence[Reason], expense_fen: int, expense_cost: int) -> list[RuleView]:
-    expense = [RuleView(rule="expense", value=expense_fen, cost=expense_cost)] if expense_fen else []
-    return [*[RuleView.of(reason) for reason in reasons], *expense]
+def _rules(reasons: Sequence[Reason], expense_fen: int, expense_cost: int, call: Call) -> list[RuleView]:
+    said = [(reason.rule, reason.value, reason.cost) for reason in reasons]
+    if expense_fen:
+        said.append(("expense", expense_fen, expense_cost))  # type: ignore[arg-type]
+    return [
+        RuleView(rule=rule, name=name_of("reasons", rule, call.language), value=value, cost=cost)
+        for rule, value, cost in said
+    ]
+
+
+def _names(rules: Iterable[str], call: Call) -> list[str]:
+    return [name_of("breaks", rule, call.language) for rule in rules]
 
 
 class CandidateView(Body):
@@ -170,7 +193,7 @@ class CandidateView(Body):
     rules: list[RuleView]
 
     @classmethod
-    def of(cls, engineer_id: str, found: Proposal) -> CandidateView:
+    def of(cls, engineer_id: str, found: Proposal, call: Call) -> CandidateView:
         return cls(
             engineer_id=engineer_id,
             day=found.day,
@@ -178,7 +201,7 @@ class CandidateView(Body):
             ends_at=found.ends_at,
             travel_m=found.travel_m,
             cost=found.cost,
-            rules=_rules(found.reasons, found.expense_fen, found.expense_cost),
+            rules=_rules(found.reasons, found.expense_fen, found.expense_cost, call),
         )
 
 
@@ -189,6 +212,8 @@ class WhyNot(Body):
     rule: Rule
     """The first of them."""
     rules: list[Rule]
+    names: list[str]
+    """The same in the caller's language."""
 
 
 class Choice(Body):
@@ -205,6 +230,7 @@ class Choice(Body):
     hours: CandidateView | None
     broke_rules: list[Rule]
     """The rules that are overruled by it; with any of them, a reason must be given."""
+    broke_names: list[str]
     rules_version: int
 
 
@@ -260,7 +286,7 @@ def routes(api: Api) -> APIRouter:
 
 def _orders(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/orders", tags=["orders"])
-    table = BOARD.table
+    table, engineers = BOARD.table, ENGINEERS.table
 
     async def seen(order_id: str, call: Call) -> Mapping[str, Any]:
         """The order, if the caller may see it: an engineer sees her own and those that wait for somebody."""
@@ -269,15 +295,19 @@ def _orders(api: Api) -> APIRouter:
             raise absent("order", order_id)
         return row
 
-    async def known(order_id: str, call: Call) -> str:
-        """The stream of an order that is there. Who has it, the decision judges."""
-        if await call.one(select(table.c.order_id).where(table.c.order_id == order_id)) is None:
+    async def known(order_id: str, call: Call) -> Mapping[str, Any]:
+        """An order that is there. Who has it, the decision judges."""
+        row = await call.one(select(table).where(table.c.order_id == order_id))
+        if row is None:
             raise absent("order", order_id)
-        return f"order/{order_id}"
+        return row
 
-    async def ahead(call: Call) -> int:
-        """How far ahead hours are looked for; what is decided by is read from the stream."""
-        return (await rules_now(api, call.tenant, call.now)).horizon_days
+    async def looked_for(row: Mapping[str, Any], engineer_id: str, call: Call) -> Mapping[str, Any]:
+        """What the asker knows of rules and parts; which hours are free, and by which rules, the streams say."""
+        rules = await rules_now(api, call.tenant, call.now)
+        hers = await call.one(select(engineers.c.van_id).where(engineers.c.engineer_id == engineer_id))
+        parts = await parts_in_vans(api, call.tenant, row, hers["van_id"] if hers else "")
+        return {"order_id": row["order_id"], "horizon_days": rules.horizon_days, "parts": parts, "now": call.now}
 
     @router.get("", summary="The board: orders that are open, or in one state, the oldest first")
     async def board(
@@ -304,15 +334,15 @@ def _orders(api: Api) -> APIRouter:
 
     @router.post("/{order_id}/assign", summary="Give a waiting order to an engineer")
     async def assign(order_id: str, body: AssignBody, call: Call = command("dispatcher")) -> Accepted:
-        stream = await known(order_id, call)
-        asked = AssignByHand(order_id=order_id, now=call.now, horizon_days=await ahead(call), **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        facts = await looked_for(await known(order_id, call), body.engineer_id, call)
+        asked = AssignByHand(**facts, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
 
     @router.post("/{order_id}/reassign", summary="Give an assigned order to another engineer")
     async def reassign(order_id: str, body: ReassignBody, call: Call = command("dispatcher")) -> Accepted:
-        stream = await known(order_id, call)
-        asked = ReassignOrder(order_id=order_id, now=call.now, horizon_days=await ahead(call), **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        facts = await looked_for(await known(order_id, call), body.engineer_id, call)
+        asked = ReassignOrder(**facts, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
 
     @router.post("/{order_id}/decline", summary="The engineer will not take the order")
     async def decline(order_id: str, body: DeclineBody, call: Call = command("engineer")) -> Accepted:
@@ -328,15 +358,15 @@ def _orders(api: Api) -> APIRouter:
 
     @router.post("/{order_id}/take", summary="An engineer takes a waiting order")
     async def take(order_id: str, call: Call = command("engineer")) -> Accepted:
-        stream = await known(order_id, call)
-        asked = TakeOrder(order_id=order_id, engineer_id=call.person_id, now=call.now, horizon_days=await ahead(call))
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        facts = await looked_for(await known(order_id, call), call.person_id, call)
+        asked = TakeOrder(engineer_id=call.person_id, **facts)
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
 
     @router.post("/{order_id}/cancel", summary="The order will not be carried out")
     async def cancel(order_id: str, body: CancelBody, call: Call = command("dispatcher")) -> Accepted:
-        stream = await known(order_id, call)
+        await known(order_id, call)
         asked = CancelOrder(order_id=order_id, note=body.note)
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
 
     return router
 
@@ -355,10 +385,12 @@ def _choice(api: Api) -> APIRouter:
     async def ranked(row: Mapping[str, Any], call: Call) -> tuple[Ranking, int]:
         """All engineers as they are now, and the version of the rules that they were compared by."""
         rules = await rules_now(api, call.tenant, call.now)
-        those = registered(await call.fetch(ENGINEERS_TO_MATCH))
+        those = Engineers(await call.fetch(ENGINEERS_TO_MATCH))
         ahead = horizon(call.now, rules.horizon_days)
         booked = bookings(await call.fetch(booked_between(**ahead)), besides=row["order_id"])
-        return rank(work_of(row), those, booked, call.now, declined_by(row), rules), rules.version
+        parts = await parts_in_vans(api, call.tenant, row)
+        turns = rank_in_turns(work_of(row), those, booked, call.now, declined_by(row), rules, parts)
+        return await in_turns(turns), rules.version
 
     @router.get("/{order_id}/candidates", summary="Who can go and at what cost, and why the others cannot")
     async def candidates(order_id: str, call: Call = query("dispatcher", "manager")) -> Candidates:
@@ -366,9 +398,9 @@ def _choice(api: Api) -> APIRouter:
         return Candidates(
             order_id=order_id,
             rules_version=version,
-            candidates=[CandidateView.of(engineer_id, found) for engineer_id, found in ranking.proposals],
+            candidates=[CandidateView.of(engineer_id, found, call) for engineer_id, found in ranking.proposals],
             excluded=[
-                WhyNot(engineer_id=engineer_id, rule=rules[0], rules=list(rules))
+                WhyNot(engineer_id=engineer_id, rule=rules[0], rules=list(rules), names=_names(rules, call))
                 for engineer_id, rules in ranking.excluded.items()
             ],
         )
@@ -385,7 +417,7 @@ def _choice(api: Api) -> APIRouter:
         ] = None,
     ) -> Choice:
         row = await known(order_id, call)
-        one = registered(await call.fetch(ENGINEERS_TO_MATCH.where(engineers.c.engineer_id == engineer_id)))
+        one = Engineers(await call.fetch(ENGINEERS_TO_MATCH.where(engineers.c.engineer_id == engineer_id)))
         if engineer_id not in one:
             raise absent("engineer", engineer_id)
         rules = await rules_now(api, call.tenant, call.now)
@@ -398,14 +430,15 @@ def _choice(api: Api) -> APIRouter:
         call.etag(row["version"])
         facts: dict[str, Any] = {"order_id": order_id, "version": row["version"], "engineer_id": engineer_id}
         facts["rules_version"] = rules.version
+        parts = await parts_in_vans(api, call.tenant, row, person.engineer.van_id)
         try:
-            found = wanted_hours(work, person, call.now, starts_at, rules)
+            found = wanted_hours(work, person, call.now, starts_at, rules, parts)
         except Rejected as no:
             why_not = call.said(no.code, no.facts)
-            return Choice(**facts, possible=False, why_not=why_not, hours=None, broke_rules=[])
+            return Choice(**facts, possible=False, why_not=why_not, hours=None, broke_rules=[], broke_names=[])
         broke = list(overruled(work, person, found, call.now))
-        hours = CandidateView.of(engineer_id, found)
-        return Choice(**facts, possible=True, why_not=None, hours=hours, broke_rules=broke)
+        facts |= {"broke_rules": broke, "broke_names": _names(broke, call)}
+        return Choice(**facts, possible=True, why_not=None, hours=CandidateView.of(engineer_id, found, call))
 
     @router.post("/{order_id}/offer", summary="Ask engineers whether they want a waiting order; the first has it")
     async def offer(order_id: str, body: OfferBody, call: Call = command("dispatcher")) -> Accepted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
@@ -111,6 +112,21 @@ class TakeBackOrders(Command):
     absence_id: str
 
 
+class TakeBackOffer(Command):
+    """She is absent while an order is offered to her, or has no hours for it any more by her absence."""
+
+    order_id: str
+    engineer_id: str
+    absence_id: str
+
+
+class SettleAbsenceNote(Command):
+    """An absence that a dispatcher was to look at is called off."""
+
+    order_id: str
+    absence_id: str
+
+
 class LapseOffer(Command):
     """The time within which an offered order was to be taken is over."""
 
@@ -174,6 +190,23 @@ class Candidate(BaseModel):
     """ISO date in her zone."""
 
 
+class PartsInVans(BaseModel):
+    """Of the parts that an order is expected to take, how many lie in whose van in full."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expected: int = 0
+    held: dict[str, int] = {}
+    """By van; one that is not named has none of them."""
+
+    def missing_in(self, van_id: str) -> int:
+        return self.expected - self.held.get(van_id, 0)
+
+    def of_vans(self, van_ids: Iterable[str]) -> PartsInVans:
+        """The same, of these vans alone."""
+        return PartsInVans(expected=self.expected, held={van: self.held[van] for van in van_ids if van in self.held})
+
+
 class AssignOrder(Command):
     """Give the order to whichever of these fits it best by what is really booked."""
 
@@ -185,6 +218,7 @@ class AssignOrder(Command):
     """The rules that exclude the engineer whom the customer wishes."""
     excluded: tuple[tuple[str, int], ...] = ()
     """How many engineers each rule excluded."""
+    parts: PartsInVans = PartsInVans()
     now: AwareDatetime
 
 
@@ -206,6 +240,7 @@ class LookAhead(Command):
     order_id: str
     engineer_id: str
     horizon_days: int = Field(7, ge=1, le=14)
+    parts: PartsInVans = PartsInVans()
     now: AwareDatetime
 
 
@@ -370,6 +405,7 @@ class RuleFigures(Command):
     points_an_hour_critical: int = Field(270, ge=0, le=100_000)
     fen_a_point: int = Field(100, ge=1, le=1_000_000)
     points_for_wish: int = Field(300, ge=0, le=100_000)
+    points_a_missing_part: int = Field(50, ge=0, le=100_000)
     offer_minutes: int = Field(10, ge=1, le=1_440)
     offer_to: int = Field(3, ge=1, le=50)
     offered_first: tuple[FirstOffered, ...] = Field((), max_length=100)
@@ -523,40 +559,45 @@ class MoveClocks(Command):
     """Something happened to the order, now or earlier, that its clocks may care for."""
 
     order_id: str
+    request_id: str
     happening: Literal["assigned", "waiting", "arrived", "finished", "cancelled"]
     happened_at: AwareDatetime
     now: AwareDatetime
 
 
-class PauseClocks(Command):
-    """The order waits for something that is not ours to do."""
+class OpenedOrder(Command):
+    """Something of an order's clocks, which may have none yet."""
 
     order_id: str
+    request_id: str
+    opened_at: AwareDatetime
+    now: AwareDatetime
+
+
+class PauseClocks(OpenedOrder):
+    """The order waits for something that is not ours to do."""
+
     reason: PauseReason
     note: str = ""
     happened_at: AwareDatetime | None = None
     """Since when; none: now."""
-    now: AwareDatetime
 
 
-class ResumeClocks(Command):
+class ResumeClocks(OpenedOrder):
     """What the order waited for is there."""
 
-    order_id: str
     reason: PauseReason | None = None
     """None: whatever it waited for."""
     note: str = ""
     happened_at: AwareDatetime | None = None
-    now: AwareDatetime
 
 
-class ChangeSla(Command):
-    """Something else is promised for an order that is under way."""
+class ChangeSla(OpenedOrder):
+    """Something else is promised for an order that is under way, or something where nothing was."""
 
-    order_id: str
+    urgency: Urgency
     sla_id: str
     reason: str
-    now: AwareDatetime
 
 
 class CorrectFact(Command):

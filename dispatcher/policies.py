@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final, Literal, assert_never, get_args
 
 from contracts.dispatcher import (
@@ -54,20 +54,34 @@ from dispatcher.commands import (
     OpenOrder,
     RestatePage,
     ReturnOrder,
+    SettleAbsenceNote,
     StartClocks,
     StartOrder,
+    TakeBackOffer,
     TakeBackOrders,
     WithdrawOrder,
 )
 from dispatcher.domain.dispatch_rules import is_offered_first
-from dispatcher.domain.matching import Proposal, propose, rank
-from dispatcher.projections.board import ONE_ORDER, WAITING_ORDERS, declined_by, offered_before, work_of
+from dispatcher.domain.matching import Proposal, propose, rank_in_turns
+from dispatcher.domain.pool import is_away
+from dispatcher.projections.board import (
+    NOTED_FOR,
+    OFFERED_ORDERS,
+    ONE_ORDER,
+    WAITING_ORDERS,
+    declined_by,
+    offered_before,
+    offered_to,
+    work_of,
+)
 from dispatcher.projections.clocks import HOW_MANY_MEASURED_BY, MEASURED_BY
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, bookings, days_of, horizon
-from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, registered
+from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, Engineers
+from dispatcher.projections.parts import parts_in_vans
 from dispatcher.projections.slas import ANY_SLA
-from services.chassis.clock import EPOCH, micros
+from dispatcher.ranking import in_turns
+from services.chassis.clock import EPOCH, at_micros, micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -189,13 +203,22 @@ async def when_order_waits(
     if rows[0]["offered_until"] is not None:
         return frees  # When nobody takes it, it is looked at again.
     rules = await rules_now(facts, tenant, now)
-    engineers = registered(await facts.fetch(ALL_ENGINEERS, tenant=tenant))
+    engineers = Engineers(await facts.fetch(ALL_ENGINEERS, tenant=tenant))
     ahead = horizon(now, rules.horizon_days)
     booked = bookings(await facts.fetch(BOOKED_HOURS, tenant=tenant, **ahead), besides=event.order_id)
     work, before = work_of(rows[0]), offered_before(rows[0])
-    ranking = rank(work, engineers, booked, now, declined_by(rows[0]), rules)
-    if before or is_offered_first(rules, rows[0]["request_type"], work.urgency):
-        fresh = [engineer_id for engineer_id, _ in ranking.proposals if engineer_id not in before]
+    parts = await parts_in_vans(facts, tenant, rows[0])
+    asked_first = bool(before) or is_offered_first(rules, rows[0]["request_type"], work.urgency)
+    # Whom it was offered to is passed over, so that of those who are asked nobody knows how many are looked at.
+    most = None if asked_first else CANDIDATES
+    ranking = await in_turns(rank_in_turns(work, engineers, booked, now, declined_by(rows[0]), rules, parts, most))
+    if asked_first:
+        until = now + timedelta(minutes=rules.offer_minutes)
+        fresh = [
+            engineer_id
+            for engineer_id, _ in ranking.proposals
+            if engineer_id not in before and not is_away(engineers[engineer_id], now, until)
+        ]
         if fresh:
             asked = OfferOrder(order_id=event.order_id, engineer_ids=tuple(fresh[: rules.offer_to]), now=now)
             return [*frees, asked]
@@ -208,23 +231,60 @@ async def when_order_waits(
         compared=len(engineers),
         wished=ranking.excluded.get(work.wished, ()),
         excluded=tuple(sorted(Counter(rule for those in ranking.excluded.values() for rule in those).items())),
+        parts=parts.of_vans(engineers[engineer_id].van_id for engineer_id, _ in best),
         now=now,
     )
     return [*frees, assign]
 
 
-async def when_engineer_is_absent(event: EngineerAbsent, envelope: Envelope, facts: Facts) -> Sequence[TakeBackOrders]:
-    """Orders that are booked in the time of her absence go to somebody else, unless she has departed for them."""
+Absence = TakeBackOrders | TakeBackOffer | SettleAbsenceNote
+
+
+async def when_absence_changes(
+    event: EngineerAbsent | AbsenceCalledOff, envelope: Envelope, facts: Facts
+) -> Sequence[Absence]:
+    """
+    What is booked in the time of her absence goes to somebody else, or, where she has departed, before a dispatcher;
+    what is offered to her, to others. What a dispatcher was to look at is settled when the absence is called off.
+    """
     one = {"tenant": envelope.tenant, "engineer_id": event.engineer_id}
+    if isinstance(event, AbsenceCalledOff):
+        noted = await facts.fetch(NOTED_FOR, **one, absence_id=event.absence_id)
+        return [SettleAbsenceNote(order_id=row["order_id"], absence_id=event.absence_id) for row in noted]
     rows = await facts.fetch(HOURS_OF_ONE, **one, **days_of(event.starts_at, event.ends_at))
     meant: dict[str, list[str]] = {}
     for day, booked in sorted(bookings(rows)[event.engineer_id].items()):
         for booking in booked:
             if booking.starts_at < event.ends_at and event.starts_at < booking.ends_at:
                 meant.setdefault(day, []).append(booking.order_id)
-    return [
+    taken: list[Absence] = [
         TakeBackOrders(order_ids=tuple(orders), engineer_id=event.engineer_id, day=day, absence_id=event.absence_id)
         for day, orders in meant.items()
+    ]
+    return taken + await _offers_missed(event, envelope, facts)
+
+
+async def _offers_missed(event: EngineerAbsent, envelope: Envelope, facts: Facts) -> list[Absence]:
+    """Offers that she cannot answer in time, and those for which her absence leaves her no hours."""
+    now, tenant = facts.now(), envelope.tenant
+    offered = [row for row in await facts.fetch(OFFERED_ORDERS, tenant=tenant) if event.engineer_id in offered_to(row)]
+    if not offered:
+        return []
+    one = {"tenant": tenant, "engineer_id": event.engineer_id}
+    engineer = Engineers(await facts.fetch(ONE_ENGINEER, **one))[event.engineer_id]
+    rules = await rules_now(facts, tenant, now)
+    booked = bookings(await facts.fetch(HOURS_OF_ONE, **one, **horizon(now, rules.horizon_days)))[event.engineer_id]
+
+    def misses(row: Mapping[str, Any]) -> bool:
+        if event.starts_at < at_micros(row["offered_until"]) and now < event.ends_at:
+            return True
+        found = propose(work_of(row), event.engineer_id, engineer, booked, now, (), rules)
+        return not isinstance(found, Proposal)
+
+    return [
+        TakeBackOffer(order_id=row["order_id"], engineer_id=event.engineer_id, absence_id=event.absence_id)
+        for row in offered
+        if misses(row)
     ]
 
 
@@ -242,7 +302,7 @@ async def when_engineer_has_time(
     other engineers have no more time.
     """
     now, one = facts.now(), {"tenant": envelope.tenant, "engineer_id": event.engineer_id}
-    engineer = registered(await facts.fetch(ONE_ENGINEER, **one)).get(event.engineer_id)
+    engineer = Engineers(await facts.fetch(ONE_ENGINEER, **one)).get(event.engineer_id)
     if engineer is None:
         raise NotYet(f"engineer {event.engineer_id} is not in the view")
     rules = await rules_now(facts, envelope.tenant, now)
@@ -260,11 +320,14 @@ async def when_engineer_has_time(
         if not isinstance(found, Proposal):
             continue
         first = is_offered_first(rules, row["request_type"], work.urgency)
-        if first and event.engineer_id not in offered_before(row):
+        until = now + timedelta(minutes=rules.offer_minutes)
+        if first and event.engineer_id not in offered_before(row) and not is_away(engineer, now, until):
             asked.append(OfferOrder(order_id=work.order_id, engineer_ids=(event.engineer_id,), now=now))
         else:
             candidate = Candidate(engineer_id=event.engineer_id, day=found.day)
-            asked.append(AssignOrder(order_id=work.order_id, candidates=(candidate,), compared=1, now=now))
+            parts = await parts_in_vans(facts, envelope.tenant, row, engineer.van_id)
+            assign = AssignOrder(order_id=work.order_id, candidates=(candidate,), compared=1, parts=parts, now=now)
+            asked.append(assign)
     return asked
 
 
@@ -284,10 +347,10 @@ async def when_order_moves(
 
     Whether it has clocks, the decision sees: the view may not yet show those that were started a moment ago.
     """
-    if not await facts.fetch(ANY_SLA, tenant=envelope.tenant):
-        return []
     now = facts.now()
     if isinstance(event, OrderOpened):
+        if not await facts.fetch(ANY_SLA, tenant=envelope.tenant):
+            return []  # What happens to the order is recorded all the same: something may be promised later.
         return [
             StartClocks(
                 order_id=event.order_id,
@@ -314,7 +377,8 @@ async def when_order_moves(
             happening, at = "finished", event.finished_at or at
         case _:
             assert_never(event)
-    return [MoveClocks(order_id=event.order_id, happening=happening, happened_at=at, now=now)]
+    ids = {"order_id": event.order_id, "request_id": event.request_id}
+    return [MoveClocks(**ids, happening=happening, happened_at=at, now=now)]
 
 
 async def when_calendar_changed(
@@ -389,7 +453,7 @@ POLICIES = (
     Policy("follow-request", get_args(RequestChanged), when_request_changed),
     Policy("follow-visit", (EngineerDeparted, VisitAborted, ServiceCompleted), when_visit_changed),
     Policy("find-engineer", get_args(OrderWaits), when_order_waits),
-    Policy("take-back-orders", (EngineerAbsent,), when_engineer_is_absent),
+    Policy("take-back-orders", (EngineerAbsent, AbsenceCalledOff), when_absence_changes),
     Policy("give-hours-back", (OrderReassigned, OrderCancelled, OrderFinished), when_order_is_let_go),
     Policy("offer-free-hours", (HoursFreed, EngineerRegistered, AbsenceCalledOff), when_engineer_has_time),
     Policy(

@@ -39,6 +39,7 @@ class RulesView(Body):
     points_an_hour_critical: int
     fen_a_point: int
     points_for_wish: int
+    points_a_missing_part: int
     offer_minutes: int
     offer_to: int
     offered_first: list[FirstOffered]

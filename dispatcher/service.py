@@ -36,8 +36,10 @@ from dispatcher.commands import (
     ReturnOrder,
     ReviseSla,
     SetDispatchRules,
+    SettleAbsenceNote,
     StartClocks,
     StartOrder,
+    TakeBackOffer,
     TakeBackOrders,
     TakeOrder,
     TellMark,
@@ -64,6 +66,7 @@ from dispatcher.projections.clocks import CLOCKS
 from dispatcher.projections.dispatch_rules import DISPATCH_RULES
 from dispatcher.projections.engineer_days import ENGINEER_DAYS
 from dispatcher.projections.engineers import ENGINEERS
+from dispatcher.projections.parts import FITTING_PARTS, RECOMMENDED_PARTS, STOCK_AT_PLACES
 from dispatcher.projections.restatements import RESTATED, RESTATEMENTS
 from dispatcher.projections.slas import SLAS
 from services.chassis.journal.rules import Handler, Rules, Stream
@@ -80,6 +83,7 @@ OF_ORDER: tuple[type[Any], ...] = (
     RecordOverdue,
     RetryAssignment,
     RecordHistory,
+    SettleAbsenceNote,
 )
 OF_ENGINEER: tuple[type[Any], ...] = (RegisterEngineer, UpdateEngineer, ReportAbsence, CallOffAbsence)
 OF_CLOCKS: tuple[type[Any], ...] = (
@@ -115,6 +119,7 @@ RULES = Rules(
         Handler(ReassignOrder, assignment.reads_of_engineer, assignment.reassign),
         Handler(TakeBackOrders, order.reads_of_absence, order.take_back),
         Handler(OfferOrder, pool.reads, pool.offer),
+        Handler(TakeBackOffer, pool.reads_of_absence, pool.take_back),
         Handler(LapseOffer, lambda c: (order.stream(c.order_id),), pool.lapse),
         Handler(SetDispatchRules, lambda c: (dispatch_rules.STREAM,), dispatch_rules.decide),
         *[Handler(command, order_clocks.reads, order_clocks.decide) for command in OF_CLOCKS],
@@ -130,7 +135,20 @@ RULES = Rules(
 service = Service(
     name="dispatcher",
     rules=RULES,
-    views=(BOARD, ENGINEERS, ENGINEER_DAYS, CALENDARS, SLAS, CLOCKS, RESTATEMENTS, RESTATED, DISPATCH_RULES),
+    views=(
+        BOARD,
+        ENGINEERS,
+        ENGINEER_DAYS,
+        FITTING_PARTS,
+        RECOMMENDED_PARTS,
+        STOCK_AT_PLACES,
+        CALENDARS,
+        SLAS,
+        CLOCKS,
+        RESTATEMENTS,
+        RESTATED,
+        DISPATCH_RULES,
+    ),
     policies=POLICIES,
     on_timer=ON_TIMER,
     routes=routes,

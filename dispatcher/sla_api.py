@@ -24,7 +24,7 @@ from dispatcher.commands import (
     ResumeClocks,
     ReviseSla,
 )
-from dispatcher.domain import slas
+from dispatcher.domain import order_clocks, slas
 from dispatcher.domain.business_time import SECOND, Calendar, around_the_clock
 from dispatcher.domain.calendars import AROUND_THE_CLOCK
 from dispatcher.projections.board import BOARD
@@ -127,6 +127,8 @@ class ClockRow(Body):
     revision: int
     urgency: Urgency
     calendar_id: str
+    calendar_revision: int
+    """Of the calendar, when what happened last was measured by it; 0 around the clock."""
     allowed_s: int
     started_at: datetime | None
     stopped_at: datetime | None
@@ -241,14 +243,20 @@ def _clocks(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/orders", tags=["service levels"])
     table, board = CLOCKS.table, BOARD.table
 
-    async def known(order_id: str, call: Call) -> str:
-        """The stream of the clocks of an order that the caller may see."""
-        rows = select(board.c.order_id).where(board.c.order_id == order_id)
+    async def known(order_id: str, call: Call) -> Mapping[str, Any]:
+        """An order that the caller may see."""
+        rows = select(board).where(board.c.order_id == order_id)
         if call.role == "engineer":
             rows = rows.where(or_(board.c.state == "waiting", board.c.engineer_id == call.person_id))
-        if await call.one(rows) is None:
+        if (row := await call.one(rows)) is None:
             raise absent("order", order_id)
-        return f"order-clocks/{order_id}"
+        return row
+
+    async def of_opened(order_id: str, call: Call) -> Mapping[str, Any]:
+        """What is to be known of an order for which nothing may be promised yet."""
+        row = await known(order_id, call)
+        opened_at = at_micros(row["opened_at"])
+        return {"order_id": order_id, "request_id": row["request_id"], "opened_at": opened_at, "now": call.now}
 
     @router.get("/{order_id}/clocks", summary="The clocks of an order: what is due when, and by which calendar")
     async def of_order(
@@ -263,27 +271,25 @@ def _clocks(api: Api) -> APIRouter:
 
     @router.post("/{order_id}/clocks/pause", summary="The order waits for something that is not ours to do")
     async def pause(order_id: str, body: PauseBody, call: Call = command("dispatcher", "agent")) -> Accepted:
-        stream = await known(order_id, call)
-        asked = PauseClocks(order_id=order_id, now=call.now, **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        asked = PauseClocks(**await of_opened(order_id, call), **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=order_clocks.stream(order_id)), id=order_id)
 
     @router.post("/{order_id}/clocks/resume", summary="What the order waited for is there")
     async def resume(order_id: str, body: ResumeBody, call: Call = command("dispatcher", "agent")) -> Accepted:
-        stream = await known(order_id, call)
-        asked = ResumeClocks(order_id=order_id, now=call.now, **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        asked = ResumeClocks(**await of_opened(order_id, call), **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=order_clocks.stream(order_id)), id=order_id)
 
-    @router.put("/{order_id}/sla", summary="Promise something else for an order; what it waited stays granted")
+    @router.put("/{order_id}/sla", summary="Promise something for an order, also later; what it waited stays granted")
     async def change(order_id: str, body: OtherSlaBody, call: Call = command("dispatcher", "manager")) -> Accepted:
-        stream = await known(order_id, call)
-        asked = ChangeSla(order_id=order_id, now=call.now, **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        urgency = (await known(order_id, call))["urgency"]
+        asked = ChangeSla(**await of_opened(order_id, call), urgency=urgency, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=order_clocks.stream(order_id)), id=order_id)
 
     @router.post("/{order_id}/clocks/corrections", summary="Something happened at another time than was recorded")
     async def correct(order_id: str, body: CorrectionBody, call: Call = command("dispatcher", "manager")) -> Accepted:
-        stream = await known(order_id, call)
+        await known(order_id, call)
         asked = CorrectFact(order_id=order_id, now=call.now, **body.model_dump())
-        return Accepted.of(await call.ask(asked, versioned=stream), id=order_id)
+        return Accepted.of(await call.ask(asked, versioned=order_clocks.stream(order_id)), id=order_id)
 
     @router.get("/{order_id}/clocks/restatements", summary="What was told of the clocks and is otherwise now")
     async def restated(

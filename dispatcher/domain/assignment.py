@@ -91,7 +91,7 @@ def take(states: States, command: TakeOrder) -> list[Event]:
         case Waiting(case=case):
             rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
             work, person = Work.of(case.opened), _person(states, case, command)
-            proposal = free_hours(work, person, command.now, rules)
+            proposal = free_hours(work, person, command.now, rules, command.parts)
             if unfit := lacks(work, person.engineer, proposal.day):
                 must_be_suited(work, command.engineer_id, unfit)
             return _assigned(states, case, command.engineer_id, proposal, "pool", rules_version=rules.version)
@@ -124,6 +124,7 @@ def assign_by_hand(states: States, command: AssignByHand) -> list[Event]:
                 rules_version=rules.version,
                 note=command.reason,
                 broke_rules=broke,
+                though_absent=_known_absences(states, command.engineer_id, proposal),
             )
         case Assigned(booked=booked) if booked.engineer_id == command.engineer_id:
             return []
@@ -139,7 +140,7 @@ def reassign(states: States, command: ReassignOrder) -> list[Event]:
         case Assigned(case=case, booked=booked):
             rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
             proposal, broke = _by_hand(states, case, command, rules)
-            given = _reassigned(states, case, booked, proposal, command, broke)
+            given = _reassigned(states, case, booked, proposal, command, broke, rules)
             return [given, _hours_booked(case, command.engineer_id, proposal)]
         case _:
             raise order.refusal(now)
@@ -171,11 +172,16 @@ def _by_hand(
 ) -> tuple[Proposal, tuple[Rule, ...]]:
     """The hours, and the rules that they break. Raises Rejected where there are some and no reason is given."""
     work, person = Work.of(case.opened), _person(states, case, command)
-    proposal = wanted_hours(work, person, command.now, command.starts_at, rules)
+    proposal = wanted_hours(work, person, command.now, command.starts_at, rules, command.parts)
     broke = overruled(work, person, proposal, command.now)
     if broke and not command.reason:
         raise Rejected("assignment.needs-reason", engineer_id=command.engineer_id, rules=", ".join(broke))
     return proposal, broke
+
+
+def _known_absences(states: States, engineer_id: str, proposal: Proposal) -> tuple[str, ...]:
+    absences = engineers.absences_of(states[engineers.stream(engineer_id)])
+    return tuple(one.absence_id for one in absences if one.overlaps(proposal.starts_at, proposal.ends_at))
 
 
 def _proposal_of(
@@ -187,7 +193,8 @@ def _proposal_of(
         return ("unknown",)
     if holds(bookings, work.order_id):
         return ("hours",)
-    return propose(work, engineer_id, engineer, {day: bookings}, command.now, case.declined, rules, (day,))
+    now, declined = command.now, case.declined
+    return propose(work, engineer_id, engineer, {day: bookings}, now, declined, rules, command.parts, (day,))
 
 
 # Events.
@@ -233,6 +240,7 @@ def _reassigned(
     proposal: Proposal,
     command: ReassignOrder,
     broke_rules: tuple[Rule, ...],
+    rules: DispatchRulesSet,
 ) -> OrderReassigned:
     opened = case.opened
     return OrderReassigned(
@@ -252,6 +260,11 @@ def _reassigned(
         skill=opened.skill,
         frees=booked,
         broke_rules=broke_rules,
+        reasons=proposal.reasons,
+        rules_version=rules.version,
+        expense_fen=proposal.expense_fen,
+        expense_cost=proposal.expense_cost,
+        though_absent=_known_absences(states, command.engineer_id, proposal),
     )
 
 

@@ -84,6 +84,8 @@ class Calendar:
     weeks: tuple[Week, ...]
     days: Mapping[date, Hours] = field(default_factory=dict)
     years: frozenset[int] | None = None
+    revision: int = field(default=0, compare=False)
+    """Which of its revisions this is; 0 where it has none."""
     _laid_out: dict[int, _Year] = field(default_factory=dict, compare=False, repr=False)
 
     def between(self, start: int, end: int) -> int:

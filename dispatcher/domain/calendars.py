@@ -72,7 +72,8 @@ def calendar_of(facts: CalendarFacts) -> Calendar:
         (day := date.fromisoformat(one.day)): () if one.works_as is None else plain.week_of(day)[one.works_as]
         for one in facts.days
     }
-    return Calendar(facts.zone, weeks, days, None if facts.years is None else frozenset(facts.years))
+    years = None if facts.years is None else frozenset(facts.years)
+    return Calendar(facts.zone, weeks, days, years, facts.revision)
 
 
 def _by_weekday(hours: Iterable[OpenHours]) -> Any:

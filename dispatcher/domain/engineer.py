@@ -29,6 +29,9 @@ class Absence(NamedTuple):
     ends_at: datetime
     absence_id: str
 
+    def overlaps(self, starts_at: datetime, ends_at: datetime) -> bool:
+        return self.starts_at < ends_at and starts_at < self.ends_at
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -78,6 +81,10 @@ INITIAL: Engineer = Unknown()
 
 def stream(engineer_id: str) -> str:
     return f"engineer/{engineer_id}"
+
+
+def absences_of(engineer: Engineer) -> tuple[Absence, ...]:
+    return engineer.absences if isinstance(engineer, Registered) else ()
 
 
 def decide(states: Mapping[str, Any], command: EngineerCommand) -> list[Event]:

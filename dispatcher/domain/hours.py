@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from contracts.dispatcher import DispatchRulesSet
 from contracts.problems import Rejected
+from dispatcher.commands import PartsInVans
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Day
-from dispatcher.domain.matching import Proposal, Rule, Work, best_hours, broken, day_of, hours_at, with_wish
+from dispatcher.domain.matching import Proposal, Rule, Work, best_hours, broken, day_of, hours_at, with_person
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,12 @@ def days_in_question(now: datetime, starts_at: datetime | None, horizon_days: in
 
 
 def wanted_hours(
-    work: Work, person: Person, now: datetime, starts_at: datetime | None, rules: DispatchRulesSet
+    work: Work,
+    person: Person,
+    now: datetime,
+    starts_at: datetime | None,
+    rules: DispatchRulesSet,
+    parts: PartsInVans,
 ) -> Proposal:
     """
     The hours that a person wants, or the cheapest free ones.
@@ -39,7 +45,7 @@ def wanted_hours(
     Whatever rule she overrules, hours exist once. Raises Rejected when they are taken, past, or of two days.
     """
     if starts_at is None:
-        return free_hours(work, person, now, rules)
+        return free_hours(work, person, now, rules, parts)
     starts_at = starts_at.astimezone(UTC)
     ends_at = starts_at + work.duration
     day = day_of(starts_at, person.engineer.zone)
@@ -52,15 +58,15 @@ def wanted_hours(
         if (starts_at < booking.ends_at and booking.starts_at < ends_at) or booking.order_id == work.order_id:
             raise Rejected("engineer.hours-taken", engineer_id=person.engineer_id, order_id=booking.order_id)
     proposal = hours_at(work, person.engineer, bookings, now, starts_at, rules)
-    return with_wish(work, person.engineer_id, proposal, rules)
+    return with_person(work, person.engineer_id, person.engineer, proposal, rules, parts)
 
 
-def free_hours(work: Work, person: Person, now: datetime, rules: DispatchRulesSet) -> Proposal:
+def free_hours(work: Work, person: Person, now: datetime, rules: DispatchRulesSet, parts: PartsInVans) -> Proposal:
     """The cheapest hours that are free. Raises Rejected with the rule that leaves none."""
     ready = [day for day, bookings in person.days.items() if not holds(bookings, work.order_id)]
     found = best_hours(work, person.engineer, person.days, now, ready, rules)
     if isinstance(found, Proposal):
-        return with_wish(work, person.engineer_id, found, rules)
+        return with_person(work, person.engineer_id, person.engineer, found, rules, parts)
     raise Rejected("engineer.not-free", engineer_id=person.engineer_id, rule=found)
 
 

@@ -7,15 +7,17 @@ by the streams. Costs are points, as the company's dispatch rules weigh them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from contracts.dispatcher import DispatchRulesSet, OrderOpened, Reason, Shift, SkillLevel
 from contracts.intake import Urgency
+from dispatcher.commands import PartsInVans
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
@@ -48,6 +50,11 @@ LEAST: Final = 1
 """The level of a skill of which none was said."""
 
 FOR_EVER: Final = "9999-12-31"
+
+NO_PARTS: Final = PartsInVans()
+
+TURN: Final = 50
+"""Engineers that are looked at in a row: less than a thousandth of a second."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -123,17 +130,63 @@ def rank(
     now: datetime,
     declined: Collection[str] = (),
     rules: DispatchRulesSet = DEFAULTS,
+    parts: PartsInVans = NO_PARTS,
+    most: int | None = None,
 ) -> Ranking:
-    """All engineers: her best hours, or the rules that exclude her. `booked` is by engineer and day, by start."""
-    proposals: list[tuple[str, Proposal]] = []
+    """All engineers at once; see `rank_in_turns`."""
+    turns = rank_in_turns(work, engineers, booked, now, declined, rules, parts, most)
+    while True:
+        try:
+            next(turns)
+        except StopIteration as done:
+            ranking: Ranking = done.value
+            return ranking
+
+
+def rank_in_turns(
+    work: Work,
+    engineers: Mapping[str, Registered],
+    booked: Mapping[str, Mapping[str, Sequence[Booking]]],
+    now: datetime,
+    declined: Collection[str] = (),
+    rules: DispatchRulesSet = DEFAULTS,
+    parts: PartsInVans = NO_PARTS,
+    most: int | None = None,
+) -> Generator[None, None, Ranking]:
+    """
+    All engineers: her best hours, or the rules that exclude her. `booked` is by engineer and day, by start.
+
+    The same as `propose` for each of them, sorted; what many have in common is judged once, and only the cheapest are
+    said in full: `most` of them, or all. It yields every `TURN` engineers, so that who has other things to do can do
+    them in between.
+    """
+    found: list[tuple[int, str, _Slot]] = []
     excluded: dict[str, tuple[Rule, ...]] = {}
-    for engineer_id, engineer in engineers.items():
-        found = propose(work, engineer_id, engineer, booked.get(engineer_id, {}), now, declined, rules)
-        if isinstance(found, Proposal):
-            proposals.append((engineer_id, found))
+    judged: dict[tuple[object, ...], tuple[Rule, ...]] = {}
+    for number, (engineer_id, engineer) in enumerate(engineers.items(), 1):
+        if number % TURN == 0:
+            yield
+        alike = (engineer.skills, engineer.levels, engineer.certificates, engineer.territory, engineer.zone)
+        unfit = judged.get(alike)
+        if unfit is None:
+            unfit = judged[alike] = lacks(work, engineer, _today(now, engineer.zone).isoformat())
+        if engineer_id in declined:
+            unfit += ("declined",)
+        if unfit:
+            excluded[engineer_id] = unfit
+            continue
+        slot = _best_slot(work, engineer, booked.get(engineer_id, {}), now, None, rules)
+        if isinstance(slot, _Slot):
+            more = sum(reason.cost for reason in _of_person(work, engineer_id, engineer, rules, parts))
+            found.append((slot.cost + more, engineer_id, slot))
         else:
-            excluded[engineer_id] = found
-    proposals.sort(key=lambda one: (one[1].cost, one[0]))
+            excluded[engineer_id] = (slot,)
+    found.sort(key=itemgetter(0, 1))
+    proposals = []
+    for _, engineer_id, slot in found[:most]:
+        engineer = engineers[engineer_id]
+        hours = _proposal(work, engineer, slot, now, rules)
+        proposals.append((engineer_id, with_person(work, engineer_id, engineer, hours, rules, parts)))
     return Ranking(tuple(proposals), excluded)
 
 
@@ -145,6 +198,7 @@ def propose(
     now: datetime,
     declined: Collection[str] = (),
     rules: DispatchRulesSet = DEFAULTS,
+    parts: PartsInVans = NO_PARTS,
     within: Collection[str] | None = None,
 ) -> Proposal | tuple[Rule, ...]:
     """The cheapest hours of one engineer, or all rules that exclude her."""
@@ -154,16 +208,42 @@ def propose(
     if unfit:
         return unfit
     found = best_hours(work, engineer, booked, now, within, rules)
-    return with_wish(work, engineer_id, found, rules) if isinstance(found, Proposal) else (found,)
+    if isinstance(found, Proposal):
+        return with_person(work, engineer_id, engineer, found, rules, parts)
+    return (found,)
 
 
-def with_wish(work: Work, engineer_id: str, proposal: Proposal, rules: DispatchRulesSet) -> Proposal:
-    """Cheaper for her whom the customer wishes; nobody else becomes dearer by it."""
-    if not work.wished:
+def with_person(
+    work: Work,
+    engineer_id: str,
+    engineer: Registered,
+    proposal: Proposal,
+    rules: DispatchRulesSet,
+    parts: PartsInVans,
+) -> Proposal:
+    """
+    Cheaper for her whom the customer wishes, dearer by each part that is expected and not in her van.
+
+    Of neither is anything said where nobody is wished, or no part is expected.
+    """
+    more = _of_person(work, engineer_id, engineer, rules, parts)
+    if not more:
         return proposal
-    points = -rules.points_for_wish if engineer_id == work.wished else 0
-    reason = Reason("wish", int(engineer_id == work.wished), points)
-    return replace(proposal, reasons=(*proposal.reasons, reason), cost=proposal.cost + points)
+    cost = proposal.cost + sum(reason.cost for reason in more)
+    return replace(proposal, reasons=(*proposal.reasons, *more), cost=cost)
+
+
+def _of_person(
+    work: Work, engineer_id: str, engineer: Registered, rules: DispatchRulesSet, parts: PartsInVans
+) -> list[Reason]:
+    more = []
+    if work.wished:
+        hers = engineer_id == work.wished
+        more.append(Reason("wish", int(hers), -rules.points_for_wish if hers else 0))
+    if parts.expected:
+        missing = parts.missing_in(engineer.van_id)
+        more.append(Reason("van", missing, missing * rules.points_a_missing_part))
+    return more
 
 
 # What she can do, and where.
@@ -236,6 +316,18 @@ def best_hours(
     The hours lie in one shift, and before and after them there is time for the drive from and to her other visits of
     that day. The first drive of a day begins at her home. `within` narrows the days.
     """
+    slot = _best_slot(work, engineer, booked, now, within, rules)
+    return _proposal(work, engineer, slot, now, rules) if isinstance(slot, _Slot) else slot
+
+
+def _best_slot(
+    work: Work,
+    engineer: Registered,
+    booked: Mapping[str, Sequence[Booking]],
+    now: datetime,
+    within: Collection[str] | None,
+    rules: DispatchRulesSet,
+) -> _Slot | Rule:
     why: Rule = "shift"
     best: _Slot | None = None
     asked = _Asked(work, engineer, now, rules, _points_an_hour(rules, work.urgency))
@@ -246,6 +338,8 @@ def best_hours(
     for day, windows in _horizon(engineer.zone, engineer.shifts, today, rules.horizon_days):
         if (within is not None and day not in within) or day > until:
             continue
+        if best and windows and _wait_cost(asked.hour_points, windows[0][0] - now) >= best.cost:
+            break  # The drive, the load and what she costs only add to it, and later days wait longer.
         if not _is_long_enough(work, windows, now):
             continue
         if engineer.absences:
@@ -259,7 +353,7 @@ def best_hours(
             continue
         why = "hours"
         best = _cheapest(asked, day, windows, bookings, best)
-    return _proposal(work, engineer, best, now, rules) if best else why
+    return best or why
 
 
 def hours_at(

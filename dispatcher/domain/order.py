@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
 from contracts.dispatcher import (
+    AbsenceNoted,
+    AbsenceNoteSettled,
     AssignmentOverdue,
     AssignmentRetried,
     EngineerDay,
@@ -38,6 +40,7 @@ from dispatcher.commands import (
     RecordOverdue,
     RetryAssignment,
     ReturnOrder,
+    SettleAbsenceNote,
     StartOrder,
     TakeBackOrders,
     WithdrawOrder,
@@ -90,8 +93,8 @@ class Assigned:
 
     case: Case
     booked: EngineerDay
-    though_absent: bool = False
-    """A person gave it to her knowing that she is absent."""
+    though_absent: frozenset[str] = frozenset()
+    """The absences that the person knew who gave it to her."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,9 @@ class UnderWay:
     booked: EngineerDay
     withdrawn: bool = False
     """The customer does not want it any more; what is done all the same is a fact."""
+    though_absent: frozenset[str] = frozenset()
+    noted: frozenset[str] = frozenset()
+    """Absences of hers that somebody is to look at, as she is to be there and away at once."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,8 @@ OrderEvent = (
     | OrderDeclined
     | OrderReturned
     | WithdrawalNoted
+    | AbsenceNoted
+    | AbsenceNoteSettled
     | AssignmentRetried
     | AssignmentOverdue
     | OrderCancelled
@@ -150,6 +158,7 @@ OrderCommand = (
     | RecordOverdue
     | RetryAssignment
     | RecordHistory
+    | SettleAbsenceNote
 )
 INITIAL: Order = Unopened()
 
@@ -181,6 +190,8 @@ def decide(states: Mapping[str, Any], command: OrderCommand) -> list[Event]:
             return _retry(order, command)
         case RecordHistory():
             return _record_history(order, command)
+        case SettleAbsenceNote():
+            return _settle_absence_note(order, command)
         case _:
             assert_never(command)
 
@@ -257,23 +268,27 @@ def take_back(states: Mapping[str, Any], command: TakeBackOrders) -> list[Event]
     """
     Each of the orders waits again for somebody, if she still has it for hours in which she is absent.
 
-    Once she has departed she knows best; and who gave it to her though she is absent knew it.
+    Once she has departed she knows best, and a dispatcher is told; who gave it to her though she is absent knew it.
     """
     engineer: engineers.Engineer = states[engineers.stream(command.engineer_id)]
     day: engineer_day.Day = states[engineer_day.stream(command.engineer_id, command.day)]
-    absences = engineer.absences if isinstance(engineer, engineers.Registered) else ()
-    away = [one for one in absences if one.absence_id == command.absence_id]
+    hers = EngineerDay(command.engineer_id, command.day)
+    away = [one for one in engineers.absences_of(engineer) if one.absence_id == command.absence_id]
     taken: list[Event] = []
     for order_id in command.order_ids:
-        hours = [it for it in day if it.order_id == order_id]
-        if any(one.starts_at < it.ends_at and it.starts_at < one.ends_at for one in away for it in hours):
-            taken += _taken_back(states[stream(order_id)], EngineerDay(command.engineer_id, command.day))
+        hours = [booking for booking in day if booking.order_id == order_id]
+        if any(one.overlaps(it.starts_at, it.ends_at) for one in away for it in hours):
+            taken += _taken_back(states[stream(order_id)], hers, command.absence_id)
     return taken
 
 
-def _taken_back(order: Order, hers: EngineerDay) -> list[Event]:
+def _taken_back(order: Order, hers: EngineerDay, absence_id: str) -> list[Event]:
     match order:
-        case Assigned(case=case, booked=booked, though_absent=False) if booked == hers:
+        case Assigned(booked=booked, though_absent=known) | UnderWay(booked=booked, though_absent=known) if (
+            booked != hers or absence_id in known
+        ):
+            return []
+        case Assigned(case=case, booked=booked):
             declined = OrderDeclined(
                 order_id=case.opened.order_id,
                 request_id=case.opened.request_id,
@@ -283,6 +298,23 @@ def _taken_back(order: Order, hers: EngineerDay) -> list[Event]:
                 cause="absence",
             )
             return [declined]
+        case UnderWay(case=case, noted=noted) if absence_id not in noted:
+            seen = AbsenceNoted(
+                order_id=case.opened.order_id,
+                request_id=case.opened.request_id,
+                engineer_id=hers.engineer_id,
+                absence_id=absence_id,
+            )
+            return [seen]
+        case _:
+            return []
+
+
+def _settle_absence_note(order: Order, command: SettleAbsenceNote) -> list[Event]:
+    match order:
+        case UnderWay(case=case, noted=noted) if command.absence_id in noted:
+            request_id = case.opened.request_id
+            return [AbsenceNoteSettled(order_id=command.order_id, request_id=request_id, absence_id=command.absence_id)]
         case _:
             return []
 
@@ -415,16 +447,21 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             offering = Offering(frozenset(event.engineer_ids), event.offered_until)
             return replace(_waiting(order), offers=event.offer_no, offering=offering)
         case OfferDeclined():
-            return _without(_waiting(order), event.engineer_id)
+            return _without(_waiting(order), event)
         case OfferLapsed():
             return replace(_waiting(order), offering=None)
         case OrderAssigned() | OrderReassigned():
-            though_absent = "absent" in event.broke_rules
-            return Assigned(_case(order), EngineerDay(event.engineer_id, event.day), though_absent)
+            booked = EngineerDay(event.engineer_id, event.day)
+            return Assigned(_case(order), booked, frozenset(event.though_absent))
         case OrderStarted():
-            return UnderWay(_case(order), _booked(order))
+            known = order.though_absent if isinstance(order, Assigned) else frozenset()
+            return UnderWay(_case(order), _booked(order), though_absent=known)
         case WithdrawalNoted():
-            return UnderWay(_case(order), _booked(order), withdrawn=True)
+            return replace(_under_way(order), withdrawn=True)
+        case AbsenceNoted():
+            return replace(_under_way(order), noted=_under_way(order).noted | {event.absence_id})
+        case AbsenceNoteSettled():
+            return replace(_under_way(order), noted=_under_way(order).noted - {event.absence_id})
         case OrderDeclined(cause="absence"):
             return Waiting(_case(order))
         case OrderDeclined():
@@ -456,11 +493,17 @@ def _waiting(order: Order) -> Waiting:
     return order
 
 
-def _without(order: Waiting, engineer_id: str) -> Waiting:
-    """The same, after this engineer declined the offer."""
+def _under_way(order: Order) -> UnderWay:
+    assert isinstance(order, UnderWay), order
+    return order
+
+
+def _without(order: Waiting, event: OfferDeclined) -> Waiting:
+    """The same, after this engineer declined the offer, or cannot answer."""
     assert order.offering is not None, order
-    left = order.offering.engineer_ids - {engineer_id}
-    case = replace(order.case, declined=order.case.declined | {engineer_id})
+    left = order.offering.engineer_ids - {event.engineer_id}
+    refused = order.case.declined | ({event.engineer_id} if event.cause == "engineer" else set())
+    case = replace(order.case, declined=refused)
     return replace(order, case=case, offering=replace(order.offering, engineer_ids=left) if left else None)
 
 

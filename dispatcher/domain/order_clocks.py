@@ -17,6 +17,7 @@ from contracts.dispatcher import (
     FactCorrected,
     SlaBreached,
     SlaChanged,
+    SlaDefined,
     SlaRestated,
     SlaWarned,
     Standing,
@@ -37,7 +38,9 @@ ON_THE_WAY: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class NoClocks:
-    """The order has none: nothing was promised when it was opened."""
+    """Nothing is promised for the order. What happened to it is known, for the day when something is."""
+
+    story: tuple[Happened, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,8 @@ def decide(states: Mapping[str, Any], command: ClockCommand) -> list[Event]:
         case StartClocks():
             return _start(clocks, states[slas.STREAM], known, command)
         case MoveClocks():
-            if isinstance(clocks, NoClocks):
-                return []
             happened = Happened(command.happening, command.happened_at, "", command.happened_at)
-            return _move(clocks, known, happened, command.now)
+            return _move(clocks, known, happened, command)
         case PauseClocks():
             return _pause(clocks, known, command)
         case ResumeClocks():
@@ -118,27 +119,29 @@ def _start(clocks: OrderClocks, levels: slas.Slas, known: Mapping[str, Calendar]
 
 
 def _pause(clocks: OrderClocks, known: Mapping[str, Calendar], command: PauseClocks) -> list[Event]:
-    here = _under_way(clocks, command.order_id)
-    at = _when(here, command.happened_at or command.now, command.now)
-    if command.reason in clock_story.waits_for(here.story):
+    _must_be_under_way(clocks, command.order_id)
+    at = _when(command.opened_at, command.happened_at or command.now, command.now)
+    if command.reason in clock_story.waits_for(clocks.story):
         return []
-    return _move(here, known, Happened("paused", at, command.reason, at), command.now, command.note)
+    return _move(clocks, known, Happened("paused", at, command.reason, at), command, command.note)
 
 
 def _resume(clocks: OrderClocks, known: Mapping[str, Calendar], command: ResumeClocks) -> list[Event]:
-    here = _under_way(clocks, command.order_id)
-    at = _when(here, command.happened_at or command.now, command.now)
-    waits_for, reason = clock_story.waits_for(here.story), command.reason or ""
+    _must_be_under_way(clocks, command.order_id)
+    at = _when(command.opened_at, command.happened_at or command.now, command.now)
+    waits_for, reason = clock_story.waits_for(clocks.story), command.reason or ""
     if not waits_for or (reason and reason not in waits_for):
         raise Rejected("clock.not-paused", order_id=command.order_id, reason=reason)
-    return _move(here, known, Happened("resumed", at, reason, at), command.now, command.note)
+    return _move(clocks, known, Happened("resumed", at, reason, at), command, command.note)
 
 
-def _under_way(clocks: OrderClocks, order_id: str) -> Clocks:
-    here = _there(clocks, order_id)
-    if all(standing.state in ("stopped", "cancelled") for standing in here.standings.values()):
+def _must_be_under_way(clocks: OrderClocks, order_id: str) -> None:
+    if isinstance(clocks, NoClocks):
+        ended = any(one.happening in ("finished", "cancelled") for one in clocks.story)
+    else:
+        ended = all(standing.state in ("stopped", "cancelled") for standing in clocks.standings.values())
+    if ended:
         raise Rejected("clock.ended", order_id=order_id)
-    return here
 
 
 def _there(clocks: OrderClocks, order_id: str) -> Clocks:
@@ -147,30 +150,38 @@ def _there(clocks: OrderClocks, order_id: str) -> Clocks:
     return clocks
 
 
-def _when(clocks: Clocks, at: datetime, now: datetime) -> datetime:
+def _when(opened_at: datetime, at: datetime, now: datetime) -> datetime:
     if at > now:
         raise Rejected("clock.in-the-future", now=now.isoformat())
-    if at < clocks.started.opened_at:
-        raise Rejected("clock.before-the-opening", opened_at=clocks.started.opened_at.isoformat())
+    if at < opened_at:
+        raise Rejected("clock.before-the-opening", opened_at=opened_at.isoformat())
     return at
 
 
 def _move(
-    clocks: Clocks, known: Mapping[str, Calendar], happened: Happened, now: datetime, note: str = ""
+    clocks: OrderClocks,
+    known: Mapping[str, Calendar],
+    happened: Happened,
+    command: MoveClocks | PauseClocks | ResumeClocks,
+    note: str = "",
 ) -> list[Event]:
     if clock_story.recorded(clocks.story, happened):
         return []
-    readings = replace(clocks, story=(*clocks.story, happened)).read(known)
-    standings = _standings(readings, _told_since(clocks, readings), now)
     moved = ClocksMoved(
-        order_id=clocks.started.order_id,
-        request_id=clocks.started.request_id,
+        order_id=command.order_id,
+        request_id=command.request_id,
         happening=happened.happening,
         happened_at=happened.recorded_at,
         reason=happened.reason,
         note=note,
-        standings=standings,
+        standings=(),
     )
+    if isinstance(clocks, NoClocks):
+        return [moved]
+    now = command.now
+    readings = replace(clocks, story=(*clocks.story, happened)).read(known)
+    standings = _standings(readings, _told_since(clocks, readings), now)
+    moved = msgspec.structs.replace(moved, standings=standings)
     if not _is_late(clocks, happened.recorded_at):
         return [moved]
     return [moved, *_restated(clocks, "late-fact", _differences(clocks, readings, now, least=ON_THE_WAY), standings)]
@@ -184,9 +195,12 @@ def _is_late(clocks: Clocks, at: datetime) -> bool:
 
 
 def _change(clocks: OrderClocks, levels: slas.Slas, known: Mapping[str, Calendar], command: ChangeSla) -> list[Event]:
-    here = _under_way(clocks, command.order_id)
-    before = clock_story.agreed(here.story)
+    _must_be_under_way(clocks, command.order_id)
     sla = slas.held(levels, command.sla_id, command.now)
+    if isinstance(clocks, NoClocks):
+        return [_promised(clocks, sla, known, command)]
+    here = clocks
+    before = clock_story.agreed(here.story)
     if (sla.sla_id, sla.revision) == (before.sla_id, before.revision):
         return []
     terms = slas.terms_of(sla, here.started.urgency)
@@ -210,11 +224,31 @@ def _change(clocks: OrderClocks, levels: slas.Slas, known: Mapping[str, Calendar
     return [changed]
 
 
+def _promised(clocks: NoClocks, sla: SlaDefined, known: Mapping[str, Calendar], command: ChangeSla) -> ClocksStarted:
+    """Measured from the opening, with all that happened since: as if it had been promised then."""
+    started = ClocksStarted(
+        order_id=command.order_id,
+        request_id=command.request_id,
+        sla_id=sla.sla_id,
+        revision=sla.revision,
+        urgency=command.urgency,
+        opened_at=command.opened_at,
+        clocks=slas.terms_of(sla, command.urgency),
+        standings=(),
+        promised_at=command.now,
+        reason=command.reason,
+    )
+    begun = Clocks(started, (_as_agreed(started), *clocks.story), {}, {})
+    standings = _standings(begun.read(known), {}, command.now)
+    due = [Difference(one.clock, "due_at", "", _text(one.due_at)) for one in standings if one.due_at]
+    return msgspec.structs.replace(started, standings=standings, differences=tuple(due))
+
+
 def _correct(clocks: OrderClocks, known: Mapping[str, Calendar], command: CorrectFact) -> list[Event]:
     """Also of an order that has ended: what is true of it is true."""
     here = _there(clocks, command.order_id)
     if command.happened_at is not None:
-        _when(here, command.happened_at, command.now)
+        _when(here.started.opened_at, command.happened_at, command.now)
     found = clock_story.named(here.story, command)
     assert found.at is not None
     if found.at == command.happened_at:
@@ -336,6 +370,7 @@ def _standing(name: ClockName, reading: Reading, told: frozenset[int], now: date
         due_at=instant(reading.due_at),
         next_percent=next_percent,
         next_at=next_at,
+        calendar_revision=reading.calendar.revision if reading.calendar else 0,
     )
 
 
@@ -417,14 +452,17 @@ def _restated(
 def evolve(clocks: OrderClocks, event: ClockEvent) -> OrderClocks:
     if isinstance(event, ClocksStarted):
         standings = _by_name(event.standings)
-        return Clocks(event, (_as_agreed(event),), standings, {name: frozenset() for name in standings})
+        story = (_as_agreed(event), *(clocks.story if event.promised_at else ()))
+        return Clocks(event, story, standings, {name: frozenset() for name in standings})
+    if isinstance(event, ClocksMoved):
+        happened = Happened(event.happening, event.happened_at, event.reason, event.happened_at)
+        if isinstance(clocks, NoClocks):
+            return NoClocks((*clocks.story, happened))
+        starts = {standing.clock: standing.started_at for standing in event.standings}
+        told = _told_since_starts(clocks, starts)
+        return _stand(replace(clocks, story=(*clocks.story, happened)), event.standings, told)
     assert isinstance(clocks, Clocks), clocks
     match event:
-        case ClocksMoved():
-            happened = Happened(event.happening, event.happened_at, event.reason, event.happened_at)
-            starts = {standing.clock: standing.started_at for standing in event.standings}
-            told = _told_since_starts(clocks, starts)
-            return _stand(replace(clocks, story=(*clocks.story, happened)), event.standings, told)
         case SlaChanged():
             promised = Agreed(event.changed_at, event.sla_id, event.revision, event.clocks)
             return _stand_anew(clocks, (*clocks.story, promised), event.standings)

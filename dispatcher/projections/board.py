@@ -10,6 +10,8 @@ import msgspec
 from sqlalchemy import bindparam, select
 
 from contracts.dispatcher import (
+    AbsenceNoted,
+    AbsenceNoteSettled,
     AssignmentOverdue,
     AssignmentRetried,
     OfferDeclined,
@@ -54,6 +56,9 @@ _NOBODY: Mapping[str, Value] = {
     "expense_cost": 0,
     "offered_until": None,
     "offered_to": "[]",
+    "absence_noted": "",
+    "back_because": "",
+    "back_reason": "",
 }
 """What a new assignment or a new wait begins with."""
 
@@ -70,7 +75,7 @@ def _changes(rows: Rows, event: OrderEvent, envelope: Envelope) -> Mapping[str, 
         case OrderOpened():
             due = event.assign_due_at
             facts = {name: getattr(event, name) for name in _OPENED}
-            needs = {"more_skills": _text(event.more_skills), "certificates": _text(event.certificates)}
+            needs = {name: _text(getattr(event, name)) for name in ("more_skills", "certificates", "usual_parts")}
             return {**facts, **needs, "opened_at": at, "waiting_since": at, "assign_due_at": due and micros(due)}
         case OrderOffered() | OfferDeclined() | OfferLapsed():
             return _offered(rows.get(event.order_id) or {}, event)
@@ -102,23 +107,33 @@ def _changes(rows: Rows, event: OrderEvent, envelope: Envelope) -> Mapping[str, 
                 "chosen_by": "person",
                 "note": event.reason,
                 "broke_rules": _text(event.broke_rules),
+                "reasons": _text(event.reasons),
+                "rules_version": event.rules_version,
+                "expense_fen": event.expense_fen,
+                "expense_cost": event.expense_cost,
             }
         case OrderStarted():
             return {"state": "under-way"}
-        case OrderDeclined(cause="absence") | OrderReturned():
-            return {**_NOBODY, "state": "waiting", "waiting_since": at, "offered_before": "[]"}
-        case OrderDeclined():
-            declined = _and(rows.get(event.order_id) or {}, "declined_by", event.engineer_id)
-            waits: Mapping[str, Value] = {"state": "waiting", "waiting_since": at, "offered_before": "[]"}
-            return {**_NOBODY, **waits, "declined_by": declined}
+        case OrderDeclined() | OrderReturned():
+            because = "aborted" if isinstance(event, OrderReturned) else _DECLINED[event.cause]
+            waits: dict[str, Value] = {"state": "waiting", "waiting_since": at, "offered_before": "[]"}
+            waits |= {"back_because": because, "back_reason": event.reason}
+            if because == "declined":
+                waits["declined_by"] = _and(rows.get(event.order_id) or {}, "declined_by", event.engineer_id)
+            return {**_NOBODY, **waits}
         case WithdrawalNoted():
             return {"withdrawn": True}
+        case AbsenceNoted():
+            return {"absence_noted": event.absence_id}
+        case AbsenceNoteSettled():
+            row = rows.get(event.order_id) or {}
+            return {"absence_noted": ""} if row.get("absence_noted") == event.absence_id else {}
         case AssignmentOverdue():
             return {"overdue": True}
         case OrderCancelled():
             return {**_NOBODY, "state": "cancelled", "waiting_since": None, "note": event.note or event.reason}
         case OrderFinished():
-            over = {"waiting_since": None, "offered_until": None, "offered_to": "[]"}
+            over = {"waiting_since": None, "offered_until": None, "offered_to": "[]", "absence_noted": ""}
             return {**over, "state": "finished", "engineer_id": event.engineer_id}
         case _:
             return {}
@@ -129,11 +144,14 @@ def _offered(row: Mapping[str, Any], event: OrderOffered | OfferDeclined | Offer
         case OrderOffered():
             before = _and(row, "offered_before", *event.engineer_ids)
             until, asked = micros(event.offered_until), _text(event.engineer_ids)
-            return {"offered_until": until, "offered_to": asked, "offered_before": before}
+            said: dict[str, Value] = {"note": event.note, "rules_version": event.rules_version}
+            return {**said, "offered_until": until, "offered_to": asked, "offered_before": before}
         case OfferDeclined():
             left = [one for one in _texts(row.get("offered_to", "[]")) if one != event.engineer_id]
-            declined = {"declined_by": _and(row, "declined_by", event.engineer_id), "offered_to": _text(left)}
-            return declined if left else declined | {"offered_until": None}
+            still: dict[str, Value] = {"offered_to": _text(left)}
+            if event.cause == "engineer":
+                still["declined_by"] = _and(row, "declined_by", event.engineer_id)
+            return still if left else still | {"offered_until": None}
         case OfferLapsed():
             return {"offered_until": None, "offered_to": "[]"}
 
@@ -162,10 +180,11 @@ _OPENED = (
     "wished_engineer_id",
 )
 _BOOKED = ("engineer_id", "van_id", "day", "travel_m")
+_DECLINED: Final = {"engineer": "declined", "absence": "absence"}
 
 BOARD = View(
     name="dispatch_board",
-    version=2,
+    version=3,
     key={"order_id": str},
     columns={
         "version": 0,
@@ -191,6 +210,7 @@ BOARD = View(
         "more_skills": "[]",
         "skill_level": 0,
         "certificates": "[]",
+        "usual_parts": "[]",
         "wished_engineer_id": "",
         **_NOBODY,
         "starts_at": (int, None),
@@ -208,6 +228,8 @@ BOARD = View(
         OrderDeclined,
         OrderReturned,
         WithdrawalNoted,
+        AbsenceNoted,
+        AbsenceNoteSettled,
         AssignmentRetried,
         AssignmentOverdue,
         OrderCancelled,
@@ -222,6 +244,12 @@ _orders = select(BOARD.table).where(BOARD.table.c.tenant == bindparam("tenant"))
 
 ONE_ORDER: Final = _orders.where(BOARD.table.c.order_id == bindparam("order_id"))
 WAITING_ORDERS: Final = _orders.where(BOARD.table.c.state == "waiting").order_by(BOARD.table.c.opened_at)
+OFFERED_ORDERS: Final = WAITING_ORDERS.where(BOARD.table.c.offered_until.is_not(None))
+NOTED_FOR: Final = _orders.where(
+    BOARD.table.c.state == "under-way",
+    BOARD.table.c.engineer_id == bindparam("engineer_id"),
+    BOARD.table.c.absence_noted == bindparam("absence_id"),
+)
 
 
 def work_of(row: Mapping[str, Any]) -> Work:

@@ -90,6 +90,7 @@ def _stand(rows: Rows, order_id: str, standings: tuple[Standing, ...], envelope:
             started_at=_micros(standing.started_at),
             stopped_at=_micros(standing.stopped_at),
             due_at=_micros(standing.due_at) or 0,
+            calendar_revision=standing.calendar_revision,
         )
 
 
@@ -100,7 +101,7 @@ def _micros(at: datetime | None) -> int | None:
 # `due_at` is 0 where there is none, as lists are in its order.
 CLOCKS = View(
     name="sla_clocks",
-    version=2,
+    version=3,
     key={"order_id": str, "clock": str},
     columns={
         "version": 0,
@@ -109,6 +110,7 @@ CLOCKS = View(
         "revision": 0,
         "urgency": "normal",
         "calendar_id": "",
+        "calendar_revision": 0,
         "allowed_s": 0,
         "state": "idle",
         "as_of": 0,

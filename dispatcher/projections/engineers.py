@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -131,15 +131,20 @@ _NEEDED = (
 )
 
 ENGINEERS_TO_MATCH: Final = select(*[ENGINEERS.table.c[name] for name in _NEEDED])
-"""What `registered` needs, and no more: they are a thousand."""
+"""What `Engineers` needs, and no more: they are a thousand."""
 ALL_ENGINEERS: Final = ENGINEERS_TO_MATCH.where(ENGINEERS.table.c.tenant == bindparam("tenant"))
 ONE_ENGINEER: Final = ALL_ENGINEERS.where(ENGINEERS.table.c.engineer_id == bindparam("engineer_id"))
 
 
-def registered(rows: Iterable[Mapping[str, Any]]) -> dict[str, Registered]:
-    """What matching must know of them, by id."""
-    return {
-        row["engineer_id"]: Registered(
+class Engineers(Mapping[str, Registered]):
+    """What matching must know of them, by id; each is unpacked when she is looked at."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._rows = {row["engineer_id"]: row for row in rows}
+
+    def __getitem__(self, engineer_id: str) -> Registered:
+        row = self._rows[engineer_id]
+        return Registered(
             skills=names_of(row["skills"]),
             home=Place(row["home_lat_udeg"], row["home_lon_udeg"]),
             zone=row["zone"],
@@ -153,8 +158,12 @@ def registered(rows: Iterable[Mapping[str, Any]]) -> dict[str, Registered]:
             km_fen=row["km_fen"],
             absences=absences_of(row["absences"]),
         )
-        for row in rows
-    }
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 # Cached: a thousand engineers have a few dozen sets of skills and a few patterns of shifts.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.dispatcher import RestatementAdvanced, RestatementBegun, SlaChanged, SlaRestated
+from contracts.dispatcher import ClocksStarted, RestatementAdvanced, RestatementBegun, SlaChanged, SlaRestated
 from contracts.envelope import Envelope
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
@@ -20,7 +20,7 @@ def follow(rows: Rows, event: RestatementBegun | RestatementAdvanced, envelope: 
                 rows.put(*key, done_at=at)
 
 
-def list_differences(rows: Rows, event: SlaRestated | SlaChanged, envelope: Envelope) -> None:
+def list_differences(rows: Rows, event: SlaRestated | SlaChanged | ClocksStarted, envelope: Envelope) -> None:
     by_calendar = event if isinstance(event, SlaRestated) else None
     for one in event.differences:
         rows.put(
@@ -68,7 +68,7 @@ RESTATED = View(
         "after": "",
         "told_at": 0,
     },
-    reads=(SlaRestated, SlaChanged),
+    reads=(SlaRestated, SlaChanged, ClocksStarted),
     apply=list_differences,
     indexes=(("calendar_id", "calendar_revision", "order_id"),),
 )

@@ -230,6 +230,8 @@ def marks(here: _Walk, calendar: Calendar) -> Mapping[int, datetime]:
 class Clocks:
     findings: Findings
     _orders: dict[tuple[str, str], _Order] = field(default_factory=dict)
+    _unpromised: dict[tuple[str, str], list[Happened]] = field(default_factory=dict)
+    """What happened to orders for which nothing is promised yet."""
     _calendars: dict[tuple[str, str], Calendar] = field(default_factory=dict)
     _changing: set[tuple[str, str, int]] = field(default_factory=set)
     """Changes of calendars that have not yet been carried through all orders."""
@@ -263,11 +265,15 @@ class Clocks:
                 if (tenant, event.order_id) in self._orders:
                     self.findings.add("I7", position, f"the clocks of {event.order_id} start a second time")
                     return
-                order = self._orders[tenant, event.order_id] = _Order([_promised(event.opened_at, event)], position)
+                before = self._unpromised.pop((tenant, event.order_id), []) if event.promised_at else []
+                story: list[Promised | Happened] = [_promised(event.opened_at, event), *before]
+                order = self._orders[tenant, event.order_id] = _Order(story, position)
                 order.begun = {clock: walk(order.story, clock)[0].began for clock in _names(order)}
             case _:
                 known = self._orders.get((tenant, event.order_id))
-                if known is None:
+                if known is None and isinstance(event, ClocksMoved) and not event.standings:
+                    self._unpromised.setdefault((tenant, event.order_id), []).append(_happened(event))
+                elif known is None:
                     what = f"{type(event).__name__} of {event.order_id}, which has no clocks"
                     self.findings.add("I7", position, what)
                 else:
@@ -277,7 +283,7 @@ class Clocks:
         order.last = position
         match event:
             case ClocksMoved():
-                order.story.append(Happened(event.happened_at, event.happening, event.reason, event.happened_at))
+                order.story.append(_happened(event))
                 self._begin_anew(order)
             case SlaChanged():
                 order.story.append(_promised(event.changed_at, event))
@@ -372,6 +378,10 @@ class Clocks:
 
 def _promised(at: datetime, event: ClocksStarted | SlaChanged) -> Promised:
     return Promised(at, {terms.clock: terms for terms in event.clocks})
+
+
+def _happened(event: ClocksMoved) -> Happened:
+    return Happened(event.happened_at, event.happening, event.reason, event.happened_at)
 
 
 def _corrected(story: Sequence[Promised | Happened], event: FactCorrected) -> list[Promised | Happened]:

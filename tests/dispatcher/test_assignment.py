@@ -4,7 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.dispatcher import EngineerDay, HoursBooked, OrderAssigned, OrderReassigned, Shift
+from contracts.dispatcher import (
+    DispatchRulesSet,
+    EngineerDay,
+    HoursBooked,
+    OrderAssigned,
+    OrderReassigned,
+    Reason,
+    Shift,
+)
 from dispatcher.service import RULES
 from tests.dispatcher.examples import (
     SHOP,
@@ -203,7 +211,8 @@ def test_another_engineer_needs_a_reassignment():
 
 
 def test_a_reassignment_books_the_new_hours_and_gives_the_old_ones_back():
-    story = (registered(), registered("e-2", van_id="van-2"), opened(), assigned(), booked())
+    rules = DispatchRulesSet(version=3, effective_from=NOW)
+    story = (rules, registered(), registered("e-2", van_id="van-2"), opened(), assigned(), booked())
     event, hours = given(*story).when(reassign("e-2")).then_types(OrderReassigned, HoursBooked)
     assert event == OrderReassigned(
         order_id="o-1",
@@ -219,6 +228,8 @@ def test_a_reassignment_books_the_new_hours_and_gives_the_old_ones_back():
         customer_id="c-1",
         skill="cooling",
         frees=EngineerDay("e-1", TODAY),
+        reasons=(Reason("skill", 1, 0), Reason("distance", 0, 0), Reason("load", 0, 0), Reason("shift", 0, 0)),
+        rules_version=3,
     )
     assert hours == booked("e-2", starts_at=event.starts_at, ends_at=event.ends_at)
 

@@ -65,7 +65,7 @@ def test_an_offer_that_nobody_takes_goes_to_the_next_and_in_the_end_it_is_assign
         await desk.later(minutes=10)
         order = await desk.order()
         assert (order["state"], order["engineer_id"], order["chosen_by"]) == ("assigned", "e-0", "rule")
-        assert order["excluded"] == [{"rule": "declined", "engineers": 1}]
+        assert order["excluded"] == [{"rule": "declined", "name": "declined this order", "engineers": 1}]
 
     told(story)
 
@@ -231,7 +231,7 @@ def test_whom_the_customer_wishes_is_preferred_and_named_where_a_rule_excludes_h
         assert (await desk.order())["engineer_id"] == "e-2"
         second = await desk.order("o-2")
         assert second["engineer_id"] == "e-1"
-        assert second["passed_over"] == [{"engineer_id": "e-3", "rules": ["skill"]}]
+        assert second["passed_over"] == [{"engineer_id": "e-3", "rules": ["skill"], "names": ["lacks the skill"]}]
 
     told(story)
 

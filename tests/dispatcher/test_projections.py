@@ -33,7 +33,7 @@ from dispatcher.projections.board import BOARD, declined_by, offered_before, off
 from dispatcher.projections.dispatch_rules import DISPATCH_RULES, rules_of
 from dispatcher.projections.engineer_days import ENGINEER_DAYS, bookings
 from dispatcher.projections.engineers import ENGINEERS
-from dispatcher.projections.engineers import registered as known
+from dispatcher.projections.engineers import Engineers as known
 from services.chassis.clock import micros
 from tests.dispatcher.examples import (
     TODAY,
@@ -57,6 +57,7 @@ OFFERED = OrderOffered(
     engineer_ids=("e-1", "e-2"),
     offered_until=at(18),
     offered_by="rule",
+    rules_version=4,
 )
 SAID_NO = OfferDeclined(order_id="o-1", request_id="r-1", offer_no=1, engineer_id="e-2", reason="far", left=1)
 LAPSED = OfferLapsed(order_id="o-1", request_id="r-1", offer_no=1, engineer_ids=("e-1",))
@@ -159,6 +160,12 @@ def test_an_offer_is_shown_with_those_who_may_still_take_it(events, to, until):
     assert (offered_to(row), row["offered_until"]) == (to, until)
     assert offered_before(row) == {"e-1", "e-2"}
     assert declined_by(row) >= ({"e-2"} if SAID_NO in events else set())
+
+
+def test_an_offer_shows_the_rules_that_it_was_made_by():
+    row = row_after(opened(), OFFERED)
+    assert (row["rules_version"], row["note"]) == (4, "")
+    assert row_after(opened(), OFFERED, assigned(rules_version=5))["rules_version"] == 5
 
 
 def test_whom_it_was_offered_to_is_forgotten_when_it_comes_back_but_not_who_declined():

@@ -21,11 +21,18 @@ from tests.dispatcher.examples import open_order, register
 from tests.given import NOW
 
 
-def on_own_events(policy):
-    return replace(policy, when=tuple(event for event in policy.when if PUBLISHER_OF[event.__name__] == "dispatcher"))
+def own(events):
+    return tuple(event for event in events if PUBLISHER_OF[event.__name__] == "dispatcher")
 
 
-OWN = tuple(own for policy in service.policies if (own := on_own_events(policy)).when)
+OWN = tuple(replace(policy, when=own(policy.when)) for policy in service.policies if own(policy.when))
+VIEWS = tuple(replace(view, reads=own(view.reads)) for view in service.views)
+"""With nothing in them that others publish: where it runs alone, there is nobody to take it from."""
+
+
+def alone(policies=OWN):
+    """The dispatcher by itself, with these policies."""
+    return replace(service, policies=policies, views=VIEWS)
 
 
 class NoKeys:
@@ -92,14 +99,13 @@ class Desk:
 @asynccontextmanager
 async def opened(make, folder, policies, clock):
     """A desk, such as `make(host, clock, http, tokens)` gives, over the dispatcher with these policies alone."""
-    alone = replace(service, policies=policies)
-    tokens = Tokens.from_file(folder / "token-keys.json", clock)
-    async with Host(Settings(data=folder), [alone], NoKeys(), clock=clock) as host:
+    tokens, one = Tokens.from_file(folder / "token-keys.json", clock), alone(policies)
+    async with Host(Settings(data=folder), [one], NoKeys(), clock=clock) as host:
         running = host.running["dispatcher"]
         async with asyncio.timeout(10):
             while not host.leads("dispatcher"):
                 await asyncio.sleep(0.01)
-        app = service_app([alone.routes(running)], tokens=tokens)
+        app = service_app([one.routes(running)], tokens=tokens)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
             yield make(host, clock, http, tokens)
 

@@ -8,9 +8,9 @@ from contracts import envelope as envelopes
 from services.chassis.clock import SetClock, at_micros
 from services.verify.clocks import Clocks
 from services.verify.findings import Findings
-from tests.dispatcher.test_running import opened
+from tests.dispatcher.test_running import OWN, opened
 from tests.given import NOW
-from tests.sla.desk import OWN, SlaDesk
+from tests.sla.desk import SlaDesk
 
 
 async def judged(running):

@@ -1,18 +1,9 @@
 """A dispatcher with service levels as it runs, and its callers."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from contracts import envelope as envelopes
-from contracts.topics import PUBLISHER_OF
-from dispatcher.service import service
 from tests.dispatcher.test_running import Desk
-
-OWN = tuple(
-    replace(policy, when=own)
-    for policy in service.policies
-    if (own := tuple(event for event in policy.when if PUBLISHER_OF[event.__name__] == "dispatcher"))
-)
 
 OFFICE = {
     "calendar_id": "office",

@@ -8,6 +8,7 @@ from dispatcher.commands import (
     CalendarHours,
     CalendarWeek,
     ChangeCalendar,
+    ChangeSla,
     ClockAgreed,
     DefineCalendar,
     DefineSla,
@@ -77,16 +78,24 @@ def start_clocks(**changes):
 
 
 def move_clocks(happening, happened_at=NOW, **changes):
-    facts = {"order_id": "o-1", "happening": happening, "happened_at": happened_at, "now": happened_at}
-    return MoveClocks(**facts | changes)
+    facts = {"order_id": "o-1", "request_id": "r-1", "happening": happening}
+    return MoveClocks(**facts | {"happened_at": happened_at, "now": happened_at} | changes)
+
+
+OPENED = {"order_id": "o-1", "request_id": "r-1", "opened_at": NOW}
 
 
 def pause_clocks(now=NOW, **changes):
-    return PauseClocks(**{"order_id": "o-1", "reason": "customer", "now": now} | changes)
+    return PauseClocks(**OPENED | {"reason": "customer", "now": now} | changes)
 
 
 def resume_clocks(now=NOW, **changes):
-    return ResumeClocks(**{"order_id": "o-1", "now": now} | changes)
+    return ResumeClocks(**OPENED | {"now": now} | changes)
+
+
+def change_sla(sla_id="gold", now=NOW, **changes):
+    facts = {"urgency": "normal", "sla_id": sla_id, "reason": "as the contract says", "now": now}
+    return ChangeSla(**OPENED | facts | changes)
 
 
 def started(given, **changes):

@@ -9,13 +9,12 @@ import httpx
 
 from contracts import envelope as envelopes
 from dispatcher import policies
-from dispatcher.commands import MoveClocks
 from services.chassis.clock import SystemClock
 from services.chassis.journal.work import Ask
-from tests.dispatcher.test_running import opened
+from tests.dispatcher.test_running import OWN, opened
 from tests.given import NOW
-from tests.sla.desk import ARRIVE, FIX, OWN, SlaDesk, instant
-from tests.sla.examples import HOUR, MINUTE
+from tests.sla.desk import ARRIVE, FIX, SlaDesk, instant
+from tests.sla.examples import HOUR, MINUTE, move_clocks
 
 
 def test_an_order_has_its_clocks_from_the_opening(told):
@@ -241,7 +240,7 @@ def test_a_wrong_time_is_put_right_and_the_breach_is_taken_back(told):
         await desk.later(hours=2, minutes=30)
         assert (await desk.clocks())["arrive"]["breached"]
         path = "/v1/orders/o-1/clocks"
-        arrived = MoveClocks(order_id="o-1", happening="arrived", happened_at=desk.clock.now(), now=desk.clock.now())
+        arrived = move_clocks("arrived", desk.clock.now())
         await desk.running.ask(Ask(command=arrived, tenant="t-1", actor="test", caller="test"))
         body = {
             "happening": "arrived",

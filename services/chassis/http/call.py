@@ -96,6 +96,11 @@ class Call:
             self._now = self._api.now()
         return self._now
 
+    @property
+    def language(self) -> str:
+        """`en` or `zh`: what the caller reads."""
+        return language(self._request.headers.get("accept-language", ""))
+
     def owns(self, person_id: str) -> bool:
         """Whether what belongs to this person is the caller's to see: staff sees all, others their own only."""
         if self.role in ONLY_THEIR_OWN:
@@ -138,11 +143,11 @@ class Call:
 
     def said(self, code: str, facts: Facts) -> dict[str, Any]:
         """A problem in the caller's language, for one item of a batch whose others may have gone well."""
-        return said(code, facts, language(self._request.headers.get("accept-language", "")))
+        return said(code, facts, self.language)
 
     def fields_said(self, errors: Sequence[Mapping[str, Any]]) -> str:
         """What pydantic found wrong with one item of many, in the caller's language."""
-        return fields_said(errors, language(self._request.headers.get("accept-language", "")))
+        return fields_said(errors, self.language)
 
     def new_id(self) -> str:
         """An id for what this call makes: with an Idempotency-Key, a repeat of the call gives the same ids."""

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from contracts.problems import Rejected, Unfit
 from services.chassis.auth import Unauthenticated
+from services.chassis.http import rule_names
 from services.chassis.journal.store import LostLease, NotCommitted
 from services.chassis.journal.work import Stopped
 from services.chassis.readers.viewstore import StoreAway
@@ -130,12 +131,15 @@ def said(code: str, facts: Facts, spoken: str) -> dict[str, Any]:
         text = texts()["command.refused"]
         facts = {"code": code, **facts}
     words = text.zh if spoken == "zh" else text.en
+    read = dict(facts)
+    for name in {"rule", "rules"} & facts.keys():
+        read[name] = rule_names.named(str(facts[name]), spoken)
     body: dict[str, Any] = {
         "type": f"urn:fieldloop:problem:{code}",
-        "title": _fill(words.title, facts),
+        "title": _fill(words.title, read),
         "status": text.status,
-        "detail": _fill(words.detail, facts),
-        "remedy": _fill(words.remedy, facts),
+        "detail": _fill(words.detail, read),
+        "remedy": _fill(words.remedy, read),
         "code": code,
     }
     if facts:
