@@ -17,6 +17,11 @@ RequestKind = Literal[
 ]
 FieldKind = Literal["text", "integer", "choice", "choices", "yes_no", "date", "phone"]
 SerialCheck = Literal["none", "luhn"]
+PlacedBy = Literal["given", "map", "district", "city"]
+"""
+How the place of somebody is known: given in coordinates; as a map has the address; the seat of the district, or of the
+city, in which the address lies.
+"""
 CheckDigit = Literal["none", "luhn", "mod11", "mod97", "imei", "ean"]
 """How the last characters of a serial number follow from the others: `intake/domain/serial.py` has each."""
 
@@ -174,7 +179,8 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     division: str = ""
     """The administrative division of `address`: six digits of GB/T 2260; empty where no address was written."""
     located: bool = False
-    """The place is that of `address`, as a map has it; else that of the site or the customer as registered."""
+    """The place is the request's own: in coordinates, or as a map has `address`; else the site's or the customer's."""
+    placed_by: PlacedBy = "given"
     warranty_s: NonNegative = 30 * DAY_S
     """So long after the work was done it is reopened if the fault is back."""
     message_id: str = ""
@@ -220,6 +226,9 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     contact_phone: Annotated[str, Personal("customer_id")] = ""
     address: Annotated[str, Personal("customer_id")] = ""
     site_id: str = ""
+    lat_udeg: int | None = None
+    lon_udeg: int | None = None
+    """Where it was said to be in coordinates, rounded as in RequestReceived; None where nobody said."""
     message_id: str = ""
     """As in RequestReceived, like those that follow."""
     message_digest: Annotated[str, Personal("customer_id")] = ""
@@ -425,6 +434,7 @@ class CustomerRegistered(Event, frozen=True, kw_only=True):
     """What WeChat calls the customer towards this company (openid)."""
     language: str = "zh"
     """In which messages to the customer are: zh or en."""
+    placed_by: PlacedBy = "given"
 
 
 @belongs_to("customer", of="customer_id")
@@ -449,6 +459,7 @@ class CustomerUpdated(Event, frozen=True, kw_only=True):
     """What WeChat calls the customer towards this company (openid)."""
     language: str = "zh"
     """In which messages to the customer are: zh or en."""
+    placed_by: PlacedBy = "given"
 
 
 @belongs_to("site", of="site_id")
@@ -467,6 +478,7 @@ class SiteRegistered(Event, frozen=True, kw_only=True):
     lat_udeg: int
     """Rounded to a thousandth of a degree, in millionths, WGS-84."""
     lon_udeg: int
+    placed_by: PlacedBy = "given"
 
 
 @belongs_to("device", of="device_id")

@@ -17,6 +17,7 @@ from contracts.intake import (
     FieldKind,
     FormField,
     Impact,
+    PlacedBy,
     RequestKind,
     SerialCheck,
     Urgency,
@@ -59,6 +60,8 @@ class SubmitRequest(Command):
     """Of the device as the register knows it: these are streams that the decision reads."""
     spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
     """Where a map has the address: latitude and longitude in millionths of a degree, the likeliest first."""
+    here: tuple[int, int] | None = None
+    """Where it is, as whoever asks says it in coordinates; it goes before what a map has. WGS-84."""
     day: str
     """Today in the tenant's zone, for the number."""
 
@@ -93,6 +96,8 @@ class SupplementRequest(Command):
     """Of the device that is named now, or else that was before."""
     spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
     """As in SubmitRequest, of the address that is given now, or else that was before."""
+    here: tuple[int, int] | None = None
+    """As in SubmitRequest."""
     message_id: str = Field("", max_length=200)
     """As in SubmitRequest."""
     known_request_type: str = ""
@@ -186,6 +191,7 @@ class RegisterCustomer(Command):
     region: str = Field(min_length=1, max_length=100)
     lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
     lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+    placed_by: PlacedBy = "given"
     email: Email = ""
     wechat: str = Field("", max_length=100)
     language: Language = "zh"
@@ -207,6 +213,7 @@ class RegisterSite(Command):
     region: str = Field(min_length=1, max_length=100)
     lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
     lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+    placed_by: PlacedBy = "given"
 
 
 class RegisterDevice(Command):

@@ -29,6 +29,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "地区": "region",
     "纬度": "lat_udeg",
     "经度": "lon_udeg",
+    "坐标系": "datum",
     "设备编号": "device_id",
     "型号": "model",
     "序列号": "serial",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import cos, hypot, radians
 from typing import Any, Final
 
 from contracts.intake import (
@@ -29,6 +30,7 @@ from intake.domain.register import (
     type_stream,
     version_of,
 )
+from intake.domain.seats import seat
 from intake.domain.serial import serial_lack
 from services.chassis.journal.rules import States
 
@@ -60,6 +62,8 @@ class Given:
     """As the register's view had them: whose streams were read."""
     spots: tuple[tuple[int, int], ...] = ()
     """Where a map has the address."""
+    here: tuple[int, int] | None = None
+    """Where it is in coordinates."""
     type_version: int = 0
     """The version of its type that it keeps; 0 takes the newest."""
     model_version: int = 0
@@ -104,8 +108,15 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
         missing.append(Lack("fault", *words))
     division, lack = _where(given.address, place)
     missing += [lack] if lack else []
-    spot = given.spots[0] if given.address and given.spots else None
-    if spot and not lack and _apart(given.spots):
+    mapped = _mapped(given, place) if not lack else ()
+    if given.here and place and (far := far_from(place.region, given.here)):
+        words = (
+            f"the place given lies {far} km from {place.region}: correct one of them",
+            f"所给坐标距{place.region} {far} 公里，请更正其一",
+        )
+        missing.append(Lack("here", *words))
+    spot = given.here or (mapped[0] if mapped else None)
+    if not given.here and apart(mapped):
         words = "the map has it in places far from each other: write it in full", "地图上有多处相距较远的匹配，请写完整"
         missing.append(Lack("address", *words))
     if kind and len(given.description.strip()) < kind.min_description:
@@ -131,6 +142,8 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
             contact_phone=given.contact_phone,
             address=given.address,
             site_id=given.site_id,
+            lat_udeg=rounded(given.here[0]) if given.here else None,
+            lon_udeg=rounded(given.here[1]) if given.here else None,
             message_id=given.message_id,
             message_digest=given.message_digest,
             fault_class=given.fault,
@@ -163,6 +176,7 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
         lat_udeg=rounded(spot[0]) if spot else place.lat_udeg,
         lon_udeg=rounded(spot[1]) if spot else place.lon_udeg,
         located=spot is not None,
+        placed_by=("given" if given.here else "map") if spot else place.placed_by,
         description=given.description,
         kind=kind.kind,
         needs_visit=kind.needs_visit,
@@ -222,12 +236,38 @@ def _where(address: str, place: Customer | Site | None) -> tuple[str, Lack | Non
     return division.code, None
 
 
+def _mapped(given: Given, place: Customer | Site | None) -> Sequence[tuple[int, int]]:
+    """Where a map has the address; what it has far from there is another address."""
+    if not given.address or not given.spots or (place and far_from(place.region, given.spots[0])):
+        return ()
+    return given.spots
+
+
 ONE_PLACE_UDEG: Final = 10_000
 """What a map has of one address lies no farther apart than this, some 1 km: the segments of one street."""
 
 
-def _apart(spots: Sequence[tuple[int, int]]) -> bool:
+def apart(spots: Sequence[tuple[int, int]]) -> bool:
+    """Whether a map has an address in several places."""
     return any(max(axis) - min(axis) > ONE_PLACE_UDEG for axis in zip(*spots, strict=True))
+
+
+FARTHEST_KM: Final = 400
+"""No place of a county lies farther from its seat: the largest, Ruoqiang and Nyima, are some 500 km across."""
+
+KM_PER_UDEG: Final = 111.2e-6
+
+
+def far_from(region: str, spot: tuple[int, int]) -> int:
+    """How far, in km, a place lies from the seat of its division; 0 where that may be, or where nobody knows."""
+    divisions = parse(region).divisions
+    middle = seat(divisions[0].code) if len(divisions) == 1 else None
+    if middle is None:
+        return 0
+    north = (spot[0] - middle[0]) * KM_PER_UDEG
+    east = (spot[1] - middle[1]) * KM_PER_UDEG * cos(radians(middle[0] / 1e6))
+    far = round(hypot(north, east))
+    return far if far > FARTHEST_KM else 0
 
 
 def _line(field: str, words: str) -> str:

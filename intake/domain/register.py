@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 from contracts.event import Event
-from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined, SiteRegistered
+from contracts.intake import (
+    CustomerRegistered,
+    CustomerUpdated,
+    DeviceRegistered,
+    PlacedBy,
+    RequestTypeDefined,
+    SiteRegistered,
+)
 from contracts.problems import Rejected
 from intake.commands import DefineRequestType, LoadPack, RegisterCustomer, RegisterDevice, RegisterSite
+from intake.domain.address import parse
 from intake.domain.form import is_phone, judge, pattern_fault
 from intake.domain.models import model_of, model_stream
 from intake.domain.serial import serial_lack
@@ -37,6 +46,7 @@ class Customer:
     lat_udeg: int
     lon_udeg: int
     counted: Counted = ()
+    placed_by: PlacedBy = "given"
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,7 @@ class Site:
     region: str
     lat_udeg: int
     lon_udeg: int
+    placed_by: PlacedBy = "given"
 
 
 CustomerEvent = CustomerRegistered | CustomerUpdated
@@ -88,13 +99,28 @@ def register_customer(customer: Customer | None, command: RegisterCustomer) -> l
         )
     if command.source and customer is not None and command.source_version == counted:
         return []
-    facts = command.model_dump() | {"lat_udeg": rounded(command.lat_udeg), "lon_udeg": rounded(command.lon_udeg)}
+    facts = command.model_dump() | _place(customer, command)
     return [CustomerRegistered(**facts) if customer is None else CustomerUpdated(**facts)]
+
+
+EXACT: Final = ("given", "map")
+"""How a place is known that is that of an address, and not that of a whole district."""
+
+
+def _place(known: Customer | Site | None, command: RegisterCustomer | RegisterSite) -> dict[str, Any]:
+    """What was known exactly is not given up for the middle of the same district."""
+    if known and command.placed_by not in EXACT and known.placed_by in EXACT and _is_in(known.region, command.region):
+        return {"lat_udeg": known.lat_udeg, "lon_udeg": known.lon_udeg, "placed_by": known.placed_by}
+    return {"lat_udeg": rounded(command.lat_udeg), "lon_udeg": rounded(command.lon_udeg)}
+
+
+def _is_in(region: str, other: str) -> bool:
+    return region == other or parse(region).divisions == parse(other).divisions != ()
 
 
 def evolve_customer(customer: Customer | None, event: CustomerEvent) -> Customer:
     counted = counted_by(customer.counted if customer else (), event)
-    return Customer(event.region, event.lat_udeg, event.lon_udeg, counted)
+    return Customer(event.region, event.lat_udeg, event.lon_udeg, counted, event.placed_by)
 
 
 def site_stream(site_id: str) -> str:
@@ -107,12 +133,11 @@ def register_site(states: States, command: RegisterSite) -> list[Event]:
     known: Site | None = states[site_stream(command.site_id)]
     if known is not None and known.customer_id != command.customer_id:
         raise Rejected("site.not-theirs", site_id=command.site_id)
-    place = {"lat_udeg": rounded(command.lat_udeg), "lon_udeg": rounded(command.lon_udeg)}
-    return [SiteRegistered(**command.model_dump() | place)]
+    return [SiteRegistered(**command.model_dump() | _place(known, command))]
 
 
 def evolve_site(_: Site | None, event: SiteRegistered) -> Site:
-    return Site(event.customer_id, event.region, event.lat_udeg, event.lon_udeg)
+    return Site(event.customer_id, event.region, event.lat_udeg, event.lon_udeg, event.placed_by)
 
 
 def device_reads(command: RegisterDevice) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ def apply_customer(rows: Rows, event: CustomerRegistered | CustomerUpdated, enve
         source_version=event.source_version,
         wechat=event.wechat,
         language=event.language,
+        placed_by=event.placed_by,
     )
 
 
@@ -47,6 +48,7 @@ def apply_site(rows: Rows, event: SiteRegistered, envelope: Envelope) -> None:
         region=event.region,
         lat_udeg=event.lat_udeg,
         lon_udeg=event.lon_udeg,
+        placed_by=event.placed_by,
     )
 
 
@@ -107,7 +109,7 @@ def _text(values: tuple[msgspec.Struct, ...] | tuple[str, ...]) -> str:
 
 CUSTOMERS = View(
     name="customers",
-    version=2,
+    version=3,
     key={"customer_id": str},
     columns={
         "version": 0,
@@ -125,6 +127,7 @@ CUSTOMERS = View(
         "source_version": 0,
         "wechat": "",
         "language": "zh",
+        "placed_by": "given",
     },
     reads=(CustomerRegistered, CustomerUpdated),
     apply=apply_customer,
@@ -133,7 +136,7 @@ CUSTOMERS = View(
 
 SITES = View(
     name="sites",
-    version=1,
+    version=2,
     key={"site_id": str},
     columns={
         "version": 0,
@@ -143,6 +146,7 @@ SITES = View(
         "region": "",
         "lat_udeg": 0,
         "lon_udeg": 0,
+        "placed_by": "given",
     },
     reads=(SiteRegistered,),
     apply=apply_site,
