@@ -175,6 +175,17 @@ _ALL: Final[tuple[Event, ...]] = (
         remind_after_s=86_400,
         expire_after_s=604_800,
     ),
+    intake.RequestPhotoAttached(
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        photo_id="PH-1",
+        sha256="0" * 64,
+        media_type="image/jpeg",
+        size_b=48_213,
+        picture_sha256="1" * 64,
+        taken_at=_at(0),
+        place="31230500,121473670",
+    ),
     intake.RequestReminded(**_OF_REQUEST, customer_id=CUSTOMER, time_no=1, remind_after_s=86_400),
     intake.RequestExpired(**_OF_REQUEST, customer_id=CUSTOMER),
     intake.RequestSupplemented(

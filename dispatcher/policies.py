@@ -38,15 +38,18 @@ from contracts.intake import (
     RequestReceived,
     RequestReopened,
     RequestResolvedRemotely,
+    RequestTypeDefined,
     RequestUnmerged,
     RequestWithdrawn,
     Urgency,
 )
 from contracts.problems import NotYet
+from dispatcher.adapters.sla_pack import shipped_slas
 from dispatcher.commands import (
     AssignOrder,
     BeginRestatement,
     Candidate,
+    DefineSla,
     FinishOrder,
     FreeHours,
     MoveClocks,
@@ -382,9 +385,29 @@ def _given_back(event: Any) -> list[FreeHours]:
     return [FreeHours(engineer_id=event.frees.engineer_id, day=event.frees.day, order_id=event.order_id)]
 
 
+async def when_type_names_sla(event: RequestTypeDefined, envelope: Envelope, facts: Facts) -> list[DefineSla]:
+    """
+    The service level that a type of a starter pack names is defined with the first type that names it.
+
+    One that the company has defined itself stays: the command is refused then.
+    """
+    shipped = shipped_slas().get(event.sla)
+    if shipped is None:
+        return []
+    asked = DefineSla(
+        sla_id=event.sla,
+        name=shipped.name,
+        request_types=(event.type_id,),
+        clocks=shipped.clocks,
+        now=envelope.recorded_at,
+    )
+    return [asked]
+
+
 POLICIES = (
     Policy("follow-request", get_args(RequestChanged), when_request_changed),
     Policy("follow-visit", (EngineerDeparted, VisitAborted, ServiceCompleted), when_visit_changed),
+    Policy("define-shipped-sla", (RequestTypeDefined,), when_type_names_sla),
     Policy("find-engineer", get_args(OrderWaits), when_order_waits),
     Policy("take-back-orders", (EngineerAbsent,), when_engineer_is_absent),
     Policy("give-hours-back", (OrderReassigned, OrderCancelled, OrderFinished), when_order_is_let_go),

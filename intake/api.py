@@ -18,7 +18,7 @@ from sqlalchemy import or_, select
 
 from contracts.intake import DAY_S, FormField, Impact, RequestKind, SerialCheck, Urgency
 from contracts.problems import Rejected, Unfit
-from intake import channel_api, register_api
+from intake import channel_api, photos_api, register_api
 from intake.adapters.geocoder import AsSet, Geocoder
 from intake.adapters.packs import packs
 from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
@@ -436,9 +436,11 @@ def _progress(row: Mapping[str, Any]) -> Progress:
 
 
 def routes(api: Api) -> APIRouter:
-    router, map_ = APIRouter(), AsSet(lambda: cast("IntakeApi", api).outside)
-    router.include_router(channel_api.routes(api, map_))
+    own = cast("IntakeApi", api)
+    router, map_ = APIRouter(), AsSet(lambda: own.outside)
+    router.include_router(channel_api.routes(own, map_))
     router.include_router(_requests(api, map_))
+    router.include_router(photos_api.routes(own))
     router.include_router(register_api.routes(api))
     router.include_router(_customers(api, map_))
     router.include_router(_devices(api))
@@ -632,7 +634,7 @@ async def _imported(call: Call, kind: type[Row], register: Callable[[Row, str], 
     try:
         rows = await asyncio.to_thread(rows_of, await call.body())
     except Unreadable as error:
-        raise Problem("sheet.unreadable", why=str(error)) from None
+        raise Problem("sheet.unreadable", why=error.en, why_zh=error.zh) from None
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(row: SheetRow) -> str:

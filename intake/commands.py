@@ -26,6 +26,7 @@ from contracts.intake import (
 )
 from services.chassis.command import Command
 from services.chassis.messages.kinds import Language, Medium, WhyNotSent
+from services.chassis.pictures.kinds import MediaType
 
 UDEG = 1_000_000
 """Millionths in a degree."""
@@ -110,6 +111,22 @@ class SupplementRequest(Command):
     known_answers: Mapping[str, Any] = Field(default_factory=dict)
     known_contact_phone: str = Field("", max_length=40)
     known_address: str = Field("", max_length=400)
+
+
+class AttachRequestPhoto(Command):
+    """A picture of what is wrong, whose sealed bytes are kept already."""
+
+    request_id: str
+    photo_id: str
+    customer_id: str
+    sha256: str
+    media_type: MediaType
+    size_b: int = Field(ge=1)
+    picture_sha256: str
+    taken_at: AwareDatetime | None = None
+    lat_udeg: int | None = None
+    lon_udeg: int | None = None
+    """When and where, as the camera says."""
 
 
 class RemindRequest(Command):

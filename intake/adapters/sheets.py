@@ -44,7 +44,11 @@ OURS: Final = ("line", "why")
 
 
 class Unreadable(Exception):
-    """The file is no table that can be read; the text says why."""
+    """The file is no table that can be read; `en` and `zh` say why."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.en, self.zh = en, zh
 
 
 class SheetRow(NamedTuple):
@@ -61,16 +65,16 @@ def rows_of(content: bytes) -> list[SheetRow]:
     heading = ["" if name in OURS else name for name in heading]
     named = [name for name in heading if name]
     if not named:
-        raise Unreadable("the first line names no columns")
+        raise Unreadable("the first line names no columns", "首行没有列名")
     if len(set(named)) < len(named):
-        raise Unreadable("two columns have one name")
+        raise Unreadable("two columns have one name", "有两列同名")
     found = []
     for line, cells in enumerate(table[1:], 2):
         texts = {name: cell.strip() for name, cell in zip(heading, cells, strict=False) if name and cell.strip()}
         if texts:
             found.append(SheetRow(line, texts))
     if len(found) > MOST_ROWS:
-        raise Unreadable(f"it has {len(found)} rows, more than {MOST_ROWS}")
+        raise Unreadable(f"it has {len(found)} rows, more than {MOST_ROWS}", f"共 {len(found)} 行，超过 {MOST_ROWS} 行")
     return found
 
 
@@ -82,15 +86,18 @@ def _csv(content: bytes) -> list[list[str]]:
         except UnicodeDecodeError:
             continue
         except csv.Error as error:
-            raise Unreadable(str(error)) from None
-    raise Unreadable("its text is neither UTF-8 nor GB 18030")
+            raise Unreadable(f"it is no CSV: {error}", f"CSV 格式有误：{error}") from None
+    raise Unreadable("its text is neither UTF-8 nor GB 18030", "文本编码既不是 UTF-8 也不是 GB 18030")
 
 
 def _xlsx(content: bytes) -> list[list[str]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             if sum(one.file_size for one in packed.infolist()) > MOST_UNPACKED:
-                raise Unreadable(f"unpacked it has more than {MOST_UNPACKED // 1024 // 1024} MiB")
+                raise Unreadable(
+                    f"unpacked it has more than {MOST_UNPACKED // 1024 // 1024} MiB",
+                    f"解压后超过 {MOST_UNPACKED // 1024 // 1024} MiB",
+                )
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         sheet = book.worksheets[0]
         table = []
@@ -99,7 +106,7 @@ def _xlsx(content: bytes) -> list[list[str]]:
         book.close()
         return table
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, IndexError, OSError) as error:
-        raise Unreadable(f"it is no XLSX: {error}") from None
+        raise Unreadable(f"it is no XLSX: {error}", f"不是有效的 XLSX 文件：{error}") from None
 
 
 def reject_file(refused: Iterable[tuple[SheetRow, str]]) -> str:

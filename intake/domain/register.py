@@ -196,7 +196,7 @@ def define_request_type(known: Versions, command: DefineRequestType) -> list[Eve
         raise Rejected("request-type.no-skill", type_id=command.type_id)
     judge(command.type_id, [question.of() for question in command.form])
     if fault := pattern_fault(command.serial_pattern):
-        raise Rejected("request-type.wrong-field", type_id=command.type_id, field="serial_pattern", why=fault)
+        raise Rejected("request-type.wrong-field", type_id=command.type_id, field="serial_pattern", **fault.facts())
     cells = [(cell.urgency, cell.impact) for cell in command.urgency_matrix]
     if twice := next((cell for cell in cells if cells.count(cell) > 1), None):
         raise Rejected("request-type.cell-twice", type_id=command.type_id, urgency=twice[0], impact=twice[1])

@@ -485,7 +485,12 @@ def test_every_single_thing_has_its_version_as_etag(world: World):
     assert world.run(told()) == []
 
 
-NO_VERSION = {"/v1/reports/{name}", "/v1/audit/{request_id}", "/v1/visits/{visit_id}/photos/{photo_id}"}
+NO_VERSION = {
+    "/v1/reports/{name}",
+    "/v1/audit/{request_id}",
+    "/v1/visits/{visit_id}/photos/{photo_id}",
+    "/v1/requests/{request_id}/photos/{photo_id}",
+}
 
 
 # Bodies.

@@ -1,0 +1,32 @@
+"""What was written under a wrong customer is the right one's in the end, and is forgotten with her."""
+
+import asyncio
+
+from contracts.intake import RequestIncomplete, RequestReceived
+from intake.service import service
+from tests.fieldwork.live import live
+from tests.intake.examples import CUSTOMER, founded, submit
+
+
+def test_the_text_of_a_request_that_named_another_customer_is_forgotten_with_the_right_one(tmp_path):
+    async def story(it):
+        await founded(it)
+        other = CUSTOMER | {"customer_id": "c-11", "phone": "13800000011"}
+        assert (await it.call("a", "agent", "POST", "/v1/customers", json=other)).is_success
+        asked = await submit(it, "a", "agent", customer_id="c-11", contact_phone="13800000009")
+        assert it.keys.joined[asked["id"]] == "c-11"
+        path = f"/v1/requests/{asked['id']}/supplement"
+        assert (await it.call("a", "agent", "POST", path, json={"customer_id": "c-1"})).is_success
+        told = {type(event): event for event in await it.own_events()}
+        wrong, right = told[RequestIncomplete], told[RequestReceived]
+        assert (wrong.customer_id, right.customer_id) == ("c-11", "c-1")
+        for text in (wrong.description, wrong.contact_phone):
+            assert text.startswith(f"sealed:{asked['id']}:")
+        assert right.description.startswith("sealed:c-1:")
+        assert it.keys.joined[asked["id"]] == "c-1"
+
+    async def on_stage():
+        async with live(service, tmp_path) as it:
+            await story(it)
+
+    asyncio.run(on_stage())
