@@ -424,6 +424,7 @@ _ALL: Final[tuple[Event, ...]] = (
     dispatcher.OrderStarted(**_OF_ORDER, engineer_id=ENGINEER),
     dispatcher.OrderReturned(**_OF_ORDER, engineer_id=ENGINEER, reason="nobody-there", frees=_BOOKED),
     dispatcher.WithdrawalNoted(**_OF_ORDER),
+    dispatcher.WithdrawalTakenBack(**_OF_ORDER),
     dispatcher.AssignmentRetried(**_OF_ORDER, attempt=1),
     dispatcher.OrderDeclined(**_OF_ORDER, engineer_id=ENGINEER, reason="too far", frees=_BOOKED, cause="engineer"),
     dispatcher.AssignmentOverdue(**_OF_ORDER, due_at=_at(1, 30)),

@@ -91,6 +91,11 @@ def order_of(request_id: str, round_no: int = 1) -> str:
     return derived_id("order", request_id, *([str(round_no)] if round_no > 1 else []))
 
 
+def earlier_orders(request_id: str, round_no: int) -> tuple[str, ...]:
+    """Those of the rounds before, the first one first."""
+    return tuple(order_of(request_id, earlier) for earlier in range(1, round_no))
+
+
 RequestChanged = (
     RequestReceived | RequestWithdrawn | RequestMerged | RequestUnmerged | RequestReopened | RequestResolvedRemotely
 )
@@ -131,6 +136,7 @@ async def when_request_changed(
             work = event.work
             if work is None or not work.needs_visit:
                 return []  # It waits for what is missing, and what completes it opens its order; or nobody is to go.
+            earlier = earlier_orders(event.request_id, event.round_no)
             return [
                 OpenOrder(
                     order_id=order_of(event.request_id, event.round_no),
@@ -151,11 +157,14 @@ async def when_request_changed(
                     more_skills=work.more_skills,
                     sla=work.sla,
                     usual_parts=work.usual_parts,
+                    # What is reopened was done: its earlier order is at its end, whether word of it is here or not.
+                    earlier_ids=earlier if isinstance(event, RequestUnmerged) else (),
                     now=facts.now(),
                 )
             ]
         case RequestWithdrawn() | RequestMerged() | RequestResolvedRemotely():
-            return [WithdrawOrder(order_id=order_of(event.request_id, event.round_no))]
+            earlier = earlier_orders(event.request_id, event.round_no)
+            return [WithdrawOrder(order_id=order_of(event.request_id, event.round_no), earlier_ids=earlier)]
         case _:
             assert_never(event)
 

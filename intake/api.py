@@ -562,8 +562,8 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
 
     @router.post("/{request_id}/unmerge", summary="It was another thing after all")
     async def unmerge(request_id: str, call: Call = command("agent", "dispatcher")) -> Accepted:
-        row = await own(request_id, call)
-        asked = UnmergeRequest(request_id=request_id, under_way=row["under_way"])
+        await own(request_id, call)
+        asked = UnmergeRequest(request_id=request_id)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
     @router.post("/{request_id}/reopen", summary="The fault is back: go on with it, within the warranty of the work")

@@ -161,8 +161,6 @@ class UnmergeRequest(Command):
     """It was another thing after all."""
 
     request_id: str
-    under_way: bool = False
-    """An engineer is still on the way, or at work, for the order that it had."""
 
 
 class ReopenRequest(Command):

@@ -26,6 +26,7 @@ from contracts.dispatcher import (
     OrderStarted,
     OrderTaken,
     WithdrawalNoted,
+    WithdrawalTakenBack,
 )
 from contracts.event import Event
 from contracts.problems import Rejected
@@ -134,6 +135,7 @@ OrderEvent = (
     | OrderDeclined
     | OrderReturned
     | WithdrawalNoted
+    | WithdrawalTakenBack
     | AssignmentRetried
     | AssignmentOverdue
     | OrderCancelled
@@ -209,7 +211,8 @@ def refusal(order: Order) -> Rejected:
 def _open(order: Order, command: OpenOrder) -> list[Event]:
     if not isinstance(order, Unopened):
         return []
-    return [OrderOpened(**command.model_dump(exclude={"now"}), assign_due_at=command.now + ASSIGN_WITHIN)]
+    facts = command.model_dump(exclude={"now", "earlier_ids"})
+    return [OrderOpened(**facts, assign_due_at=command.now + ASSIGN_WITHIN)]
 
 
 def _decline(order: Order, command: DeclineOrder) -> list[Event]:
@@ -421,6 +424,8 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             return UnderWay(_case(order), _booked(order))
         case WithdrawalNoted():
             return UnderWay(_case(order), _booked(order), withdrawn=True)
+        case WithdrawalTakenBack():
+            return UnderWay(_case(order), _booked(order))
         case OrderDeclined(cause="absence"):
             return Waiting(_case(order))
         case OrderDeclined():

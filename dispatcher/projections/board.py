@@ -24,6 +24,7 @@ from contracts.dispatcher import (
     OrderReturned,
     OrderStarted,
     WithdrawalNoted,
+    WithdrawalTakenBack,
 )
 from contracts.envelope import Envelope
 from dispatcher.domain.matching import Work
@@ -113,6 +114,8 @@ def _changes(rows: Rows, event: OrderEvent, envelope: Envelope) -> Mapping[str, 
             return {**_NOBODY, **waits, "declined_by": declined}
         case WithdrawalNoted():
             return {"withdrawn": True}
+        case WithdrawalTakenBack():
+            return {"withdrawn": False}
         case AssignmentOverdue():
             return {"overdue": True}
         case OrderCancelled():
@@ -208,6 +211,7 @@ BOARD = View(
         OrderDeclined,
         OrderReturned,
         WithdrawalNoted,
+        WithdrawalTakenBack,
         AssignmentRetried,
         AssignmentOverdue,
         OrderCancelled,

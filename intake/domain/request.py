@@ -325,9 +325,6 @@ def merge(states: States, command: MergeRequest) -> list[Event]:
 
 def unmerge(request: Request, command: UnmergeRequest) -> list[Event]:
     match request:
-        case Merged(before=Received()) if command.under_way:
-            # Its order could not be called off any more; another one would send a second engineer.
-            raise Rejected("request.engineer-under-way", request_id=command.request_id)
         case Merged(before=Received() as before, into_id=into_id):
             unmerged = RequestUnmerged(
                 request_id=command.request_id,
