@@ -86,6 +86,7 @@ Answer = str | bool | int | list[str]
 Answers = Annotated[dict[str, Answer], AfterValidator(_short)]
 
 
+State = Literal["received", "incomplete", "expired", "merged", "withdrawn", "cancelled", "closed"]
 Channel = Literal["web", "app", "wechat", "hotline", "email", "partner", "api"]
 
 
@@ -472,7 +473,7 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
     @router.get("", summary="Requests, the newest first")
     async def some(
         call: Call = query("customer", *STAFF),
-        state: str | None = None,
+        state: State | None = None,
         channel: Channel | None = None,
         kind: RequestKind | None = None,
         customer_id: str | None = None,

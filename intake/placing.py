@@ -55,7 +55,7 @@ async def placed(said: Where, address: str, map_: Geocoder) -> dict[str, Any]:
     """
     Region and place as they are recorded, and how the place is known. What may lie in several districts is refused.
 
-    Raises Problem `place.unknown`, `place.ambiguous` or `place.far-off`.
+    Raises Problem `address.unknown`, `address.ambiguous` or `address.far-off`.
     """
     found = _divisions(said.region, address)
     [division] = found if len(found) == 1 else [None]
@@ -64,15 +64,15 @@ async def placed(said: Where, address: str, map_: Geocoder) -> dict[str, Any]:
     if said.lat_udeg is not None and said.lon_udeg is not None:
         given = to_wgs84(said.datum, said.lat_udeg, said.lon_udeg)
         if far := far_from(region, given):
-            raise Problem("place.far-off", region=region, km=far)
+            raise Problem("address.far-off", region=region, km=far)
         spot = given, "given"
     elif division:
         spot = await _on_map(division, address, map_) or _seat(division)
     if region and spot:
         return {"region": region, "lat_udeg": spot[0][0], "lon_udeg": spot[0][1], "placed_by": spot[1]}
     if len(found) > 1:
-        raise Problem("place.ambiguous", divisions=", ".join([one.full_name for one in found]))
-    raise Problem("place.unknown")
+        raise Problem("address.ambiguous", divisions=", ".join([one.full_name for one in found]))
+    raise Problem("address.unknown")
 
 
 def _divisions(region: str, address: str) -> tuple[Division, ...]:

@@ -93,7 +93,7 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
                 f"客户 {given.customer_id!r} 未登记",
             )
         )
-    missing += _lacks_of_device(kind, device, given)
+    missing += _lacks_of_device(kind, device, given, customer is not None)
     if given.contact_phone and not is_phone(given.contact_phone):
         missing.append(Lack("contact_phone", "this is no phone number that exists", "电话号码无效"))
     site_id = given.site_id or (device.site_id if device else "")
@@ -275,7 +275,10 @@ def _line(field: str, words: str) -> str:
     return f"{field}: {' '.join(words.split())}"
 
 
-def _lacks_of_device(kind: RequestTypeDefined | None, device: Device | None, given: Given) -> list[Lack]:
+def _lacks_of_device(
+    kind: RequestTypeDefined | None, device: Device | None, given: Given, is_known: bool
+) -> list[Lack]:
+    """Whose the device is, is said where it is known who asks."""
     named = given.device_id
     if kind is None:
         return []
@@ -288,7 +291,7 @@ def _lacks_of_device(kind: RequestTypeDefined | None, device: Device | None, giv
         return [Lack("device_id", "which device it is about", "请说明是哪台设备")] if kind.needs_device else []
     if device is None:
         return [Lack("device_id", f"no device {named!r} is registered", f"设备 {named!r} 未登记")]
-    if device.customer_id != given.customer_id:
+    if is_known and device.customer_id != given.customer_id:
         words = (f"device {named!r} is not registered for this customer", f"设备 {named!r} 未登记在该客户名下")
         return [Lack("device_id", *words)]
     return []

@@ -5,7 +5,7 @@ import asyncio
 from contracts.intake import RequestIncomplete, RequestReceived
 from intake.service import service
 from tests.fieldwork.live import live
-from tests.intake.examples import CUSTOMER, founded, submit
+from tests.intake.examples import CUSTOMER, founded, request, submit
 
 
 def test_the_text_of_a_request_that_named_another_customer_is_forgotten_with_the_right_one(tmp_path):
@@ -28,5 +28,18 @@ def test_the_text_of_a_request_that_named_another_customer_is_forgotten_with_the
     async def on_stage():
         async with live(service, tmp_path) as it:
             await story(it)
+
+    asyncio.run(on_stage())
+
+
+def test_a_customer_who_is_not_registered_is_asked_for_and_not_whose_the_device_is(tmp_path):
+    async def on_stage():
+        async with live(service, tmp_path) as it:
+            await founded(it)
+            asked = await submit(it, "a", "agent", customer_id="c-l")
+            told = await request(it, asked["id"])
+            assert [line.partition(":")[0] for line in told["missing"]] == ["customer_id"]
+            strange = await it.call("a", "agent", "GET", "/v1/requests?state=done")
+            assert (strange.status_code, strange.json()["errors"][0]["field"]) == (422, "state")
 
     asyncio.run(on_stage())

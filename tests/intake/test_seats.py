@@ -77,11 +77,11 @@ def test_a_customer_lies_in_the_district_of_the_address_where_nobody_gives_coord
 def test_what_may_lie_in_two_cities_is_asked_and_not_guessed(tmp_path):
     async def story(it):
         refused = (await register(it, street="朝阳区建国路1号")).json()
-        assert (refused["code"], refused["errors"][0]["field"]) == ("place.ambiguous", "region")
+        assert (refused["code"], refused["errors"][0]["field"]) == ("address.ambiguous", "region")
         assert "北京市朝阳区" in refused["detail"] and "吉林省长春市朝阳区" in refused["detail"]
-        assert (await register(it, street="建国路1号")).json()["code"] == "place.unknown"
+        assert (await register(it, street="建国路1号")).json()["code"] == "address.unknown"
         other = await register(it, region="北京市朝阳区", street="长春市朝阳区人民大街")
-        assert other.json()["code"] == "place.ambiguous"
+        assert other.json()["code"] == "address.ambiguous"
         assert (await it.call("a", "agent", "GET", "/v1/customers/c-7")).status_code == 404
         assert (await register(it, region="吉林省", street="朝阳区人民大街1号")).status_code == 201
         assert (await customer(it))["lat_udeg"] == 43_833_000
@@ -107,7 +107,7 @@ def test_coordinates_are_kept_in_wgs84_whatever_they_are_given_in(tmp_path):
 def test_coordinates_that_lie_nowhere_near_the_district_are_refused(tmp_path):
     async def story(it):
         refused = (await register(it, "en", region="成都市锦江区", lat_udeg=39_900_000, lon_udeg=116_400_000)).json()
-        assert (refused["code"], refused["errors"][0]["field"]) == ("place.far-off", "lat_udeg")
+        assert (refused["code"], refused["errors"][0]["field"]) == ("address.far-off", "lat_udeg")
 
     run(tmp_path, story)
 
