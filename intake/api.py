@@ -22,7 +22,7 @@ from intake import channel_api, photos_api, register_api
 from intake.adapters.geocoder import AsSet, Geocoder
 from intake.adapters.packs import packs
 from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
-from intake.channel_api import IntakeApi, answers_of, supplemented, take
+from intake.channel_api import IntakeApi, answers_of, device_facts, supplemented, take
 from intake.commands import (
     DefineRequestType,
     LoadPack,
@@ -46,7 +46,7 @@ from intake.messages_api import message_routes
 from intake.placing import Spot, Where, placed
 from intake.projections.follow_ups import FOLLOW_UPS
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
-from intake.projections.requests import REQUESTS
+from intake.projections.requests import MILESTONES, REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
 from intake.register_api import (
     ADDRESSABLE,
@@ -163,7 +163,7 @@ class Candidate(BaseModel):
 
 
 class RequestView(Body):
-    """A request with where it stands. Times are null until the milestone is reached."""
+    """A request with where it stands. Times are null until the milestone is reached; after a reopening, again."""
 
     request_id: str
     version: int
@@ -230,7 +230,7 @@ class Progress(Body):
     request_id: str
     number: str
     step: str
-    """How far it has come: received, assigned, … closed; or incomplete, expired, merged, withdrawn, cancelled."""
+    """How far it has come: received, reopened … closed; or incomplete, expired, merged, withdrawn, cancelled."""
     steps: dict[str, datetime]
 
 
@@ -404,12 +404,13 @@ def _type_view(row: Mapping[str, Any]) -> TypeView:
     return TypeView(**plain, **several, answers_schema=dict(schema))
 
 
-STEPS = ("received", "assigned", "departed", "arrived", "started", "finished", "completed", "closed")
+STEPS = ("received", "reopened", "assigned", "departed", "arrived", "started", "finished", "completed", "closed")
 
 
 def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
     names = [name for name in RequestView.model_fields if name.endswith("_at")]
-    times = {name: at_micros(row[name]) if row[name] else None for name in names}
+    past = _past(row)
+    times = {name: at_micros(row[name]) if row[name] and name not in past else None for name in names}
     facts = {name: row[name] for name in RequestView.model_fields if name not in times}
     if row["customer_id"] == row["request_id"]:  # Nobody has said yet who asks.
         facts["customer_id"] = ""
@@ -429,8 +430,16 @@ class FollowUpView(Body):
     item: str
 
 
+def _past(row: Mapping[str, Any]) -> frozenset[str]:
+    """The milestones that were reached before the request was reopened: they are of the round that was then over."""
+    since = row["reopened_at"] or 0
+    return frozenset(name for name in MILESTONES.values() if row[name] and row[name] < since)
+
+
 def _progress(row: Mapping[str, Any]) -> Progress:
-    reached = {step: at_micros(row[f"{step}_at"]) for step in STEPS if row[f"{step}_at"]}
+    past = _past(row)
+    columns = {step: f"{step}_at" for step in STEPS}
+    reached = {step: at_micros(row[name]) for step, name in columns.items() if row[name] and name not in past}
     stopped = row["state"] if row["state"] in ("incomplete", "expired", "merged", "withdrawn", "cancelled") else ""
     last = max(reached, key=STEPS.index, default="")
     return Progress(request_id=row["request_id"], number=row["number"], step=stopped or last, steps=reached)
@@ -498,12 +507,14 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
         call: Call = query("customer", "agent", "dispatcher"),
         customer_id: str = "",
         device_id: str = "",
+        serial: Annotated[str, Query(max_length=100, description="Of the device, where its id is not known.")] = "",
         request_type: str = "",
         fault: str = "",
         window_h: Annotated[int, Query(ge=1, le=24 * 90)] = WINDOW // timedelta(hours=1),
         least: Annotated[int, Query(ge=1, le=100)] = LIKELY,
     ) -> list[Candidate]:
         who = call.person_id if call.role == "customer" else customer_id
+        device_id = (await device_facts(call, serial, device_id))["device_id"]
         place = await call.one(select(CUSTOMERS.table).where(CUSTOMERS.table.c.customer_id == who)) if who else None
         at = (place["lat_udeg"], place["lon_udeg"]) if place and place["placed_by"] in EXACT else (None, None)
         asked = Asked(device_id, who, request_type, fault, *at)
