@@ -43,7 +43,7 @@ from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
 from intake.domain.form import schema_of
 from intake.domain.register import EXACT, customer_stream, device_stream, site_stream, type_stream
 from intake.messages_api import message_routes
-from intake.placing import Spot, Where, placed
+from intake.placing import Spot, Where, told
 from intake.projections.follow_ups import FOLLOW_UPS
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.requests import MILESTONES, REQUESTS
@@ -658,7 +658,7 @@ async def _imported(call: Call, kind: type[Row], register: Callable[[Row, str], 
         async with gate:
             try:
                 await register(said, f"{kind.__name__}/{content}")
-            except (Rejected, Problem) as no:
+            except Rejected as no:
                 told = call.said(no.code, no.facts)
                 return f"{no.code}: {' '.join([told['title'], told['detail'], told['remedy']]).strip()}"
         return ""
@@ -711,7 +711,7 @@ def _customers(api: Api, map_: Geocoder) -> APIRouter:
     async def register_site(customer_id: str, body: NewSite, call: Call = command("agent", "operator")) -> Accepted:
         await own(customer_id, call)
         site_id = body.site_id or call.new_id()
-        facts = body.model_dump(exclude={"datum"}) | await placed(body, body.address, map_)
+        facts = body.model_dump(exclude={"datum"}) | await told(body, body.address, map_)
         asked = RegisterSite(**facts | {"site_id": site_id, "customer_id": customer_id})
         return Accepted.of(await call.ask(asked, versioned=site_stream(site_id)), id=site_id)
 

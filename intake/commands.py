@@ -17,7 +17,6 @@ from contracts.intake import (
     FieldKind,
     FormField,
     Impact,
-    PlacedBy,
     RequestKind,
     SerialCheck,
     Urgency,
@@ -203,10 +202,12 @@ class RegisterCustomer(Command):
     phone: str = Field(min_length=5, max_length=40)
     street: str = Field(max_length=400)
     kind: CustomerKind = "person"
-    region: str = Field(min_length=1, max_length=100)
-    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
-    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
-    placed_by: PlacedBy = "given"
+    region: str = Field("", max_length=100)
+    lat_udeg: int | None = Field(None, ge=-90 * UDEG, le=90 * UDEG)
+    lon_udeg: int | None = Field(None, ge=-180 * UDEG, le=180 * UDEG)
+    """WGS-84; None: where the address lies."""
+    spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
+    """As in SubmitRequest."""
     email: Email = ""
     wechat: str = Field("", max_length=100)
     language: Language = "zh"
@@ -225,10 +226,12 @@ class RegisterSite(Command):
     customer_id: str
     name: str = Field(min_length=1, max_length=200)
     address: str = Field(max_length=400)
-    region: str = Field(min_length=1, max_length=100)
-    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
-    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
-    placed_by: PlacedBy = "given"
+    region: str = Field("", max_length=100)
+    lat_udeg: int | None = Field(None, ge=-90 * UDEG, le=90 * UDEG)
+    lon_udeg: int | None = Field(None, ge=-180 * UDEG, le=180 * UDEG)
+    """WGS-84; None: where the address lies."""
+    spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
+    """As in SubmitRequest."""
 
 
 class RegisterDevice(Command):

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from intake.commands import AttachRequestPhoto
+from intake.domain.request import request_stream
 from intake.projections.request_photos import REQUEST_PHOTOS
 from intake.projections.requests import REQUESTS
 from services.chassis.clock import at_micros
@@ -44,8 +45,14 @@ class RequestPhoto(BaseModel):
 Id = Annotated[str, Path(max_length=100)]
 
 
-async def attached(call: Call, keeper: Keeper, row: Mapping[str, Any], content: bytes, photo_id: str) -> Accepted:
-    """A picture of the request of this row. Raises Problem for what is none, as `picture_of` does."""
+async def attached(
+    call: Call, keeper: Keeper, row: Mapping[str, Any], content: bytes, photo_id: str, *, versioned: bool = False
+) -> Accepted:
+    """
+    A picture of the request of this row. Raises Problem for what is none, as `picture_of` does.
+
+    `versioned`: the caller may demand the version of the request.
+    """
     picture = await picture_of(content)
     request_id = row["request_id"]
     asked = AttachRequestPhoto(
@@ -60,7 +67,8 @@ async def attached(call: Call, keeper: Keeper, row: Mapping[str, Any], content: 
         lat_udeg=picture.lat_udeg,
         lon_udeg=picture.lon_udeg,
     )
-    return Accepted.of(await call.ask(asked), id=photo_id)
+    answer = await call.ask(asked, versioned=request_stream(request_id) if versioned else None)
+    return Accepted.of(answer, id=photo_id)
 
 
 def routes(api: PhotoApi) -> APIRouter:
@@ -86,7 +94,7 @@ def routes(api: PhotoApi) -> APIRouter:
         photo_id: Annotated[str, Query(max_length=100, description="Yours; a repeat changes nothing.")] = "",
     ) -> Accepted:
         row = await seen(request_id, call)
-        return await attached(call, api, row, await call.body(), photo_id or call.new_id())
+        return await attached(call, api, row, await call.body(), photo_id or call.new_id(), versioned=True)
 
     @router.get("/{request_id}/photos", summary="The photos of a request, in the order in which they were attached")
     async def photos(request_id: Id, call: Call = query(*SEEN_BY)) -> list[RequestPhoto]:

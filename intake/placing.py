@@ -6,15 +6,14 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from contracts.intake import PlacedBy
 from contracts.problems import Unfit
 from intake.adapters.geocoder import Geocoder
 from intake.commands import UDEG
-from intake.domain.address import Division, parse
-from intake.domain.checks import apart, far_from
+from intake.domain.address import parse
 from intake.domain.datum import Datum, to_wgs84
-from intake.domain.seats import Place, seat
-from services.chassis.http import Body, Problem
+from intake.domain.place import divisions_of
+from intake.domain.seats import Place
+from services.chassis.http import Body
 
 OF_DATUM = (
     "In which the coordinates are: WGS-84 as satellites and browsers have it, GCJ-02 as WeChat and the maps in China,"
@@ -51,50 +50,12 @@ class Where(Body):
         return self
 
 
-async def placed(said: Where, address: str, map_: Geocoder) -> dict[str, Any]:
-    """
-    Region and place as they are recorded, and how the place is known. What may lie in several districts is refused.
-
-    Raises Problem `address.unknown`, `address.ambiguous` or `address.far-off`.
-    """
-    found = _divisions(said.region, address)
-    [division] = found if len(found) == 1 else [None]
-    region = said.region or (division.full_name if division else "")
-    spot: tuple[Place, PlacedBy] | None = None
+async def told(said: Where, address: str, map_: Geocoder) -> dict[str, Any]:
+    """What the decision needs to know of the place: coordinates in WGS-84, or where a map has the address."""
     if said.lat_udeg is not None and said.lon_udeg is not None:
-        given = to_wgs84(said.datum, said.lat_udeg, said.lon_udeg)
-        if far := far_from(region, given):
-            raise Problem("address.far-off", region=region, km=far)
-        spot = given, "given"
-    elif division:
-        spot = await _on_map(division, address, map_) or _seat(division)
-    if region and spot:
-        return {"region": region, "lat_udeg": spot[0][0], "lon_udeg": spot[0][1], "placed_by": spot[1]}
-    if len(found) > 1:
-        raise Problem("address.ambiguous", divisions=", ".join([one.full_name for one in found]))
-    raise Problem("address.unknown")
-
-
-def _divisions(region: str, address: str) -> tuple[Division, ...]:
-    """All districts in which it may lie; both, where region and address name one each."""
-    by_region, by_address = parse(region).divisions, parse(address).divisions
-    if len(by_region) == len(by_address) == 1:
-        return tuple(dict.fromkeys([*by_region, *by_address]))
-    readings = [parse(region + address).divisions, by_address, by_region]
-    return next((one for one in readings if len(one) == 1), max(readings, key=len))
-
-
-async def _on_map(division: Division, address: str, map_: Geocoder) -> tuple[Place, PlacedBy] | None:
-    if not address:
-        return None
-    spots = await map_.locate(address if parse(address).divisions else division.full_name + address)
-    if not spots or apart(spots) or far_from(division.full_name, spots[0]):
-        return None
-    return spots[0], "map"
-
-
-def _seat(division: Division) -> tuple[Place, PlacedBy] | None:
-    if here := seat(division.code):
-        return here, "district" if division.district else "city"
-    here = seat(division.code[:4] + "00")
-    return (here, "city") if here else None
+        lat, lon = to_wgs84(said.datum, said.lat_udeg, said.lon_udeg)
+        return {"lat_udeg": lat, "lon_udeg": lon}
+    found = divisions_of(said.region, address) if address else ()
+    if len(found) != 1:
+        return {}  # Where that is, is asked first.
+    return {"spots": tuple(await map_.locate(address if parse(address).divisions else found[0].full_name + address))}

@@ -16,7 +16,7 @@ from intake.adapters.geocoder import Geocoder, NoGeocoder
 from intake.channel_api import indexes
 from intake.commands import DefineDeviceModel, FaultOf, RegisterCustomer, RegisterDevice
 from intake.domain.models import model_stream
-from intake.placing import Where, placed
+from intake.placing import Where, told
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS
 from services.chassis.http import Accepted, Body, Call, Limit, Page, Problem, ServiceRouter, absent, command, query
 from services.chassis.messages.kinds import Language
@@ -191,9 +191,8 @@ async def _as_command(
 async def customer_command(
     said: NewCustomer, customer_id: str, call: Call, map_: Geocoder, source: str = ""
 ) -> RegisterCustomer:
-    """Raises Problem as `placed` does."""
     facts = said.model_dump(exclude={"datum"}) | await indexes(call, said.phone, said.email)
-    facts |= await placed(said, said.street, map_) | {"customer_id": customer_id, "source": source}
+    facts |= await told(said, said.street, map_) | {"customer_id": customer_id, "source": source}
     return RegisterCustomer(**facts)
 
 

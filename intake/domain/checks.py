@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import cos, hypot, radians
-from typing import Any, Final
+from typing import Any
 
 from contracts.intake import (
     DAY_S,
@@ -19,6 +18,7 @@ from contracts.intake import (
 from intake.domain.address import parse
 from intake.domain.form import Lack, fault_said, is_phone, lacks
 from intake.domain.models import Mending, mending, model_of, model_stream
+from intake.domain.place import apart, far_from
 from intake.domain.register import (
     Customer,
     Device,
@@ -30,7 +30,6 @@ from intake.domain.register import (
     type_stream,
     version_of,
 )
-from intake.domain.seats import seat
 from intake.domain.serial import serial_lack
 from services.chassis.journal.rules import States
 
@@ -241,33 +240,6 @@ def _mapped(given: Given, place: Customer | Site | None) -> Sequence[tuple[int, 
     if not given.address or not given.spots or (place and far_from(place.region, given.spots[0])):
         return ()
     return given.spots
-
-
-ONE_PLACE_UDEG: Final = 10_000
-"""What a map has of one address lies no farther apart than this, some 1 km: the segments of one street."""
-
-
-def apart(spots: Sequence[tuple[int, int]]) -> bool:
-    """Whether a map has an address in several places."""
-    return any(max(axis) - min(axis) > ONE_PLACE_UDEG for axis in zip(*spots, strict=True))
-
-
-FARTHEST_KM: Final = 400
-"""No place of a county lies farther from its seat: the largest, Ruoqiang and Nyima, are some 500 km across."""
-
-KM_PER_UDEG: Final = 111.2e-6
-
-
-def far_from(region: str, spot: tuple[int, int]) -> int:
-    """How far, in km, a place lies from the seat of its division; 0 where that may be, or where nobody knows."""
-    divisions = parse(region).divisions
-    middle = seat(divisions[0].code) if len(divisions) == 1 else None
-    if middle is None:
-        return 0
-    north = (spot[0] - middle[0]) * KM_PER_UDEG
-    east = (spot[1] - middle[1]) * KM_PER_UDEG * cos(radians(middle[0] / 1e6))
-    far = round(hypot(north, east))
-    return far if far > FARTHEST_KM else 0
 
 
 def _line(field: str, words: str) -> str:

@@ -16,9 +16,9 @@ from contracts.intake import (
 )
 from contracts.problems import Rejected
 from intake.commands import DefineRequestType, LoadPack, RegisterCustomer, RegisterDevice, RegisterSite
-from intake.domain.address import parse
 from intake.domain.form import is_phone, judge, pattern_fault
 from intake.domain.models import model_of, model_stream
+from intake.domain.place import divisions_of, placed
 from intake.domain.serial import serial_lack
 from services.chassis.journal.rules import Claim, States, Stream
 
@@ -99,7 +99,7 @@ def register_customer(customer: Customer | None, command: RegisterCustomer) -> l
         )
     if command.source and customer is not None and command.source_version == counted:
         return []
-    facts = command.model_dump() | _place(customer, command)
+    facts = command.model_dump(exclude={"spots"}) | _place(customer, command, command.street)
     return [CustomerRegistered(**facts) if customer is None else CustomerUpdated(**facts)]
 
 
@@ -107,15 +107,19 @@ EXACT: Final = ("given", "map")
 """How a place is known that is that of an address, and not that of a whole district."""
 
 
-def _place(known: Customer | Site | None, command: RegisterCustomer | RegisterSite) -> dict[str, Any]:
+def _place(known: Customer | Site | None, command: RegisterCustomer | RegisterSite, address: str) -> dict[str, Any]:
     """What was known exactly is not given up for the middle of the same district."""
-    if known and command.placed_by not in EXACT and known.placed_by in EXACT and _is_in(known.region, command.region):
-        return {"lat_udeg": known.lat_udeg, "lon_udeg": known.lon_udeg, "placed_by": known.placed_by}
-    return {"lat_udeg": rounded(command.lat_udeg), "lon_udeg": rounded(command.lon_udeg)}
+    given = None
+    if command.lat_udeg is not None and command.lon_udeg is not None:
+        given = command.lat_udeg, command.lon_udeg
+    place = placed(command.region, address, given, command.spots)
+    if known and place["placed_by"] not in EXACT and known.placed_by in EXACT and _is_in(known.region, place["region"]):
+        place |= {"lat_udeg": known.lat_udeg, "lon_udeg": known.lon_udeg, "placed_by": known.placed_by}
+    return place | {"lat_udeg": rounded(place["lat_udeg"]), "lon_udeg": rounded(place["lon_udeg"])}
 
 
 def _is_in(region: str, other: str) -> bool:
-    return region == other or parse(region).divisions == parse(other).divisions != ()
+    return region == other or divisions_of(region, "") == divisions_of(other, "") != ()
 
 
 def evolve_customer(customer: Customer | None, event: CustomerEvent) -> Customer:
@@ -133,7 +137,7 @@ def register_site(states: States, command: RegisterSite) -> list[Event]:
     known: Site | None = states[site_stream(command.site_id)]
     if known is not None and known.customer_id != command.customer_id:
         raise Rejected("site.not-theirs", site_id=command.site_id)
-    return [SiteRegistered(**command.model_dump() | _place(known, command))]
+    return [SiteRegistered(**command.model_dump(exclude={"spots"}) | _place(known, command, command.address))]
 
 
 def evolve_site(_: Site | None, event: SiteRegistered) -> Site:
