@@ -355,6 +355,14 @@ class AbsenceNoteSettled(Event, frozen=True, kw_only=True):
 
 
 @belongs_to("order", of="order_id", key="request_id", public=False)
+class WithdrawalTakenBack(Event, frozen=True, kw_only=True):
+    """The request goes on after all, before who was on the way is done: so does the order, as if nothing had been."""
+
+    order_id: str
+    request_id: str
+
+
+@belongs_to("order", of="order_id", key="request_id", public=False)
 class AssignmentRetried(Event, frozen=True, kw_only=True):
     """Nobody was free when an engineer was last looked for; now one is looked for again."""
 

@@ -17,6 +17,11 @@ RequestKind = Literal[
 ]
 FieldKind = Literal["text", "integer", "choice", "choices", "yes_no", "date", "phone"]
 SerialCheck = Literal["none", "luhn"]
+PlacedBy = Literal["given", "map", "district", "city"]
+"""
+How the place of somebody is known: given in coordinates; as a map has the address; the seat of the district, or of the
+city, in which the address lies.
+"""
 CheckDigit = Literal["none", "luhn", "mod11", "mod97", "imei", "ean"]
 """How the last characters of a serial number follow from the others: `intake/domain/serial.py` has each."""
 
@@ -174,7 +179,8 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     division: str = ""
     """The administrative division of `address`: six digits of GB/T 2260; empty where no address was written."""
     located: bool = False
-    """The place is that of `address`, as a map has it; else that of the site or the customer as registered."""
+    """The place is the request's own: in coordinates, or as a map has `address`; else the site's or the customer's."""
+    placed_by: PlacedBy = "given"
     warranty_s: NonNegative = 30 * DAY_S
     """So long after the work was done it is reopened if the fault is back."""
     message_id: str = ""
@@ -190,10 +196,13 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     """The version of the device's model, with its fault tree, that it keeps; 0 where none is defined."""
 
 
-@belongs_to("request", of="request_id", key="request_id")
+@belongs_to("request", of="request_id", key="request_id", joins=("request_id", "customer_id"))
 class RequestIncomplete(Event, frozen=True, kw_only=True):
     """
     A request was taken but cannot be worked on yet; the customer is asked for what is missing on the same channel.
+
+    What was written lies under a key of the request's own, which is destroyed with that of the customer who is named
+    last: who it is may still be wrong.
 
     It waits for a supplement: RequestReminded follows while none comes, and in the end RequestExpired.
     Read by: reporting.
@@ -211,18 +220,21 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     urgency: Urgency = "normal"
     """What the customer said."""
     impact: Impact = "medium"
-    description: Annotated[str, Personal("customer_id")] = ""
+    description: Annotated[str, Personal("request_id")] = ""
     type_version: NonNegative = 0
     """The version of the type that it was checked against and keeps; 0 where there is no such type."""
-    answers: Annotated[str, Personal("customer_id")] = ""
+    answers: Annotated[str, Personal("request_id")] = ""
     serial: str = ""
     """The serial number that was read out, where it leads to no device of this customer."""
-    contact_phone: Annotated[str, Personal("customer_id")] = ""
-    address: Annotated[str, Personal("customer_id")] = ""
+    contact_phone: Annotated[str, Personal("request_id")] = ""
+    address: Annotated[str, Personal("request_id")] = ""
     site_id: str = ""
+    lat_udeg: int | None = None
+    lon_udeg: int | None = None
+    """Where it was said to be in coordinates, rounded as in RequestReceived; None where nobody said."""
     message_id: str = ""
     """As in RequestReceived, like those that follow."""
-    message_digest: Annotated[str, Personal("customer_id")] = ""
+    message_digest: Annotated[str, Personal("request_id")] = ""
     fault_class: str = ""
     model_version: NonNegative = 0
     wished_engineer_id: str = ""
@@ -230,6 +242,29 @@ class RequestIncomplete(Event, frozen=True, kw_only=True):
     """The customer is reminded when nothing was heard for so long, and once more after as long again."""
     expire_after_s: Positive = 7 * DAY_S
     """It is given up when nothing was heard for so long."""
+
+
+@belongs_to("request-photos", of="request_id", key="request_id", joins=("request_id", "customer_id"))
+class RequestPhotoAttached(Event, frozen=True, kw_only=True):
+    """
+    A customer's picture of what is wrong was kept with her request. Its bytes are sealed and lie under `sha256`.
+
+    They lie under the key of the request, as what was written does. Read by: reporting.
+    """
+
+    request_id: str
+    customer_id: str
+    photo_id: str
+    sha256: str
+    """Of the sealed bytes as they are stored, hexadecimal."""
+    media_type: Literal["image/jpeg", "image/png", "image/webp"]
+    size_b: Positive
+    picture_sha256: str
+    """Of the picture as it is kept and shown: without the data of the camera."""
+    taken_at: Utc | None = None
+    """When the camera says that it was taken; from its EXIF data, which are not kept."""
+    place: Annotated[str, Personal("request_id")] = ""
+    """Where, as the camera says: `lat,lon`, 1/1,000,000 degree north and east; empty where it does not say."""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -264,8 +299,7 @@ class RequestSupplemented(Event, frozen=True, kw_only=True):
     """
     Somebody gave what was missing, or corrected what was there. RequestReceived follows when it is complete now.
 
-    What was written before anybody knew whose request it is lies under a key of the request's own; from now on that key
-    is destroyed with the customer's.
+    What was written before lies under a key of the request's own; from now on that is destroyed with this customer's.
 
     Read by: reporting.
     """
@@ -427,6 +461,7 @@ class CustomerRegistered(Event, frozen=True, kw_only=True):
     """In which messages to the customer are: zh or en."""
     quiet_hours: str = ""
     """When no message disturbs her, `22:00-08:00` in the tenant's zone; empty: as the installation says."""
+    placed_by: PlacedBy = "given"
 
 
 @belongs_to("customer", of="customer_id")
@@ -453,6 +488,7 @@ class CustomerUpdated(Event, frozen=True, kw_only=True):
     """In which messages to the customer are: zh or en."""
     quiet_hours: str = ""
     """As in CustomerRegistered."""
+    placed_by: PlacedBy = "given"
 
 
 @belongs_to("site", of="site_id")
@@ -471,6 +507,7 @@ class SiteRegistered(Event, frozen=True, kw_only=True):
     lat_udeg: int
     """Rounded to a thousandth of a degree, in millionths, WGS-84."""
     lon_udeg: int
+    placed_by: PlacedBy = "given"
 
 
 @belongs_to("device", of="device_id")
@@ -511,7 +548,11 @@ class DeviceModelDefined(Event, frozen=True, kw_only=True):
 
 @belongs_to("request-type", of="type_id")
 class RequestTypeDefined(Event, frozen=True, kw_only=True):
-    """One version of a kind of request: what must be filled in, and what follows from it. Cited by RequestReceived."""
+    """
+    One version of a kind of request: what must be filled in, and what follows from it. Cited by RequestReceived.
+
+    Acted on by: dispatcher (defines the service level that a starter pack's type names, where nobody has yet).
+    """
 
     type_id: str
     type_version: Positive

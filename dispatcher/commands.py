@@ -64,6 +64,8 @@ class OpenOrder(Command):
     wished_engineer_id: str = ""
     sla: str = ""
     usual_parts: tuple[UsualPart, ...] = ()
+    earlier_ids: tuple[str, ...] = ()
+    """The orders of the request's earlier rounds, one of which may be under way still."""
     now: AwareDatetime
 
 
@@ -86,6 +88,8 @@ class WithdrawOrder(Command):
     """The customer does not want it any more."""
 
     order_id: str
+    earlier_ids: tuple[str, ...] = ()
+    """As in OpenOrder, the first one first."""
 
 
 class StartOrder(Command):

@@ -38,15 +38,18 @@ from contracts.intake import (
     RequestReceived,
     RequestReopened,
     RequestResolvedRemotely,
+    RequestTypeDefined,
     RequestUnmerged,
     RequestWithdrawn,
     Urgency,
 )
 from contracts.problems import NotYet
+from dispatcher.adapters.sla_pack import shipped_slas
 from dispatcher.commands import (
     AssignOrder,
     BeginRestatement,
     Candidate,
+    DefineSla,
     FinishOrder,
     FreeHours,
     MoveClocks,
@@ -102,6 +105,11 @@ def order_of(request_id: str, round_no: int = 1) -> str:
     return derived_id("order", request_id, *([str(round_no)] if round_no > 1 else []))
 
 
+def earlier_orders(request_id: str, round_no: int) -> tuple[str, ...]:
+    """Those of the rounds before, the first one first."""
+    return tuple(order_of(request_id, earlier) for earlier in range(1, round_no))
+
+
 RequestChanged = (
     RequestReceived | RequestWithdrawn | RequestMerged | RequestUnmerged | RequestReopened | RequestResolvedRemotely
 )
@@ -142,6 +150,7 @@ async def when_request_changed(
             work = event.work
             if work is None or not work.needs_visit:
                 return []  # It waits for what is missing, and what completes it opens its order; or nobody is to go.
+            earlier = earlier_orders(event.request_id, event.round_no)
             return [
                 OpenOrder(
                     order_id=order_of(event.request_id, event.round_no),
@@ -162,11 +171,14 @@ async def when_request_changed(
                     more_skills=work.more_skills,
                     sla=work.sla,
                     usual_parts=work.usual_parts,
+                    # What is reopened was done: its earlier order is at its end, whether word of it is here or not.
+                    earlier_ids=earlier if isinstance(event, RequestUnmerged) else (),
                     now=facts.now(),
                 )
             ]
         case RequestWithdrawn() | RequestMerged() | RequestResolvedRemotely():
-            return [WithdrawOrder(order_id=order_of(event.request_id, event.round_no))]
+            earlier = earlier_orders(event.request_id, event.round_no)
+            return [WithdrawOrder(order_id=order_of(event.request_id, event.round_no), earlier_ids=earlier)]
         case _:
             assert_never(event)
 
@@ -449,9 +461,29 @@ def _given_back(event: Any) -> list[FreeHours]:
     return [FreeHours(engineer_id=event.frees.engineer_id, day=event.frees.day, order_id=event.order_id)]
 
 
+async def when_type_names_sla(event: RequestTypeDefined, envelope: Envelope, facts: Facts) -> list[DefineSla]:
+    """
+    The service level that a type of a starter pack names is defined with the first type that names it.
+
+    One that the company has defined itself stays: the command is refused then.
+    """
+    shipped = shipped_slas().get(event.sla)
+    if shipped is None:
+        return []
+    asked = DefineSla(
+        sla_id=event.sla,
+        name=shipped.name,
+        request_types=(event.type_id,),
+        clocks=shipped.clocks,
+        now=envelope.recorded_at,
+    )
+    return [asked]
+
+
 POLICIES = (
     Policy("follow-request", get_args(RequestChanged), when_request_changed),
     Policy("follow-visit", (EngineerDeparted, VisitAborted, ServiceCompleted), when_visit_changed),
+    Policy("define-shipped-sla", (RequestTypeDefined,), when_type_names_sla),
     Policy("find-engineer", get_args(OrderWaits), when_order_waits),
     Policy("take-back-orders", (EngineerAbsent, AbsenceCalledOff), when_absence_changes),
     Policy("give-hours-back", (OrderReassigned, OrderCancelled, OrderFinished), when_order_is_let_go),

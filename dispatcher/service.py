@@ -57,6 +57,7 @@ from dispatcher.domain import (
     order_clocks,
     pool,
     restatement,
+    rounds,
     slas,
 )
 from dispatcher.policies import POLICIES
@@ -73,10 +74,8 @@ from services.chassis.journal.rules import Handler, Rules, Stream
 from services.chassis.service import Service
 
 OF_ORDER: tuple[type[Any], ...] = (
-    OpenOrder,
     DeclineOrder,
     CancelOrder,
-    WithdrawOrder,
     StartOrder,
     ReturnOrder,
     FinishOrder,
@@ -112,6 +111,8 @@ RULES = Rules(
     ),
     handlers=(
         *[Handler(command, lambda c: (order.stream(c.order_id),), order.decide) for command in OF_ORDER],
+        Handler(OpenOrder, rounds.reads, rounds.open_round),
+        Handler(WithdrawOrder, rounds.reads, rounds.withdraw_round),
         *[Handler(command, lambda c: (engineer.stream(c.engineer_id),), engineer.decide) for command in OF_ENGINEER],
         Handler(AssignOrder, assignment.reads_of_candidates, assignment.assign),
         Handler(TakeOrder, assignment.reads_of_engineer, assignment.take),

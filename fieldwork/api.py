@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Protocol, Self, cast
 
 import msgspec
@@ -14,10 +13,7 @@ from sqlalchemy import Select, and_, or_, select
 
 from contracts.problems import Rejected, Unfit
 from fieldwork import charge_api
-from fieldwork.adapters.blobs import Blobs, FileBlobs
-from fieldwork.adapters.images import PIXELS, NotAPicture, Picture, TooLarge
 from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport
-from fieldwork.adapters.workshop import WORKSHOP, Died
 from fieldwork.charge_api import (
     ChargeView,
     CorrectionBody,
@@ -43,7 +39,6 @@ from fieldwork.commands import (
     Depart,
     DisputeCharge,
     FinishWork,
-    MediaType,
     Meter,
     Moment,
     Name,
@@ -87,7 +82,10 @@ from services.chassis.http import (
     command,
     query,
 )
+from services.chassis.pictures.kinds import MediaType
+from services.chassis.pictures.taken import IMAGE, IMAGES, SAFE, Keeper, blobs, picture_of
 from services.chassis.service import Api
+from services.chassis.workshop import Workshop
 
 IN_THE_FIELD = ("engineer", "dispatcher")
 """Who reports steps: the engineer her own, the dispatcher what she says on the phone."""
@@ -96,18 +94,10 @@ AT_THE_DOOR = ("customer", *IN_THE_FIELD)
 STAFF = ("agent", "dispatcher", "manager", "auditor")
 
 
-class FieldworkApi(Api, Protocol):
+class FieldworkApi(Api, Keeper, Protocol):
     """What these routes need beside what every service has."""
 
-    folder: Path
-    """Where the service keeps files of its own."""
-
-    async def seal(self, tenant: str, person: str, content: bytes) -> bytes: ...
-
     async def seal_text(self, tenant: str, person: str, text: str) -> str: ...
-
-    async def unseal(self, tenant: str, person: str, sealed: bytes) -> bytes:
-        """Raises KeyError when the person is forgotten."""
 
 
 HappenedAt = Annotated[
@@ -713,20 +703,8 @@ def _batch(router: ServiceRouter, api: FieldworkApi) -> None:
         return BatchAnswer(steps=[answered[place] or answer(sent) for place, sent in enumerate(body.steps)])
 
 
-IMAGE = {"schema": {"type": "string", "format": "binary"}}
-IMAGES: dict[str, Any] = {"content": {name: IMAGE for name in ("image/jpeg", "image/png", "image/webp")}}
-
-
-def _blobs(api: FieldworkApi) -> Blobs:
-    return FileBlobs(api.folder / "blobs", seal=api.seal, unseal=api.unseal)
-
-
-SLOWEST_PICTURE_S: Final = 20
-"""The largest picture that we take is ready in a few seconds, also behind others."""
+PAPER: Final = Workshop("fieldwork.adapters.paper")
 SLOWEST_REPORT_S: Final = 30
-
-SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
-"""Of what people wrote or sent, when it is shown."""
 
 
 def _report(router: ServiceRouter, api: FieldworkApi) -> None:
@@ -745,13 +723,13 @@ def _report(router: ServiceRouter, api: FieldworkApi) -> None:
         rows = await call.fetch(select(photos).where(photos.c.visit_id == visit_id).order_by(photos.c.number))
         pictures = []
         for row in _most_telling(rows):
-            content = await _blobs(api).get(call.tenant, visit["customer_id"], row["sha256"])
+            content = await blobs(api).get(call.tenant, visit["customer_id"], row["sha256"])
             if content is not None:
                 pictures.append(ReportPhoto(row["moment"], _local(row["taken_at"]), content))
         lists = SERVICE_CODES.table
         codes = await call.one(select(lists).where(lists.c.version == visit["codes_version"]))
         told = _told(_detail(visit, call), codes, pictures, len(rows))
-        paper: bytes = await WORKSHOP.done("report", told, within_s=SLOWEST_REPORT_S)
+        paper: bytes = await PAPER.done("report", told, within_s=SLOWEST_REPORT_S)
         named = {"Content-Disposition": f'inline; filename="service-report-{visit_id}.pdf"'}
         return Response(paper, media_type="application/pdf", headers=SAFE | named)
 
@@ -832,22 +810,14 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
         happened_at: HappenedAt = None,
     ) -> Accepted:
         row = await _own(visit_id, call)
-        content = await call.body()
-        try:
-            picture: Picture = await WORKSHOP.done("picture", content, within_s=SLOWEST_PICTURE_S)
-        except TimeoutError:
-            raise Problem("photo.too-slow", most_s=SLOWEST_PICTURE_S) from None
-        except (NotAPicture, Died):
-            raise Problem("photo.not-a-picture", allowed=["image/jpeg", "image/png", "image/webp"]) from None
-        except TooLarge:
-            raise Problem("photo.too-many-pixels", most=PIXELS) from None
+        picture = await picture_of(await call.body())
         photo = AttachPhoto(
             visit_id=visit_id,
             at=reported(happened_at, call.now),
             now=call.now,
             photo_id=photo_id or call.new_id(),
             moment=moment,
-            sha256=await _blobs(api).put(call.tenant, row["customer_id"], picture.content),
+            sha256=await blobs(api).put(call.tenant, row["customer_id"], picture.content),
             media_type=picture.media_type,
             size_b=len(picture.content),
             picture_sha256=picture.sha256,
@@ -874,7 +844,7 @@ def _photos(router: ServiceRouter, api: FieldworkApi) -> None:
     async def photo(visit_id: str, photo_id: str, call: Call = query("customer", "engineer", *STAFF)) -> Response:
         visit = await _own(visit_id, call)
         row = await call.one(select(table).where(table.c.visit_id == visit_id, table.c.photo_id == photo_id))
-        content = row and await _blobs(api).get(call.tenant, visit["customer_id"], row["sha256"])
+        content = row and await blobs(api).get(call.tenant, visit["customer_id"], row["sha256"])
         if row is None or content is None:
             raise absent("photo", photo_id)
         return Response(content, media_type=row["media_type"], headers=SAFE)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from services.chassis.command import Command
+from services.chassis.pictures.kinds import MediaType
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:+\-]+$")]
 """An id or a code: it can be a part of a stream's name."""
@@ -22,7 +23,6 @@ Sealed = Annotated[str, StringConstraints(pattern="^sealed:")]
 """A text that was sealed before it came into a command, because a step may have to wait; it is opened by no rule."""
 
 Moment = Literal["before", "after", "other"]
-MediaType = Literal["image/jpeg", "image/png", "image/webp"]
 OverReason = Literal["order-cancelled", "order-declined", "order-finished"]
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=100)]

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -17,13 +18,12 @@ from sqlalchemy import or_, select
 
 from contracts.intake import DAY_S, FormField, Impact, RequestKind, SerialCheck, Urgency
 from contracts.problems import Rejected, Unfit
-from intake import channel_api, register_api
+from intake import channel_api, photos_api, register_api
 from intake.adapters.geocoder import AsSet, Geocoder
 from intake.adapters.packs import packs
 from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
-from intake.channel_api import IntakeApi, answers_of, indexes, supplemented, take
+from intake.channel_api import IntakeApi, answers_of, device_facts, supplemented, take
 from intake.commands import (
-    UDEG,
     DefineRequestType,
     LoadPack,
     MatrixCell,
@@ -31,7 +31,6 @@ from intake.commands import (
     Name,
     PartUsed,
     Question,
-    RegisterCustomer,
     RegisterDevice,
     RegisterSite,
     ReopenRequest,
@@ -43,13 +42,22 @@ from intake.contacts_api import contact_routes, notice_routes
 from intake.domain.checks import answers_text
 from intake.domain.duplicates import LIKELY, NEAR_UDEG, WINDOW, Asked, shared
 from intake.domain.form import schema_of
-from intake.domain.register import customer_stream, device_stream, site_stream, type_stream
+from intake.domain.register import EXACT, customer_stream, device_stream, site_stream, type_stream
 from intake.messages_api import message_routes
+from intake.placing import Spot, Where, told
 from intake.projections.follow_ups import FOLLOW_UPS
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
-from intake.projections.requests import REQUESTS
+from intake.projections.requests import MILESTONES, REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
-from intake.register_api import ADDRESSABLE, STAFF, CustomerView, NewCustomer, NewDevice, customer_view
+from intake.register_api import (
+    ADDRESSABLE,
+    STAFF,
+    CustomerView,
+    NewCustomer,
+    NewDevice,
+    customer_command,
+    customer_view,
+)
 from services.chassis.clock import at_micros, micros
 from services.chassis.http import (
     Accepted,
@@ -81,6 +89,7 @@ Answer = str | bool | int | list[str]
 Answers = Annotated[dict[str, Answer], AfterValidator(_short)]
 
 
+State = Literal["received", "incomplete", "expired", "merged", "withdrawn", "cancelled", "closed"]
 Channel = Literal["web", "app", "wechat", "hotline", "email", "partner", "api"]
 
 
@@ -98,6 +107,7 @@ class NewRequest(Body):
     contact_phone: str = Field("", max_length=40, description="Whom to call on site, if not the customer.")
     site_id: str = Field("", max_length=100, description="Another place of the customer's, where service is wanted.")
     address: str = Field("", max_length=400, description="As people write it, with province, city and district.")
+    here: Spot | None = Field(None, description="Where it is in coordinates; it goes before the address.")
     fault: str = Field("", max_length=60, description="A code of the fault tree of the device's model.")
     wished_engineer_id: str = Field("", max_length=100, description="Whom the customer wishes for, if she can do it.")
     message_id: str = Field(
@@ -116,6 +126,7 @@ class Supplement(Body):
     serial: str = Field("", max_length=100)
     contact_phone: str = Field("", max_length=40)
     address: str = Field("", max_length=400)
+    here: Spot | None = None
     site_id: str = Field("", max_length=100)
     fault: str = Field("", max_length=60)
     wished_engineer_id: str = Field("", max_length=100)
@@ -155,7 +166,7 @@ class Candidate(BaseModel):
 
 
 class RequestView(Body):
-    """A request with where it stands. Times are null until the milestone is reached."""
+    """A request with where it stands. Times are null until the milestone is reached; after a reopening, again."""
 
     request_id: str
     version: int
@@ -181,6 +192,11 @@ class RequestView(Body):
     address: str
     site_id: str
     division: str
+    lat_udeg: int | None
+    """Where it is, to a thousandth of a degree, WGS-84; null while nobody knows."""
+    lon_udeg: int | None
+    placed_by: str
+    """How that is known: `given` in coordinates, by a `map`, or as the seat of the `district` or `city`."""
     missing: list[str]
     """`field: what is wrong with it`."""
     missing_zh: list[str]
@@ -219,17 +235,14 @@ class Progress(Body):
     request_id: str
     number: str
     step: str
-    """How far it has come: received, assigned, … closed; or incomplete, expired, merged, withdrawn, cancelled."""
+    """How far it has come: received, reopened … closed; or incomplete, expired, merged, withdrawn, cancelled."""
     steps: dict[str, datetime]
 
 
-class NewSite(Body):
+class NewSite(Where):
     site_id: str = Field("", max_length=100, pattern=ADDRESSABLE)
     name: str = Field(min_length=1, max_length=200)
     address: str = Field("", max_length=400)
-    region: str = Field(min_length=1, max_length=100)
-    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG, description="Millionths of a degree, WGS-84")
-    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
 
 
 class SiteView(Body):
@@ -241,6 +254,8 @@ class SiteView(Body):
     region: str
     lat_udeg: int
     lon_udeg: int
+    placed_by: str
+    """As of a customer."""
 
 
 class SheetCustomer(NewCustomer):
@@ -401,12 +416,13 @@ def _type_view(row: Mapping[str, Any]) -> TypeView:
     return TypeView(**plain, **several, answers_schema=dict(schema))
 
 
-STEPS = ("received", "assigned", "departed", "arrived", "started", "finished", "completed", "closed")
+STEPS = ("received", "reopened", "assigned", "departed", "arrived", "started", "finished", "completed", "closed")
 
 
 def _request_view(row: Mapping[str, Any], call: Call) -> RequestView:
     names = [name for name in RequestView.model_fields if name.endswith("_at")]
-    times = {name: at_micros(row[name]) if row[name] else None for name in names}
+    past = _past(row)
+    times = {name: at_micros(row[name]) if row[name] and name not in past else None for name in names}
     facts = {name: row[name] for name in RequestView.model_fields if name not in times and name != "parked"}
     if row["customer_id"] == row["request_id"]:  # Nobody has said yet who asks.
         facts["customer_id"] = ""
@@ -426,19 +442,29 @@ class FollowUpView(Body):
     item: str
 
 
+def _past(row: Mapping[str, Any]) -> frozenset[str]:
+    """The milestones that were reached before the request was reopened: they are of the round that was then over."""
+    since = row["reopened_at"] or 0
+    return frozenset(name for name in MILESTONES.values() if row[name] and row[name] < since)
+
+
 def _progress(row: Mapping[str, Any]) -> Progress:
-    reached = {step: at_micros(row[f"{step}_at"]) for step in STEPS if row[f"{step}_at"]}
+    past = _past(row)
+    columns = {step: f"{step}_at" for step in STEPS}
+    reached = {step: at_micros(row[name]) for step, name in columns.items() if row[name] and name not in past}
     stopped = row["state"] if row["state"] in ("incomplete", "expired", "merged", "withdrawn", "cancelled") else ""
     last = max(reached, key=STEPS.index, default="")
     return Progress(request_id=row["request_id"], number=row["number"], step=stopped or last, steps=reached)
 
 
 def routes(api: Api) -> APIRouter:
-    router, map_ = APIRouter(), AsSet(lambda: cast("IntakeApi", api).outside)
-    router.include_router(channel_api.routes(api, map_))
+    own = cast("IntakeApi", api)
+    router, map_ = APIRouter(), AsSet(lambda: own.outside)
+    router.include_router(channel_api.routes(own, map_))
     router.include_router(_requests(api, map_))
+    router.include_router(photos_api.routes(own))
     router.include_router(register_api.routes(api))
-    router.include_router(_customers(api))
+    router.include_router(_customers(api, map_))
     router.include_router(_devices(api))
     router.include_router(_request_types(api))
     router.include_router(message_routes(api))
@@ -462,7 +488,7 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
         request_id = call.new_id()
         # Until somebody says who asks, what was written of them is sealed under a key of this request's own.
         asked_for = call.person_id if call.role == "customer" else body.customer_id or request_id
-        facts = body.model_dump() | {"customer_id": asked_for}
+        facts = body.model_dump() | {"customer_id": asked_for, "here": body.here and body.here.wgs84()}
         if call.role == "customer":
             facts["impact"] = "medium"
         return await take(call, map_, request_id, facts, body.model_dump_json(exclude={"message_id"}))
@@ -470,7 +496,7 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
     @router.get("", summary="Requests, the newest first")
     async def some(
         call: Call = query("customer", *STAFF),
-        state: str | None = None,
+        state: State | None = None,
         channel: Channel | None = None,
         kind: RequestKind | None = None,
         customer_id: str | None = None,
@@ -495,21 +521,17 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
         call: Call = query("customer", "agent", "dispatcher"),
         customer_id: str = "",
         device_id: str = "",
+        serial: Annotated[str, Query(max_length=100, description="Of the device, where its id is not known.")] = "",
         request_type: str = "",
         fault: str = "",
         window_h: Annotated[int, Query(ge=1, le=24 * 90)] = WINDOW // timedelta(hours=1),
         least: Annotated[int, Query(ge=1, le=100)] = LIKELY,
     ) -> list[Candidate]:
         who = call.person_id if call.role == "customer" else customer_id
+        device_id = (await device_facts(call, serial, device_id))["device_id"]
         place = await call.one(select(CUSTOMERS.table).where(CUSTOMERS.table.c.customer_id == who)) if who else None
-        asked = Asked(
-            device_id,
-            who,
-            request_type,
-            fault,
-            place["lat_udeg"] if place else None,
-            place["lon_udeg"] if place else None,
-        )
+        at = (place["lat_udeg"], place["lon_udeg"]) if place and place["placed_by"] in EXACT else (None, None)
+        asked = Asked(device_id, who, request_type, fault, *at)
         since = micros(call.now - timedelta(hours=window_h))
         rows = select(table).where(table.c.submitted_at >= since, table.c.state.in_(("received", "incomplete")))
         if call.role == "customer":
@@ -548,6 +570,7 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
     async def supplement(request_id: str, body: Supplement, call: Call = command("customer", "agent")) -> Accepted:
         row = await own(request_id, call)
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
+        facts |= {"here": body.here and body.here.wgs84()}
         asked = await supplemented(call, map_, row, facts)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
@@ -565,8 +588,8 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
 
     @router.post("/{request_id}/unmerge", summary="It was another thing after all")
     async def unmerge(request_id: str, call: Call = command("agent", "dispatcher")) -> Accepted:
-        row = await own(request_id, call)
-        asked = UnmergeRequest(request_id=request_id, under_way=row["under_way"])
+        await own(request_id, call)
+        asked = UnmergeRequest(request_id=request_id)
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
     @router.post("/{request_id}/reopen", summary="The fault is back: go on with it, within the warranty of the work")
@@ -587,6 +610,8 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
 def _candidate(row: Mapping[str, Any], asked: Asked) -> Candidate:
     told = ("device_id", "customer_id", "request_type", "fault_class", "lat_udeg", "lon_udeg")
     other = Asked(**{name: row[name] for name in told})
+    if row["placed_by"] not in EXACT:
+        other = replace(other, lat_udeg=None, lon_udeg=None)  # In the middle of one district nobody is a neighbour.
     because = shared(asked, other)
     names = ("request_id", "number", "state", "customer_id", "device_id", "request_type", "fault_class")
     return Candidate(
@@ -635,7 +660,7 @@ async def _imported(call: Call, kind: type[Row], register: Callable[[Row, str], 
     try:
         rows = await asyncio.to_thread(rows_of, await call.body())
     except Unreadable as error:
-        raise Problem("sheet.unreadable", why=str(error)) from None
+        raise Problem("sheet.unreadable", why=error.en, why_zh=error.zh) from None
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(row: SheetRow) -> str:
@@ -661,15 +686,14 @@ async def _imported(call: Call, kind: type[Row], register: Callable[[Row, str], 
     )
 
 
-def _customers(api: Api) -> APIRouter:
+def _customers(api: Api, map_: Geocoder) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/customers", tags=["customers"])
     table = CUSTOMERS.table
 
     @router.post("", status_code=201, summary="Register a customer, or say what is known now")
     async def register(body: NewCustomer, call: Call = command("agent", "operator", "partner")) -> Accepted:
         customer_id = body.customer_id or call.new_id()
-        facts = body.model_dump() | await indexes(call, body.phone, body.email)
-        asked = RegisterCustomer(**facts | {"customer_id": customer_id})
+        asked = await customer_command(body, customer_id, call, map_)
         answer = await call.ask(asked, versioned=customer_stream(customer_id))
         return Accepted.of(answer, id=customer_id)
 
@@ -680,8 +704,7 @@ def _customers(api: Api) -> APIRouter:
     )
     async def bring(call: Call = command("agent", "operator")) -> Imported:
         async def one(said: SheetCustomer, key: str) -> None:
-            facts = said.model_dump() | await indexes(call, said.phone, said.email)
-            await call.ask(RegisterCustomer(**facts), item=(key, said))
+            await call.ask(await customer_command(said, said.customer_id, call, map_), item=(key, said))
 
         return await _imported(call, SheetCustomer, one)
 
@@ -702,7 +725,8 @@ def _customers(api: Api) -> APIRouter:
     async def register_site(customer_id: str, body: NewSite, call: Call = command("agent", "operator")) -> Accepted:
         await own(customer_id, call)
         site_id = body.site_id or call.new_id()
-        asked = RegisterSite(**body.model_dump() | {"site_id": site_id, "customer_id": customer_id})
+        facts = body.model_dump(exclude={"datum"}) | await told(body, body.address, map_)
+        asked = RegisterSite(**facts | {"site_id": site_id, "customer_id": customer_id})
         return Accepted.of(await call.ask(asked, versioned=site_stream(site_id)), id=site_id)
 
     @router.get("/{customer_id}/sites", summary="The other places of a customer's")

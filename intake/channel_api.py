@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final, Protocol
 
 import phonenumbers
@@ -19,10 +20,12 @@ from intake.adapters.geocoder import Geocoder
 from intake.adapters.mail import MOST_TEXT, Letter, NoMail, letter_of
 from intake.commands import SubmitRequest, SupplementRequest
 from intake.domain.form import REGION
+from intake.photos_api import PhotoApi, attached
 from intake.projections.registers import CUSTOMERS, DEVICES, SITES
 from intake.projections.requests import REQUESTS
 from services.chassis.clock import TENANT_ZONE
 from services.chassis.http import PHOTO_BYTES, Accepted, Body, Call, Problem, ServiceRouter, absent, command
+from services.chassis.ids import derived_id
 from services.chassis.service import Api
 
 MOST_IN_A_ROUND: Final = 200
@@ -165,20 +168,20 @@ class OfRound(BaseModel):
     request: Accepted
 
 
-class IntakeApi(Api, Protocol):
+class IntakeApi(PhotoApi, Protocol):
     """What the routes of intake are given."""
 
     outside: Mapping[str, str]
 
 
-def routes(api: Api, map_: Geocoder) -> APIRouter:
+def routes(api: IntakeApi, map_: Geocoder) -> APIRouter:
     router = APIRouter()
     router.include_router(_channels(api, map_))
     router.include_router(_rounds(api, map_))
     return router
 
 
-def _channels(api: Api, map_: Geocoder) -> APIRouter:
+def _channels(api: IntakeApi, map_: Geocoder) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/channels", tags=["channels"])
 
     @router.post(
@@ -195,7 +198,7 @@ def _channels(api: Api, map_: Geocoder) -> APIRouter:
         try:
             letter = letter_of(await call.body())
         except NoMail as error:
-            raise Problem("mail.unreadable", why=str(error)) from None
+            raise Problem("mail.unreadable", why=error.en, why_zh=error.zh) from None
         if letter.automatic:
             return MailTaken(taken=False, why=letter.automatic, request=None)
         request_id, sender = call.new_id(), await _sender(letter, call)
@@ -207,6 +210,7 @@ def _channels(api: Api, map_: Geocoder) -> APIRouter:
                 made = Accepted.of(answer, id=row["request_id"])
             except Rejected as no:
                 made = await _first_answer(no, facts["message_id"], letter.digest, call)
+            await _attach(letter, made.id, call, api)
             return MailTaken(taken=True, why="", request=made)
         facts = {
             "customer_id": sender or request_id,
@@ -215,9 +219,20 @@ def _channels(api: Api, map_: Geocoder) -> APIRouter:
             "message_id": letter.message_id,
         }
         made = await take(call, map_, request_id, {**NOTHING, **facts}, letter.digest)
+        await _attach(letter, made.id, call, api)
         return MailTaken(taken=True, why="", request=made)
 
     return router
+
+
+async def _attach(letter: Letter, request_id: str, call: Call, api: IntakeApi) -> None:
+    """The pictures of a letter, each once. One that is none, or that comes too late, stays a name in the text."""
+    row = await call.one(select(REQUESTS.table).where(REQUESTS.table.c.request_id == request_id))
+    if row is None:
+        return
+    for number, picture in enumerate(letter.pictures):
+        with suppress(Problem, Rejected):
+            await attached(call, api, row, picture, derived_id("mail", letter.message_id, str(number)))
 
 
 async def _sender(letter: Letter, call: Call) -> str:

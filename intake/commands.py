@@ -27,6 +27,7 @@ from contracts.intake import (
 from services.chassis.command import Command
 from services.chassis.messages.kinds import Language, Medium, WhyNotSent
 from services.chassis.messages.quiet import QUIET_HOURS
+from services.chassis.pictures.kinds import MediaType
 
 UDEG = 1_000_000
 """Millionths in a degree."""
@@ -64,6 +65,8 @@ class SubmitRequest(Command):
     """Of the device as the register knows it: these are streams that the decision reads."""
     spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
     """Where a map has the address: latitude and longitude in millionths of a degree, the likeliest first."""
+    here: tuple[int, int] | None = None
+    """Where it is, as whoever asks says it in coordinates; it goes before what a map has. WGS-84."""
     day: str
     """Today in the tenant's zone, for the number."""
 
@@ -98,6 +101,8 @@ class SupplementRequest(Command):
     """Of the device that is named now, or else that was before."""
     spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
     """As in SubmitRequest, of the address that is given now, or else that was before."""
+    here: tuple[int, int] | None = None
+    """As in SubmitRequest."""
     message_id: str = Field("", max_length=200)
     """As in SubmitRequest."""
     known_request_type: str = ""
@@ -110,6 +115,22 @@ class SupplementRequest(Command):
     known_answers: Mapping[str, Any] = Field(default_factory=dict)
     known_contact_phone: str = Field("", max_length=40)
     known_address: str = Field("", max_length=400)
+
+
+class AttachRequestPhoto(Command):
+    """A picture of what is wrong, whose sealed bytes are kept already."""
+
+    request_id: str
+    photo_id: str
+    customer_id: str
+    sha256: str
+    media_type: MediaType
+    size_b: int = Field(ge=1)
+    picture_sha256: str
+    taken_at: AwareDatetime | None = None
+    lat_udeg: int | None = None
+    lon_udeg: int | None = None
+    """When and where, as the camera says."""
 
 
 class RemindRequest(Command):
@@ -144,8 +165,6 @@ class UnmergeRequest(Command):
     """It was another thing after all."""
 
     request_id: str
-    under_way: bool = False
-    """An engineer is still on the way, or at work, for the order that it had."""
 
 
 class ReopenRequest(Command):
@@ -188,9 +207,12 @@ class RegisterCustomer(Command):
     phone: str = Field(min_length=5, max_length=40)
     street: str = Field(max_length=400)
     kind: CustomerKind = "person"
-    region: str = Field(min_length=1, max_length=100)
-    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
-    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+    region: str = Field("", max_length=100)
+    lat_udeg: int | None = Field(None, ge=-90 * UDEG, le=90 * UDEG)
+    lon_udeg: int | None = Field(None, ge=-180 * UDEG, le=180 * UDEG)
+    """WGS-84; None: where the address lies."""
+    spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
+    """As in SubmitRequest."""
     email: Email = ""
     wechat: str = Field("", max_length=100)
     language: Language = "zh"
@@ -210,9 +232,12 @@ class RegisterSite(Command):
     customer_id: str
     name: str = Field(min_length=1, max_length=200)
     address: str = Field(max_length=400)
-    region: str = Field(min_length=1, max_length=100)
-    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG)
-    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
+    region: str = Field("", max_length=100)
+    lat_udeg: int | None = Field(None, ge=-90 * UDEG, le=90 * UDEG)
+    lon_udeg: int | None = Field(None, ge=-180 * UDEG, le=180 * UDEG)
+    """WGS-84; None: where the address lies."""
+    spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
+    """As in SubmitRequest."""
 
 
 class RegisterDevice(Command):

@@ -13,9 +13,11 @@ from sqlalchemy import select
 
 from contracts.intake import CheckDigit, CustomerKind
 from contracts.problems import Rejected, Unfit
+from intake.adapters.geocoder import Geocoder, NoGeocoder
 from intake.channel_api import indexes
-from intake.commands import UDEG, DefineDeviceModel, FaultOf, QuietHours, RegisterCustomer, RegisterDevice
+from intake.commands import DefineDeviceModel, FaultOf, QuietHours, RegisterCustomer, RegisterDevice
 from intake.domain.models import model_stream
+from intake.placing import Where, told
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS
 from services.chassis.http import Accepted, Body, Call, Limit, Page, Problem, ServiceRouter, absent, command, query
 from services.chassis.messages.kinds import Language
@@ -32,7 +34,7 @@ STAFF = ("agent", "dispatcher", "manager", "auditor")
 Day = Annotated[date | None, Field(ge=date(1980, 1, 1), le=date(2099, 12, 31))]
 
 
-class NewCustomer(Body):
+class NewCustomer(Where):
     customer_id: str = Field(
         "", max_length=100, pattern=ADDRESSABLE, description="The number in your CRM; without one we make one."
     )
@@ -40,9 +42,6 @@ class NewCustomer(Body):
     phone: str = Field(min_length=5, max_length=40)
     street: str = Field("", max_length=400)
     kind: CustomerKind = "person"
-    region: str = Field(min_length=1, max_length=100)
-    lat_udeg: int = Field(ge=-90 * UDEG, le=90 * UDEG, description="Millionths of a degree, WGS-84")
-    lon_udeg: int = Field(ge=-180 * UDEG, le=180 * UDEG)
     email: str = Field("", max_length=254, pattern=ADDRESS)
     wechat: str = Field("", max_length=100, description="What WeChat calls the customer towards you (openid).")
     language: Language = Field("zh", description="In which messages to the customer are.")
@@ -61,6 +60,8 @@ class CustomerView(Body):
     region: str
     lat_udeg: int
     lon_udeg: int
+    placed_by: str
+    """How the place is known: `given`, by a `map`, or as the seat of its `district` or `city`."""
     email: str
     wechat: str
     language: str
@@ -198,7 +199,16 @@ async def _as_command(
 ) -> RegisterCustomer | RegisterDevice:
     if isinstance(said, SyncedDevice):
         return RegisterDevice(**said.model_dump(), source=source)
-    return RegisterCustomer(**said.model_dump() | await indexes(call, said.phone, said.email), source=source)
+    # The map is not asked: a whole register would be waited for.
+    return await customer_command(said, said.customer_id, call, NoGeocoder(), source=source)
+
+
+async def customer_command(
+    said: NewCustomer, customer_id: str, call: Call, map_: Geocoder, source: str = ""
+) -> RegisterCustomer:
+    facts = said.model_dump(exclude={"datum"}) | await indexes(call, said.phone, said.email)
+    facts |= await told(said, said.street, map_) | {"customer_id": customer_id, "source": source}
+    return RegisterCustomer(**facts)
 
 
 def _models(api: Api) -> APIRouter:

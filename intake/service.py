@@ -6,6 +6,7 @@ from contracts.intake import DeviceRegistered, RequestIncomplete, RequestReceive
 from intake.api import routes
 from intake.commands import (
     AskFollowUp,
+    AttachRequestPhoto,
     CancelRequest,
     CloseRequest,
     DefineDeviceModel,
@@ -31,7 +32,7 @@ from intake.commands import (
     WithdrawRequest,
 )
 from intake.deadlines import ON_TIMER, TIMERS
-from intake.domain import follow_up, message, models, notice, register, request
+from intake.domain import follow_up, message, models, notice, photos, register, request
 from intake.notices import NOTICES
 from intake.policies import POLICIES
 from intake.projections.contacts import CONTACTS
@@ -39,6 +40,7 @@ from intake.projections.follow_ups import FOLLOW_UPS
 from intake.projections.messages import MESSAGES
 from intake.projections.notices import NOTICES as NOTICES_TOLD
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS, DEVICES, REQUEST_TYPES, SITES
+from intake.projections.request_photos import REQUEST_PHOTOS
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.journal.rules import Handler, Rules, on_stream
@@ -50,6 +52,7 @@ RULES = Rules(
         request.REQUEST,
         request.NUMBERS,
         follow_up.FOLLOW_UP,
+        photos.PHOTOS,
         register.CUSTOMER,
         register.SITE,
         register.DEVICE,
@@ -73,6 +76,7 @@ RULES = Rules(
             claims=lambda c: (("channel-message", c.message_id),) if c.message_id else (),
         ),
         Handler(AskFollowUp, follow_up.reads, follow_up.ask),
+        Handler(AttachRequestPhoto, photos.reads, photos.attach),
         on_stream(RemindRequest, lambda c: request.request_stream(c.request_id), request.remind),
         on_stream(ExpireRequest, lambda c: request.request_stream(c.request_id), request.expire),
         Handler(MergeRequest, request.merge_reads, request.merge),
@@ -118,6 +122,7 @@ service = Service(
     rules=RULES,
     views=(
         REQUESTS,
+        REQUEST_PHOTOS,
         CUSTOMERS,
         SITES,
         DEVICES,

@@ -28,6 +28,7 @@ from contracts.dispatcher import (
     OrderStarted,
     OrderTaken,
     WithdrawalNoted,
+    WithdrawalTakenBack,
 )
 from contracts.event import Event
 from contracts.problems import Rejected
@@ -142,6 +143,7 @@ OrderEvent = (
     | WithdrawalNoted
     | AbsenceNoted
     | AbsenceNoteSettled
+    | WithdrawalTakenBack
     | AssignmentRetried
     | AssignmentOverdue
     | OrderCancelled
@@ -220,7 +222,8 @@ def refusal(order: Order) -> Rejected:
 def _open(order: Order, command: OpenOrder) -> list[Event]:
     if not isinstance(order, Unopened):
         return []
-    return [OrderOpened(**command.model_dump(exclude={"now"}), assign_due_at=command.now + ASSIGN_WITHIN)]
+    facts = command.model_dump(exclude={"now", "earlier_ids"})
+    return [OrderOpened(**facts, assign_due_at=command.now + ASSIGN_WITHIN)]
 
 
 def _decline(order: Order, command: DeclineOrder) -> list[Event]:
@@ -462,6 +465,8 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             return replace(_under_way(order), noted=_under_way(order).noted | {event.absence_id})
         case AbsenceNoteSettled():
             return replace(_under_way(order), noted=_under_way(order).noted - {event.absence_id})
+        case WithdrawalTakenBack():
+            return replace(_under_way(order), withdrawn=False)
         case OrderDeclined(cause="absence"):
             return Waiting(_case(order))
         case OrderDeclined():

@@ -26,6 +26,7 @@ from contracts.dispatcher import (
     OrderReturned,
     OrderStarted,
     WithdrawalNoted,
+    WithdrawalTakenBack,
 )
 from contracts.envelope import Envelope
 from dispatcher.domain.matching import Work
@@ -128,6 +129,8 @@ def _changes(rows: Rows, event: OrderEvent, envelope: Envelope) -> Mapping[str, 
         case AbsenceNoteSettled():
             row = rows.get(event.order_id) or {}
             return {"absence_noted": ""} if row.get("absence_noted") == event.absence_id else {}
+        case WithdrawalTakenBack():
+            return {"withdrawn": False}
         case AssignmentOverdue():
             return {"overdue": True}
         case OrderCancelled():
@@ -230,6 +233,7 @@ BOARD = View(
         WithdrawalNoted,
         AbsenceNoted,
         AbsenceNoteSettled,
+        WithdrawalTakenBack,
         AssignmentRetried,
         AssignmentOverdue,
         OrderCancelled,

@@ -16,6 +16,9 @@ MOST_TEXT: Final = 4_000
 """Characters of subject, text and the names of what was attached that are kept; `CUT` says that more was sent."""
 CUT: Final = "\n[…]"
 
+MOST_PICTURES: Final = 10
+"""Of one letter; those that follow are named in its text."""
+
 LONGEST_ID: Final = 150
 """Characters of a message's name; a longer one is replaced by its hash."""
 
@@ -24,7 +27,11 @@ _NUL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 class NoMail(Exception):
-    """It cannot be read as an e-mail; the text says why."""
+    """It cannot be read as an e-mail; `en` and `zh` say why."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.en, self.zh = en, zh
 
 
 class Letter(NamedTuple):
@@ -36,6 +43,8 @@ class Letter(NamedTuple):
     """The address in lower case."""
     text: str
     """The subject, the text, and the names of the files that came with it."""
+    pictures: tuple[bytes, ...]
+    """What came with it and says that it is a picture, MOST_PICTURES at most."""
     automatic: str
     """Why a machine wrote it, and nobody waits for an answer; empty for a person's."""
 
@@ -51,18 +60,27 @@ def letter_of(content: bytes) -> Letter:
         mail = BytesParser(_class=EmailMessage, policy=policy.default).parsebytes(content)
         sender = parseaddr(_head(mail, "From"))[1].strip().lower()
         if not re.fullmatch(r"[^@\s]+@[^@\s]+", sender):
-            raise NoMail("it has no sender: the header From is missing or no address")
+            raise NoMail(
+                "it has no sender: the header From is missing or no address", "没有发件人：缺少 From 或其地址无效"
+            )
         text = "\n\n".join([part for part in (_head(mail, "Subject").strip(), _said(mail)) if part])
         files = [name for part in mail.iter_attachments() if (name := part.get_filename())]
         if files:
             text += f"\n\n[{', '.join(files)}]"
+        pictures = [sent for part in mail.iter_attachments() if (sent := _picture(part))]
         message_id = _head(mail, "Message-ID").strip()
         if not message_id or len(message_id) > LONGEST_ID:
             message_id = f"sha256:{hashlib.sha256(message_id.encode() or content).hexdigest()}"
     except (MessageError, LookupError, ValueError, TypeError, AttributeError, IndexError) as error:
         # What the parser makes of headers that keep no rules is open-ended.
-        raise NoMail(f"{type(error).__name__}: {error}") from None
-    return Letter(message_id, sender, _short(_NUL.sub("", text).strip()), _why_automatic(mail, sender))
+        raise NoMail(f"it breaks the rules of e-mails: {error}", f"邮件格式有误：{error}") from None
+    said = _short(_NUL.sub("", text).strip())
+    return Letter(message_id, sender, said, tuple(pictures[:MOST_PICTURES]), _why_automatic(mail, sender))
+
+
+def _picture(part: EmailMessage) -> bytes:
+    sent = part.get_payload(decode=True) if part.get_content_maintype() == "image" else b""
+    return sent if isinstance(sent, bytes) else b""
 
 
 def _head(mail: EmailMessage, name: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from openpyxl import load_workbook
@@ -30,6 +32,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "地区": "region",
     "纬度": "lat_udeg",
     "经度": "lon_udeg",
+    "坐标系": "datum",
     "设备编号": "device_id",
     "型号": "model",
     "序列号": "serial",
@@ -41,39 +44,61 @@ CHINESE: Final[Mapping[str, str]] = {
 """Headings in Chinese and the fields that they stand for."""
 
 
+CHINESE_VALUES: Final[Mapping[str, Mapping[str, str]]] = {
+    "kind": {"个人": "person", "企业": "company", "公司": "company", "单位": "company"},
+    "language": {"中文": "zh", "英文": "en"},
+}
+"""The same of the values of some fields."""
+
+DEGREES: Final = re.compile(r"-?\d{1,3}\.\d+")
+"""How a table writes a latitude or a longitude; the fields are whole millionths of a degree."""
+
 OURS: Final = ("line", "why")
 """Columns that a reject file has beside those of its rows; they are passed over when it comes back."""
 
 
 class Unreadable(Exception):
-    """The file is no table that can be read; the text says why."""
+    """The file is no table that can be read; `en` and `zh` say why."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.en, self.zh = en, zh
 
 
 class SheetRow(NamedTuple):
     line: int
     """In the file, the heading being 1."""
     cells: Mapping[str, str]
-    """By field; an empty cell is left out."""
+    """By field, as the field takes it; an empty cell is left out."""
+    written: Mapping[str, str]
+    """The same as they were written, by the headings of the table."""
 
 
 def rows_of(content: bytes) -> list[SheetRow]:
     """The rows below the heading, empty ones left out. Raises Unreadable."""
     table = _xlsx(content) if content.startswith(b"PK") else _csv(content)
-    heading = [CHINESE.get(name.strip(), name.strip()) for name in table[0]] if table else []
-    heading = ["" if name in OURS else name for name in heading]
-    named = [name for name in heading if name]
+    heads = [name.strip() for name in table[0]] if table else []
+    heads = ["" if name in OURS else name for name in heads]
+    named = [CHINESE.get(name, name) for name in heads if name]
     if not named:
-        raise Unreadable("the first line names no columns")
+        raise Unreadable("the first line names no columns", "首行没有列名")
     if len(set(named)) < len(named):
-        raise Unreadable("two columns have one name")
+        raise Unreadable("two columns have one name", "有两列同名")
     found = []
     for line, cells in enumerate(table[1:], 2):
-        texts = {name: cell.strip() for name, cell in zip(heading, cells, strict=False) if name and cell.strip()}
+        texts = {name: cell.strip() for name, cell in zip(heads, cells, strict=False) if name and cell.strip()}
         if texts:
-            found.append(SheetRow(line, texts))
+            fields = {CHINESE.get(name, name): cell for name, cell in texts.items()}
+            found.append(SheetRow(line, {field: _taken(field, cell) for field, cell in fields.items()}, texts))
     if len(found) > MOST_ROWS:
-        raise Unreadable(f"it has {len(found)} rows, more than {MOST_ROWS}")
+        raise Unreadable(f"it has {len(found)} rows, more than {MOST_ROWS}", f"共 {len(found)} 行，超过 {MOST_ROWS} 行")
     return found
+
+
+def _taken(field: str, cell: str) -> str:
+    if field in ("lat_udeg", "lon_udeg") and DEGREES.fullmatch(cell):
+        return str(round(Decimal(cell) * 1_000_000))
+    return CHINESE_VALUES.get(field, {}).get(cell, cell)
 
 
 def _csv(content: bytes) -> list[list[str]]:
@@ -84,15 +109,18 @@ def _csv(content: bytes) -> list[list[str]]:
         except UnicodeDecodeError:
             continue
         except csv.Error as error:
-            raise Unreadable(str(error)) from None
-    raise Unreadable("its text is neither UTF-8 nor GB 18030")
+            raise Unreadable(f"it is no CSV: {error}", f"CSV 格式有误：{error}") from None
+    raise Unreadable("its text is neither UTF-8 nor GB 18030", "文本编码既不是 UTF-8 也不是 GB 18030")
 
 
 def _xlsx(content: bytes) -> list[list[str]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             if sum(one.file_size for one in packed.infolist()) > MOST_UNPACKED:
-                raise Unreadable(f"unpacked it has more than {MOST_UNPACKED // 1024 // 1024} MiB")
+                raise Unreadable(
+                    f"unpacked it has more than {MOST_UNPACKED // 1024 // 1024} MiB",
+                    f"解压后超过 {MOST_UNPACKED // 1024 // 1024} MiB",
+                )
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         sheet = book.worksheets[0]
         table = []
@@ -101,7 +129,7 @@ def _xlsx(content: bytes) -> list[list[str]]:
         book.close()
         return table
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, IndexError, OSError) as error:
-        raise Unreadable(f"it is no XLSX: {error}") from None
+        raise Unreadable(f"it is no XLSX: {error}", f"不是有效的 XLSX 文件：{error}") from None
 
 
 def reject_file(refused: Iterable[tuple[SheetRow, str]]) -> str:
@@ -109,12 +137,12 @@ def reject_file(refused: Iterable[tuple[SheetRow, str]]) -> str:
     told: Sequence[tuple[SheetRow, str]] = list(refused)
     if not told:
         return ""
-    columns = list(dict.fromkeys([name for row, _ in told for name in row.cells]))
+    columns = list(dict.fromkeys([name for row, _ in told for name in row.written]))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([*columns, *OURS])
     for row, why in told:
-        writer.writerow([*[_plain(row.cells.get(name, "")) for name in columns], row.line, _plain(why)])
+        writer.writerow([*[_plain(row.written.get(name, "")) for name in columns], row.line, _plain(why)])
     return out.getvalue()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from contracts.intake import (
     DAY_S,
@@ -18,6 +18,7 @@ from contracts.intake import (
 from intake.domain.address import parse
 from intake.domain.form import Lack, fault_said, is_phone, lacks
 from intake.domain.models import Mending, mending, model_of, model_stream
+from intake.domain.place import apart, far_from
 from intake.domain.register import (
     Customer,
     Device,
@@ -60,6 +61,8 @@ class Given:
     """As the register's view had them: whose streams were read."""
     spots: tuple[tuple[int, int], ...] = ()
     """Where a map has the address."""
+    here: tuple[int, int] | None = None
+    """Where it is in coordinates."""
     type_version: int = 0
     """The version of its type that it keeps; 0 takes the newest."""
     model_version: int = 0
@@ -89,7 +92,7 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
                 f"客户 {given.customer_id!r} 未登记",
             )
         )
-    missing += _lacks_of_device(kind, device, given)
+    missing += _lacks_of_device(kind, device, given, customer is not None)
     if given.contact_phone and not is_phone(given.contact_phone):
         missing.append(Lack("contact_phone", "this is no phone number that exists", "电话号码无效"))
     site_id = given.site_id or (device.site_id if device else "")
@@ -104,8 +107,15 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
         missing.append(Lack("fault", *words))
     division, lack = _where(given.address, place)
     missing += [lack] if lack else []
-    spot = given.spots[0] if given.address and given.spots else None
-    if spot and not lack and _apart(given.spots):
+    mapped = _mapped(given, place) if not lack else ()
+    if given.here and place and (far := far_from(place.region, given.here)):
+        words = (
+            f"the place given lies {far} km from {place.region}: correct one of them",
+            f"所给坐标距{place.region} {far} 公里，请更正其一",
+        )
+        missing.append(Lack("here", *words))
+    spot = given.here or (mapped[0] if mapped else None)
+    if not given.here and apart(mapped):
         words = "the map has it in places far from each other: write it in full", "地图上有多处相距较远的匹配，请写完整"
         missing.append(Lack("address", *words))
     if kind and len(given.description.strip()) < kind.min_description:
@@ -131,6 +141,8 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
             contact_phone=given.contact_phone,
             address=given.address,
             site_id=given.site_id,
+            lat_udeg=rounded(given.here[0]) if given.here else None,
+            lon_udeg=rounded(given.here[1]) if given.here else None,
             message_id=given.message_id,
             message_digest=given.message_digest,
             fault_class=given.fault,
@@ -163,6 +175,7 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
         lat_udeg=rounded(spot[0]) if spot else place.lat_udeg,
         lon_udeg=rounded(spot[1]) if spot else place.lon_udeg,
         located=spot is not None,
+        placed_by=("given" if given.here else "map") if spot else place.placed_by,
         description=given.description,
         kind=kind.kind,
         needs_visit=kind.needs_visit,
@@ -222,12 +235,11 @@ def _where(address: str, place: Customer | Site | None) -> tuple[str, Lack | Non
     return division.code, None
 
 
-ONE_PLACE_UDEG: Final = 10_000
-"""What a map has of one address lies no farther apart than this, some 1 km: the segments of one street."""
-
-
-def _apart(spots: Sequence[tuple[int, int]]) -> bool:
-    return any(max(axis) - min(axis) > ONE_PLACE_UDEG for axis in zip(*spots, strict=True))
+def _mapped(given: Given, place: Customer | Site | None) -> Sequence[tuple[int, int]]:
+    """Where a map has the address; what it has far from there is another address."""
+    if not given.address or not given.spots or (place and far_from(place.region, given.spots[0])):
+        return ()
+    return given.spots
 
 
 def _line(field: str, words: str) -> str:
@@ -235,7 +247,10 @@ def _line(field: str, words: str) -> str:
     return f"{field}: {' '.join(words.split())}"
 
 
-def _lacks_of_device(kind: RequestTypeDefined | None, device: Device | None, given: Given) -> list[Lack]:
+def _lacks_of_device(
+    kind: RequestTypeDefined | None, device: Device | None, given: Given, is_known: bool
+) -> list[Lack]:
+    """Whose the device is, is said where it is known who asks."""
     named = given.device_id
     if kind is None:
         return []
@@ -248,7 +263,7 @@ def _lacks_of_device(kind: RequestTypeDefined | None, device: Device | None, giv
         return [Lack("device_id", "which device it is about", "请说明是哪台设备")] if kind.needs_device else []
     if device is None:
         return [Lack("device_id", f"no device {named!r} is registered", f"设备 {named!r} 未登记")]
-    if device.customer_id != given.customer_id:
+    if is_known and device.customer_id != given.customer_id:
         words = (f"device {named!r} is not registered for this customer", f"设备 {named!r} 未登记在该客户名下")
         return [Lack("device_id", *words)]
     return []

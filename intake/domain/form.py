@@ -59,9 +59,20 @@ _FORMATS.checks("date", raises=ValueError)(_is_date)
 _QUANTIFIER: Final = re.compile(r"[*+?]|\{\d*,\d*\}")
 
 
-def pattern_fault(pattern: str) -> str:
+class Why(NamedTuple):
+    """Why something cannot be defined, in both languages."""
+
+    en: str
+    zh: str
+
+    def facts(self) -> dict[str, str]:
+        """As the texts of problems name the two."""
+        return {"why": self.en, "why_zh": self.zh}
+
+
+def pattern_fault(pattern: str) -> Why | None:
     """
-    Why a pattern cannot be used, or the empty string.
+    Why a pattern cannot be used, or None.
 
     Without groups and with three quantifiers at most, upon `LONGEST_MATCHED` characters, none takes long to try: the
     writer decides one request after the other, and a pattern that never ends would keep all of them waiting.
@@ -69,13 +80,14 @@ def pattern_fault(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        return str(error)
+        # The library that tries it speaks English alone.
+        return Why(f"it is no regular expression: {error}", f"不是有效的正则表达式：{error}")
     plain = re.sub(r"\\.|\[[^\]]*\]", ".", pattern)
     if "(" in plain or "|" in plain:
-        return "groups and alternatives are not taken"
+        return Why("groups and alternatives are not taken", "不支持分组和多选分支")
     if len(_QUANTIFIER.findall(plain)) > 3:
-        return "more than three quantifiers are not taken"
-    return ""
+        return Why("more than three quantifiers are not taken", "最多使用三个量词")
+    return None
 
 
 _OF_KIND: Final[Mapping[FieldKind, Mapping[str, Any]]] = {
@@ -241,7 +253,7 @@ def judge(type_id: str, form: Sequence[FormField]) -> None:
     seen: set[str] = set()
     for field in form:
         if fault := _fault(field, seen) or _fault_of_condition(field, form, seen):
-            raise Rejected("request-type.wrong-field", type_id=type_id, field=field.name, why=fault)
+            raise Rejected("request-type.wrong-field", type_id=type_id, field=field.name, **fault.facts())
         seen.add(field.name)
 
 
@@ -250,40 +262,52 @@ def fault_said(form: Sequence[FormField], answers: Mapping[str, Any]) -> str:
     return next((str(answers[field.name]) for field in form if field.says_fault and field.name in answers), "")
 
 
-def _fault_of_condition(field: FormField, form: Sequence[FormField], seen: set[str]) -> str:
+def _fault_of_condition(field: FormField, form: Sequence[FormField], seen: set[str]) -> Why | None:
     if field.says_fault and (field.kind != "choice" or sum(one.says_fault for one in form) > 1):
-        return "one field of the kind choice says the fault, and no other"
+        return Why(
+            "one field of the kind choice says the fault, and no other", "只能有一个单选（choice）字段用于表示故障"
+        )
     if field.asked_if is None:
-        return ""
+        return None
     if field.asked_if.field not in seen:
-        return f"it is asked by the answer to {field.asked_if.field!r}, which must stand before it"
+        before = field.asked_if.field
+        return Why(
+            f"it is asked by the answer to {before!r}, which must stand before it",
+            f"其提问条件字段 {before!r} 须排在它之前",
+        )
     other = next(one for one in form if one.name == field.asked_if.field)
     known = {choice.value for choice in other.choices} if other.choices else None
     if not field.asked_if.values:
-        return "it names no answer by which it is asked"
+        return Why("it names no answer by which it is asked", "未说明在哪些回答下提问")
     if known is not None and not known.issuperset(field.asked_if.values):
-        return f"{other.name!r} has no such choice"
-    return ""
+        return Why(f"{other.name!r} has no such choice", f"{other.name!r} 没有该选项")
+    return None
 
 
-def _fault(field: FormField, seen: set[str]) -> str:
+def _fault(field: FormField, seen: set[str]) -> Why | None:
     values = [choice.value for choice in field.choices]
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", field.name):
-        return "its name must be lower case letters, digits and _, at most 60"
+        return Why(
+            "its name must be lower case letters, digits and _, at most 60",
+            "字段名只能用小写字母、数字和下划线，最多 60 个字符",
+        )
     if field.name in seen:
-        return "another field has this name"
+        return Why("another field has this name", "与其他字段重名")
     if not field.label.strip():
-        return "it has no label"
+        return Why("it has no label", "缺少标签（label）")
     if (field.kind in ("choice", "choices")) != bool(values):
-        return "choice and choices need choices, and other kinds have none"
+        return Why(
+            "choice and choices need choices, and other kinds have none",
+            "choice 和 choices 须有选项，其他类型不能有选项",
+        )
     if len(set(values)) != len(values) or "" in values:
-        return "its choices must have values that differ"
+        return Why("its choices must have values that differ", "各选项的值须非空且互不相同")
     if field.pattern and field.kind != "text":
-        return "only a text has a pattern"
+        return Why("only a text has a pattern", "只有 text 可以设置格式（pattern）")
     if (field.least is not None or field.most is not None) and field.kind not in ("text", "integer"):
-        return "only a text and an integer have bounds"
+        return Why("only a text and an integer have bounds", "只有 text 和 integer 可以设置上下限")
     if field.least is not None and field.most is not None and field.least > field.most:
-        return "its least is more than its most"
+        return Why("its least is more than its most", "下限（least）大于上限（most）")
     if field.kind == "text" and any(bound is not None and bound < 0 for bound in (field.least, field.most)):
-        return "a text has no negative length"
-    return pattern_fault(field.pattern) if field.pattern else ""
+        return Why("a text has no negative length", "文本长度不能为负数")
+    return pattern_fault(field.pattern) if field.pattern else None

@@ -9,7 +9,7 @@ from contracts.event import Event
 from contracts.intake import DeviceModelDefined, Fault, UsualPart
 from contracts.problems import Rejected
 from intake.commands import DefineDeviceModel
-from intake.domain.form import pattern_fault
+from intake.domain.form import Why, pattern_fault
 from services.chassis.journal.rules import Stream
 
 Models = tuple[DeviceModelDefined, ...]
@@ -22,7 +22,7 @@ def model_stream(model: str) -> str:
 
 def define_device_model(known: Models, command: DefineDeviceModel) -> list[Event]:
     if fault := pattern_fault(command.serial_pattern):
-        raise Rejected("device-model.wrong-field", model=command.model, field="serial_pattern", why=fault)
+        raise Rejected("device-model.wrong-field", model=command.model, field="serial_pattern", **fault.facts())
     faults = tuple([one.of() for one in command.faults])
     _judge(command.model, faults)
     facts = dict(command) | {"faults": faults}
@@ -35,11 +35,13 @@ def _judge(model: str, faults: Sequence[Fault]) -> None:
     """Raise Rejected for a tree that is none, naming the fault."""
     seen: set[str] = set()
     for fault in faults:
-        why = "another fault has this code" if fault.code in seen else ""
+        why = Why("another fault has this code", "故障代码重复") if fault.code in seen else None
         if fault.parent and fault.parent not in seen:
-            why = f"its wider fault {fault.parent!r} must stand before it"
+            why = Why(
+                f"its wider fault {fault.parent!r} must stand before it", f"其上级故障 {fault.parent!r} 须排在它之前"
+            )
         if why:
-            raise Rejected("device-model.wrong-field", model=model, field=fault.code, why=why)
+            raise Rejected("device-model.wrong-field", model=model, field=fault.code, **why.facts())
         seen.add(fault.code)
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 from contracts.event import Event
-from contracts.intake import CustomerRegistered, CustomerUpdated, DeviceRegistered, RequestTypeDefined, SiteRegistered
+from contracts.intake import (
+    CustomerRegistered,
+    CustomerUpdated,
+    DeviceRegistered,
+    PlacedBy,
+    RequestTypeDefined,
+    SiteRegistered,
+)
 from contracts.problems import Rejected
 from intake.commands import DefineRequestType, LoadPack, RegisterCustomer, RegisterDevice, RegisterSite
 from intake.domain.form import is_phone, judge, pattern_fault
 from intake.domain.models import model_of, model_stream
+from intake.domain.place import divisions_of, placed
 from intake.domain.serial import serial_lack
 from services.chassis.journal.rules import Claim, States, Stream
 
@@ -37,6 +46,7 @@ class Customer:
     lat_udeg: int
     lon_udeg: int
     counted: Counted = ()
+    placed_by: PlacedBy = "given"
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Site:
     region: str
     lat_udeg: int
     lon_udeg: int
+    placed_by: PlacedBy = "given"
 
 
 CustomerEvent = CustomerRegistered | CustomerUpdated
@@ -90,13 +101,32 @@ def register_customer(customer: Customer | None, command: RegisterCustomer) -> l
         )
     if command.source and customer is not None and command.source_version == counted:
         return []
-    facts = command.model_dump() | {"lat_udeg": rounded(command.lat_udeg), "lon_udeg": rounded(command.lon_udeg)}
+    facts = command.model_dump(exclude={"spots"}) | _place(customer, command, command.street)
     return [CustomerRegistered(**facts) if customer is None else CustomerUpdated(**facts)]
+
+
+EXACT: Final = ("given", "map")
+"""How a place is known that is that of an address, and not that of a whole district."""
+
+
+def _place(known: Customer | Site | None, command: RegisterCustomer | RegisterSite, address: str) -> dict[str, Any]:
+    """What was known exactly is not given up for the middle of the same district."""
+    given = None
+    if command.lat_udeg is not None and command.lon_udeg is not None:
+        given = command.lat_udeg, command.lon_udeg
+    place = placed(command.region, address, given, command.spots)
+    if known and place["placed_by"] not in EXACT and known.placed_by in EXACT and _is_in(known.region, place["region"]):
+        place |= {"lat_udeg": known.lat_udeg, "lon_udeg": known.lon_udeg, "placed_by": known.placed_by}
+    return place | {"lat_udeg": rounded(place["lat_udeg"]), "lon_udeg": rounded(place["lon_udeg"])}
+
+
+def _is_in(region: str, other: str) -> bool:
+    return region == other or divisions_of(region, "") == divisions_of(other, "") != ()
 
 
 def evolve_customer(customer: Customer | None, event: CustomerEvent) -> Customer:
     counted = counted_by(customer.counted if customer else (), event)
-    return Customer(event.region, event.lat_udeg, event.lon_udeg, counted)
+    return Customer(event.region, event.lat_udeg, event.lon_udeg, counted, event.placed_by)
 
 
 def site_stream(site_id: str) -> str:
@@ -109,12 +139,11 @@ def register_site(states: States, command: RegisterSite) -> list[Event]:
     known: Site | None = states[site_stream(command.site_id)]
     if known is not None and known.customer_id != command.customer_id:
         raise Rejected("site.not-theirs", site_id=command.site_id)
-    place = {"lat_udeg": rounded(command.lat_udeg), "lon_udeg": rounded(command.lon_udeg)}
-    return [SiteRegistered(**command.model_dump() | place)]
+    return [SiteRegistered(**command.model_dump(exclude={"spots"}) | _place(known, command, command.address))]
 
 
 def evolve_site(_: Site | None, event: SiteRegistered) -> Site:
-    return Site(event.customer_id, event.region, event.lat_udeg, event.lon_udeg)
+    return Site(event.customer_id, event.region, event.lat_udeg, event.lon_udeg, event.placed_by)
 
 
 def device_reads(command: RegisterDevice) -> tuple[str, ...]:
@@ -176,7 +205,7 @@ def define_request_type(known: Versions, command: DefineRequestType) -> list[Eve
         raise Rejected("request-type.no-skill", type_id=command.type_id)
     judge(command.type_id, [question.of() for question in command.form])
     if fault := pattern_fault(command.serial_pattern):
-        raise Rejected("request-type.wrong-field", type_id=command.type_id, field="serial_pattern", why=fault)
+        raise Rejected("request-type.wrong-field", type_id=command.type_id, field="serial_pattern", **fault.facts())
     cells = [(cell.urgency, cell.impact) for cell in command.urgency_matrix]
     if twice := next((cell for cell in cells if cells.count(cell) > 1), None):
         raise Rejected("request-type.cell-twice", type_id=command.type_id, urgency=twice[0], impact=twice[1])

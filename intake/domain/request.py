@@ -68,6 +68,7 @@ class Incomplete:
     model_version: int = 0
     wished_engineer_id: str = ""
     reminders: int = 0
+    here: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,7 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
             }
             changed = [name for name in before if getattr(command, name) not in ("", before[name])]
             answers = {**command.known_answers, **command.answers}
+            changed += ["here"] if command.here not in (None, known.here) else []
             changed += ["answers"] if answers != dict(command.known_answers) else []
             if not changed:
                 return []
@@ -212,6 +214,7 @@ def supplement(states: States, command: SupplementRequest) -> list[Event]:
                 device_model=command.device_model,
                 device_site_id=command.device_site_id,
                 spots=command.spots,
+                here=command.here or known.here,
                 model_version=0 if "device_id" in changed else known.model_version,
                 type_version=0 if "request_type" in changed else known.type_version,
             )
@@ -322,9 +325,6 @@ def merge(states: States, command: MergeRequest) -> list[Event]:
 
 def unmerge(request: Request, command: UnmergeRequest) -> list[Event]:
     match request:
-        case Merged(before=Received()) if command.under_way:
-            # Its order could not be called off any more; another one would send a second engineer.
-            raise Rejected("request.engineer-under-way", request_id=command.request_id)
         case Merged(before=Received() as before, into_id=into_id):
             unmerged = RequestUnmerged(
                 request_id=command.request_id,
@@ -444,6 +444,7 @@ def evolve(request: Request, event: RequestEvent) -> Request:
                 event.model_version,
                 event.wished_engineer_id,
                 request.reminders if isinstance(request, Incomplete) else 0,
+                None if event.lat_udeg is None or event.lon_udeg is None else (event.lat_udeg, event.lon_udeg),
             )
         case RequestReceived():
             asked_before = isinstance(request, Incomplete)

@@ -35,6 +35,7 @@ def apply_customer(rows: Rows, event: CustomerRegistered | CustomerUpdated, enve
         wechat=event.wechat,
         language=event.language,
         quiet_hours=event.quiet_hours,
+        placed_by=event.placed_by,
     )
 
 
@@ -48,6 +49,7 @@ def apply_site(rows: Rows, event: SiteRegistered, envelope: Envelope) -> None:
         region=event.region,
         lat_udeg=event.lat_udeg,
         lon_udeg=event.lon_udeg,
+        placed_by=event.placed_by,
     )
 
 
@@ -129,6 +131,7 @@ CUSTOMERS = View(
         "wechat": "",
         "language": "zh",
         "quiet_hours": "",
+        "placed_by": "given",
     },
     reads=(CustomerRegistered, CustomerUpdated),
     apply=apply_customer,
@@ -137,7 +140,7 @@ CUSTOMERS = View(
 
 SITES = View(
     name="sites",
-    version=1,
+    version=2,
     key={"site_id": str},
     columns={
         "version": 0,
@@ -147,6 +150,7 @@ SITES = View(
         "region": "",
         "lat_udeg": 0,
         "lon_udeg": 0,
+        "placed_by": "given",
     },
     reads=(SiteRegistered,),
     apply=apply_site,

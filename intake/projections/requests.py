@@ -160,7 +160,7 @@ def _whether_under_way(event: Event) -> dict[str, Value]:
 
 def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
     if isinstance(event, RequestIncomplete):
-        return {"serial": event.serial}
+        return {"serial": event.serial, "lat_udeg": event.lat_udeg, "lon_udeg": event.lon_udeg}
     return {
         "kind": event.kind,
         "needs_visit": event.needs_visit,
@@ -169,13 +169,14 @@ def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
         "division": event.division,
         "lat_udeg": event.lat_udeg,
         "lon_udeg": event.lon_udeg,
+        "placed_by": event.placed_by,
         "serial": "",
     }
 
 
 REQUESTS = View(
     name="requests",
-    version=3,
+    version=4,
     key={"request_id": str},
     columns={
         "version": 0,
@@ -221,6 +222,7 @@ REQUESTS = View(
         "reopenings": 0,
         "lat_udeg": (int, None),
         "lon_udeg": (int, None),
+        "placed_by": "given",
         "reminded_at": (int, None),
         "reopened_at": (int, None),
         "received_at": (int, None),

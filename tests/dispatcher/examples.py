@@ -46,7 +46,7 @@ def open_order(**changes):
 
 
 def opened(**changes):
-    facts = open_order().model_dump(exclude={"now"}) | {"assign_due_at": NOW + timedelta(minutes=30)}
+    facts = open_order().model_dump(exclude={"now", "earlier_ids"}) | {"assign_due_at": NOW + timedelta(minutes=30)}
     return OrderOpened(**facts | changes)
 
 

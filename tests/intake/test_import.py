@@ -140,3 +140,18 @@ def test_a_cell_of_the_reject_file_is_no_formula(tmp_path):
         assert "'=1+1" in told["reject_file"]
 
     run(tmp_path, story)
+
+
+def test_what_a_clerk_writes_is_taken_and_what_is_refused_comes_back_as_it_was_written(tmp_path):
+    async def story(it):
+        head = ["客户编号", "姓名", "电话", "地区", "类型", "语言", "纬度", "经度", "坐标系"]
+        good = ["c-7", "李四", "13800000007", "成都市锦江区", "企业", "英文", "30.657", "104.083", "GCJ-02"]
+        told = (await bring(it, "customers", as_csv(head, good, ["c-8", "王", "13800000008", "朝阳区", "个人"]))).json()
+        assert [one["why"].partition(":")[0] for one in told["refused"]] == ["address.ambiguous"]
+        assert told["reject_file"].splitlines()[0] == "客户编号,姓名,电话,地区,类型,line,why"
+        assert told["reject_file"].splitlines()[1].startswith("c-8,王,13800000008,朝阳区,个人,3,")
+        shown = (await it.call("a", "agent", "GET", "/v1/customers/c-7")).json()
+        assert (shown["kind"], shown["language"]) == ("company", "en")
+        assert (shown["lat_udeg"], shown["lon_udeg"]) == (30_659_000, 104_080_000)
+
+    run(tmp_path, story)

@@ -111,6 +111,7 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/requests": {"request_type": "repair", "device_id": "D-one-refrigeration", "description": "it leaks"},
     "/v1/customers": {"customer_id": "new", "name": "New", "phone": "13800000000", "region": "East"}
     | {"lat_udeg": 0, "lon_udeg": 0},
+    "/v1/customers/{customer_id}/sites": {"name": "Shop", "region": "成都市锦江区"},
     "/v1/devices": {"device_id": "D-one-refrigeration", "customer_id": "one", "model": "M-refrigeration"}
     | {"serial": "one-refrigeration", "skill": "refrigeration"},
     "/v1/request-types/{type_id}": {"name": "Repair", "duration_s": 600, "min_description": 2},
@@ -169,6 +170,7 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/complaints": {"words": "nobody came", "customer_id": "one"},
     "/v1/inspections/{inspection_id}/review": {"verdicts": [{"item_id": "uniform", "found": "broken"}]},
     "/v1/visits/{visit_id}/photos": PICTURE,
+    "/v1/requests/{request_id}/photos": PICTURE,
     "/v1/visits/{visit_id}/finish": {"cause": "wear", "action": "replaced", "record": "done"},
     "/v1/service-codes": {kind: [{"code": code, "en": code, "zh": code}] for kind, code in CODES},
     "/v1/visits/{visit_id}/charge/corrections": {"lines": [{"kind": "travel"}], "reason": "so decided"},
@@ -294,13 +296,14 @@ def test_most_of_what_is_allowed_was_done_and_not_refused_by_a_rule(cells: list[
     done = {(cell.method, cell.path) for cell in own if cell.got[0] == "2"}
     never = {(cell.method, cell.path) for cell in own} - done
     # Nobody has the skill for the order that waits.
-    # By then the customer has accepted the work, which ends the visit, and the order is taken.
+    # By then the customer has accepted the work, which ends the visit and the request, and the order is taken.
     assert never <= {
         ("POST", "/v1/orders/{order_id}/take"),
         ("POST", "/v1/orders/{order_id}/offer"),
         ("POST", "/v1/visits/{visit_id}/refuse"),
         ("POST", "/v1/visits/{visit_id}/abort"),
         ("POST", "/v1/visits/{visit_id}/photos"),
+        ("POST", "/v1/requests/{request_id}/photos"),
         ("POST", "/v1/surveys/{survey_id}/answer"),
         # Nothing is stuck.
         ("POST", "/v1/deadletters/{service}/discard"),

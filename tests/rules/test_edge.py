@@ -520,6 +520,7 @@ NO_VERSION = {
     "/v1/audit/{request_id}",
     "/v1/visits/{visit_id}/photos/{photo_id}",
     "/v1/deadletters/{service}",
+    "/v1/requests/{request_id}/photos/{photo_id}",
 }
 
 

@@ -15,7 +15,7 @@ from quality.commands import Counted, JudgeAlert
 from services.chassis.clock import SystemClock
 from services.chassis.journal.work import Ask
 from services.demo.company import company
-from services.demo.people import TENANT, People, Story, found
+from services.demo.people import PICTURE, TENANT, People, Story, found
 from services.host import discover
 from services.serving import all_in_one, tokens_of
 from services.settings import Settings
@@ -85,6 +85,8 @@ async def _upset(people, firm):
     request_id, who, _ = await submitted(1)
     shop = {"name": "店", "region": "海淀区", "lat_udeg": 39_959_000, "lon_udeg": 116_298_000}
     await people.call("POST", f"/v1/customers/{who}/sites", "agent", "", "upset-s", json=shop)
+    photos = f"/v1/requests/{request_id}/photos"
+    await people.call("POST", photos, "customer", who, "upset-ph", content=PICTURE)
     await people.call("POST", f"/v1/requests/{request_id}/withdraw", "customer", who, "upset-w", json={})
     _, _, visit = await submitted(2)
     reason = {"reason": "not today"}

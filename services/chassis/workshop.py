@@ -1,7 +1,8 @@
 """
 Work on foreign bytes and on paper, in processes of its own: a picture that breaks its decoder breaks nothing else.
 
-    picture = await WORKSHOP.done("picture", sent, within_s=20)
+    PICTURES = Workshop("services.chassis.pictures.jobs")     # a module with JOBS, which a child loads and little else
+    picture = await PICTURES.done("picture", sent, within_s=20)
 
 At most `AT_ONCE` children work at a time; each is started when it is first wanted, holds no store and no key, may take
 `MEMORY_BYTES`, and has one job after the other. One that dies, or takes too long, is killed and the next job has a new
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import resource
 import subprocess
 import sys
@@ -19,22 +21,26 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import IO, Any, Final, Literal
+from typing import IO, Any, Final, Literal, NamedTuple
 
 import msgspec
-
-from fieldwork.adapters.images import NotAPicture, Picture, TooLarge, cleaned
-from fieldwork.adapters.report_pdf import ServiceReport, report_pdf
 
 AT_ONCE: Final = 2
 MEMORY_BYTES: Final = 1_200_000_000
 """Of addresses: the largest picture that we take needs two thirds of it."""
 
-JOBS: Final[Mapping[str, tuple[Callable[[Any], Any], Any, Any]]] = {
-    "picture": (cleaned, bytes, Picture),
-    "report": (report_pdf, ServiceReport, bytes),
-}
-"""What a child can do, what it is given and what it gives."""
+
+class Job(NamedTuple):
+    """What a child can do, what it is given and what it gives."""
+
+    work: Callable[[Any], Any]
+    takes: Any
+    gives: Any
+    refuses: tuple[type[Exception], ...] = ()
+    """What the work raises where it is the sender's fault; the more special ones first."""
+
+
+Jobs = Mapping[str, Job]
 
 
 class Died(Exception):
@@ -42,16 +48,23 @@ class Died(Exception):
 
 
 class _Answer(msgspec.Struct):
-    outcome: Literal["done", "not-a-picture", "too-large", "failed"]
+    outcome: Literal["done", "refused", "failed"]
     result: msgspec.Raw = msgspec.Raw(b"\xc0")
+    refusal: int = 0
+    """Which of those that the job names."""
     why: str = ""
+
+
+def _jobs_of(module: str) -> Jobs:
+    jobs: Jobs = importlib.import_module(module).JOBS
+    return jobs
 
 
 class _Child:
     """One process, started when it is first wanted; it has one job at a time."""
 
-    def __init__(self, memory_bytes: int) -> None:
-        self._memory_bytes = memory_bytes
+    def __init__(self, module: str, memory_bytes: int) -> None:
+        self._module, self._jobs, self._memory_bytes = module, _jobs_of(module), memory_bytes
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -65,7 +78,6 @@ class _Child:
             self._process.wait()
 
     def do(self, job: str, given: object, within_s: float) -> Any:
-        _, _, gives = JOBS[job]
         process = self._started()
         took_too_long = threading.Event()
 
@@ -87,18 +99,16 @@ class _Child:
             raise Died(f"exit {process.wait()}")
         match answer.outcome:
             case "done":
-                return msgspec.msgpack.decode(answer.result, type=gives)
-            case "not-a-picture":
-                raise NotAPicture(answer.why)
-            case "too-large":
-                raise TooLarge
+                return msgspec.msgpack.decode(answer.result, type=self._jobs[job].gives)
+            case "refused":
+                raise self._jobs[job].refuses[answer.refusal](answer.why)
             case _:
                 raise RuntimeError(answer.why)
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "fieldwork.adapters.workshop", str(self._memory_bytes)],
+                [sys.executable, "-m", "services.chassis.workshop", self._module, str(self._memory_bytes)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 # What a terminal tells us is not told to it: it ends when its parent does.
@@ -130,8 +140,8 @@ def _read(pipe: IO[bytes]) -> bytes:
 class Workshop:
     """Some children, and a thread for each that waits for it."""
 
-    def __init__(self, at_once: int = AT_ONCE, memory_bytes: int = MEMORY_BYTES) -> None:
-        self.children = [_Child(memory_bytes) for _ in range(at_once)]
+    def __init__(self, module: str, at_once: int = AT_ONCE, memory_bytes: int = MEMORY_BYTES) -> None:
+        self.children = [_Child(module, memory_bytes) for _ in range(at_once)]
         self._idle: SimpleQueue[_Child] = SimpleQueue()
         for child in self.children:
             self._idle.put(child)
@@ -156,38 +166,33 @@ class Workshop:
         self._threads.shutdown()
 
 
-WORKSHOP: Final = Workshop()
-"""Of this process."""
-
-
 # In the child.
 
 
-def serve(given: IO[bytes], gives: IO[bytes]) -> None:
+def serve(jobs: Jobs, given: IO[bytes], gives: IO[bytes]) -> None:
     """Do one job after the other until the parent has gone."""
     while frame := _read(given):
-        _write(gives, msgspec.msgpack.encode(_answer(frame)))
+        _write(gives, msgspec.msgpack.encode(_answer(jobs, frame)))
 
 
-def _answer(frame: bytes) -> _Answer:
-    job, said = msgspec.msgpack.decode(frame, type=tuple[str, msgspec.Raw])
-    work, takes, _ = JOBS[job]
+def _answer(jobs: Jobs, frame: bytes) -> _Answer:
+    name, said = msgspec.msgpack.decode(frame, type=tuple[str, msgspec.Raw])
+    job = jobs[name]
     try:
-        result = work(msgspec.msgpack.decode(said, type=takes))
-    except TooLarge:
-        return _Answer("too-large")
-    except NotAPicture as no:
-        return _Answer("not-a-picture", why=str(no)[:500])
+        result = job.work(msgspec.msgpack.decode(said, type=job.takes))
+    except job.refuses as no:
+        which = next(number for number, kind in enumerate(job.refuses) if isinstance(no, kind))
+        return _Answer("refused", refusal=which, why=str(no)[:500])
     except Exception as error:
         return _Answer("failed", why=f"{type(error).__name__}: {error}"[:500])
     return _Answer("done", msgspec.Raw(msgspec.msgpack.encode(result)))
 
 
 if __name__ == "__main__":
-    memory_bytes = int(sys.argv[1])
+    module, memory_bytes = sys.argv[1], int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The one pipe is for answers: whatever a library prints goes elsewhere.
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr
-    serve(sys.stdin.buffer, answers)
+    serve(_jobs_of(module), sys.stdin.buffer, answers)

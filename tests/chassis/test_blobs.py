@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from fieldwork.adapters.blobs import FileBlobs
+from services.chassis.pictures.blobs import FileBlobs
 
 JPEG = b"picture"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from PIL import Image
 
-from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
+from services.chassis.pictures.images import PIXELS, NotAPicture, TooLarge, cleaned
 from services.demo.people import PICTURE
 from tests.fieldwork.pictures import JPEG, PNG, WEBP, camera, picture
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from PIL import ExifTags, Image, ImageOps
 
-from fieldwork.commands import MediaType
 from services.chassis.clock import TENANT_ZONE
+from services.chassis.pictures.kinds import MediaType
 
 PIXELS: Final = 40_000_000
 """The largest picture: a file of some kilobytes can say that it has more than memory holds."""

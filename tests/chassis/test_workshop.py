@@ -10,18 +10,19 @@ from functools import cache
 import pytest
 from PIL import Image
 
-from fieldwork.adapters.images import PIXELS, NotAPicture, TooLarge, cleaned
 from fieldwork.adapters.report_pdf import report_pdf
-from fieldwork.adapters.workshop import AT_ONCE, Died, Workshop
+from services.chassis.pictures.images import PIXELS, NotAPicture, TooLarge, cleaned
+from services.chassis.workshop import AT_ONCE, Died, Workshop
 from tests.fieldwork.pictures import JPEG, PNG
 from tests.fieldwork.test_acceptance import report
 
 LONG_S = 60.0
+PICTURES = "services.chassis.pictures.jobs"
 
 
 @pytest.fixture
 def workshop():
-    own = Workshop()
+    own = Workshop(PICTURES)
     yield own
     own.close()
 
@@ -45,7 +46,14 @@ def bomb(width, height):
 
 def test_a_child_does_what_the_parent_would_have_done(workshop):
     assert done(workshop, "picture", JPEG) == cleaned(JPEG)
-    assert done(workshop, "report", report()) == report_pdf(report())
+
+
+def test_a_report_is_put_on_paper_there_as_it_would_be_here():
+    paper = Workshop("fieldwork.adapters.paper", 1)
+    try:
+        assert done(paper, "report", report()) == report_pdf(report())
+    finally:
+        paper.close()
 
 
 def test_what_is_wrong_with_a_picture_is_told_as_it_is(workshop):
@@ -87,7 +95,7 @@ def test_while_pictures_are_decoded_the_loop_goes_on(workshop):
 
 
 def test_a_child_that_takes_too_long_is_killed_and_replaced():
-    one = Workshop(1)
+    one = Workshop(PICTURES, 1)
     try:
         assert done(one, "picture", PNG) == cleaned(PNG)
         pid = one.children[0].pid
@@ -100,7 +108,7 @@ def test_a_child_that_takes_too_long_is_killed_and_replaced():
 
 
 def test_a_picture_that_breaks_its_decoder_breaks_nothing_else():
-    one = Workshop(1)
+    one = Workshop(PICTURES, 1)
 
     async def story():
         await one.done("picture", PNG, within_s=LONG_S)

@@ -1,0 +1,1 @@
+"""What the dispatcher reads from outside its journal."""
