@@ -42,7 +42,7 @@ COMMANDS = {
     ("deadletters",): "by cause",
     ("deadletters", "list"): "parked",
     ("deadletters", "show"): "in the order",
-    ("deadletters", "redrive"): "who, when, why",
+    ("deadletters", "redrive"): "in order",
     ("deadletters", "discard"): "by hand",
     ("events",): "policy",
     ("doctor",): "mends it",
