@@ -476,8 +476,8 @@ def test_rare_characters_are_as_good_as_others(world: World):
     assert world.run(told()) == []
 
 
-HAVE_A_FORM = {"phone", "zone", "caller_phone"}
-"""A number that can be called, a zone that is one."""
+HAVE_A_FORM = {"phone", "zone", "caller_phone", "region"}
+"""A number that can be called, a zone that is one, a district that the table of divisions has."""
 
 
 class RareFirm(Firm):
