@@ -27,12 +27,12 @@ from dispatcher.commands import (
 )
 from dispatcher.domain.hours import Person, days_in_question, overruled, wanted_hours
 from dispatcher.domain.matching import Proposal, Ranking, Rule, rank_in_turns
+from dispatcher.policies import in_turns
 from dispatcher.projections.board import BOARD, OPEN, declined_by, offered_before, offered_to, work_of
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import ENGINEER_DAYS, booked_between, bookings, horizon
 from dispatcher.projections.engineers import ENGINEERS, ENGINEERS_TO_MATCH, Engineers
 from dispatcher.projections.parts import parts_in_vans
-from dispatcher.ranking import in_turns
 from services.chassis.clock import at_micros
 from services.chassis.http import (
     Accepted,

@@ -7,8 +7,9 @@ reads those few from their streams.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, Literal, assert_never, get_args
 
@@ -65,7 +66,7 @@ from dispatcher.commands import (
     WithdrawOrder,
 )
 from dispatcher.domain.dispatch_rules import is_offered_first
-from dispatcher.domain.matching import Proposal, propose, rank_in_turns
+from dispatcher.domain.matching import Proposal, Ranking, propose, rank_in_turns
 from dispatcher.domain.pool import is_away
 from dispatcher.projections.board import (
     NOTED_FOR,
@@ -83,7 +84,6 @@ from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, boo
 from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, Engineers
 from dispatcher.projections.parts import parts_in_vans
 from dispatcher.projections.slas import ANY_SLA
-from dispatcher.ranking import in_turns
 from services.chassis.clock import EPOCH, at_micros, micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -196,6 +196,22 @@ async def when_visit_changed(
             return [finish]
         case _:
             assert_never(event)
+
+
+async def in_turns(turns: Generator[None, None, Ranking]) -> Ranking:
+    """
+    What `rank_in_turns` finds.
+
+    A thousand engineers are some hundredths of a second of work; in between, others' calls are answered. What is
+    compared was read before, so that nothing that happens meanwhile is in it.
+    """
+    while True:
+        try:
+            next(turns)
+        except StopIteration as done:
+            ranking: Ranking = done.value
+            return ranking
+        await asyncio.sleep(0)
 
 
 OrderWaits = OrderOpened | OrderDeclined | OrderReturned | OfferDeclined | OfferLapsed | AssignmentRetried

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -38,6 +37,7 @@ from services.verify.findings import Findings
 from services.verify.run import verify
 from tests.dispatcher.examples import TODAY, assigned, at, booked, declined, freed, open_order, opened, returned
 from tests.dispatcher.examples import register as register_engineer
+from tests.dispatcher.test_running import alone
 from tests.fold import FIRST, enveloped
 from tests.given import NOW
 from tests.inventory.examples import (
@@ -443,10 +443,8 @@ class NoKeys:
 
 @asynccontextmanager
 async def running_dispatcher(folder, clock):
-    """Alone, so without the policies that follow other services."""
-    alone = ("follow-request", "follow-visit", "keep-clocks")
-    own = tuple(policy for policy in dispatcher.policies if policy.name not in alone)
-    async with Host(Settings(data=folder), [replace(dispatcher, policies=own)], NoKeys(), clock=clock) as host:
+    """Alone, so without what follows other services."""
+    async with Host(Settings(data=folder), [alone()], NoKeys(), clock=clock) as host:
         async with asyncio.timeout(20):
             while not host.leads("dispatcher"):
                 await asyncio.sleep(0.001)
