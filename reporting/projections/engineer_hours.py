@@ -34,6 +34,9 @@ EngineerEvent = EngineerRegistered | EngineerDeparted | EngineerArrived | WorkFi
 ABOUT: Final = ("device_model", "request_type", "channel")
 """What is said of the request of a visit."""
 
+PAID: Final = ("travel_m", "in_vain", "channel")
+"""What costs need beside the times."""
+
 _shifts = msgspec.msgpack.Decoder(tuple[Shift, ...])
 
 
@@ -141,7 +144,7 @@ VISITS = View(
     indexes=(
         ("arrived_at", "engineer_id", "departed_at", "left_at", "completed", *ABOUT),
         ("departed_at", "engineer_id", "in_vain", *ABOUT),
-        ("order_id",),
+        ("order_id", "engineer_id", "began_at", "departed_at", "arrived_at", "left_at", "labour_s", *PAID),
     ),
 )
 

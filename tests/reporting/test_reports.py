@@ -99,6 +99,7 @@ async def test_efficiency(it):
         "complained_share": 0.0,
         "requests_open": 1,
         "requests_overdue": 1,
+        "missed_share": 0.33333,
         "requests_ever_overdue": 1,
     }
     both = await it.report("efficiency")
@@ -112,6 +113,7 @@ async def test_quality(it):
         "rating_mean": 3.5,
         "csat_share": 0.6,
         "nps": None,
+        "recommend_share": None,
         "surveys_sent": 1,
         "surveys_answered": 1,
         "survey_response_share": 1.0,
@@ -236,7 +238,7 @@ async def test_what_is_behind_a_figure_comes_in_pages(it):
     [
         ("absent", {}, 404, "absent"),
         ("efficiency/events", {"figure": "absent"}, 404, "absent"),
-        ("utilisation/events", {"figure": "shift_h"}, 404, "shift_h"),
+        ("utilisation/events", {"figure": "by_engineer"}, 404, "by_engineer"),
         ("incident-kpis/events", {"figure": "backlog_soon"}, 404, "backlog_soon"),
         ("efficiency", {"zone": "China"}, 422, "give one as Asia/Shanghai or UTC"),
         ("efficiency", {"zone": "../../etc/passwd"}, 422, "is no time zone"),
