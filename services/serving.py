@@ -279,7 +279,15 @@ async def listening(settings: Settings, app: ASGIApp) -> AsyncIterator[str]:
             f"cannot listen on {settings.host}:{settings.port} ({error.strerror}): "
             f"set {'FIELDLOOP_HOST' if error.errno in NOT_OURS else 'FIELDLOOP_PORT, or say --port'}"
         ) from None
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=3,
+        # Longer than clients and balancers keep a connection that rests: who ends it first must be who asks.
+        timeout_keep_alive=75,
+    )
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[door]))
     try:
