@@ -139,11 +139,11 @@ async def _waiting(call: Call, link: str) -> Mapping[str, Any]:
     held, survey_id = call.by_link(SURVEY_LINK, link)
     row = await held.one(select(SURVEYS.table).where(SURVEYS.table.c.survey_id == survey_id))
     if row is None or row["skipped"]:
-        raise Problem("resource.absent")
+        raise Problem("resource.absent", kind="survey", id=survey_id)
     if row["answered_at"] is not None:
-        raise Rejected("survey.link-used")
+        raise Rejected("survey.link-used", survey_id=survey_id, answered_at=at_micros(row["answered_at"]).isoformat())
     if call.now > at_micros(row["expires_at"]):
-        raise Rejected("survey.expired")
+        raise Rejected("survey.expired", survey_id=survey_id, expired_at=at_micros(row["expires_at"]).isoformat())
     return row
 
 

@@ -44,7 +44,7 @@ async def filled(writer, prefix, count, derived=False):
 
 async def kept(store):
     """The keys of all receipts."""
-    return [key.key for key, _ in await store.receipts(("", "", ""), 10_000)]
+    return [key[2] for key, _ in await store.receipts(("", "", ""), 10_000)]
 
 
 @told

@@ -71,7 +71,7 @@ def test_the_largest_picture_that_we_take_has_room(workshop):
 
 
 def test_what_wants_more_memory_than_there_is_is_too_large_and_the_next_one_is_taken():
-    narrow = Workshop(1, 400_000_000)
+    narrow = Workshop(PICTURES, 1, 400_000_000)
     try:
         with pytest.raises(TooLarge):
             done(narrow, "picture", bomb(8_000, PIXELS // 8_000))

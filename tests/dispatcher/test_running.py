@@ -184,7 +184,14 @@ def test_a_declined_order_goes_to_another_and_its_hours_come_back(told):
         candidates = await desk.get("/v1/orders/o-1/candidates")
         assert (candidates["candidates"], candidates["excluded"]) == (
             [],
-            [{"engineer_id": "e-1", "rule": "declined", "rules": ["declined"]}],
+            [
+                {
+                    "engineer_id": "e-1",
+                    "rule": "declined",
+                    "rules": ["declined"],
+                    "names": ["declined this order"],
+                }
+            ],
         )
         await desk.register("e-2")
         await desk.quiet()
