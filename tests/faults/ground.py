@@ -88,9 +88,10 @@ class Ground(Installation):
     async def must_hold(self, told: Told) -> Verdict:
         """All is taken in and shown; the clients' book agrees with the journals; the invariants hold."""
         if not await offline.settled(self.settings, within=QUIET_S):
-            left = await offline.behind(self.settings)
+            # On a starved machine the checks themselves may take that long; what counts is whether something is left.
+            left = [one for one in (await offline.behind(self.settings)).lags if one.events]
             behind = (await offline.verify_stores(self.settings)).behind
-            raise AssertionError(f"something is left: {[one for one in left.lags if one.events]}, to take in {behind}")
+            assert (left, behind) == ([], {}), "something is left to take in or to show"
         verdict = await judged(self.settings, told)
         print(f"{told}; {verdict}")
         assert verdict.clean, verdict

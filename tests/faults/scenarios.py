@@ -27,6 +27,9 @@ from services.offline import readers
 from tests.faults.ground import QUIET_S, Ground, end, go_on, stop
 from tests.faults.ledger import FIRM, Clients, Told
 
+READ_S = 60.0
+"""So long a whole journal topic may take to be read."""
+
 Harm = Callable[[Told], Awaitable[None]]
 
 
@@ -124,7 +127,7 @@ async def broker_down(ground: Ground, name: str, seconds: float) -> Told:
                 while (await journal.checkpoints())[CHECKPOINT] < head:
                     await asyncio.sleep(0.1)
         drained_s = time.monotonic() - begun
-        assert set(range(1, head + 1)) <= await on_topic(ground.kafka.bootstrap, "intake")
+        await must_be_on_topic(ground.kafka.bootstrap, "intake", head)
         waited = f"{len(during)} acknowledged in {seconds:g} s without a broker; {head - published} records waited"
         print(f"{waited}, {drained_s:.1f} s until all were published")
 
@@ -144,20 +147,22 @@ async def _received(journal, after: int, upto: int) -> set[str]:
     return found
 
 
-async def on_topic(bootstrap: str, service: str) -> set[int]:
-    """Every position of a service's journal that lies on its journal topic."""
+async def must_be_on_topic(bootstrap: str, service: str, head: int) -> None:
+    """Every position of a service's journal up to this one lies on its journal topic. Raises TimeoutError if not."""
     partition = TopicPartition(journal_topic(service), 0)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap.split(","), group_id=None, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap.split(","), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
         consumer.assign([partition])
-        end = (await consumer.end_offsets([partition]))[partition]
-        await consumer.seek_to_beginning(partition)
-        found: set[int] = set()
-        while await consumer.position(partition) < end:
-            for messages in (await consumer.getmany(timeout_ms=500)).values():
-                found |= {int(dict(message.headers)["position"]) for message in messages}
-        return found
+        # Said outright: a broker that has just started may not know yet that it leads, nor where its log ends.
+        consumer.seek(partition, 0)
+        missing = set(range(1, head + 1))
+        async with asyncio.timeout(READ_S):
+            while missing:
+                for messages in (await consumer.getmany(timeout_ms=500)).values():
+                    missing -= {int(dict(message.headers)["position"]) for message in messages}
     finally:
         await consumer.stop()
 
