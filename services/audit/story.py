@@ -156,6 +156,14 @@ def _shown(view: View, story: Sequence[Envelope]) -> Shown:
 def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row with its instants as times, and what is said about persons covered."""
     return {
-        name: at_micros(value) if isinstance(value, int) and name.endswith(INSTANTS) else covered(value)
+        name: _instant(value) if isinstance(value, int) and name.endswith(INSTANTS) else covered(value)
         for name, value in row.items()
     }
+
+
+def _instant(micros_utc: int) -> datetime | None:
+    """None where it lies beyond what a calendar knows: since ever, or for ever."""
+    try:
+        return at_micros(micros_utc)
+    except OverflowError:
+        return None

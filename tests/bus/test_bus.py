@@ -248,6 +248,9 @@ class TestBothBuses:
             def __init__(self, writer: Writer) -> None:
                 self._writer, self._calls = writer, 0
 
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._writer, name)
+
             async def take_in(self, batch: TakeIn) -> None:
                 self._calls += 1
                 if self._calls != 1:

@@ -139,7 +139,7 @@ def test_events_say_who_acts_on_them_and_who_shows_them(fieldloop):
     assert rows["RequestReceived"]["publisher"] == "intake"
     assert rows["RequestReceived"]["acted_on_by"] == ["dispatcher"]
     assert "reporting" in rows["RequestReceived"]["shown_by"]
-    assert rows["OrderAssigned"]["acted_on_by"] == ["dispatcher", "fieldwork", "inventory"]
+    assert rows["OrderAssigned"]["acted_on_by"] == ["intake", "dispatcher", "fieldwork", "inventory"]
     assert all(row["meaning"].endswith(".") for row in rows.values())
     assert "RequestReceived" in fieldloop("events").out, "and no name is cut off"
 
@@ -289,7 +289,7 @@ def test_rebuild_finds_a_row_that_was_changed_by_hand_and_mends_it(fieldloop, st
 def test_services_that_are_rebuilt_side_by_side_are_found_and_mended_as_one_by_one(fieldloop, stores, monkeypatch):
     one_by_one = fieldloop("rebuild", "all", "--check", "--json", FIELDLOOP_DATA=stores)
     tamper(stores / "dispatcher" / "views.db", "UPDATE dispatch_board SET region = '别处'")
-    monkeypatch.setattr("services.offline.SIDE_BY_SIDE", 1)
+    monkeypatch.setattr("services.offline.rebuilding.SIDE_BY_SIDE", 1)
     checked = fieldloop("rebuild", "all", "--check", "--json", FIELDLOOP_DATA=stores)
     assert [(row["service"], row["view"], row["rows"]) for row in checked.json if row["identical"]] == [
         (row["service"], row["view"], row["rows"]) for row in one_by_one.json if row["view"] != "dispatch_board"

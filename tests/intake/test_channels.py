@@ -30,7 +30,7 @@ MULTIPART = (
 
 def test_a_letter_says_who_writes_and_what():
     letter = letter_of(mail())
-    assert letter == ("<m1@example.cn>", "li@example.cn", "漏水\n\n厨房漏水", "")
+    assert letter == ("<m1@example.cn>", "li@example.cn", "漏水\n\n厨房漏水", (), "")
 
 
 def test_of_html_the_words_are_kept_and_of_files_their_names():
