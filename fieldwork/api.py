@@ -42,7 +42,6 @@ from fieldwork.commands import (
     Meter,
     Moment,
     Name,
-    NamedLine,
     Note,
     Place,
     Point,
@@ -452,8 +451,7 @@ def _money(router: ServiceRouter) -> None:
     ) -> Accepted:
         await _own(visit_id, call)
         by = "customer" if call.role == "customer" else body.disputed_by
-        lines = tuple([NamedLine(kind=one.kind, item=one.item) for one in body.lines])
-        asked = DisputeCharge(visit_id=visit_id, disputed_by=by, lines=lines, reason=body.reason, at=call.now)
+        asked = DisputeCharge(visit_id=visit_id, disputed_by=by, lines=body.lines, reason=body.reason, at=call.now)
         return Accepted.of(await call.ask(asked, versioned=charge_stream(visit_id)), id=visit_id)
 
     @router.post("/{visit_id}/charge/disputes/resolve", summary="Decide the open dispute, with a correction or without")

@@ -18,6 +18,7 @@ from fieldwork.commands import (
     DefineWarranty,
     LineCorrection,
     MonthsCovered,
+    NamedLine,
     Price,
     Reasoned,
     SetCoverage,
@@ -186,13 +187,8 @@ class ContractPricesBody(Body, DefineContractPrices):
     """Services cost this from then on under the contracts that name this list."""
 
 
-class LineName(Body):
-    kind: Literal["labour", "part", "travel"]
-    item: str = Field("", max_length=200, description="The part; empty for the others.")
-
-
 class DisputeBody(Body):
-    lines: tuple[LineName, ...] = Field((), max_length=200, description="Which; without any, the whole charge.")
+    lines: tuple[NamedLine, ...] = Field((), max_length=200, description="Which; without any, the whole charge.")
     reason: Reasoned
     disputed_by: Payer = Field("customer", description="For staff; a customer disputes what she pays herself.")
 
@@ -210,7 +206,7 @@ class DisputeView(Body):
     visit_id: str
     number: int
     disputed_by: Payer
-    lines: list[LineName]
+    lines: list[NamedLine]
     reason: str
     disputed_fen: int = Field(description="What that payer was to pay of these lines.")
     disputed_at: datetime
@@ -420,7 +416,7 @@ def _dispute_view(row: Mapping[str, Any], call: Call) -> DisputeView:
     resolved_at = row["resolved_at"]
     return DisputeView(
         **{name: row[name] for name in same},
-        lines=[LineName(kind=one.kind, item=one.item) for one in disputed_of(row["lines"])],
+        lines=[NamedLine(kind=one.kind, item=one.item) for one in disputed_of(row["lines"])],
         reason=call.open(row["reason"]),
         answer=call.open(row["answer"]),
         disputed_at=at_micros(row["disputed_at"]),

@@ -400,7 +400,8 @@ def still_open(world: World, route: Route) -> str:
 
 def test_a_stale_version_records_nothing(world: World):
     async def story(judge: Judge) -> None:
-        for route in [one for one in commands(world) if one.names]:
+        # What is stuck has no version.
+        for route in [one for one in commands(world) if one.names and "deadletters" not in one.path]:
             options: dict[str, Any] = {"json": body_for(world, route)} if takes_json(world, route) else {}
             if takes_pictures(world, route):
                 options = {"content": PICTURE}

@@ -167,12 +167,19 @@ async def _opened(folder: Path, run: Callable[..., Any], told: bool) -> AsyncIte
         await host.stop_leading()
 
 
+PAGE = "/v1/surveys/page"
+"""What a person opens in a browser: it says in words why not."""
+
+
 async def _must_be_whole(answer: httpx.Response, world: World) -> None:
     """What every refusal has, whoever refuses."""
     if not answer.is_error or answer.request.url.path == "/readyz":
         return
     await answer.aread()
     where = f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:300]}"
+    if answer.request.url.path == PAGE:
+        assert answer.headers["content-type"] == "text/html; charset=utf-8" and answer.text.endswith("</html>"), where
+        return
     assert answer.headers["content-type"] == "application/problem+json", where
     problem = answer.json()
     assert [name for name in PROBLEM_FIELDS if name not in problem] == [], where
