@@ -1,7 +1,7 @@
 """
 What the staff is told: who is concerned by which event, in which words, and what is left of it when it is sent.
 
-An event that concerns several becomes one NoticeDue for each of them (decision 17), for those only who have said how
+An event that concerns several becomes one NoticeDue for each of them (decision 19), for those only who have said how
 they are reached.
 """
 

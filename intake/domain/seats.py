@@ -1,7 +1,7 @@
 """
 Where the seats of districts and cities lie, without asking a map: `intake/data/seats.csv`.
 
-To a minute, some 1.8 km; `docs/decisions/0023-places-without-a-map.md` says where it is from and how good it is.
+To a minute, some 1.8 km; `docs/decisions/0021-places-without-a-map.md` says where it is from and how good it is.
 """
 
 from __future__ import annotations

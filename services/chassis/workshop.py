@@ -6,7 +6,7 @@ Work on foreign bytes and on paper, in processes of its own: a picture that brea
 
 At most `AT_ONCE` children work at a time; each is started when it is first wanted, holds no store and no key, may take
 `MEMORY_BYTES`, and has one job after the other. One that dies, or takes too long, is killed and the next job has a new
-one (decision 22). What a child answers is read as data and never as code.
+one (decision 20). What a child answers is read as data and never as code.
 """
 
 from __future__ import annotations

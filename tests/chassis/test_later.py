@@ -1,4 +1,4 @@
-"""What only a later release knows stops nothing here, and is there when that release runs (decision 17)."""
+"""What only a later release knows stops nothing here, and is there when that release runs (decision 18)."""
 
 import asyncio
 import functools

@@ -177,8 +177,8 @@ async def _must_be_whole(answer: httpx.Response, world: World) -> None:
         return
     await answer.aread()
     where = f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:300]}"
-    if answer.request.url.path == PAGE:
-        assert answer.headers["content-type"] == "text/html; charset=utf-8" and answer.text.endswith("</html>"), where
+    if answer.request.url.path == PAGE and answer.headers["content-type"] == "text/html; charset=utf-8":
+        assert answer.text.endswith("</html>"), where
         return
     assert answer.headers["content-type"] == "application/problem+json", where
     problem = answer.json()
