@@ -64,7 +64,7 @@ PATCHES = {
         ),
     ],
     "intake/domain/register.py": [
-        ("import CustomerRegistered, CustomerUpdated,", "import CustomerGreeted, CustomerRegistered, CustomerUpdated,"),
+        ("    CustomerRegistered,\n", "    CustomerGreeted,\n    CustomerRegistered,\n"),
         (
             "    return [CustomerRegistered(**facts) if customer is None else CustomerUpdated(**facts)]\n",
             "    if customer is not None:\n        return [CustomerUpdated(**facts)]\n"
@@ -78,7 +78,7 @@ PATCHES = {
         ),
     ],
     "dispatcher/service.py": [
-        ("    views=(BOARD,", "    views=(GREETINGS, BOARD,"),
+        ("    views=(\n", "    views=(\n        GREETINGS,\n"),
         (
             "\nRULES = Rules(",
             "\nfrom dispatcher.projections.greetings import GREETINGS  # noqa: E402\n\nRULES = Rules(",
