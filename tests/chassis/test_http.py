@@ -131,6 +131,12 @@ def test_a_text_with_a_nul_is_refused_before_it_can_stop_a_view(toy: Toy, text: 
     assert toy.call("POST", "/v1/notes", json={"text": "a \\u0000 b"}).status_code == 201
 
 
+def test_a_parameter_is_given_once(toy: Toy):
+    answer = toy.call("GET", "/v1/notes", params=[("limit", "1"), ("limit", "2")])
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "limit")
+    assert toy.call("GET", "/v1/notes", params=[("limit", "1"), ("other", "2"), ("more", "3")]).status_code == 200
+
+
 def test_a_key_that_was_used_for_something_else_is_422(toy: Toy):
     toy.call("POST", "/v1/notes", json={"text": "hi"}, headers={"Idempotency-Key": "k"})
     answer = toy.call("POST", "/v1/notes", json={"text": "ho"}, headers={"Idempotency-Key": "k"})

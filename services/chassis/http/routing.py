@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -120,9 +120,20 @@ class ServiceRoute(APIRoute):
                 if _ESCAPED.search(await request.body()):
                     _must_be_text(await request.body())
             _must_have_no_nul(request)
+            self._must_be_once(request)
             return await handle(request)
 
         return let_in
+
+    def _must_be_once(self, request: Request) -> None:
+        """Of two values for a parameter that has one, nobody could say which was meant."""
+        names = [name for name, _ in request.query_params.multi_items()]
+        if len(names) == len(set(names)):
+            return
+        lists = {one.alias for one in self.dependant.query_params if get_origin(one.field_info.annotation) is list}
+        for name in names:
+            if name not in lists and names.count(name) > 1:
+                raise Problem("parameter.twice", field=name[:100])
 
 
 _ESCAPED: Final = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
