@@ -17,6 +17,8 @@ from services.demo.people import Unexpected, found
 from services.settings import Settings
 from tests.host.conftest import TENANT, installation, recorded, with_engineers
 
+BROKEN = ("--policy", "find-engineer")
+"""Another policy may lack a fact for a moment, and hold its event until then."""
 CAUSE = "RuntimeError: no road leads to 4711"
 
 
@@ -42,7 +44,14 @@ def breakable(monkeypatch):
         for policy in dispatcher.policies
     ]
     monkeypatch.setattr("dispatcher.service.service", replace(dispatcher, policies=tuple(policies)))
-    monkeypatch.setattr(Reactor, "tries", 1)
+    next_try = Reactor._next_try
+
+    def parks_at_once(reactor, key, held, *why):
+        """Only what is broken: another policy may lack a fact for a moment."""
+        found = next_try(reactor, key, held, *why)
+        return found._replace(parked=True) if key.policy == breakable.policy.name else found
+
+    monkeypatch.setattr(Reactor, "_next_try", parks_at_once)
     return breakable
 
 
@@ -131,13 +140,13 @@ def test_the_command_finds_it_in_the_stores_and_has_it_tried_again(tmp_path, bre
     assert shown[0]["events"][0]["event"] == "OrderOpened"
     assert "OrderOpened" in fieldloop("deadletters", "show", order["request_id"]).out
 
-    ran = fieldloop("deadletters", "redrive", "--reason", "try", "--json")
+    ran = fieldloop("deadletters", "redrive", *BROKEN, "--reason", "try", "--json")
     assert (ran.code, ran.json["tried"], len(ran.json["left"])) == (1, 1, 1), "it fails as before"
     breakable.broken = False
-    ran = fieldloop("deadletters", "redrive", "--key", order["request_id"], "--reason", "mended")
+    ran = fieldloop("deadletters", "redrive", *BROKEN, "--key", order["request_id"], "--reason", "mended")
     assert (ran.code, ran.out) == (0, "1 keys tried again\n")
-    ran = fieldloop("deadletters", "list")
-    assert (ran.code, ran.out) == (0, "nothing is held, parked or unreadable\n")
+    ran = fieldloop("deadletters", "list", "--json")
+    assert CAUSE not in [one["cause"] for one in ran.json["items"]]
     reasons = [envelopes.payload(one).reason for one in told(decisions_in(tmp_path / "data"))]
     assert reasons == ["try", "mended"]
     story = fieldloop("audit", order["request_id"], "--tenant", TENANT, "--json").json
