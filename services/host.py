@@ -179,26 +179,10 @@ class Host:
 
     # Leading.
 
-    async def _again(self, running: Running, lead: Callable[[Running], Awaitable[None]]) -> None:
-        """Lead, and when something ended it, begin again from the journal, sooner or later."""
-        pause = 0.1
-        while True:
-            begun = asyncio.get_running_loop().time()
-            try:
-                await lead(running)
-            except BeginAgain as why:
-                _log.info("service.begins-again", service=running.name, why=str(why))
-            except Exception:
-                _log.exception("service.begins-again", service=running.name)
-            lasted = asyncio.get_running_loop().time() - begun
-            pause = 0.1 if lasted > 30 else min(2 * pause, 5.0)
-            await asyncio.sleep(pause)
-
     async def _as_owner(self, running: Running) -> None:
         async with self._feed(running.service) as feed:
-            await running.lead(
-                running.journal, feed, letters_of(self.settings, running.name), self._outlet(running.name)
-            )
+            dead_letters = letters_of(self.settings, running.name)
+            await running.lead(running.journal, feed, dead_letters, self._outlet(running.name))
 
     async def _with_lease(self, running: Running) -> None:
         assert self.settings.dsn
@@ -333,6 +317,8 @@ async def again(running: Running, lead: Callable[[Running], Awaitable[None]]) ->
         begun = asyncio.get_running_loop().time()
         try:
             await lead(running)
+        except BeginAgain as why:
+            _log.info("service.begins-again", service=running.name, why=str(why))
         except Exception:
             _log.exception("service.begins-again", service=running.name)
         lasted = asyncio.get_running_loop().time() - begun

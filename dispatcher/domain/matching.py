@@ -123,26 +123,6 @@ class Ranking:
     """Every rule about what she is that excludes her; of her hours, which are looked at last, the one that does."""
 
 
-def rank(
-    work: Work,
-    engineers: Mapping[str, Registered],
-    booked: Mapping[str, Mapping[str, Sequence[Booking]]],
-    now: datetime,
-    declined: Collection[str] = (),
-    rules: DispatchRulesSet = DEFAULTS,
-    parts: PartsInVans = NO_PARTS,
-    most: int | None = None,
-) -> Ranking:
-    """All engineers at once; see `rank_in_turns`."""
-    turns = rank_in_turns(work, engineers, booked, now, declined, rules, parts, most)
-    while True:
-        try:
-            next(turns)
-        except StopIteration as done:
-            ranking: Ranking = done.value
-            return ranking
-
-
 def rank_in_turns(
     work: Work,
     engineers: Mapping[str, Registered],

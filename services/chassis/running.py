@@ -144,11 +144,6 @@ class Running:
         return await self._seen_elsewhere(position)
 
     async def wait_for_other(self, publisher: str, position: int) -> bool:
-        """
-        Wait (500 ms at most) until this service has taken in, acted upon and shown what another had recorded by then.
-
-        False when it has not come so far, or where this process does not take in and so cannot tell.
-        """
         if publisher not in self.service.listens_to:
             return True
         if self.ingest is None or self.writer is None or self.reactor is None:

@@ -144,6 +144,13 @@ class Api(Queries, Protocol):
     async def wait_for(self, position: int) -> bool:
         """Wait (500 ms at most) until the healthy views have seen this position; False when they have not."""
 
+    async def wait_for_other(self, publisher: str, position: int) -> bool:
+        """
+        Wait (500 ms at most) until this service has taken in, acted upon and shown what another had recorded by then.
+
+        False when it has not come so far, or cannot tell; True of a service whose events it does not take in.
+        """
+
     def open(self, tenant: str, text: str) -> str:
         """A sealed personal text made readable; of a forgotten person, the empty string."""
 

@@ -114,6 +114,9 @@ class ToyApi:
         self.waited.append(position)
         return self.keeps_up
 
+    async def wait_for_other(self, publisher: str, position: int) -> bool:
+        return True
+
     def open(self, tenant: str, text: str) -> str:
         return text.removeprefix("sealed:")
 

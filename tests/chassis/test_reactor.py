@@ -410,7 +410,7 @@ async def test_the_pauses_grow_and_then_the_key_is_parked_and_said(journal, cloc
         await stage.settled()
         assert len(react.seen) == TRIES
         assert other.seen == ["s1", "s2"]
-        events = {entry.position: entry.event() for entry in await store.read(0, 10)}
+        events = {entry.position: envelopes.payload(entry.envelope()) for entry in await store.read(0, 10)}
         assert [events[position].seat_id for position in await stage.held()] == ["s1", "s2"]
 
 

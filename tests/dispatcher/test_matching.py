@@ -16,9 +16,10 @@ from contracts.dispatcher import Certificate, Shift, SkillLevel
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
-from dispatcher.domain.matching import STEP, Proposal, Rule, Work, best_hours, broken, day_of, rank
+from dispatcher.domain.matching import STEP, Proposal, Rule, Work, best_hours, broken, day_of
 from dispatcher.domain.travel import Place, travel_m, travel_time
 from tests.dispatcher.examples import ALL_WEEK, TODAY, TOMORROW, at
+from tests.dispatcher.ranking import rank
 from tests.given import NOW
 
 SHOP = Place(39_900_000, 116_400_000)

@@ -11,9 +11,10 @@ from contracts.dispatcher import Certificate, DispatchRulesSet, Shift, SkillLeve
 from dispatcher.commands import PartsInVans
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
-from dispatcher.domain.matching import TURN, Proposal, Work, propose, rank, rank_in_turns
+from dispatcher.domain.matching import TURN, Proposal, Work, propose, rank_in_turns
 from dispatcher.domain.travel import Place
 from dispatcher.policies import in_turns
+from tests.dispatcher.ranking import rank
 from tests.given import NOW
 
 TOWN = st.builds(Place, st.integers(39_800_000, 40_000_000), st.integers(116_300_000, 116_500_000))

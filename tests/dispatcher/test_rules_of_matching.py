@@ -9,7 +9,7 @@ from contracts.dispatcher import Certificate, DispatchRulesSet, HoursBooked, Ord
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
-from dispatcher.domain.matching import Proposal, Work, best_hours, rank
+from dispatcher.domain.matching import Proposal, Work, best_hours
 from dispatcher.domain.travel import Place
 from dispatcher.service import RULES
 from tests.dispatcher.examples import (
@@ -27,6 +27,7 @@ from tests.dispatcher.examples import (
     registered,
     take,
 )
+from tests.dispatcher.ranking import rank
 from tests.given import NOW, spec_for
 
 given = spec_for(RULES)

@@ -48,6 +48,9 @@ class Api:
     async def wait_for(self, position):
         return True
 
+    async def wait_for_other(self, publisher, position):
+        return True
+
     def now(self):
         return self.clock.now()
 

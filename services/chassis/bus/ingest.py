@@ -164,11 +164,12 @@ class Ingest:
         self._stopping = asyncio.Event()
         self._in_a_row = 0
         self._arrivals: list[Arrival] = []
-        self._arrivals_of_page: list[Arrival] = []
         self._offsets: dict[str, int] = {}
         self._recorded: dict[str, int] = {}
         self._passed: dict[str, int] = {}
         """Per publisher, the highest position of its journal that was recorded here or passed over."""
+        self._passing: dict[str, int] = {}
+        """The same, with the page in hand."""
         self._partitions: dict[str, set[str]] = defaultdict(set)
         self.state = IngestState()
 
@@ -219,7 +220,7 @@ class Ingest:
             await self._writer.settle(Settle(marks))
         self._recorded = await self._journal.offsets()
         self._arrivals, self._offsets, self._in_a_row = [], {}, 0
-        self._arrivals_of_page = []
+        self._passing = dict(self._passed)
         self.state.offsets = dict(self._recorded)
         async with aclosing(self._feed.pages(self._recorded)) as pages:
             async for page in pages:
@@ -246,7 +247,9 @@ class Ingest:
                 self._in_a_row = 0
                 now |= arrival.wanted
                 self._arrivals.append(arrival)
-                self._arrivals_of_page.append(arrival)
+                self._passing[record.service] = max(
+                    self._passing.get(record.service, 0), int(arrival.envelope.position)
+                )
         self._offsets.update(page.offsets)
         return now
 
@@ -265,10 +268,7 @@ class Ingest:
     def _pass(self, page: Page) -> None:
         for record in page.records:
             self._partitions[record.service].add(record.partition)
-        for arrival in self._arrivals_of_page:
-            publisher = arrival.envelope.service
-            self._passed[publisher] = max(self._passed.get(publisher, 0), int(arrival.envelope.position))
-        self._arrivals_of_page = []
+        self._passed.update(self._passing)
 
     def _carried(self) -> int:
         return sum(next_one - self._recorded.get(name, 0) for name, next_one in self._offsets.items())

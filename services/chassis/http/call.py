@@ -288,8 +288,7 @@ class Call:
     async def _has_come(self, service: str, position: int) -> bool:
         if service == self._api.name:
             return await self._api.wait_for(position)
-        wait = getattr(self._api, "wait_for_other", None)
-        return wait is None or bool(await wait(service, position))
+        return await self._api.wait_for_other(service, position)
 
     async def parked(self, key: str) -> Sequence[Any]:
         """What this service could not act on, of one key of the caller's tenant."""

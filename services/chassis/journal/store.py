@@ -59,9 +59,9 @@ class Entry(_Row):
         """Raises what `envelopes.read` raises."""
         return self.read_envelope or envelopes.read(self.record)
 
-    def event(self) -> Event:
-        """Raises what `envelopes.payload` raises."""
-        return self.read_event or envelopes.payload(self.envelope())
+    def event(self, envelope: Envelope) -> Event:
+        """What the envelope, which is this entry's, holds. Raises what `envelopes.payload` raises."""
+        return self.read_event or envelopes.payload(envelope)
 
 
 StreamKey = tuple[str, str]

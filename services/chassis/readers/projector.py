@@ -179,12 +179,12 @@ class Folder:
             self._rows[view.name].begin()
             for kind in view.reads:
                 to[kind.__name__].append((self._rows[view.name], view.apply))
-        readers_of, payload = to.get, envelopes.payload
+        readers_of = to.get
         try:
             for entry in entries:
                 envelope = entry.envelope()
                 if readers := readers_of(envelope.type):
-                    event, tenant = entry.read_event or payload(envelope), envelope.tenant
+                    event, tenant = entry.event(envelope), envelope.tenant
                     for rows, apply in readers:
                         rows.tenant = tenant
                         apply(rows, event, envelope)
@@ -226,14 +226,13 @@ def _decode(views: Sequence[View], entries: Sequence[Entry]) -> tuple[dict[str, 
         for event in view.reads:
             by_type[event.__name__].append(view.name)
     to = {kind: [due[name].append for name in readers] for kind, readers in by_type.items()}
-    payload = envelopes.payload
     for entry in entries:
         kind = ""
         try:
             envelope = entry.envelope()
             kind = envelope.type
             if kind in to:
-                one = _Due(entry.read_event or payload(envelope), envelope, entry.position)
+                one = _Due(entry.event(envelope), envelope, entry.position)
                 for put in to[kind]:
                     put(one)
         except (msgspec.DecodeError, envelopes.UnknownEvent) as error:

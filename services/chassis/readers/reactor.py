@@ -451,7 +451,7 @@ class Reactor:
             if position not in near:
                 # The first alone: as long as it fails, no other is wanted.
                 near = await self._near(positions[number:] if number else [position])
-            held, envelope = self._held[key][position], envelopes.read(near[position].record)
+            held, envelope = self._held[key][position], near[position].envelope()
             failed = await self._react(key.policy, _Due(position, envelope), held.tries)
             if failed is not None and failed.until is None:
                 held = held._replace(tries=0) if held.parked else held
