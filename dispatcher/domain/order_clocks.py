@@ -103,6 +103,18 @@ def _start(clocks: OrderClocks, levels: slas.Slas, known: Mapping[str, Calendar]
     sla = slas.for_request(levels, command.request_type, command.opened_at, command.sla)
     if sla is None:
         return []
+    named = command.sla if command.sla != sla.sla_id else ""
+    return [_begun(command, sla, (), known, named=named)]
+
+
+def _begun(
+    command: StartClocks | ChangeSla,
+    sla: SlaDefined,
+    story: tuple[Happened, ...],
+    known: Mapping[str, Calendar],
+    **more: Any,
+) -> ClocksStarted:
+    """Measured from the opening, with what happened since."""
     started = ClocksStarted(
         order_id=command.order_id,
         request_id=command.request_id,
@@ -112,10 +124,10 @@ def _start(clocks: OrderClocks, levels: slas.Slas, known: Mapping[str, Calendar]
         opened_at=command.opened_at,
         clocks=slas.terms_of(sla, command.urgency),
         standings=(),
-        named=command.sla if command.sla != sla.sla_id else "",
+        **more,
     )
-    begun = Clocks(started, (_as_agreed(started),), {}, {})
-    return [msgspec.structs.replace(started, standings=_standings(begun.read(known), {}, command.now))]
+    clocks = Clocks(started, (_as_agreed(started), *story), {}, {})
+    return msgspec.structs.replace(started, standings=_standings(clocks.read(known), {}, command.now))
 
 
 def _pause(clocks: OrderClocks, known: Mapping[str, Calendar], command: PauseClocks) -> list[Event]:
@@ -225,23 +237,10 @@ def _change(clocks: OrderClocks, levels: slas.Slas, known: Mapping[str, Calendar
 
 
 def _promised(clocks: NoClocks, sla: SlaDefined, known: Mapping[str, Calendar], command: ChangeSla) -> ClocksStarted:
-    """Measured from the opening, with all that happened since: as if it had been promised then."""
-    started = ClocksStarted(
-        order_id=command.order_id,
-        request_id=command.request_id,
-        sla_id=sla.sla_id,
-        revision=sla.revision,
-        urgency=command.urgency,
-        opened_at=command.opened_at,
-        clocks=slas.terms_of(sla, command.urgency),
-        standings=(),
-        promised_at=command.now,
-        reason=command.reason,
-    )
-    begun = Clocks(started, (_as_agreed(started), *clocks.story), {}, {})
-    standings = _standings(begun.read(known), {}, command.now)
-    due = [Difference(one.clock, "due_at", "", _text(one.due_at)) for one in standings if one.due_at]
-    return msgspec.structs.replace(started, standings=standings, differences=tuple(due))
+    """As if it had been promised when the order was opened."""
+    started = _begun(command, sla, clocks.story, known, promised_at=command.now, reason=command.reason)
+    due = [Difference(one.clock, "due_at", "", _text(one.due_at)) for one in started.standings if one.due_at]
+    return msgspec.structs.replace(started, differences=tuple(due))
 
 
 def _correct(clocks: OrderClocks, known: Mapping[str, Calendar], command: CorrectFact) -> list[Event]:

@@ -11,7 +11,7 @@ from services.offline.rebuilding import Rebuilt, rebuild, rebuild_one
 from services.offline.replaying import replay_views
 from services.offline.reports import report, report_file
 from services.offline.restoring import PutBack, make_backup, republish, restore_backup, restore_from_topic
-from services.offline.stores import CannotDo, open_views, readers, settled
+from services.offline.stores import CannotDo, looked_at, open_views, readers, settled
 from services.offline.verifying import prove, signed_by, verify_stores
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "export_log",
     "forget_person",
     "import_file",
+    "looked_at",
     "make_backup",
     "open_views",
     "prove",

@@ -8,14 +8,11 @@ from typing import Any
 import httpx
 
 from services.chassis.auth import Principal
-from services.chassis.clock import SystemClock, micros
+from services.chassis.clock import SystemClock
 from services.chassis.http.app import service_app
-from services.chassis.ids import new_ids
-from services.chassis.running import Running
-from services.gateway.persons import PersonKeys
 from services.host import discover
-from services.offline.stores import CannotDo, only_one, open_views, readers
-from services.serving import key_book, tokens_of
+from services.offline.stores import CannotDo, looked_at, only_one, readers
+from services.serving import tokens_of
 from services.settings import Settings
 
 
@@ -39,22 +36,10 @@ async def _report(
     settings: Settings, name: str, tenant: str | None, asked: dict[str, Any]
 ) -> tuple[httpx.Response, dict[str, Any]]:
     service = discover()["reporting"]
-    clock = SystemClock()
     async with AsyncExitStack() as opened:
         journals = await opened.enter_async_context(readers(settings, [service.name]))
-        book = await opened.enter_async_context(key_book(settings))
-        views = await open_views(settings, service, readonly=True)
-        opened.push_async_callback(views.close)
-        running = Running(
-            service,
-            journals[service.name],
-            views,
-            settings.folder(service.name),
-            keys=PersonKeys(book),
-            clock=clock,
-            new_id=new_ids(lambda: micros(clock.now()) // 1_000),
-        )
-        tokens = tokens_of(settings, clock)
+        running = await opened.enter_async_context(looked_at(settings, service, journals[service.name]))
+        tokens = tokens_of(settings, SystemClock())
         app = service_app([service.routes(running)], tokens=tokens)
         tenants = sorted((await journals[service.name].head()).chains)
         tenant = tenant or only_one(tenants)

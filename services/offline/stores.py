@@ -6,12 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+from services.chassis.clock import SystemClock, micros
+from services.chassis.ids import new_ids
 from services.chassis.journal.store import JournalStore
 from services.chassis.readers.postgres_views import PostgresViews
 from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.readers.viewstore import ViewStore
+from services.chassis.running import Running
 from services.chassis.service import Service
-from services.host import discover, journal_file, open_to_read
+from services.gateway.persons import PersonKeys
+from services.host import discover, journal_file, letters_of, open_to_read
+from services.serving import key_book
 from services.settings import Settings
 from services.verify.run import verify
 
@@ -40,6 +45,25 @@ async def open_views(settings: Settings, service: Service, *, readonly: bool) ->
     if settings.dsn:
         return await PostgresViews.open(settings.dsn, service.name, service.views, readonly=readonly)
     return await SqliteViews.open(settings.folder(service.name) / "views.db", service.views, readonly=readonly)
+
+
+@asynccontextmanager
+async def looked_at(settings: Settings, service: Service, journal: JournalStore) -> AsyncIterator[Running]:
+    """A service as its stores have it, to be asked and not to write."""
+    clock = SystemClock()
+    async with key_book(settings) as book, AsyncExitStack() as opened:
+        views = await open_views(settings, service, readonly=True)
+        opened.push_async_callback(views.close)
+        yield Running(
+            service,
+            journal,
+            views,
+            settings.data / service.name,
+            keys=PersonKeys(book),
+            clock=clock,
+            new_id=new_ids(lambda: micros(clock.now()) // 1_000),
+            letters=lambda: letters_of(settings, service.name),
+        )
 
 
 def only_one(tenants: Collection[str]) -> str:

@@ -25,10 +25,9 @@ from services.chassis.readers.holds import DiscardHeld
 from services.chassis.readers.stuck import Stuck
 from services.chassis.running import Running
 from services.deadletters.desk import Shown, Which, redrive, show
-from services.gateway.persons import PersonKeys
-from services.host import Host, discover, letters_of
-from services.offline import CannotDo, open_views, readers
-from services.serving import host_of, key_book, tokens_of
+from services.host import Host, discover
+from services.offline import CannotDo, looked_at, readers
+from services.serving import host_of, tokens_of
 from services.settings import Settings
 
 THROUGH: Final = "or do it through it with FIELDLOOP_URL=http://HOST:PORT"
@@ -46,35 +45,22 @@ def services_named(service: str) -> list[str]:
 async def stuck_in(settings: Settings, names: Collection[str], tenant: str, which: Which) -> list[Stuck]:
     """What is stuck in these services, of one tenant or of all; of whom nobody knows is always among it."""
     found: list[Stuck] = []
+    services = discover()
     async with readers(settings, names) as journals:
         for name in names:
-            async with _looked_at(settings, name, journals) as running:
+            async with looked_at(settings, services[name], journals[name]) as running:
                 found += await running.stuck()
     return which.meant([one for one in found if tenant in ("", one.tenant) or not one.tenant])
 
 
 async def shown(settings: Settings, one: Stuck) -> list[Shown]:
     """All that waits with one that was found."""
-    async with readers(settings, [one.service]) as journals, _looked_at(settings, one.service, journals) as running:
+    service = discover()[one.service]
+    async with (
+        readers(settings, [service.name]) as journals,
+        looked_at(settings, service, journals[service.name]) as (running),
+    ):
         return await show(running, one.tenant, one.policy, one.key)
-
-
-@asynccontextmanager
-async def _looked_at(settings: Settings, name: str, journals: Mapping[str, Any]) -> AsyncIterator[Running]:
-    service, clock = discover()[name], SystemClock()
-    async with key_book(settings) as book, AsyncExitStack() as opened:
-        views = await open_views(settings, service, readonly=True)
-        opened.push_async_callback(views.close)
-        yield Running(
-            service,
-            journals[name],
-            views,
-            settings.data / name,
-            keys=PersonKeys(book),
-            clock=clock,
-            new_id=new_ids(lambda: micros(clock.now()) // 1_000),
-            letters=lambda: letters_of(settings, name),
-        )
 
 
 async def redriven(settings: Settings, service: str, tenant: str, which: Which, reason: str) -> list[Stuck]:
