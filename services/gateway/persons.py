@@ -19,12 +19,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple, Protocol
 
-import asyncpg
 import httpx
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.chassis.http import Body, Call, Problem, ServiceRouter, internal
+from services.chassis.pool import Pool
 
 SEALED: Final = "sealed:v1:"
 FORGOTTEN: Final = f"{SEALED}forgotten:"
@@ -331,12 +331,12 @@ class SqliteBook:
 class PostgresBook:
     """The keys in the schema `gateway`, where several gateways share them."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     @classmethod
     async def connect(cls, dsn: str) -> PostgresBook:
-        pool = await asyncpg.create_pool(dsn, min_size=0, max_size=4, command_timeout=5)
+        pool = await Pool.open(dsn, answer_s=5, min_size=0, max_size=4)
         await pool.execute(
             "SELECT pg_advisory_xact_lock(hashtext('fieldloop')); CREATE SCHEMA IF NOT EXISTS gateway; "
             "CREATE TABLE IF NOT EXISTS gateway.person_key (tenant text NOT NULL, person text NOT NULL, "

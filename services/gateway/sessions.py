@@ -50,12 +50,18 @@ class Me(BaseModel):
 
 
 class GatewayApi:
-    """What the gateway's own routes need of a service: its name and the time."""
+    """What the gateway's own routes need of a service: its name, the time, and no journal that one could wait for."""
 
     name = "gateway"
 
     def __init__(self, clock: Clock) -> None:
         self.now: Callable[[], datetime] = clock.now
+
+    async def wait_for(self, position: int) -> bool:
+        return True
+
+    async def wait_for_other(self, publisher: str, position: int) -> bool:
+        return True
 
 
 def session_routes(users: Users, tokens: Tokens, clock: Clock) -> ServiceRouter:

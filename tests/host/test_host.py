@@ -22,7 +22,7 @@ from services.chassis.clock import SetClock, SystemClock
 from services.chassis.http.app import service_app
 from services.chassis.journal.sqlite import SqliteJournal
 from services.demo.people import People, Story, Unexpected, found
-from services.host import discover
+from services.host import again, discover
 from services.importing.mapping import load
 from services.serving import all_in_one, host_of, listening, tokens_of
 from services.settings import Settings
@@ -251,7 +251,7 @@ def test_two_processes_share_the_leases_and_hear_of_each_other(tmp_path, postgre
             await asyncio.wait([lead])
             async with host_of(settings, [discover()["intake"]]) as first:
                 assert await first.led()
-                rest._leads.append(asyncio.create_task(rest._again(intake, rest._with_lease)))
+                rest._leads.append(asyncio.create_task(again(intake, rest._with_lease)))
                 routes = service_app(
                     [discover()["intake"].routes(first.running["intake"])], tokens=tokens_of(settings, SystemClock())
                 )

@@ -730,6 +730,13 @@ def test_a_read_that_waited_in_vain_says_so(world: World):
     assert 0.4 < answer.elapsed.total_seconds() < 5
 
 
+@pytest.mark.parametrize("position", ["intake;1", "gateway;1", "gateway;1, intake;1", "nobody;1"])
+@pytest.mark.parametrize("path", ["/v1/sessions/me", "/.well-known/jwks.json", "/v1/deadletters/intake"])
+def test_a_read_that_shows_no_view_has_nothing_to_wait_for(world: World, path: str, position: str):
+    answer = world.run(world.call("GET", path, "operator", headers={"Fieldloop-Position": position}))
+    assert (answer.status_code, answer.headers.get("fieldloop-stale")) == (200, None)
+
+
 def test_a_command_answers_when_its_views_show_it_and_names_its_position(world: World):
     async def told() -> tuple[httpx.Response, httpx.Response]:
         async with slow_views(world, "intake", 0.1):

@@ -16,6 +16,7 @@ import asyncpg
 from sqlalchemy import BigInteger, Boolean, LargeBinary, Select, Text
 from sqlalchemy.dialects.postgresql import asyncpg as dialects
 
+from services.chassis.pool import Pool
 from services.chassis.readers.rows import Key, Row
 from services.chassis.readers.viewstore import (
     CHECKPOINTS,
@@ -36,7 +37,6 @@ from services.chassis.readers.viewstore import (
 from services.chassis.views import Value, View
 
 if TYPE_CHECKING:
-    Pool = asyncpg.Pool[asyncpg.Record]
     Connection = asyncpg.Connection[asyncpg.Record]
 
 READERS = 4
@@ -175,18 +175,18 @@ class PostgresViews:
         await self._begin(1, begins=True)
 
     async def _begin(self, generation: int, begins: bool) -> None:
-        async with self._work.acquire() as db, db.transaction():
+        async with self._work.transaction() as db:
             # Several may start at once.
             await db.execute("SELECT pg_advisory_xact_lock(hashtext('fieldloop views'))", timeout=SHAPING_S)
             await self._make(db, generation, begins)
 
     async def _pool(self, most: int, settings: Mapping[str, str]) -> Pool:
         path = {"search_path": f'"{self._schema}", pg_temp'}
-        return await asyncpg.create_pool(
+        return await Pool.open(
             self._dsn,
+            answer_s=ANSWER_S,
             min_size=1,
             max_size=most,
-            command_timeout=ANSWER_S,
             server_settings={**settings, **path},
             reset=_nothing_to_reset,
         )
@@ -222,7 +222,7 @@ class PostgresViews:
     async def beside(self, views: Sequence[View] | None = None) -> PostgresViews:
         number: int = 1 + await self._reads.fetchval("SELECT number FROM _generation")
         schema = f"{self._service}_views_{number}"
-        await self._work.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE', timeout=SHAPING_S)
+        await self._work.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE', within_s=SHAPING_S)
         chosen = self.views if views is None else tuple(views)
         fresh = PostgresViews(self._dsn, self._service, chosen, schema=schema, readonly=False)
         await fresh._open(number)
@@ -231,7 +231,7 @@ class PostgresViews:
     async def become(self, fresh: ViewStore) -> None:
         assert isinstance(fresh, PostgresViews)
         await fresh.close()
-        async with self._work.acquire() as db:
+        async with self._work.taken() as db:
             async with db.transaction():
                 for old, new in ((self._schema, f"{self._schema}_before"), (fresh._schema, self._schema)):
                     await db.execute(f'ALTER SCHEMA "{old}" RENAME TO "{new}"', timeout=SHAPING_S)
@@ -291,7 +291,7 @@ class PostgresViews:
         return self._statements[shape]
 
     async def _commit_one_by_one(self, changes: Sequence[Change]) -> None:
-        async with self._work.acquire() as db, db.transaction():
+        async with self._work.transaction() as db:
             moved = await db.fetch(
                 f'UPDATE "{CHECKPOINTS}" AS c SET position = w.position '
                 "FROM _generation AS g, "
@@ -327,7 +327,7 @@ class PostgresViews:
 
     async def _gathered(self, query: str, *values: object) -> Sequence[Mapping[str, Any]]:
         try:
-            async with self._reads.acquire() as db, db.transaction(readonly=True):
+            async with self._reads.transaction(readonly=True) as db:
                 await db.execute(_GATHERING)
                 return [dict(row) for row in await db.fetch(query, *values)]
         except _AWAY as error:
@@ -335,7 +335,7 @@ class PostgresViews:
 
     @asynccontextmanager
     async def snapshot(self, view: View) -> AsyncIterator[Snapshot]:
-        async with self._reads.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+        async with self._reads.transaction(isolation="repeatable_read", readonly=True) as db:
             position = await db.fetchval(f'SELECT position FROM "{CHECKPOINTS}" WHERE view = $1', view.name)
             cursor = await db.cursor(self._tables[view.name].all)
 
