@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 ENDS_WITH_US = {"client_connection_check_interval": "1s"}
 """So that the server does not go on working for one who has gone."""
+
+GOODBYE_S = 1.0
+"""So long the other end may take to close a connection; one that is gone never does."""
+
+
+class EndsInTime(asyncpg.Connection):
+    """A connection that is ended in time even where nobody hears it."""
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's own
+        with suppress(TimeoutError):
+            await super().close(timeout=timeout or GOODBYE_S)
 
 
 class Pool:
@@ -33,7 +44,8 @@ class Pool:
     ) -> Pool:
         """`answer_s`: so long an answer may take where nothing else is said, in seconds."""
         settings = {**ENDS_WITH_US, **(server_settings or {})}
-        return cls(await asyncpg.create_pool(dsn, command_timeout=answer_s, server_settings=settings, **options))
+        options |= {"command_timeout": answer_s, "server_settings": settings, "connection_class": EndsInTime}
+        return cls(await asyncpg.create_pool(dsn, **options))
 
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[Connection]:

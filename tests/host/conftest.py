@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -159,3 +160,13 @@ def of_a_demo(tmp_path_factory) -> tuple[Path, dict]:
 def stores(of_a_demo, tmp_path) -> Path:
     """A copy, to be tampered with."""
     return Path(shutil.copytree(of_a_demo[0], tmp_path / "stores", symlinks=True))
+
+
+@contextmanager
+def started(command, **options):
+    """A process of its own, which does not outlive a test that fails."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from services.host import discover
+from tests.host.conftest import started
 from tests.importing.imports import write_mapping
 
 PROMISED = (
@@ -304,9 +305,7 @@ def test_services_that_are_rebuilt_side_by_side_are_found_and_mended_as_one_by_o
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_demo_ends_in_good_order_whenever_it_is_told(tmp_path, number):
     command = [sys.executable, "-m", "services.cli", "--data", str(tmp_path), "demo", "--port", str(free())]
-    with subprocess.Popen(
-        [*command, "--requests", "2000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as demo:
+    with started([*command, "--requests", "2000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
         assert "start in this process" in demo.stderr.readline()
         assert "founded" in demo.stderr.readline()
         demo.send_signal(number)  # it drives now
@@ -321,7 +320,7 @@ def test_the_demo_serves_on_until_it_is_told_to_end(tmp_path):
 
     port = free()
     command = [sys.executable, "-m", "services.cli", "--data", str(tmp_path), "demo", "--port", str(port)]
-    with subprocess.Popen(
+    with started(
         [*command, "--requests", "2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

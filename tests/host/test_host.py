@@ -27,7 +27,7 @@ from services.importing.mapping import load
 from services.serving import all_in_one, host_of, listening, tokens_of
 from services.settings import Settings
 from tests.given import NOW
-from tests.host.conftest import FIRM, NOBODY, TENANT, WHOLE, installation, recorded, with_engineers
+from tests.host.conftest import FIRM, NOBODY, TENANT, WHOLE, installation, recorded, started, with_engineers
 from tests.host.test_cli import free
 from tests.importing.imports import csv_of, row, write_mapping
 
@@ -85,7 +85,7 @@ def test_sigterm_finishes_what_was_asked(tmp_path):
         except httpx.TransportError:
             return False
 
-    with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as up:
+    with (tmp_path / "log").open("wb") as log, started(command, stdout=log, stderr=log) as up:
         assert until(ready, 30)
         kept = asyncio.run(story(up))
         assert up.wait(15) == 0
@@ -457,7 +457,7 @@ def test_an_import_that_was_killed_goes_on_and_repeats_nothing(tmp_path):
         except sqlite3.OperationalError:
             return 0
 
-    with subprocess.Popen([*command, "--mapping", str(mapping), "--tenant", TENANT]) as importing:
+    with started([*command, "--mapping", str(mapping), "--tenant", TENANT]) as importing:
         assert until(lambda: so_far() > cases + 300, 30)
         importing.kill()
     interrupted = so_far()

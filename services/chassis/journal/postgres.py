@@ -34,6 +34,7 @@ from services.chassis.journal.store import (
     Wanted,
 )
 from services.chassis.journal.tail import Tail
+from services.chassis.pool import EndsInTime
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -107,6 +108,7 @@ async def _connect(dsn: str, service: str, **settings: str) -> Connection:
                 dsn,
                 timeout=ANSWER_S,
                 command_timeout=ANSWER_S,
+                connection_class=EndsInTime,
                 server_settings=SETTINGS | {"search_path": f'"{service}_journal", pg_temp'} | settings,
             )
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
