@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Protocol
 import phonenumbers
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from contracts.intake import NumberGiven, RequestSupplemented
 from contracts.problems import Rejected
@@ -51,10 +51,17 @@ async def indexes(call: Call, phone: str, email: str) -> dict[str, str]:
     return {name: await call.index(f"{name}:{text}") if text else "" for name, text in told.items()}
 
 
+DEVICE_BY_ID = select(DEVICES.table).where(DEVICES.table.c.device_id == bindparam("device_id")).limit(1)
+DEVICE_BY_SERIAL = select(DEVICES.table).where(DEVICES.table.c.serial == bindparam("serial")).limit(1)
+
+
 async def device_facts(call: Call, serial: str, device_id: str) -> dict[str, str]:
     """The device that the register knows by its id or serial number, and what the decision reads because of it."""
-    column = DEVICES.table.c.device_id if device_id else DEVICES.table.c.serial
-    row = await call.one(select(DEVICES.table).where(column == (device_id or serial))) if device_id or serial else None
+    row = None
+    if device_id:
+        row = await call.one(DEVICE_BY_ID, device_id=device_id)
+    elif serial:
+        row = await call.one(DEVICE_BY_SERIAL, serial=serial)
     if row is None:
         return {"device_id": device_id}
     return {"device_id": row["device_id"], "device_model": row["model"], "device_site_id": row["site_id"]}

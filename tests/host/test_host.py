@@ -86,7 +86,7 @@ def test_sigterm_finishes_what_was_asked(tmp_path):
             return False
 
     with (tmp_path / "log").open("wb") as log, started(command, stdout=log, stderr=log) as up:
-        assert until(ready, 30)
+        assert until(ready, 60)
         kept = asyncio.run(story(up))
         assert up.wait(15) == 0
     assert {e.stream for e in asyncio.run(of_type(settings, "CustomerRegistered"))} >= set(kept)

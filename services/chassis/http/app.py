@@ -75,8 +75,8 @@ def service_app(
     )
     app.state.tokens, app.state.internal_secret = tokens, internal_secret
     for router in routers:
-        app.include_router(router)
-    app.include_router(_process_routes(document or (lambda: app.openapi()), ready or {}, holder))
+        app.router.routes.extend(router.routes)
+    app.router.routes.extend(_process_routes(document or (lambda: app.openapi()), ready or {}, holder).routes)
     app.add_middleware(Edge)
     problems.install(app)
     route_roles(app)

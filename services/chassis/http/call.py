@@ -16,9 +16,10 @@ from services.chassis.auth import CHANNELS, ONLY_THEIR_OWN, ROLES, Link, Princip
 from services.chassis.http.body import version_of
 from services.chassis.http.paging import MOST, Order, Page
 from services.chassis.http.problems import Facts, Problem, absent, fields_said, language, said
-from services.chassis.http.scope import within
+from services.chassis.http.scope import made_once, within
 from services.chassis.ids import derived_id
 from services.chassis.journal.work import Answer, Ask
+from services.chassis.views import Value
 
 if TYPE_CHECKING:
     from services.chassis.service import Api
@@ -239,16 +240,23 @@ class Call:
 
     # Reads.
 
-    async def fetch(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
-        """The rows of the caller's tenant."""
+    async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
+        """
+        The rows of the caller's tenant.
+
+        With `values` the query is one that a module has made once, and they are its `bindparam`s: a third of the time.
+        """
         self._needs_tenant()
-        rows = await self._api.fetch(within(self.tenant, query))
+        if values:
+            rows = await self._api.fetch(made_once(query), tenant=self.tenant, **values)
+        else:
+            rows = await self._api.fetch(within(self.tenant, query))
         await self._make_ready(rows)
         return rows
 
-    async def one(self, query: Select[Any]) -> Mapping[str, Any] | None:
-        """The first row of the caller's tenant, or None."""
-        rows = await self.fetch(query.limit(1))
+    async def one(self, query: Select[Any], **values: Value) -> Mapping[str, Any] | None:
+        """The first row of the caller's tenant, or None; `values` as in `fetch`."""
+        rows = await (self.fetch(query, **values) if values else self.fetch(query.limit(1)))
         return rows[0] if rows else None
 
     async def page(self, query: Select[Any], order_by: Sequence[Any], cursor: str | None, limit: int = 50) -> Page[Any]:

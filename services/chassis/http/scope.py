@@ -6,15 +6,22 @@ A route cannot forget it, because it never writes it, and cannot go round it wit
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Column, Select, Table, TextClause, select
+from sqlalchemy import BindParameter, Column, Select, Table, TextClause, bindparam, select
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ColumnClause
 from sqlalchemy.sql.selectable import Alias, TextualSelect
 
 
-def within(tenant: str, query: Select[Any]) -> Select[Any]:
+@cache
+def made_once(query: Select[Any]) -> Select[Any]:
+    """A query that a module has made once, over the rows of whichever tenant is given as its value `tenant`."""
+    return within(bindparam("tenant"), query)
+
+
+def within(tenant: str | BindParameter[str], query: Select[Any]) -> Select[Any]:
     """The query over this tenant's rows. Raises TypeError for SQL text, and for a table that has no tenant."""
     tables = plain_tables(query)
     if tables is None:
@@ -73,7 +80,7 @@ _PLAIN = frozenset(
 """Parts that read no table of their own; a query of nothing else is narrowed by its WHERE alone, which costs less."""
 
 
-def _narrowed(tenant: str, query: Select[Any]) -> Select[Any]:
+def _narrowed(tenant: str | BindParameter[str], query: Select[Any]) -> Select[Any]:
     """Wherever a table stands, also in an outer join or a subquery, its rows of this tenant stand instead."""
     narrow: dict[Any, Any] = {}
 
