@@ -50,7 +50,7 @@ from inventory.commands import (
 from inventory.projections.purchases import REORDERED
 from inventory.projections.registers import ONE_PART, ONE_PLACE, PARTS_FITTING, models_of, naming
 from inventory.projections.reservations import ONE_RESERVATION, SHORT_OF, WAITING_FOR, part_lines, placed_lines
-from inventory.projections.stock import AT_PLACE, AT_STORES
+from inventory.projections.stock import AT_PLACE, AT_STORES, FREE_OF
 from inventory.projections.used import PARTS_USED_IN, REPAIRS_OF, scope_of
 from services.chassis.clock import at_micros
 from services.chassis.ids import derived_id
@@ -221,15 +221,16 @@ async def when_shortage_may_end(event: Freed | PartsShort, envelope: Envelope, f
 
 async def _serve(part_id: str, tenant: str, facts: Facts) -> list[FillShortage]:
     """As many of the orders that are short of a part as there are pieces for, by the view."""
-    left: dict[str, int] = {}
-    asked = []
-    for row in await facts.fetch(SHORT_OF, tenant=tenant, part=naming(part_id)):
+    asked: list[FillShortage] = []
+    free = await facts.fetch(FREE_OF, tenant=tenant, part_id=part_id)
+    left = {shelf["place_id"]: shelf["free"] for shelf in free}
+    for row in await facts.fetch(SHORT_OF, tenant=tenant, part=naming(part_id)) if free else ():
         missing = sum(line.quantity for line in part_lines(row["short"]) if line.part_id == part_id)
-        shelves = await _near([part_id], row["van_id"], [row["van_id"]], tenant, facts)
-        places = [shelf["place_id"] for shelf in shelves if left.setdefault(shelf["place_id"], shelf["free"]) > 0]
+        places = [shelf["place_id"] for shelf in free if left[shelf["place_id"]] and _may_serve(shelf, row)]
         if not missing or not places:
             continue
-        for place_id in places:
+        shelves = await _near([part_id], row["van_id"], [row["van_id"]], tenant, facts)
+        for place_id in [shelf["place_id"] for shelf in shelves if shelf["place_id"] in places]:
             taken = min(missing, left[place_id])
             left[place_id] -= taken
             missing -= taken
@@ -243,6 +244,13 @@ async def _serve(part_id: str, tenant: str, facts: Facts) -> list[FillShortage]:
             )
         )
     return asked
+
+
+def _may_serve(shelf: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Her van, the branches of its region, the warehouses: where `_near` looks."""
+    if shelf["kind"] == "van":
+        return bool(shelf["place_id"] == row["van_id"])
+    return shelf["kind"] == "warehouse" or bool(row["van_region"] and shelf["region"] == row["van_region"])
 
 
 async def when_order_moves(event: OrderEvent, envelope: Envelope, facts: Facts) -> Sequence[Reaction]:

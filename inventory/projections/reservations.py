@@ -21,6 +21,7 @@ from contracts.inventory import (
     ReservationReleased,
 )
 from inventory.domain.reservation import in_the_van
+from inventory.projections.registers import PLACES
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
@@ -116,14 +117,15 @@ ONE_RESERVATION: Final = select(RESERVATIONS.table).where(
 _row = RESERVATIONS.table.c
 
 SHORT_OF: Final = (
-    select(RESERVATIONS.table)
+    select(RESERVATIONS.table, PLACES.table.c.region.label("van_region"))
+    .outerjoin(PLACES.table, (PLACES.table.c.tenant == _row.tenant) & (PLACES.table.c.place_id == _row.van_id))
     .where(_row.tenant == bindparam("tenant"), _row.is_short, _row.short.like(bindparam("part"), escape="/"))
     .order_by(_row.urgency_rank.desc(), _row.since, _row.order_id)
 )
 """
 Orders that miss pieces of a part, the most urgent first and of these the oldest; `part` is what `naming` says of it.
 
-A few too many may be among them, as with PARTS_FITTING.
+A few too many may be among them, as with PARTS_FITTING. `van_region` is None where the van is not known.
 """
 
 WAITING_FOR: Final = (

@@ -137,3 +137,6 @@ _shelves = (
 AT_STORES: Final = _shelves.where(_place.kind != "van").order_by(_place.kind, _stock.place_id)
 AT_PLACE: Final = _shelves.where(_stock.place_id == bindparam("place_id"))
 """Where a part lies, branches before warehouses, and how it is looked at there."""
+
+FREE_OF: Final = _shelves.where(_stock.on_hand > _stock.set_aside)
+"""Where a part has pieces that are set aside for nobody."""

@@ -4,6 +4,7 @@ import asyncio
 import functools
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderOpened, OrderReassigned
@@ -11,6 +12,7 @@ from contracts.fieldwork import ServiceCompleted, UsedPart, VisitAborted
 from contracts.intake import UsualPart
 from contracts.inventory import (
     PartConsumed,
+    PartLine,
     PartsRecommended,
     PartsReserved,
     PartsShort,
@@ -18,12 +20,17 @@ from contracts.inventory import (
     ReservationReleased,
     StockLow,
 )
+from inventory.policies import when_shortage_may_end
+from inventory.projections.reservations import SHORT_OF
+from inventory.projections.stock import FREE_OF
 from inventory.service import service
 from services.chassis.clock import micros
 from services.chassis.ids import derived_id
 from tests.dispatcher.examples import registered
 from tests.fieldwork.live import live
+from tests.fold import enveloped
 from tests.given import NOW
+from tests.inventory.examples import short
 from tests.inventory.ledger import on_hand_and_set_aside
 
 ORDER = {"order_id": "o-1", "request_id": "r-1"}
@@ -362,6 +369,25 @@ async def test_the_most_urgent_order_gets_what_arrives_and_then_the_oldest(it):
     assert recorded == ["o-3", "o-1", "o-2"]
     await post(it, "/v1/stock/receive", **fan, quantity=5)
     assert [type(event) for event in await it.own_events()].count(PartsReserved) == 3
+
+
+@pytest.mark.parametrize("others", [3, 30])
+def test_who_is_short_where_nothing_is_free_asks_as_little_however_many_are_short_before(others):
+    """Each shortage looked at the places of every order that was short before: twice the orders, four times the work."""
+    asked = []
+
+    class Asked:
+        async def fetch(self, query, **values):
+            asked.append(query)
+            if query is FREE_OF:  # in the van of another engineer, which is no use to these
+                return [{"place_id": "van-9", "kind": "van", "region": "north", "free": 2}]
+            assert query is SHORT_OF
+            lines = msgspec.json.encode([PartLine("fan", 1)]).decode()
+            return [{"van_id": "van-1", "van_region": "north", "short": lines}] * others
+
+    event, envelope = enveloped([short()])[0]
+    assert asyncio.run(when_shortage_may_end(event, envelope, Asked())) == []
+    assert len(asked) == 2
 
 
 @story
