@@ -373,7 +373,7 @@ async def test_the_most_urgent_order_gets_what_arrives_and_then_the_oldest(it):
 
 @pytest.mark.parametrize("others", [3, 30])
 def test_who_is_short_where_nothing_is_free_asks_as_little_however_many_are_short_before(others):
-    """Each shortage looked at the places of every order that was short before: twice the orders, four times the work."""
+    """Each shortage looked at the places of all that were short before: twice the orders, four times the work."""
     asked = []
 
     class Asked:
