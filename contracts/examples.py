@@ -214,7 +214,15 @@ _ALL: Final[tuple[Event, ...]] = (
         remind_after_s=86_400,
         expire_after_s=604_800,
     ),
-    intake.RequestReopened(**_OF_REQUEST, customer_id=CUSTOMER, round_no=3, work=_WORK, reason="又不制冷了"),
+    intake.RequestReopened(
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        round_no=3,
+        work=_WORK,
+        reason="又不制冷了",
+        done_order_id=ORDER,
+        reopened_at=_at(4),
+    ),
     intake.RequestResolvedRemotely(
         **_OF_REQUEST,
         customer_id=CUSTOMER,
@@ -224,7 +232,7 @@ _ALL: Final[tuple[Event, ...]] = (
         round_no=1,
     ),
     intake.RequestCancelled(**_OF_REQUEST, customer_id=CUSTOMER),
-    intake.RequestClosed(**_OF_REQUEST, outcome="completed", completed_at=_at(3)),
+    intake.RequestClosed(**_OF_REQUEST, outcome="completed", completed_at=_at(3), order_id=ORDER, round_no=2),
     intake.CustomerRegistered(
         customer_id=CUSTOMER,
         name="王芳",

@@ -372,6 +372,10 @@ class RequestReopened(Event, frozen=True, kw_only=True):
     round_no: Positive = 2
     work: Work
     reason: Annotated[str, Personal("customer_id")] = ""
+    done_order_id: str = ""
+    """The order whose work was done; empty where it was solved from the desk, and an order may be under way still."""
+    reopened_at: Utc | None = None
+    """When somebody said that the fault is back; None in records from before it was kept."""
 
 
 @belongs_to("request", of="request_id", key="request_id")
@@ -407,13 +411,22 @@ class RequestCancelled(Event, frozen=True, kw_only=True):
 
 @belongs_to("request", of="request_id", key="request_id")
 class RequestClosed(Event, frozen=True, kw_only=True):
-    """The story of the request has ended. Read by: reporting."""
+    """
+    The story of the request has ended. It follows RequestResolvedRemotely too, where somebody has done the work all the
+    same.
+
+    Acted on by: dispatcher (withdraws the other orders of a later round). Read by: reporting.
+    """
 
     request_id: str
     outcome: Literal["completed", "completed_after_withdrawal"]
     """`completed_after_withdrawal`: the work was done before word of the withdrawal came there; a fact wins."""
     completed_at: Utc | None = None
     """When the work was done; None in records from before it could be reopened."""
+    order_id: str = ""
+    """The order whose work was done; empty in records from before it was kept."""
+    round_no: Positive = 1
+    """Which round that ends, as in RequestWithdrawn: in a later one than the order's own, other orders are open."""
 
 
 @belongs_to("follow-up", of="request_id", key="request_id")

@@ -35,6 +35,7 @@ from contracts.dispatcher import (
 from contracts.envelope import Envelope
 from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceCompleted, VisitAborted
 from contracts.intake import (
+    RequestClosed,
     RequestMerged,
     RequestReceived,
     RequestReopened,
@@ -111,7 +112,13 @@ def earlier_orders(request_id: str, round_no: int) -> tuple[str, ...]:
 
 
 RequestChanged = (
-    RequestReceived | RequestWithdrawn | RequestMerged | RequestUnmerged | RequestReopened | RequestResolvedRemotely
+    RequestReceived
+    | RequestWithdrawn
+    | RequestMerged
+    | RequestUnmerged
+    | RequestReopened
+    | RequestResolvedRemotely
+    | RequestClosed
 )
 
 
@@ -151,6 +158,7 @@ async def when_request_changed(
             if work is None or not work.needs_visit:
                 return []  # It waits for what is missing, and what completes it opens its order; or nobody is to go.
             earlier = earlier_orders(event.request_id, event.round_no)
+            done = event.done_order_id if isinstance(event, RequestReopened) else ""
             return [
                 OpenOrder(
                     order_id=order_of(event.request_id, event.round_no),
@@ -171,14 +179,19 @@ async def when_request_changed(
                     more_skills=work.more_skills,
                     sla=work.sla,
                     usual_parts=work.usual_parts,
-                    # What is reopened was done: its earlier order is at its end, whether word of it is here or not.
-                    earlier_ids=earlier if isinstance(event, RequestUnmerged) else (),
+                    # Whose work was done is at its end, whether word of it is here or not.
+                    earlier_ids=tuple([one for one in earlier if one != done]),
                     now=facts.now(),
                 )
             ]
         case RequestWithdrawn() | RequestMerged() | RequestResolvedRemotely():
             earlier = earlier_orders(event.request_id, event.round_no)
             return [WithdrawOrder(order_id=order_of(event.request_id, event.round_no), earlier_ids=earlier)]
+        case RequestClosed(round_no=1):
+            return []
+        case RequestClosed():
+            rounds = earlier_orders(event.request_id, event.round_no + 1)
+            return [WithdrawOrder(order_id=one) for one in rounds if event.order_id not in ("", one)]
         case _:
             assert_never(event)
 

@@ -193,6 +193,7 @@ class CloseRequest(Command):
     """The work was completed in the field."""
 
     request_id: str
+    order_id: str = ""
     completed_at: AwareDatetime | None = None
 
 

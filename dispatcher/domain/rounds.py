@@ -1,8 +1,8 @@
 """
 The orders of one request: one for each of its rounds, and never two on the way at once.
 
-An order that was withdrawn while somebody was on the way to it goes on if the withdrawal is taken back before she is
-done: it serves the new round too, and no second engineer is sent.
+An order that was withdrawn while somebody was on the way to it goes on if the request does before she is done, be it
+unmerged or reopened: it serves the new round too, and no second engineer is sent.
 """
 
 from __future__ import annotations

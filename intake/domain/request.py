@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from contracts.event import Event
 from contracts.intake import (
@@ -82,6 +82,7 @@ class Received:
     """Which of its orders is worked on."""
     first_contact: bool = True
     """The customer was asked for nothing in between, and has not come back."""
+    reopened_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,10 @@ class Closed:
     before: Received | None = None
     """What it was last worked on as; None for what never was."""
     completed_at: datetime | None = None
+    order_id: str = ""
+    """The order whose work was done."""
+    resolved: bool = False
+    """From the desk; somebody may be at work all the same."""
 
 
 Request = Absent | Incomplete | Received | Merged | Expired | Withdrawn | Cancelled | Closed
@@ -363,6 +368,8 @@ def reopen(request: Request, command: ReopenRequest) -> list[Event]:
                 round_no=before.round_no + 1,
                 work=before.work,
                 reason=command.reason,
+                done_order_id=request.order_id,
+                reopened_at=command.now,
             )
             return [reopened]
         case Received(round_no=round_no) if round_no > 1:
@@ -408,18 +415,38 @@ def cancel(request: Request, command: CancelRequest) -> list[Event]:
 
 
 def close(request: Request, command: CloseRequest) -> list[Event]:
-    request_id, at = command.request_id, command.completed_at
+    """
+    Work that was done before somebody said that the fault is back does not mend it: then it is reopened after that
+    work, so that an order is opened which that work does not finish.
+    """
+    request_id, at, open_one = command.request_id, command.completed_at, _before_merger(request)
+    done: dict[str, Any] = {"request_id": request_id, "completed_at": at, "order_id": command.order_id}
+    done |= {"round_no": open_one.round_no} if isinstance(open_one, Received) else {}
     match request:
-        case Received() | Incomplete() | Cancelled() | Expired() | Merged():
-            return [RequestClosed(request_id=request_id, outcome="completed", completed_at=at)]
+        case Received(reopened_at=datetime() as reopened_at) if at is not None and at < reopened_at:
+            again = RequestReopened(
+                request_id=request_id,
+                customer_id=request.customer_id,
+                round_no=request.round_no + 1,
+                work=request.work,
+                done_order_id=command.order_id,
+                reopened_at=reopened_at,
+            )
+            return [RequestClosed(outcome="completed", **done), again]
+        case Received() | Incomplete() | Cancelled() | Expired() | Merged() | Closed(resolved=True):
+            return [RequestClosed(outcome="completed", **done)]
         case Withdrawn():
-            return [RequestClosed(request_id=request_id, outcome="completed_after_withdrawal", completed_at=at)]
+            return [RequestClosed(outcome="completed_after_withdrawal", **done)]
         case Closed():
             return []
         case Absent():
             raise Rejected("request.unknown", request_id=command.request_id)
         case _:
             assert_never(request)
+
+
+def _before_merger(request: Request) -> Request:
+    return request.before if isinstance(request, Merged) else request
 
 
 def work_of(event: RequestReceived) -> Work:
@@ -464,16 +491,18 @@ def evolve(request: Request, event: RequestEvent) -> Request:
             return before if isinstance(before, Incomplete) else replace(before, round_no=event.round_no)
         case RequestReopened():
             last = request.before if isinstance(request, Closed) else None
-            return replace(last, round_no=event.round_no, first_contact=False) if last else request
+            if last is None:
+                return request
+            return replace(last, round_no=event.round_no, first_contact=False, reopened_at=event.reopened_at)
         case RequestResolvedRemotely():
-            return Closed(request if isinstance(request, Received) else None, event.resolved_at)
+            return Closed(request if isinstance(request, Received) else None, event.resolved_at, resolved=True)
         case RequestWithdrawn():
             return Withdrawn(event.customer_id)
         case RequestCancelled():
             return Cancelled()
         case RequestClosed():
-            open_one = request.before if isinstance(request, Merged) else request
-            return Closed(open_one if isinstance(open_one, Received) else None, event.completed_at)
+            done = request.before if isinstance(request, Closed) else _before_merger(request)
+            return Closed(done if isinstance(done, Received) else None, event.completed_at, event.order_id)
         case _:
             assert_never(event)
 

@@ -130,8 +130,8 @@ class Requests:
             case RequestCancelled():
                 self._becomes("cancelled", event.request_id, ("received",), position, envelope)
             case RequestClosed(outcome="completed"):
-                open_or_cancelled = ("received", "incomplete", "cancelled", "merged")
-                self._becomes("closed", event.request_id, open_or_cancelled, position, envelope)
+                undone = ("received", "incomplete", "cancelled", "merged", "resolved")
+                self._becomes("closed", event.request_id, undone, position, envelope)
             case RequestClosed():
                 self._becomes("closed after withdrawal", event.request_id, ("withdrawn",), position, envelope)
             case _:

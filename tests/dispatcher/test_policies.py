@@ -130,7 +130,8 @@ def test_what_goes_on_has_an_order_of_the_new_round():
     asked = open_order(order_id=order_of("r-1", 2), sla="gold")
     work = Work(**{name: getattr(asked, name) for name in Work.__struct_fields__ if name in OpenOrder.model_fields})
     ids = {"request_id": "r-1", "customer_id": asked.customer_id, "round_no": 2}
-    assert reactions(RequestReopened(**ids, work=work)) == {"follow-request": [asked]}
+    after_work = RequestReopened(**ids, work=work, done_order_id=order_of("r-1"))
+    assert reactions(after_work) == {"follow-request": [asked]}
     again = asked.model_copy(update={"earlier_ids": (order_of("r-1"),)})
     assert reactions(RequestUnmerged(**ids, into_id="r-0", work=work)) == {"follow-request": [again]}
     assert reactions(RequestUnmerged(**ids, into_id="r-0")) == {"follow-request": []}
