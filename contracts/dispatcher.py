@@ -115,6 +115,8 @@ class OrderOpened(Event, frozen=True, kw_only=True):
     """Whom the customer would like to see; a wish that counts among the others, and no rule."""
     sla: str = ""
     """The service level that the type of the request names; empty for none."""
+    asked_at: Utc | None = None
+    """When it was asked for, where the order follows another one upon a correction; None: at its opening."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -413,6 +415,8 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
     note: str = ""
     frees: EngineerDay | None = None
     """Where hours were booked for it; they are free again."""
+    corrected: bool = False
+    """It was withdrawn because it was opened upon wrong facts: another order of the request follows."""
 
 
 @belongs_to("order", of="order_id", key="request_id")

@@ -201,6 +201,26 @@ _ALL: Final[tuple[Event, ...]] = (
     intake.RequestSupplemented(
         **_OF_REQUEST, customer_id=CUSTOMER, fields=("device_id", "description"), message_id="email/<m2@example.cn>"
     ),
+    intake.RequestCorrected(
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        from_customer_id="01933f1c-8a00-7000-8000-00000000c002",
+        fields=("customer_id", "device_id"),
+        reason="来电人报错了客户",
+        round_no=2,
+        received_at=_at(0),
+        work=_WORK,
+        site_id="SITE-1",
+        division="220104",
+        located=True,
+        placed_by="map",
+        fault_class="no-cooling",
+        model_version=2,
+        description="冰箱不制冷, 有异响",
+        answers=_ANSWERS,
+        contact_phone="13800000009",
+        address="吉林省长春市朝阳区人民大街 1 号",
+    ),
     intake.RequestWithdrawn(**_OF_REQUEST, customer_id=CUSTOMER, reason="已经自己修好", round_no=1),
     intake.RequestMerged(
         **_OF_REQUEST, customer_id=CUSTOMER, into_id="01933f1c-8a00-7000-8000-00000000a000", round_no=1
@@ -418,6 +438,7 @@ _ALL: Final[tuple[Event, ...]] = (
         wished_engineer_id=ENGINEER,
         more_skills=("refrigerant",),
         sla="gold",
+        asked_at=_at(0),
     ),
     dispatcher.OrderQueued(**_AT_TEAM),
     dispatcher.OrderTaken(**_AT_TEAM),

@@ -311,6 +311,43 @@ class RequestSupplemented(Event, frozen=True, kw_only=True):
     """The channel's own name of the message that it came of, as in RequestReceived; empty for what is no message."""
 
 
+@belongs_to("request", of="request_id", key="request_id", joins=("request_id", "customer_id"))
+class RequestCorrected(Event, frozen=True, kw_only=True):
+    """
+    A complete request was of another customer, device or place than it said; all that depends on it as it is now.
+
+    What was written is sealed anew, under the key of the customer who it is. The first record stays under the key of
+    the one who it was said to be, and is forgotten with her.
+
+    Acted on by: dispatcher (withdraws the order of the round before and opens one of this round). Read by: quality,
+    reporting.
+    """
+
+    request_id: str
+    customer_id: str
+    from_customer_id: str
+    """Who it was said to be; the same where only the device or the place was wrong."""
+    fields: tuple[str, ...]
+    """What was wrong."""
+    reason: Annotated[str, Personal("customer_id")] = ""
+    round_no: Positive = 2
+    """As in RequestUnmerged."""
+    received_at: Utc | None = None
+    """When the request was received: what is promised is measured from then; None: from this event on."""
+    work: Work
+    site_id: str = ""
+    division: str = ""
+    located: bool = False
+    placed_by: PlacedBy = "given"
+    fault_class: str = ""
+    model_version: NonNegative = 0
+    description: Annotated[str, Personal("customer_id")] = ""
+    answers: Annotated[str, Personal("customer_id")] = ""
+    contact_phone: Annotated[str, Personal("customer_id")] = ""
+    address: Annotated[str, Personal("customer_id")] = ""
+    """Each as in RequestReceived."""
+
+
 @belongs_to("request", of="request_id", key="request_id")
 class RequestWithdrawn(Event, frozen=True, kw_only=True):
     """The customer does not want it any more. Acted on by: dispatcher (cancels the order unless work has begun)."""

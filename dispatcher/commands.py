@@ -66,6 +66,8 @@ class OpenOrder(Command):
     usual_parts: tuple[UsualPart, ...] = ()
     earlier_ids: tuple[str, ...] = ()
     """The orders of the request's earlier rounds, one of which may be under way still."""
+    asked_at: AwareDatetime | None = None
+    """As in OrderOpened."""
     now: AwareDatetime
 
 
@@ -90,6 +92,8 @@ class WithdrawOrder(Command):
     order_id: str
     earlier_ids: tuple[str, ...] = ()
     """As in OpenOrder, the first one first."""
+    corrected: bool = False
+    """As in OrderCancelled."""
 
 
 class StartOrder(Command):

@@ -36,6 +36,7 @@ from contracts.envelope import Envelope
 from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceCompleted, VisitAborted
 from contracts.intake import (
     RequestClosed,
+    RequestCorrected,
     RequestMerged,
     RequestReceived,
     RequestReopened,
@@ -113,6 +114,7 @@ def earlier_orders(request_id: str, round_no: int) -> tuple[str, ...]:
 
 RequestChanged = (
     RequestReceived
+    | RequestCorrected
     | RequestWithdrawn
     | RequestMerged
     | RequestUnmerged
@@ -153,13 +155,21 @@ async def when_request_changed(
                     now=facts.now(),
                 )
             ]
-        case RequestUnmerged() | RequestReopened():
+        case RequestUnmerged() | RequestReopened() | RequestCorrected():
             work = event.work
             if work is None or not work.needs_visit:
                 return []  # It waits for what is missing, and what completes it opens its order; or nobody is to go.
             earlier = earlier_orders(event.request_id, event.round_no)
             done = event.done_order_id if isinstance(event, RequestReopened) else ""
+            withdrawn: list[WithdrawOrder] = []
+            asked_at = None
+            if isinstance(event, RequestCorrected):
+                # Who is under way by then went upon wrong facts, and serves the request no more.
+                *before, wrong = earlier
+                withdrawn = [WithdrawOrder(order_id=wrong, earlier_ids=tuple(before), corrected=True)]
+                earlier, asked_at = (), event.received_at
             return [
+                *withdrawn,
                 OpenOrder(
                     order_id=order_of(event.request_id, event.round_no),
                     request_id=event.request_id,
@@ -181,8 +191,9 @@ async def when_request_changed(
                     usual_parts=work.usual_parts,
                     # Whose work was done is at its end, whether word of it is here or not.
                     earlier_ids=tuple([one for one in earlier if one != done]),
+                    asked_at=asked_at,
                     now=facts.now(),
-                )
+                ),
             ]
         case RequestWithdrawn() | RequestMerged() | RequestResolvedRemotely():
             earlier = earlier_orders(event.request_id, event.round_no)
@@ -399,7 +410,7 @@ async def when_order_moves(
                 request_type=event.request_type,
                 urgency=event.urgency,
                 sla=event.sla,
-                opened_at=envelope.time,
+                opened_at=event.asked_at or envelope.time,
                 now=now,
             )
         ]

@@ -22,7 +22,7 @@ from intake import channel_api, photos_api, register_api
 from intake.adapters.geocoder import AsSet, Geocoder
 from intake.adapters.packs import packs
 from intake.adapters.sheets import SheetRow, Unreadable, reject_file, rows_of
-from intake.channel_api import IntakeApi, answers_of, device_facts, supplemented, take
+from intake.channel_api import IntakeApi, answers_of, corrected, device_facts, supplemented, take
 from intake.commands import (
     DefineRequestType,
     LoadPack,
@@ -130,6 +130,19 @@ class Supplement(Body):
     site_id: str = Field("", max_length=100)
     fault: str = Field("", max_length=60)
     wished_engineer_id: str = Field("", max_length=100)
+
+
+class Correction(Body):
+    """What was wrong of a request that was complete; fields that are left out stay as they were."""
+
+    customer_id: str = Field("", max_length=100)
+    device_id: str = Field("", max_length=100)
+    site_id: str = Field("", max_length=100)
+    fault: str = Field("", max_length=60)
+    contact_phone: str = Field("", max_length=40)
+    address: str = Field("", max_length=400)
+    here: Spot | None = None
+    reason: str = Field("", max_length=1_000)
 
 
 class Withdrawal(Body):
@@ -572,6 +585,14 @@ def _requests(api: Api, map_: Geocoder) -> APIRouter:
         facts = body.model_dump() | ({"customer_id": call.person_id} if call.role == "customer" else {})
         facts |= {"here": body.here and body.here.wgs84()}
         asked = await supplemented(call, map_, row, facts)
+        return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
+
+    @router.post(
+        "/{request_id}/correct", summary="It was of another customer, device or place; until an engineer departs"
+    )
+    async def correct(request_id: str, body: Correction, call: Call = command("agent")) -> Accepted:
+        row = await own(request_id, call)
+        asked = await corrected(call, map_, row, body.model_dump() | {"here": body.here and body.here.wgs84()})
         return Accepted.of(await call.ask(asked, versioned=f"request/{request_id}"), id=request_id)
 
     @router.post("/{request_id}/withdraw", summary="The customer does not want it any more")

@@ -337,9 +337,9 @@ def _cancel(order: Order, command: CancelOrder) -> list[Event]:
 def _withdraw(order: Order, command: WithdrawOrder) -> list[Event]:
     match order:
         case Waiting(case=case):
-            return [_cancelled(case, None, "request-withdrawn")]
+            return [_cancelled(case, None, "request-withdrawn", corrected=command.corrected)]
         case Assigned(case=case, booked=booked):
-            return [_cancelled(case, booked, "request-withdrawn")]
+            return [_cancelled(case, booked, "request-withdrawn", corrected=command.corrected)]
         case UnderWay(case=case, withdrawn=False):
             return [WithdrawalNoted(order_id=command.order_id, request_id=case.opened.request_id)]
         case UnderWay() | Unopened() | Finished() | Cancelled():
@@ -431,11 +431,11 @@ def _record_history(order: Order, command: RecordHistory) -> list[Event]:
             raise Rejected("order.is-no-history", order_id=command.order_id)
 
 
-def _cancelled(case: Case, booked: EngineerDay | None, reason: Any, note: str = "") -> OrderCancelled:
-    opened = case.opened
-    return OrderCancelled(
-        order_id=opened.order_id, request_id=opened.request_id, reason=reason, note=note, frees=booked
-    )
+def _cancelled(
+    case: Case, booked: EngineerDay | None, reason: Any, note: str = "", *, corrected: bool = False
+) -> OrderCancelled:
+    ids = {"order_id": case.opened.order_id, "request_id": case.opened.request_id}
+    return OrderCancelled(reason=reason, note=note, frees=booked, corrected=corrected, **ids)
 
 
 def evolve(order: Order, event: OrderEvent) -> Order:

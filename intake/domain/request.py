@@ -12,6 +12,7 @@ from contracts.intake import (
     NumberGiven,
     RequestCancelled,
     RequestClosed,
+    RequestCorrected,
     RequestExpired,
     RequestIncomplete,
     RequestMerged,
@@ -72,17 +73,34 @@ class Incomplete:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What it was checked with, for a correction."""
+
+    number: str
+    type_version: int
+    stated_urgency: Urgency
+    impact: Impact
+    site_id: str
+    fault_class: str
+    model_version: int
+    here: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
 class Received:
     """It is being worked on."""
 
     customer_id: str
     work: Work
     warranty_s: int
+    facts: Facts
     round_no: int = 1
     """Which of its orders is worked on."""
     first_contact: bool = True
     """The customer was asked for nothing in between, and has not come back."""
     reopened_at: datetime | None = None
+    was: tuple[tuple[str, str], ...] = ()
+    """The customers and devices that it was said to be of before it was corrected."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +146,7 @@ RequestEvent = (
     | RequestReminded
     | RequestExpired
     | RequestSupplemented
+    | RequestCorrected
     | RequestWithdrawn
     | RequestMerged
     | RequestUnmerged
@@ -420,6 +439,8 @@ def close(request: Request, command: CloseRequest) -> list[Event]:
     work, so that an order is opened which that work does not finish.
     """
     request_id, at, open_one = command.request_id, command.completed_at, _before_merger(request)
+    if isinstance(open_one, Received) and _is_for_others(open_one, command):
+        return []  # The request was corrected, and who was under way by then went to somebody else.
     done: dict[str, Any] = {"request_id": request_id, "completed_at": at, "order_id": command.order_id}
     done |= {"round_no": open_one.round_no} if isinstance(open_one, Received) else {}
     match request:
@@ -449,6 +470,16 @@ def _before_merger(request: Request) -> Request:
     return request.before if isinstance(request, Merged) else request
 
 
+def _is_for_others(request: Received, command: CloseRequest) -> bool:
+    served = command.customer_id, command.device_id
+    return served in request.was and served != (request.customer_id, request.work.device_id)
+
+
+def _here(event: RequestReceived | RequestCorrected, lat_udeg: int, lon_udeg: int) -> tuple[int, int] | None:
+    """Where it was said to be in coordinates."""
+    return (lat_udeg, lon_udeg) if event.located and event.placed_by == "given" else None
+
+
 def work_of(event: RequestReceived) -> Work:
     return Work(**{name: getattr(event, name) for name in Work.__struct_fields__})
 
@@ -475,7 +506,35 @@ def evolve(request: Request, event: RequestEvent) -> Request:
             )
         case RequestReceived():
             asked_before = isinstance(request, Incomplete)
-            return Received(event.customer_id, work_of(event), event.warranty_s, first_contact=not asked_before)
+            facts = Facts(
+                event.number,
+                event.type_version,
+                event.stated_urgency or event.urgency,
+                event.impact,
+                event.site_id,
+                event.fault_class,
+                event.model_version,
+                _here(event, event.lat_udeg, event.lon_udeg),
+            )
+            return Received(event.customer_id, work_of(event), event.warranty_s, facts, first_contact=not asked_before)
+        case RequestCorrected():
+            if not isinstance(request, Received):
+                return request
+            facts = replace(
+                request.facts,
+                site_id=event.site_id,
+                fault_class=event.fault_class,
+                model_version=event.model_version,
+                here=_here(event, event.work.lat_udeg, event.work.lon_udeg),
+            )
+            return replace(
+                request,
+                customer_id=event.customer_id,
+                work=event.work,
+                round_no=event.round_no,
+                facts=facts,
+                was=(*request.was, (request.customer_id, request.work.device_id)),
+            )
         case RequestSupplemented():
             return request
         case RequestReminded():

@@ -34,6 +34,7 @@ from contracts.event import Event
 from contracts.intake import (
     RequestCancelled,
     RequestClosed,
+    RequestCorrected,
     RequestExpired,
     RequestIncomplete,
     RequestMerged,
@@ -95,6 +96,7 @@ class Requests:
     READS: ClassVar[frozenset[type[Any]]] = frozenset(
         {
             RequestReceived,
+            RequestCorrected,
             RequestIncomplete,
             RequestExpired,
             RequestWithdrawn,
@@ -111,6 +113,8 @@ class Requests:
         match event:
             case RequestIncomplete():
                 self._becomes("incomplete", event.request_id, ("absent", "incomplete"), position, envelope)
+            case RequestCorrected():
+                self._becomes("received", event.request_id, ("received",), position, envelope)
             case RequestReceived():
                 self._becomes("received", event.request_id, ("absent", "incomplete"), position, envelope)
             case RequestExpired():
