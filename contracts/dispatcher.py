@@ -117,6 +117,10 @@ class OrderOpened(Event, frozen=True, kw_only=True):
     """The service level that the type of the request names; empty for none."""
     asked_at: Utc | None = None
     """When it was asked for, where the order follows another one upon a correction; None: at its opening."""
+    assign_within_s: Positive = 1_800
+    """How long it may wait for somebody, seconds: now, and anew whenever it waits again."""
+    rules_version: NonNegative = 0
+    """Of the DispatchRulesSet that says so; 0: of the defaults."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -322,6 +326,8 @@ class OrderReturned(Event, frozen=True, kw_only=True):
     """Who was there."""
     reason: str
     frees: EngineerDay | None = None
+    assign_within_s: Positive = 1_800
+    """As in OrderOpened: it is overdue anew so long after this was recorded."""
 
 
 @belongs_to("order", of="order_id", key="request_id", public=False)
@@ -390,6 +396,8 @@ class OrderDeclined(Event, frozen=True, kw_only=True):
     """Where hours of hers were booked; they are free again."""
     cause: Literal["engineer", "absence"] = "engineer"
     """`absence`: she is absent in those hours, and has refused nothing; she may be given it again."""
+    assign_within_s: Positive = 1_800
+    """As in OrderReturned."""
 
 
 @belongs_to("order", of="order_id", key="request_id")
@@ -508,9 +516,11 @@ class AbsenceCalledOff(Event, frozen=True, kw_only=True):
 @belongs_to("dispatch-rules", of=())
 class DispatchRulesSet(Event, frozen=True, kw_only=True):
     """
-    By which figures engineers are compared from a time on, and what is offered before it is assigned.
+    By which figures engineers are compared from a time on, what is offered before it is assigned, and when an order is
+    overdue.
 
-    Assignments cite the version that they were decided by; until one is set, these defaults hold as version 0.
+    Orders and assignments cite the version that they were decided by; until one is set, these defaults hold as
+    version 0.
     Read by: nobody else yet.
     """
 
@@ -542,6 +552,8 @@ class DispatchRulesSet(Event, frozen=True, kw_only=True):
     """To how many engineers at once, the best first."""
     offered_first: tuple[OfferedFirst, ...] = ()
     """The orders that are offered before anybody is assigned by rule; empty: none."""
+    assign_minutes: Annotated[int, msgspec.Meta(ge=1, le=10_080)] = 30
+    """An order that nobody has for so many clock minutes is overdue (AssignmentOverdue)."""
 
 
 @belongs_to("engineer-day", of=("engineer_id", "day"), key=None, public=False)

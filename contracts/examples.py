@@ -439,6 +439,8 @@ _ALL: Final[tuple[Event, ...]] = (
         more_skills=("refrigerant",),
         sla="gold",
         asked_at=_at(0),
+        assign_within_s=1_800,
+        rules_version=2,
     ),
     dispatcher.OrderQueued(**_AT_TEAM),
     dispatcher.OrderTaken(**_AT_TEAM),
@@ -506,15 +508,19 @@ _ALL: Final[tuple[Event, ...]] = (
     dispatcher.OfferDeclined(**_OF_ORDER, offer_no=1, engineer_id="E02", reason="too far", left=1, cause="engineer"),
     dispatcher.OfferLapsed(**_OF_ORDER, offer_no=1, engineer_ids=(ENGINEER,)),
     dispatcher.OrderStarted(**_OF_ORDER, engineer_id=ENGINEER),
-    dispatcher.OrderReturned(**_OF_ORDER, engineer_id=ENGINEER, reason="nobody-there", frees=_BOOKED),
+    dispatcher.OrderReturned(
+        **_OF_ORDER, engineer_id=ENGINEER, reason="nobody-there", assign_within_s=1_800, frees=_BOOKED
+    ),
     dispatcher.WithdrawalNoted(**_OF_ORDER),
     dispatcher.AbsenceNoted(**_OF_ORDER, engineer_id=ENGINEER, absence_id="a-1"),
     dispatcher.AbsenceNoteSettled(**_OF_ORDER, absence_id="a-1"),
     dispatcher.WithdrawalTakenBack(**_OF_ORDER),
     dispatcher.AssignmentRetried(**_OF_ORDER, attempt=1),
-    dispatcher.OrderDeclined(**_OF_ORDER, engineer_id=ENGINEER, reason="too far", frees=_BOOKED, cause="engineer"),
+    dispatcher.OrderDeclined(
+        **_OF_ORDER, engineer_id=ENGINEER, reason="too far", assign_within_s=1_800, frees=_BOOKED, cause="engineer"
+    ),
     dispatcher.AssignmentOverdue(**_OF_ORDER, due_at=_at(1, 30)),
-    dispatcher.OrderCancelled(**_OF_ORDER, reason="request-withdrawn", note="by phone", frees=_BOOKED),
+    dispatcher.OrderCancelled(**_OF_ORDER, reason="request-withdrawn", note="by phone", frees=_BOOKED, corrected=True),
     dispatcher.OrderFinished(
         **_OF_ORDER,
         engineer_id=ENGINEER,
@@ -567,6 +573,7 @@ _ALL: Final[tuple[Event, ...]] = (
         offer_minutes=15,
         offer_to=5,
         offered_first=(dispatcher.OfferedFirst("installation", "low"),),
+        assign_minutes=20,
     ),
     dispatcher.HoursBooked(
         engineer_id=ENGINEER,

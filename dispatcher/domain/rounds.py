@@ -10,12 +10,14 @@ from __future__ import annotations
 from contracts.dispatcher import WithdrawalTakenBack
 from contracts.event import Event
 from dispatcher.commands import OpenOrder, WithdrawOrder
+from dispatcher.domain import dispatch_rules
 from dispatcher.domain.order import Assigned, Order, UnderWay, Unopened, Waiting, decide, stream
 from services.chassis.journal.rules import States
 
 
 def reads(command: OpenOrder | WithdrawOrder) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([stream(command.order_id), *[stream(one) for one in command.earlier_ids]]))
+    rules = [dispatch_rules.STREAM] if isinstance(command, OpenOrder) else []
+    return tuple(dict.fromkeys([stream(command.order_id), *[stream(one) for one in command.earlier_ids], *rules]))
 
 
 def open_round(states: States, command: OpenOrder) -> list[Event]:

@@ -73,9 +73,6 @@ AGAIN: Final = "assign-again"
 OFFER: Final = "offer-lapses"
 """The timer of what is on offer."""
 
-ASSIGN_WITHIN: Final = timedelta(minutes=30)
-"""The dispatcher's deadline for an order that waits again."""
-
 
 class Check(Protocol):
     """One service's own events in order; imported ones are left out."""
@@ -234,7 +231,7 @@ class Orders:
                 order.engineer = event.engineer_id
             case OrderDeclined() | OrderReturned():
                 self._had_by(event.engineer_id, order, position, event)
-                due = envelope.recorded_at + ASSIGN_WITHIN
+                due = envelope.recorded_at + timedelta(seconds=event.assign_within_s)
                 return _Live("", position, (*order.deadlines, due), order.overdue)
             case AssignmentOverdue():
                 self._check_deadline(position, event, envelope, order)
