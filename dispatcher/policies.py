@@ -52,6 +52,7 @@ from dispatcher.commands import (
     AssignOrder,
     BeginRestatement,
     Candidate,
+    DefineCalendar,
     DefineSla,
     FinishOrder,
     FreeHours,
@@ -501,11 +502,14 @@ def _given_back(event: Any) -> list[FreeHours]:
     return [FreeHours(engineer_id=event.frees.engineer_id, day=event.frees.day, order_id=event.order_id)]
 
 
-async def when_type_names_sla(event: RequestTypeDefined, envelope: Envelope, facts: Facts) -> list[DefineSla]:
+async def when_type_names_sla(
+    event: RequestTypeDefined, envelope: Envelope, facts: Facts
+) -> list[DefineCalendar | DefineSla]:
     """
-    The service level that a type of a starter pack names is defined with the first type that names it.
+    The service level that a type of a starter pack names is defined with the first type that names it, and the calendar
+    that it is measured by.
 
-    One that the company has defined itself stays: the command is refused then.
+    What the company has defined itself stays: the command is refused then.
     """
     shipped = shipped_slas().get(event.sla)
     if shipped is None:
@@ -517,7 +521,7 @@ async def when_type_names_sla(event: RequestTypeDefined, envelope: Envelope, fac
         clocks=shipped.clocks,
         now=envelope.recorded_at,
     )
-    return [asked]
+    return [shipped.calendar, asked] if shipped.calendar else [asked]
 
 
 POLICIES = (
