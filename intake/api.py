@@ -476,7 +476,7 @@ def routes(api: Api) -> APIRouter:
     router.include_router(channel_api.routes(own, map_))
     router.include_router(_requests(api, map_))
     router.include_router(photos_api.routes(own))
-    router.include_router(register_api.routes(api))
+    router.include_router(register_api.routes(api, map_))
     router.include_router(_customers(api, map_))
     router.include_router(_devices(api))
     router.include_router(_request_types(api))
