@@ -47,6 +47,7 @@ from intake.messages_api import message_routes
 from intake.placing import Spot, Where, told
 from intake.projections.follow_ups import FOLLOW_UPS
 from intake.projections.registers import CUSTOMERS, DEVICES, REQUEST_TYPES, SITES
+from intake.projections.request_photos import REQUEST_PHOTOS
 from intake.projections.requests import MILESTONES, REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
 from intake.register_api import (
@@ -313,8 +314,36 @@ class PartInside(BaseModel):
     quantity: int
     serials: list[str] = []
     """Of the pieces, where they have any and were read."""
+    lot: str = ""
+    """Where the part has lots and it was read."""
     old_returned: int = 0
     """Old pieces that came out of the device."""
+    old_serials: list[str] = []
+    """Of those, as many as could be read."""
+
+
+class PointSeen(BaseModel):
+    """A point of the checklist, and whether it was in order."""
+
+    item: str
+    passed: bool
+    note: str
+
+
+class Reading(BaseModel):
+    """What a meter of the device showed, in whole units."""
+
+    meter: str
+    value: int
+    unit: str
+
+
+class PhotoOfRequest(BaseModel):
+    """A picture that the customer sent; `/v1/requests/<request_id>/photos/<photo_id>` has it."""
+
+    photo_id: str
+    attached_at: datetime
+    taken_at: datetime | None
 
 
 class PhotoOf(BaseModel):
@@ -336,6 +365,8 @@ class VisitRecord(BaseModel):
     action: str
     record: str
     """What was found and done, in the engineer's words."""
+    checklist: list[PointSeen]
+    readings: list[Reading]
     parts: list[PartInside]
     photos: list[PhotoOf]
     rating: int | None
@@ -353,6 +384,11 @@ class ServedRequest(BaseModel):
     submitted_at: datetime
     reopenings: int
     fault_class: str
+    description: str
+    """What it was asked for, in the customer's words."""
+    action: str
+    """What an agent did who solved it from the desk."""
+    photos: list[PhotoOfRequest]
     visits: list[VisitRecord]
 
 
@@ -366,6 +402,8 @@ class DeviceLife(BaseModel):
     visits_completed: int
     parts: dict[str, int]
     """Pieces that went in, by part."""
+    serials: dict[str, list[str]]
+    """Of those, the serial numbers that were read, by part, in the order in which they went in."""
 
 
 MOST_REQUESTS = 500
@@ -831,8 +869,11 @@ def _devices(api: Api) -> APIRouter:
         done = SERVICE_RECORDS.table
         ended = select(done).where(done.c.request_id.in_([one["request_id"] for one in mine]), done.c.ended != "")
         records = await call.fetch(ended.order_by(done.c.ended_at, done.c.visit_id))
+        kept = REQUEST_PHOTOS.table
+        of_requests = select(kept).where(kept.c.request_id.in_([one["request_id"] for one in mine]))
+        photos = await call.fetch(of_requests.order_by(kept.c.request_id, kept.c.number))
         call.etag(row["version"])
-        return _life(row, mine, records, call)
+        return _life(row, mine, records, photos, call)
 
     return router
 
@@ -841,19 +882,29 @@ def _life(
     device: Mapping[str, Any],
     requests: Sequence[Mapping[str, Any]],
     records: Sequence[Mapping[str, Any]],
+    photos: Sequence[Mapping[str, Any]],
     call: Call,
 ) -> DeviceLife:
     visits: dict[str, list[VisitRecord]] = defaultdict(list)
     parts: Counter[str] = Counter()
+    serials: dict[str, list[str]] = defaultdict(list)
+    pictures: dict[str, list[PhotoOfRequest]] = defaultdict(list)
+    for one in photos:
+        taken_at = at_micros(one["taken_at"]) if one["taken_at"] else None
+        shown = PhotoOfRequest(photo_id=one["photo_id"], attached_at=at_micros(one["attached_at"]), taken_at=taken_at)
+        pictures[one["request_id"]].append(shown)
     for one in records:
         used = [PartInside(**part) for part in json.loads(one["parts"])]
         for part in used:
             parts[part.part_id] += part.quantity
+            serials[part.part_id] += part.serials
         plain = {name: one[name] for name in ("visit_id", "engineer_id", "ended", "cause", "action", "rating")}
         opened: dict[str, Any] = {
             "record": call.open(one["record"]),
             "ended_at": at_micros(one["ended_at"]),
             "parts": used,
+            "checklist": [PointSeen(**point) for point in json.loads(one["checklist"])],
+            "readings": [Reading(**reading) for reading in json.loads(one["readings"])],
             "photos": [PhotoOf(**photo) for photo in json.loads(one["photos"])],
         }
         visits[one["request_id"]].append(VisitRecord(**plain, **opened))
@@ -864,6 +915,9 @@ def _life(
             ServedRequest(
                 **{name: one[name] for name in names},
                 submitted_at=at_micros(one["submitted_at"]),
+                description=call.open(one["description"]),
+                action=call.open(one["action"]),
+                photos=pictures[one["request_id"]],
                 visits=visits[one["request_id"]],
             )
             for one in requests
@@ -871,6 +925,7 @@ def _life(
         last_engineer_id=records[-1]["engineer_id"] if records else "",
         visits_completed=sum(1 for one in records if one["ended"] == "completed"),
         parts=dict(sorted(parts.items())),
+        serials={part_id: read for part_id, read in sorted(serials.items()) if read},
     )
 
 
