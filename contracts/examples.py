@@ -201,6 +201,26 @@ _ALL: Final[tuple[Event, ...]] = (
     intake.RequestSupplemented(
         **_OF_REQUEST, customer_id=CUSTOMER, fields=("device_id", "description"), message_id="email/<m2@example.cn>"
     ),
+    intake.RequestCorrected(
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        from_customer_id="01933f1c-8a00-7000-8000-00000000c002",
+        fields=("customer_id", "device_id"),
+        reason="来电人报错了客户",
+        round_no=2,
+        received_at=_at(0),
+        work=_WORK,
+        site_id="SITE-1",
+        division="220104",
+        located=True,
+        placed_by="map",
+        fault_class="no-cooling",
+        model_version=2,
+        description="冰箱不制冷, 有异响",
+        answers=_ANSWERS,
+        contact_phone="13800000009",
+        address="吉林省长春市朝阳区人民大街 1 号",
+    ),
     intake.RequestWithdrawn(**_OF_REQUEST, customer_id=CUSTOMER, reason="已经自己修好", round_no=1),
     intake.RequestMerged(
         **_OF_REQUEST, customer_id=CUSTOMER, into_id="01933f1c-8a00-7000-8000-00000000a000", round_no=1
@@ -214,7 +234,15 @@ _ALL: Final[tuple[Event, ...]] = (
         remind_after_s=86_400,
         expire_after_s=604_800,
     ),
-    intake.RequestReopened(**_OF_REQUEST, customer_id=CUSTOMER, round_no=3, work=_WORK, reason="又不制冷了"),
+    intake.RequestReopened(
+        **_OF_REQUEST,
+        customer_id=CUSTOMER,
+        round_no=3,
+        work=_WORK,
+        reason="又不制冷了",
+        done_order_id=ORDER,
+        reopened_at=_at(4),
+    ),
     intake.RequestResolvedRemotely(
         **_OF_REQUEST,
         customer_id=CUSTOMER,
@@ -224,7 +252,7 @@ _ALL: Final[tuple[Event, ...]] = (
         round_no=1,
     ),
     intake.RequestCancelled(**_OF_REQUEST, customer_id=CUSTOMER),
-    intake.RequestClosed(**_OF_REQUEST, outcome="completed", completed_at=_at(3)),
+    intake.RequestClosed(**_OF_REQUEST, outcome="completed", completed_at=_at(3), order_id=ORDER, round_no=2),
     intake.CustomerRegistered(
         customer_id=CUSTOMER,
         name="王芳",
@@ -410,6 +438,9 @@ _ALL: Final[tuple[Event, ...]] = (
         wished_engineer_id=ENGINEER,
         more_skills=("refrigerant",),
         sla="gold",
+        asked_at=_at(0),
+        assign_within_s=1_800,
+        rules_version=2,
     ),
     dispatcher.OrderQueued(**_AT_TEAM),
     dispatcher.OrderTaken(**_AT_TEAM),
@@ -477,15 +508,19 @@ _ALL: Final[tuple[Event, ...]] = (
     dispatcher.OfferDeclined(**_OF_ORDER, offer_no=1, engineer_id="E02", reason="too far", left=1, cause="engineer"),
     dispatcher.OfferLapsed(**_OF_ORDER, offer_no=1, engineer_ids=(ENGINEER,)),
     dispatcher.OrderStarted(**_OF_ORDER, engineer_id=ENGINEER),
-    dispatcher.OrderReturned(**_OF_ORDER, engineer_id=ENGINEER, reason="nobody-there", frees=_BOOKED),
+    dispatcher.OrderReturned(
+        **_OF_ORDER, engineer_id=ENGINEER, reason="nobody-there", assign_within_s=1_800, frees=_BOOKED
+    ),
     dispatcher.WithdrawalNoted(**_OF_ORDER),
     dispatcher.AbsenceNoted(**_OF_ORDER, engineer_id=ENGINEER, absence_id="a-1"),
     dispatcher.AbsenceNoteSettled(**_OF_ORDER, absence_id="a-1"),
     dispatcher.WithdrawalTakenBack(**_OF_ORDER),
     dispatcher.AssignmentRetried(**_OF_ORDER, attempt=1),
-    dispatcher.OrderDeclined(**_OF_ORDER, engineer_id=ENGINEER, reason="too far", frees=_BOOKED, cause="engineer"),
+    dispatcher.OrderDeclined(
+        **_OF_ORDER, engineer_id=ENGINEER, reason="too far", assign_within_s=1_800, frees=_BOOKED, cause="engineer"
+    ),
     dispatcher.AssignmentOverdue(**_OF_ORDER, due_at=_at(1, 30)),
-    dispatcher.OrderCancelled(**_OF_ORDER, reason="request-withdrawn", note="by phone", frees=_BOOKED),
+    dispatcher.OrderCancelled(**_OF_ORDER, reason="request-withdrawn", note="by phone", frees=_BOOKED, corrected=True),
     dispatcher.OrderFinished(
         **_OF_ORDER,
         engineer_id=ENGINEER,
@@ -538,6 +573,7 @@ _ALL: Final[tuple[Event, ...]] = (
         offer_minutes=15,
         offer_to=5,
         offered_first=(dispatcher.OfferedFirst("installation", "low"),),
+        assign_minutes=20,
     ),
     dispatcher.HoursBooked(
         engineer_id=ENGINEER,

@@ -28,7 +28,7 @@ PUBLISHER_OF: Final[dict[str, str]] = {
     name: service
     for service, module in PUBLISHERS.items()
     for name, event in REGISTRY.items()
-    if event.__module__ == module.__name__
+    if f"{event.__module__}.".startswith(f"{module.__name__}.")
 }
 """Event type → the service that records it."""
 

@@ -66,6 +66,8 @@ class OpenOrder(Command):
     usual_parts: tuple[UsualPart, ...] = ()
     earlier_ids: tuple[str, ...] = ()
     """The orders of the request's earlier rounds, one of which may be under way still."""
+    asked_at: AwareDatetime | None = None
+    """As in OrderOpened."""
     now: AwareDatetime
 
 
@@ -90,6 +92,8 @@ class WithdrawOrder(Command):
     order_id: str
     earlier_ids: tuple[str, ...] = ()
     """As in OpenOrder, the first one first."""
+    corrected: bool = False
+    """As in OrderCancelled."""
 
 
 class StartOrder(Command):
@@ -397,7 +401,7 @@ class FirstOffered(BaseModel):
 
 
 class RuleFigures(Command):
-    """By which figures engineers are compared, and what is offered first; each as in DispatchRulesSet."""
+    """By which engineers are compared, what is offered first, when an order is overdue; each as in DispatchRulesSet."""
 
     horizon_days: int = Field(7, ge=1, le=14)
     daily_limit: int = Field(10, ge=1, le=100)
@@ -413,6 +417,7 @@ class RuleFigures(Command):
     offer_minutes: int = Field(10, ge=1, le=1_440)
     offer_to: int = Field(3, ge=1, le=50)
     offered_first: tuple[FirstOffered, ...] = Field((), max_length=100)
+    assign_minutes: int = Field(30, ge=1, le=10_080)
 
 
 class SetDispatchRules(RuleFigures):

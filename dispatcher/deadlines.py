@@ -28,7 +28,6 @@ from contracts.dispatcher import (
 from contracts.envelope import Envelope
 from contracts.event import Event
 from dispatcher.commands import LapseOffer, RecordOverdue, RetryAssignment, TellMark
-from dispatcher.domain.order import ASSIGN_WITHIN
 from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
 from services.chassis.journal.store import Timer, TimerKey
@@ -50,8 +49,9 @@ def when_opened(event: OrderOpened, envelope: Envelope) -> Sequence[Arm]:
 
 
 def when_it_waits_again(event: OrderDeclined | OrderReturned, envelope: Envelope) -> Sequence[Arm]:
-    """Half an hour anew; an order that was overdue once does not become so again."""
-    return _both(event.order_id, envelope.recorded_at + ASSIGN_WITHIN, envelope.recorded_at + FIRST_PAUSE)
+    """Its time anew; an order that was overdue once does not become so again."""
+    overdue = envelope.recorded_at + timedelta(seconds=event.assign_within_s)
+    return _both(event.order_id, overdue, envelope.recorded_at + FIRST_PAUSE)
 
 
 def when_settled(event: OrderAssigned | OrderCancelled | OrderFinished, envelope: Envelope) -> Sequence[Arm]:

@@ -35,6 +35,8 @@ from contracts.dispatcher import (
 from contracts.envelope import Envelope
 from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceCompleted, VisitAborted
 from contracts.intake import (
+    RequestClosed,
+    RequestCorrected,
     RequestMerged,
     RequestReceived,
     RequestReopened,
@@ -50,6 +52,7 @@ from dispatcher.commands import (
     AssignOrder,
     BeginRestatement,
     Candidate,
+    DefineCalendar,
     DefineSla,
     FinishOrder,
     FreeHours,
@@ -111,7 +114,14 @@ def earlier_orders(request_id: str, round_no: int) -> tuple[str, ...]:
 
 
 RequestChanged = (
-    RequestReceived | RequestWithdrawn | RequestMerged | RequestUnmerged | RequestReopened | RequestResolvedRemotely
+    RequestReceived
+    | RequestCorrected
+    | RequestWithdrawn
+    | RequestMerged
+    | RequestUnmerged
+    | RequestReopened
+    | RequestResolvedRemotely
+    | RequestClosed
 )
 
 
@@ -146,12 +156,21 @@ async def when_request_changed(
                     now=facts.now(),
                 )
             ]
-        case RequestUnmerged() | RequestReopened():
+        case RequestUnmerged() | RequestReopened() | RequestCorrected():
             work = event.work
             if work is None or not work.needs_visit:
                 return []  # It waits for what is missing, and what completes it opens its order; or nobody is to go.
             earlier = earlier_orders(event.request_id, event.round_no)
+            done = event.done_order_id if isinstance(event, RequestReopened) else ""
+            withdrawn: list[WithdrawOrder] = []
+            asked_at = None
+            if isinstance(event, RequestCorrected):
+                # Who is under way by then went upon wrong facts, and serves the request no more.
+                *before, wrong = earlier
+                withdrawn = [WithdrawOrder(order_id=wrong, earlier_ids=tuple(before), corrected=True)]
+                earlier, asked_at = (), event.received_at
             return [
+                *withdrawn,
                 OpenOrder(
                     order_id=order_of(event.request_id, event.round_no),
                     request_id=event.request_id,
@@ -171,14 +190,20 @@ async def when_request_changed(
                     more_skills=work.more_skills,
                     sla=work.sla,
                     usual_parts=work.usual_parts,
-                    # What is reopened was done: its earlier order is at its end, whether word of it is here or not.
-                    earlier_ids=earlier if isinstance(event, RequestUnmerged) else (),
+                    # Whose work was done is at its end, whether word of it is here or not.
+                    earlier_ids=tuple([one for one in earlier if one != done]),
+                    asked_at=asked_at,
                     now=facts.now(),
-                )
+                ),
             ]
         case RequestWithdrawn() | RequestMerged() | RequestResolvedRemotely():
             earlier = earlier_orders(event.request_id, event.round_no)
             return [WithdrawOrder(order_id=order_of(event.request_id, event.round_no), earlier_ids=earlier)]
+        case RequestClosed(round_no=1):
+            return []
+        case RequestClosed():
+            rounds = earlier_orders(event.request_id, event.round_no + 1)
+            return [WithdrawOrder(order_id=one) for one in rounds if event.order_id not in ("", one)]
         case _:
             assert_never(event)
 
@@ -386,7 +411,7 @@ async def when_order_moves(
                 request_type=event.request_type,
                 urgency=event.urgency,
                 sla=event.sla,
-                opened_at=envelope.time,
+                opened_at=event.asked_at or envelope.time,
                 now=now,
             )
         ]
@@ -477,11 +502,14 @@ def _given_back(event: Any) -> list[FreeHours]:
     return [FreeHours(engineer_id=event.frees.engineer_id, day=event.frees.day, order_id=event.order_id)]
 
 
-async def when_type_names_sla(event: RequestTypeDefined, envelope: Envelope, facts: Facts) -> list[DefineSla]:
+async def when_type_names_sla(
+    event: RequestTypeDefined, envelope: Envelope, facts: Facts
+) -> list[DefineCalendar | DefineSla]:
     """
-    The service level that a type of a starter pack names is defined with the first type that names it.
+    The service level that a type of a starter pack names is defined with the first type that names it, and the calendar
+    that it is measured by.
 
-    One that the company has defined itself stays: the command is refused then.
+    What the company has defined itself stays: the command is refused then.
     """
     shipped = shipped_slas().get(event.sla)
     if shipped is None:
@@ -493,7 +521,7 @@ async def when_type_names_sla(event: RequestTypeDefined, envelope: Envelope, fac
         clocks=shipped.clocks,
         now=envelope.recorded_at,
     )
-    return [asked]
+    return [shipped.calendar, asked] if shipped.calendar else [asked]
 
 
 POLICIES = (

@@ -43,6 +43,7 @@ class RulesView(Body):
     offer_minutes: int
     offer_to: int
     offered_first: list[FirstOffered]
+    assign_minutes: int
 
     @classmethod
     def of(cls, rules: DispatchRulesSet, in_force: bool) -> RulesView:
@@ -54,7 +55,9 @@ class RulesView(Body):
 def routes(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/dispatch-rules", tags=["orders"])
 
-    @router.post("", summary="Set by which figures engineers are compared, and what is offered first")
+    @router.post(
+        "", summary="Set by which figures engineers are compared, what is offered first, when an order is overdue"
+    )
     async def define(body: RulesBody, call: Call = command("manager", "operator")) -> Accepted:
         asked = SetDispatchRules(now=call.now, **body.model_dump())
         return Accepted.of(await call.ask(asked, versioned=dispatch_rules.STREAM), id=dispatch_rules.STREAM)

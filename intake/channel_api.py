@@ -18,12 +18,12 @@ from contracts.intake import NumberGiven, RequestSupplemented
 from contracts.problems import Rejected
 from intake.adapters.geocoder import Geocoder
 from intake.adapters.mail import MOST_TEXT, Letter, NoMail, letter_of
-from intake.commands import SubmitRequest, SupplementRequest
+from intake.commands import CorrectRequest, SubmitRequest, SupplementRequest
 from intake.domain.form import REGION
 from intake.photos_api import PhotoApi, attached
 from intake.projections.registers import CUSTOMERS, DEVICES, SITES
 from intake.projections.requests import REQUESTS
-from services.chassis.clock import TENANT_ZONE
+from services.chassis.clock import TENANT_ZONE, at_micros
 from services.chassis.http import PHOTO_BYTES, Accepted, Body, Call, Problem, ServiceRouter, absent, command
 from services.chassis.ids import derived_id
 from services.chassis.service import Api
@@ -127,6 +127,19 @@ async def supplemented(
     call: Call, map_: Geocoder, row: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> SupplementRequest:
     """The supplement of a request of the view, with what was known of it before. `facts` are the new ones."""
+    return SupplementRequest(request_id=row["request_id"], **await _with_what_is_known(call, map_, row, facts))
+
+
+async def corrected(call: Call, map_: Geocoder, row: Mapping[str, Any], facts: Mapping[str, Any]) -> CorrectRequest:
+    """The same of a correction."""
+    said = await _with_what_is_known(call, map_, row, facts)
+    received_at = None if row["received_at"] is None else at_micros(row["received_at"])
+    return CorrectRequest(request_id=row["request_id"], under_way=row["under_way"], received_at=received_at, **said)
+
+
+async def _with_what_is_known(
+    call: Call, map_: Geocoder, row: Mapping[str, Any], facts: Mapping[str, Any]
+) -> dict[str, Any]:
     known: dict[str, Any] = {
         f"known_{name}": row[name] for name in ("request_type", "customer_id", "device_id", "site_id")
     }
@@ -136,7 +149,7 @@ async def supplemented(
     named = {"device_id": about["device_id"]}
     stands = about if about["device_id"] else await device_facts(call, "", row["device_id"])
     spots = await located(map_, facts.get("address") or known["known_address"])
-    return SupplementRequest(request_id=row["request_id"], **{**facts, **stands, **named, **known, **spots})
+    return {**facts, **stands, **named, **known, **spots}
 
 
 NOTHING: Final[Mapping[str, Any]] = {"serial": "", "device_id": "", "message_id": "", "address": ""}

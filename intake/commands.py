@@ -117,6 +117,35 @@ class SupplementRequest(Command):
     known_address: str = Field("", max_length=400)
 
 
+class CorrectRequest(Command):
+    """A complete request was of another customer, device or place than it said; what is empty stays as it was."""
+
+    request_id: str
+    customer_id: str = ""
+    device_id: str = ""
+    site_id: str = Field("", max_length=100)
+    fault: str = Field("", max_length=60)
+    contact_phone: str = Field("", max_length=40)
+    address: str = Field("", max_length=400)
+    here: tuple[int, int] | None = None
+    reason: str = Field("", max_length=1_000)
+    under_way: bool = False
+    """As in MergeRequest."""
+    received_at: AwareDatetime | None = None
+    device_model: str = ""
+    device_site_id: str = ""
+    spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
+    known_request_type: str
+    known_customer_id: str
+    known_device_id: str = ""
+    known_site_id: str = ""
+    known_description: str = Field("", max_length=4_000)
+    known_answers: Mapping[str, Any] = Field(default_factory=dict)
+    known_contact_phone: str = Field("", max_length=40)
+    known_address: str = Field("", max_length=400)
+    """Each as in SupplementRequest."""
+
+
 class AttachRequestPhoto(Command):
     """A picture of what is wrong, whose sealed bytes are kept already."""
 
@@ -193,6 +222,10 @@ class CloseRequest(Command):
     """The work was completed in the field."""
 
     request_id: str
+    order_id: str = ""
+    customer_id: str = ""
+    device_id: str = ""
+    """Whose, and at what; empty where it is not known."""
     completed_at: AwareDatetime | None = None
 
 

@@ -55,7 +55,13 @@ async def told(said: Where, address: str, map_: Geocoder) -> dict[str, Any]:
     if said.lat_udeg is not None and said.lon_udeg is not None:
         lat, lon = to_wgs84(said.datum, said.lat_udeg, said.lon_udeg)
         return {"lat_udeg": lat, "lon_udeg": lon}
-    found = divisions_of(said.region, address) if address else ()
+    wanted = to_locate(said, address)
+    return {"spots": tuple(await map_.locate(wanted))} if wanted else {}
+
+
+def to_locate(said: Where, address: str) -> str:
+    """What the map is asked; empty where it is not: coordinates are given, or where it is must be asked first."""
+    found = divisions_of(said.region, address) if address and said.lat_udeg is None else ()
     if len(found) != 1:
-        return {}  # Where that is, is asked first.
-    return {"spots": tuple(await map_.locate(address if parse(address).divisions else found[0].full_name + address))}
+        return ""
+    return address if parse(address).divisions else found[0].full_name + address

@@ -25,9 +25,10 @@ async def when_work_ended(
     A cancelled order ends its request too, unless the customer's own withdrawal has done so.
     """
     if isinstance(event, ServiceCompleted):
-        return [CloseRequest(request_id=event.request_id, completed_at=envelope.time)]
-    if event.reason == "request-withdrawn":
-        return []  # The request ended, or was merged, at intake's own word; by now it may go on with another order.
+        whose = {"order_id": event.order_id, "customer_id": event.customer_id, "device_id": event.device_id}
+        return [CloseRequest(request_id=event.request_id, completed_at=envelope.time, **whose)]
+    if event.reason != "dispatcher":
+        return []  # It ended, or was merged or corrected, at intake's own word; by now it may go on with another order.
     return [CancelRequest(request_id=event.request_id)]
 
 

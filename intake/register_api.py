@@ -13,11 +13,11 @@ from sqlalchemy import select
 
 from contracts.intake import CheckDigit, CustomerKind
 from contracts.problems import Rejected, Unfit
-from intake.adapters.geocoder import Geocoder, NoGeocoder
+from intake.adapters.geocoder import Geocoder, Located, locate_all
 from intake.channel_api import indexes
 from intake.commands import DefineDeviceModel, FaultOf, QuietHours, RegisterCustomer, RegisterDevice
 from intake.domain.models import model_stream
-from intake.placing import Where, told
+from intake.placing import Where, to_locate, told
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS
 from services.chassis.http import Accepted, Body, Call, Limit, Page, Problem, ServiceRouter, absent, command, query
 from services.chassis.messages.kinds import Language
@@ -146,14 +146,14 @@ class ModelView(ModelDefinition):
 Model = Annotated[str, Path(max_length=100)]
 
 
-def routes(api: Api) -> APIRouter:
+def routes(api: Api, map_: Geocoder) -> APIRouter:
     router = APIRouter()
-    router.include_router(_customers(api))
+    router.include_router(_customers(api, map_))
     router.include_router(_models(api))
     return router
 
 
-def _customers(api: Api) -> APIRouter:
+def _customers(api: Api, map_: Geocoder) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/customers", tags=["customers"])
     table = CUSTOMERS.table
 
@@ -177,10 +177,12 @@ def _customers(api: Api) -> APIRouter:
 
     @router.post("/sync", summary="Take over what a CRM knows; what is older than what is known stays out")
     async def sync(body: Sync, call: Call = command("operator", "partner")) -> list[Synced]:
+        known = await _located(body, call, map_)
+
         async def one(kind: str, id: str, said: SyncedCustomer | SyncedDevice) -> Synced:
             name = f"sync/{kind}/{body.source}/{id}/{said.source_version}"
             try:
-                answer = await call.ask(await _as_command(said, body.source, call), item=(name, said))
+                answer = await call.ask(await _as_command(said, body.source, call, known), item=(name, said))
             except (Rejected, Problem) as no:
                 outcome = "stale" if no.code.endswith(".stale") else "refused"
                 return Synced(kind=kind, id=id, outcome=outcome, problem=call.said(no.code, no.facts))
@@ -194,13 +196,23 @@ def _customers(api: Api) -> APIRouter:
     return router
 
 
+async def _located(body: Sync, call: Call, map_: Geocoder) -> Located:
+    """Where the map has those customers of whom this says something new."""
+    table = CUSTOMERS.table
+    mine = select(table.c.customer_id, table.c.source_version).where(
+        table.c.source == body.source, table.c.customer_id.in_([one.customer_id for one in body.customers])
+    )
+    known = {row["customer_id"]: row["source_version"] for row in await call.fetch(mine)}
+    news = [one for one in body.customers if one.source_version > known.get(one.customer_id, 0)]
+    return await locate_all(map_, [wanted for one in news if (wanted := to_locate(one, one.street))])
+
+
 async def _as_command(
-    said: SyncedCustomer | SyncedDevice, source: str, call: Call
+    said: SyncedCustomer | SyncedDevice, source: str, call: Call, known: Located
 ) -> RegisterCustomer | RegisterDevice:
     if isinstance(said, SyncedDevice):
         return RegisterDevice(**said.model_dump(), source=source)
-    # The map is not asked: a whole register would be waited for.
-    return await customer_command(said, said.customer_id, call, NoGeocoder(), source=source)
+    return await customer_command(said, said.customer_id, call, known, source=source)
 
 
 async def customer_command(

@@ -9,6 +9,7 @@ from intake.commands import (
     AttachRequestPhoto,
     CancelRequest,
     CloseRequest,
+    CorrectRequest,
     DefineDeviceModel,
     DefineRequestType,
     ExpireRequest,
@@ -32,7 +33,7 @@ from intake.commands import (
     WithdrawRequest,
 )
 from intake.deadlines import ON_TIMER, TIMERS
-from intake.domain import follow_up, message, models, notice, photos, register, request
+from intake.domain import correction, follow_up, message, models, notice, photos, register, request
 from intake.notices import NOTICES
 from intake.policies import POLICIES
 from intake.projections.contacts import CONTACTS
@@ -75,6 +76,7 @@ RULES = Rules(
             request.supplement,
             claims=lambda c: (("channel-message", c.message_id),) if c.message_id else (),
         ),
+        Handler(CorrectRequest, correction.reads, correction.correct),
         Handler(AskFollowUp, follow_up.reads, follow_up.ask),
         Handler(AttachRequestPhoto, photos.reads, photos.attach),
         on_stream(RemindRequest, lambda c: request.request_stream(c.request_id), request.remind),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from contracts.dispatcher import (
     AbsenceNoted,
     AbsenceNoteSettled,
     AssignmentOverdue,
     AssignmentRetried,
+    DispatchRulesSet,
     EngineerDay,
     OfferDeclined,
     OfferLapsed,
@@ -46,11 +47,8 @@ from dispatcher.commands import (
     TakeBackOrders,
     WithdrawOrder,
 )
+from dispatcher.domain import dispatch_rules, engineer_day
 from dispatcher.domain import engineer as engineers
-from dispatcher.domain import engineer_day
-
-ASSIGN_WITHIN: Final = timedelta(minutes=30)
-"""An order that nobody has by then is overdue; clock minutes."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ def decide(states: Mapping[str, Any], command: OrderCommand) -> list[Event]:
     order: Order = states[stream(command.order_id)]
     match command:
         case OpenOrder():
-            return _open(order, command)
+            return _open(order, command, dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now))
         case DeclineOrder():
             return _decline(order, command)
         case CancelOrder():
@@ -219,11 +217,18 @@ def refusal(order: Order) -> Rejected:
             assert_never(order)
 
 
-def _open(order: Order, command: OpenOrder) -> list[Event]:
+def _open(order: Order, command: OpenOrder, rules: DispatchRulesSet) -> list[Event]:
     if not isinstance(order, Unopened):
         return []
     facts = command.model_dump(exclude={"now", "earlier_ids"})
-    return [OrderOpened(**facts, assign_due_at=command.now + ASSIGN_WITHIN)]
+    within = timedelta(minutes=rules.assign_minutes)
+    opened = OrderOpened(
+        **facts,
+        assign_due_at=command.now + within,
+        assign_within_s=int(within.total_seconds()),
+        rules_version=rules.version,
+    )
+    return [opened]
 
 
 def _decline(order: Order, command: DeclineOrder) -> list[Event]:
@@ -235,6 +240,7 @@ def _decline(order: Order, command: DeclineOrder) -> list[Event]:
                 engineer_id=command.engineer_id,
                 reason=command.reason,
                 frees=booked,
+                assign_within_s=case.opened.assign_within_s,
             )
             return [declined]
         case Waiting(case=case, offers=offers, offering=offering) if offering and (
@@ -299,6 +305,7 @@ def _taken_back(order: Order, hers: EngineerDay, absence_id: str) -> list[Event]
                 reason="absent",
                 frees=booked,
                 cause="absence",
+                assign_within_s=case.opened.assign_within_s,
             )
             return [declined]
         case UnderWay(case=case, noted=noted) if absence_id not in noted:
@@ -337,9 +344,9 @@ def _cancel(order: Order, command: CancelOrder) -> list[Event]:
 def _withdraw(order: Order, command: WithdrawOrder) -> list[Event]:
     match order:
         case Waiting(case=case):
-            return [_cancelled(case, None, "request-withdrawn")]
+            return [_cancelled(case, None, "request-withdrawn", corrected=command.corrected)]
         case Assigned(case=case, booked=booked):
-            return [_cancelled(case, booked, "request-withdrawn")]
+            return [_cancelled(case, booked, "request-withdrawn", corrected=command.corrected)]
         case UnderWay(case=case, withdrawn=False):
             return [WithdrawalNoted(order_id=command.order_id, request_id=case.opened.request_id)]
         case UnderWay() | Unopened() | Finished() | Cancelled():
@@ -374,6 +381,7 @@ def _return(order: Order, command: ReturnOrder) -> list[Event]:
                 engineer_id=command.engineer_id,
                 reason=command.reason,
                 frees=booked,
+                assign_within_s=case.opened.assign_within_s,
             )
             return [returned]
         case _:
@@ -431,11 +439,11 @@ def _record_history(order: Order, command: RecordHistory) -> list[Event]:
             raise Rejected("order.is-no-history", order_id=command.order_id)
 
 
-def _cancelled(case: Case, booked: EngineerDay | None, reason: Any, note: str = "") -> OrderCancelled:
-    opened = case.opened
-    return OrderCancelled(
-        order_id=opened.order_id, request_id=opened.request_id, reason=reason, note=note, frees=booked
-    )
+def _cancelled(
+    case: Case, booked: EngineerDay | None, reason: Any, note: str = "", *, corrected: bool = False
+) -> OrderCancelled:
+    ids = {"order_id": case.opened.order_id, "request_id": case.opened.request_id}
+    return OrderCancelled(reason=reason, note=note, frees=booked, corrected=corrected, **ids)
 
 
 def evolve(order: Order, event: OrderEvent) -> Order:

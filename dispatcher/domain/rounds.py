@@ -1,8 +1,8 @@
 """
 The orders of one request: one for each of its rounds, and never two on the way at once.
 
-An order that was withdrawn while somebody was on the way to it goes on if the withdrawal is taken back before she is
-done: it serves the new round too, and no second engineer is sent.
+An order that was withdrawn while somebody was on the way to it goes on if the request does before she is done, be it
+unmerged or reopened: it serves the new round too, and no second engineer is sent.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 from contracts.dispatcher import WithdrawalTakenBack
 from contracts.event import Event
 from dispatcher.commands import OpenOrder, WithdrawOrder
+from dispatcher.domain import dispatch_rules
 from dispatcher.domain.order import Assigned, Order, UnderWay, Unopened, Waiting, decide, stream
 from services.chassis.journal.rules import States
 
 
 def reads(command: OpenOrder | WithdrawOrder) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([stream(command.order_id), *[stream(one) for one in command.earlier_ids]]))
+    rules = [dispatch_rules.STREAM] if isinstance(command, OpenOrder) else []
+    return tuple(dict.fromkeys([stream(command.order_id), *[stream(one) for one in command.earlier_ids], *rules]))
 
 
 def open_round(states: States, command: OpenOrder) -> list[Event]:

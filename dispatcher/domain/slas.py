@@ -13,9 +13,11 @@ from contracts.intake import Urgency
 from contracts.problems import Rejected
 from dispatcher.commands import DefineSla, ReviseSla
 from dispatcher.domain import calendars
-from dispatcher.domain.order import ASSIGN_WITHIN
 
 STREAM: Final = "slas"
+
+ASSIGN_WITHIN_S: Final = 30 * 60
+"""Somebody is to be assigned so soon where a service level says nothing of it; clock seconds."""
 
 Slas = Mapping[str, tuple[SlaDefined, ...]]
 """The revisions of each, by id, the newest last."""
@@ -121,8 +123,7 @@ def terms_of(sla: SlaDefined, urgency: Urgency) -> tuple[ClockTerms, ...]:
     """The terms of each clock; somebody is to be assigned within 30 minutes where nothing else is agreed."""
     found = [_terms(clock, urgency) for clock in sla.clocks]
     if all(terms.clock != "assign" for terms in found):
-        within_s = int(ASSIGN_WITHIN.total_seconds())
-        found.append(ClockTerms("assign", calendars.AROUND_THE_CLOCK, within_s, (), False))
+        found.append(ClockTerms("assign", calendars.AROUND_THE_CLOCK, ASSIGN_WITHIN_S, (), False))
     return tuple(found)
 
 

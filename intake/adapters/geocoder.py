@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import httpx
@@ -12,6 +13,10 @@ UDEG: Final = 1_000_000
 MOST: Final = 5
 """So many places are asked for: more than one, to see whether the address is ambiguous."""
 WAIT_S: Final = 2.0
+AT_ONCE: Final = 8
+"""Addresses of a register that the map is asked for at a time."""
+ALL_WITHIN_S: Final = 10.0
+"""For all of them together."""
 
 log = structlog.get_logger()
 
@@ -35,6 +40,34 @@ class NoGeocoder:
 
     async def locate(self, address: str) -> Sequence[Spot]:
         return ()
+
+
+class Located:
+    """What was asked before; nothing else is known."""
+
+    def __init__(self, spots: Mapping[str, Sequence[Spot]]) -> None:
+        self._spots = spots
+
+    async def locate(self, address: str) -> Sequence[Spot]:
+        return self._spots.get(address, ())
+
+
+async def locate_all(map_: Geocoder, addresses: Iterable[str], within_s: float = ALL_WITHIN_S) -> Located:
+    """Ask for many, some at a time. What is not answered by then is not known: a whole register is not waited for."""
+    gate, found = asyncio.Semaphore(AT_ONCE), dict[str, Sequence[Spot]]()
+
+    async def one(address: str) -> None:
+        async with gate:
+            found[address] = await map_.locate(address)
+
+    asked = [asyncio.ensure_future(one(address)) for address in dict.fromkeys(addresses)]
+    if asked:
+        _, late = await asyncio.wait(asked, timeout=within_s)
+        for task in late:
+            task.cancel()
+        if late:
+            log.warning("geocoder_slow", unanswered=len(late))
+    return Located(dict(found))
 
 
 class Nominatim:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from contracts.event import Event
 from contracts.intake import (
@@ -12,6 +12,7 @@ from contracts.intake import (
     NumberGiven,
     RequestCancelled,
     RequestClosed,
+    RequestCorrected,
     RequestExpired,
     RequestIncomplete,
     RequestMerged,
@@ -72,16 +73,34 @@ class Incomplete:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What it was checked with, for a correction."""
+
+    number: str
+    type_version: int
+    stated_urgency: Urgency
+    impact: Impact
+    site_id: str
+    fault_class: str
+    model_version: int
+    here: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
 class Received:
     """It is being worked on."""
 
     customer_id: str
     work: Work
     warranty_s: int
+    facts: Facts
     round_no: int = 1
     """Which of its orders is worked on."""
     first_contact: bool = True
     """The customer was asked for nothing in between, and has not come back."""
+    reopened_at: datetime | None = None
+    was: tuple[tuple[str, str], ...] = ()
+    """The customers and devices that it was said to be of before it was corrected."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +133,10 @@ class Closed:
     before: Received | None = None
     """What it was last worked on as; None for what never was."""
     completed_at: datetime | None = None
+    order_id: str = ""
+    """The order whose work was done."""
+    resolved: bool = False
+    """From the desk; somebody may be at work all the same."""
 
 
 Request = Absent | Incomplete | Received | Merged | Expired | Withdrawn | Cancelled | Closed
@@ -123,6 +146,7 @@ RequestEvent = (
     | RequestReminded
     | RequestExpired
     | RequestSupplemented
+    | RequestCorrected
     | RequestWithdrawn
     | RequestMerged
     | RequestUnmerged
@@ -363,6 +387,8 @@ def reopen(request: Request, command: ReopenRequest) -> list[Event]:
                 round_no=before.round_no + 1,
                 work=before.work,
                 reason=command.reason,
+                done_order_id=request.order_id,
+                reopened_at=command.now,
             )
             return [reopened]
         case Received(round_no=round_no) if round_no > 1:
@@ -408,18 +434,50 @@ def cancel(request: Request, command: CancelRequest) -> list[Event]:
 
 
 def close(request: Request, command: CloseRequest) -> list[Event]:
-    request_id, at = command.request_id, command.completed_at
+    """
+    Work that was done before somebody said that the fault is back does not mend it: then it is reopened after that
+    work, so that an order is opened which that work does not finish.
+    """
+    request_id, at, open_one = command.request_id, command.completed_at, _before_merger(request)
+    if isinstance(open_one, Received) and _is_for_others(open_one, command):
+        return []  # The request was corrected, and who was under way by then went to somebody else.
+    done: dict[str, Any] = {"request_id": request_id, "completed_at": at, "order_id": command.order_id}
+    done |= {"round_no": open_one.round_no} if isinstance(open_one, Received) else {}
     match request:
-        case Received() | Incomplete() | Cancelled() | Expired() | Merged():
-            return [RequestClosed(request_id=request_id, outcome="completed", completed_at=at)]
+        case Received(reopened_at=datetime() as reopened_at) if at is not None and at < reopened_at:
+            again = RequestReopened(
+                request_id=request_id,
+                customer_id=request.customer_id,
+                round_no=request.round_no + 1,
+                work=request.work,
+                done_order_id=command.order_id,
+                reopened_at=reopened_at,
+            )
+            return [RequestClosed(outcome="completed", **done), again]
+        case Received() | Incomplete() | Cancelled() | Expired() | Merged() | Closed(resolved=True):
+            return [RequestClosed(outcome="completed", **done)]
         case Withdrawn():
-            return [RequestClosed(request_id=request_id, outcome="completed_after_withdrawal", completed_at=at)]
+            return [RequestClosed(outcome="completed_after_withdrawal", **done)]
         case Closed():
             return []
         case Absent():
             raise Rejected("request.unknown", request_id=command.request_id)
         case _:
             assert_never(request)
+
+
+def _before_merger(request: Request) -> Request:
+    return request.before if isinstance(request, Merged) else request
+
+
+def _is_for_others(request: Received, command: CloseRequest) -> bool:
+    served = command.customer_id, command.device_id
+    return served in request.was and served != (request.customer_id, request.work.device_id)
+
+
+def _here(event: RequestReceived | RequestCorrected, lat_udeg: int, lon_udeg: int) -> tuple[int, int] | None:
+    """Where it was said to be in coordinates."""
+    return (lat_udeg, lon_udeg) if event.located and event.placed_by == "given" else None
 
 
 def work_of(event: RequestReceived) -> Work:
@@ -448,7 +506,35 @@ def evolve(request: Request, event: RequestEvent) -> Request:
             )
         case RequestReceived():
             asked_before = isinstance(request, Incomplete)
-            return Received(event.customer_id, work_of(event), event.warranty_s, first_contact=not asked_before)
+            facts = Facts(
+                event.number,
+                event.type_version,
+                event.stated_urgency or event.urgency,
+                event.impact,
+                event.site_id,
+                event.fault_class,
+                event.model_version,
+                _here(event, event.lat_udeg, event.lon_udeg),
+            )
+            return Received(event.customer_id, work_of(event), event.warranty_s, facts, first_contact=not asked_before)
+        case RequestCorrected():
+            if not isinstance(request, Received):
+                return request
+            facts = replace(
+                request.facts,
+                site_id=event.site_id,
+                fault_class=event.fault_class,
+                model_version=event.model_version,
+                here=_here(event, event.work.lat_udeg, event.work.lon_udeg),
+            )
+            return replace(
+                request,
+                customer_id=event.customer_id,
+                work=event.work,
+                round_no=event.round_no,
+                facts=facts,
+                was=(*request.was, (request.customer_id, request.work.device_id)),
+            )
         case RequestSupplemented():
             return request
         case RequestReminded():
@@ -464,16 +550,18 @@ def evolve(request: Request, event: RequestEvent) -> Request:
             return before if isinstance(before, Incomplete) else replace(before, round_no=event.round_no)
         case RequestReopened():
             last = request.before if isinstance(request, Closed) else None
-            return replace(last, round_no=event.round_no, first_contact=False) if last else request
+            if last is None:
+                return request
+            return replace(last, round_no=event.round_no, first_contact=False, reopened_at=event.reopened_at)
         case RequestResolvedRemotely():
-            return Closed(request if isinstance(request, Received) else None, event.resolved_at)
+            return Closed(request if isinstance(request, Received) else None, event.resolved_at, resolved=True)
         case RequestWithdrawn():
             return Withdrawn(event.customer_id)
         case RequestCancelled():
             return Cancelled()
         case RequestClosed():
-            open_one = request.before if isinstance(request, Merged) else request
-            return Closed(open_one if isinstance(open_one, Received) else None, event.completed_at)
+            done = request.before if isinstance(request, Closed) else _before_merger(request)
+            return Closed(done if isinstance(done, Received) else None, event.completed_at, event.order_id)
         case _:
             assert_never(event)
 

@@ -18,6 +18,7 @@ from contracts.fieldwork import (
 from contracts.intake import (
     RequestCancelled,
     RequestClosed,
+    RequestCorrected,
     RequestExpired,
     RequestIncomplete,
     RequestMerged,
@@ -86,6 +87,24 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
             )
         case RequestSupplemented():
             rows.put(event.request_id, version=envelope.version)
+        case RequestCorrected():
+            rows.put(
+                event.request_id,
+                version=envelope.version,
+                customer_id=event.customer_id,
+                device_id=event.work.device_id,
+                site_id=event.site_id,
+                division=event.division,
+                lat_udeg=event.work.lat_udeg,
+                lon_udeg=event.work.lon_udeg,
+                placed_by=event.placed_by,
+                fault_class=event.fault_class,
+                model_version=event.model_version,
+                description=event.description,
+                answers=event.answers,
+                contact_phone=event.contact_phone,
+                address=event.address,
+            )
         case RequestReminded():
             rows.put(event.request_id, version=envelope.version, reminded_at=at)
         case RequestExpired():
@@ -176,7 +195,7 @@ def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
 
 REQUESTS = View(
     name="requests",
-    version=4,
+    version=5,
     key={"request_id": str},
     columns={
         "version": 0,
@@ -240,6 +259,7 @@ REQUESTS = View(
         RequestReminded,
         RequestExpired,
         RequestSupplemented,
+        RequestCorrected,
         RequestWithdrawn,
         RequestMerged,
         RequestUnmerged,

@@ -34,6 +34,8 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 cause=event.cause,
                 action=event.action,
                 record=event.record,
+                checklist=msgspec.json.encode(event.checklist).decode(),
+                readings=msgspec.json.encode(event.readings).decode(),
             )
         case ServiceCompleted():
             rows.put(
@@ -64,7 +66,7 @@ def _text(parts: tuple[UsedPart, ...]) -> str:
 
 SERVICE_RECORDS = View(
     name="service_records",
-    version=2,
+    version=3,
     key={"visit_id": str},
     columns={
         "request_id": "",
@@ -72,6 +74,9 @@ SERVICE_RECORDS = View(
         "cause": "",
         "action": "",
         "record": "",
+        # JSON: what was looked at, and what its meters showed.
+        "checklist": "[]",
+        "readings": "[]",
         # `completed`, or why the visit was aborted; empty while it goes on.
         "ended": "",
         "ended_at": (int, None),

@@ -12,25 +12,27 @@ from sqlalchemy import bindparam, select
 
 from contracts.dispatcher import OrderOpened
 from contracts.envelope import Envelope
-from contracts.intake import RequestReceived
+from contracts.intake import RequestCorrected, RequestReceived
 from services.chassis.views import Rows, View
 
 
-def apply(rows: Rows, event: RequestReceived | OrderOpened, envelope: Envelope) -> None:
+def apply(rows: Rows, event: RequestReceived | RequestCorrected | OrderOpened, envelope: Envelope) -> None:
     match event:
         case RequestReceived():
             facts = {"request_type": event.request_type, "region": event.region, "customer_id": event.customer_id}
             rows.put(event.request_id, **facts)
+        case RequestCorrected():
+            rows.put(event.request_id, region=event.work.region, customer_id=event.customer_id)
         case OrderOpened():
             rows.put(event.request_id, order_id=event.order_id)
 
 
 ASKED_FOR = View(
     name="asked_for",
-    version=1,
+    version=2,
     key={"request_id": str},
     columns={"request_type": "", "region": "", "customer_id": "", "order_id": ""},
-    reads=(RequestReceived, OrderOpened),
+    reads=(RequestReceived, RequestCorrected, OrderOpened),
     apply=apply,
 )
 

@@ -21,7 +21,7 @@ from contracts.fieldwork import (
     VisitCancelled,
     WorkFinished,
 )
-from contracts.intake import RequestReceived
+from contracts.intake import RequestCorrected, RequestReceived
 from contracts.quality import StaffSurveyAnswered
 from services.chassis.clock import micros
 from services.chassis.ids import derived_id
@@ -58,11 +58,16 @@ def _about(rows: Rows, request_id: str, visit_id: str = "", **facts: str) -> Non
             rows.put(one, **told)
 
 
-def apply_visit(rows: Rows, event: VisitEvent | Planned | RequestReceived, envelope: Envelope) -> None:
+def apply_visit(
+    rows: Rows, event: VisitEvent | Planned | RequestReceived | RequestCorrected, envelope: Envelope
+) -> None:
     at = micros(envelope.time)
     if isinstance(event, RequestReceived):
         facts = {"device_model": event.device_model, "request_type": event.request_type}
         _about(rows, event.request_id, **facts, channel=envelope.channel)
+        return
+    if isinstance(event, RequestCorrected):
+        _about(rows, event.request_id, device_model=event.work.device_model)
         return
     if isinstance(event, Planned):
         # As fieldwork names the visit that it plans upon this event; who goes to it, the visit itself says.
@@ -109,7 +114,7 @@ def apply_engineer(rows: Rows, event: EngineerEvent, envelope: Envelope) -> None
 
 VISITS = View(
     name="visit_hours",
-    version=3,
+    version=4,
     key={"visit_id": str},
     columns={
         "engineer_id": "",
@@ -138,6 +143,7 @@ VISITS = View(
         OrderAssigned,
         OrderReassigned,
         RequestReceived,
+        RequestCorrected,
     ),
     apply=apply_visit,
     # Visits have their names by chance: what figures of a range need is read from the index, not row by row.

@@ -19,6 +19,7 @@ from contracts.envelope import Envelope
 from contracts.event import Event
 from contracts.fieldwork import AcceptanceRefused, EngineerArrived, EngineerDeparted, ServiceCompleted
 from contracts.intake import (
+    RequestCorrected,
     RequestMerged,
     RequestReceived,
     RequestReopened,
@@ -65,6 +66,22 @@ def _see(rows: Rows, request_id: str) -> None:
     rows.put(device, rounds=msgspec.msgpack.encode(rounds))
 
 
+def _leave(rows: Rows, request_id: str) -> None:
+    """The request was about another device than it said: the others of that one are judged without it."""
+    row = rows.get(request_id)
+    device = f"device/{row['device_id']}" if row else ""
+    known = rows.get(device)
+    if row is None or known is None:
+        return
+    rounds = [one for one in _rounds.decode(known["rounds"]) if one.request_id != request_id]
+    for one, repeated in zip(rounds, _repeated(rounds), strict=True):
+        if one.repeated != repeated:
+            one.repeated = repeated
+            rows.put(one.request_id, repeated=repeated)
+    rows.put(request_id, repeated=False)
+    rows.put(device, rounds=msgspec.msgpack.encode(rounds))
+
+
 def _received(one: Round) -> tuple[int, str]:
     return one.received_at, one.request_id
 
@@ -106,6 +123,11 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 **first("received_at"),
             )
             _see(rows, request_id)
+        case RequestCorrected():
+            _leave(rows, request_id)
+            work = event.work
+            rows.put(request_id, device_id=work.device_id, device_model=work.device_model, region=work.region)
+            _see(rows, request_id)
         case RequestWithdrawn():
             rows.put(request_id, withdrawn=True)
         case RequestMerged() | RequestUnmerged():
@@ -125,6 +147,8 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 rows.put(request_id, **first("assigned_at"))
         case AssignmentOverdue():
             rows.put(request_id, overdue=True)
+        case OrderCancelled(corrected=True):
+            rows.put(request_id)  # another order follows
         case OrderCancelled():
             rows.put(request_id, cancelled=True)
         case EngineerDeparted():
@@ -158,7 +182,7 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
 
 REQUEST_STORY = View(
     name="request_story",
-    version=3,
+    version=4,
     key={"request_id": str},
     columns={
         "device_id": "",
@@ -196,6 +220,7 @@ REQUEST_STORY = View(
     },
     reads=(
         RequestReceived,
+        RequestCorrected,
         RequestWithdrawn,
         RequestMerged,
         RequestUnmerged,

@@ -34,6 +34,7 @@ from contracts.event import Event
 from contracts.intake import (
     RequestCancelled,
     RequestClosed,
+    RequestCorrected,
     RequestExpired,
     RequestIncomplete,
     RequestMerged,
@@ -72,9 +73,6 @@ AGAIN: Final = "assign-again"
 OFFER: Final = "offer-lapses"
 """The timer of what is on offer."""
 
-ASSIGN_WITHIN: Final = timedelta(minutes=30)
-"""The dispatcher's deadline for an order that waits again."""
-
 
 class Check(Protocol):
     """One service's own events in order; imported ones are left out."""
@@ -95,6 +93,7 @@ class Requests:
     READS: ClassVar[frozenset[type[Any]]] = frozenset(
         {
             RequestReceived,
+            RequestCorrected,
             RequestIncomplete,
             RequestExpired,
             RequestWithdrawn,
@@ -111,6 +110,8 @@ class Requests:
         match event:
             case RequestIncomplete():
                 self._becomes("incomplete", event.request_id, ("absent", "incomplete"), position, envelope)
+            case RequestCorrected():
+                self._becomes("received", event.request_id, ("received",), position, envelope)
             case RequestReceived():
                 self._becomes("received", event.request_id, ("absent", "incomplete"), position, envelope)
             case RequestExpired():
@@ -130,8 +131,8 @@ class Requests:
             case RequestCancelled():
                 self._becomes("cancelled", event.request_id, ("received",), position, envelope)
             case RequestClosed(outcome="completed"):
-                open_or_cancelled = ("received", "incomplete", "cancelled", "merged")
-                self._becomes("closed", event.request_id, open_or_cancelled, position, envelope)
+                undone = ("received", "incomplete", "cancelled", "merged", "resolved")
+                self._becomes("closed", event.request_id, undone, position, envelope)
             case RequestClosed():
                 self._becomes("closed after withdrawal", event.request_id, ("withdrawn",), position, envelope)
             case _:
@@ -230,7 +231,7 @@ class Orders:
                 order.engineer = event.engineer_id
             case OrderDeclined() | OrderReturned():
                 self._had_by(event.engineer_id, order, position, event)
-                due = envelope.recorded_at + ASSIGN_WITHIN
+                due = envelope.recorded_at + timedelta(seconds=event.assign_within_s)
                 return _Live("", position, (*order.deadlines, due), order.overdue)
             case AssignmentOverdue():
                 self._check_deadline(position, event, envelope, order)

@@ -28,10 +28,11 @@ def test_an_opened_order_must_be_assigned_in_time_and_is_looked_at_again_in_a_mi
     assert armed == [Arm(OVERDUE, "o-1", NOW + 30 * MINUTE), Arm(AGAIN, "o-1", recorded_at + MINUTE)]
 
 
-@pytest.mark.parametrize("event", [declined(), returned()])
-def test_an_order_that_waits_again_has_half_an_hour_anew(event):
-    armed, recorded_at = arms(event)
-    assert armed == [Arm(OVERDUE, "o-1", recorded_at + 30 * MINUTE), Arm(AGAIN, "o-1", recorded_at + MINUTE)]
+@pytest.mark.parametrize(("changes", "minutes"), [({}, 30), ({"assign_within_s": 5 * 60}, 5)])
+@pytest.mark.parametrize("event", [declined, returned])
+def test_an_order_that_waits_again_has_its_time_anew(event, changes, minutes):
+    armed, recorded_at = arms(event(**changes))
+    assert armed == [Arm(OVERDUE, "o-1", recorded_at + minutes * MINUTE), Arm(AGAIN, "o-1", recorded_at + MINUTE)]
 
 
 @pytest.mark.parametrize(

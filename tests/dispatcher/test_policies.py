@@ -102,13 +102,15 @@ FREE = FreeHours(engineer_id="e-1", day=TODAY, order_id="o-1")
 
 def test_a_request_opens_an_order_with_all_that_is_known():
     asked = open_order(order_id=order_of("r-1"), sla="gold")
-    facts = asked.model_dump(exclude={"order_id", "now", "customer_id", "earlier_ids"})
+    facts = asked.model_dump(exclude={"order_id", "now", "customer_id", "earlier_ids", "asked_at"})
     event = RequestReceived(**facts, number="R-261124-0001", type_version=1, customer_id="c-1")
     assert reactions(event) == {"follow-request": [asked]}
 
 
 def test_what_is_answered_from_the_desk_opens_no_order():
-    facts = open_order(order_id=order_of("r-1")).model_dump(exclude={"order_id", "now", "customer_id", "earlier_ids"})
+    facts = open_order(order_id=order_of("r-1")).model_dump(
+        exclude={"order_id", "now", "customer_id", "earlier_ids", "asked_at"}
+    )
     event = RequestReceived(**facts, number="R-261124-0001", type_version=1, customer_id="c-1", needs_visit=False)
     assert reactions(event) == {"follow-request": []}
 
@@ -130,7 +132,8 @@ def test_what_goes_on_has_an_order_of_the_new_round():
     asked = open_order(order_id=order_of("r-1", 2), sla="gold")
     work = Work(**{name: getattr(asked, name) for name in Work.__struct_fields__ if name in OpenOrder.model_fields})
     ids = {"request_id": "r-1", "customer_id": asked.customer_id, "round_no": 2}
-    assert reactions(RequestReopened(**ids, work=work)) == {"follow-request": [asked]}
+    after_work = RequestReopened(**ids, work=work, done_order_id=order_of("r-1"))
+    assert reactions(after_work) == {"follow-request": [asked]}
     again = asked.model_copy(update={"earlier_ids": (order_of("r-1"),)})
     assert reactions(RequestUnmerged(**ids, into_id="r-0", work=work)) == {"follow-request": [again]}
     assert reactions(RequestUnmerged(**ids, into_id="r-0")) == {"follow-request": []}

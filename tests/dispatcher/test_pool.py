@@ -11,7 +11,10 @@ from contracts.dispatcher import (
     OfferedFirst,
     OfferLapsed,
     OrderAssigned,
+    OrderDeclined,
     OrderOffered,
+    OrderOpened,
+    OrderReturned,
 )
 from dispatcher.commands import (
     DeclineOrder,
@@ -19,6 +22,7 @@ from dispatcher.commands import (
     LapseOffer,
     OfferOrder,
     RetryAssignment,
+    ReturnOrder,
     SetDispatchRules,
 )
 from dispatcher.deadlines import OFFER, ON_TIMER
@@ -27,7 +31,7 @@ from dispatcher.service import RULES
 from services.chassis.clock import micros
 from services.chassis.journal.rules import Arm
 from services.chassis.journal.store import Timer, TimerKey
-from tests.dispatcher.examples import assign, assigned, by_hand, declined, opened, registered, started, take
+from tests.dispatcher.examples import assign, assigned, by_hand, declined, open_order, opened, registered, started, take
 from tests.dispatcher.test_deadlines import arms
 from tests.dispatcher.test_policies import assign as asked_to_assign
 from tests.dispatcher.test_policies import reactions
@@ -286,3 +290,21 @@ def test_a_decision_cites_the_version_it_used():
     assert event.rules_version == 4
     event, _ = given(registered(), opened(), rules(effective_from=NOW + MINUTE)).when(assign())._events()
     assert event.rules_version == 0
+
+
+def test_an_order_is_overdue_after_the_minutes_of_the_rules_that_hold_at_its_opening_and_keeps_them():
+    minutes = timedelta(minutes=5)
+    kept = {"assign_due_at": NOW + minutes, "assign_within_s": 300, "rules_version": 1}
+    hasty = rules(assign_minutes=5)
+    given(hasty).when(open_order()).then(opened(**kept))
+    later = rules(version=2, assign_minutes=60, effective_from=NOW)
+    coming = rules(version=2, assign_minutes=60, effective_from=NOW + timedelta(seconds=1))
+    given(hasty, coming).when(open_order()).then(opened(**kept))
+    [own] = given(hasty, later).when(open_order()).then_types(OrderOpened)
+    assert (own.assign_within_s, own.rules_version) == (3_600, 2)
+    held = opened(**kept), assigned()
+    decline = DeclineOrder(order_id="o-1", engineer_id="e-1", reason="ill")
+    [gone] = given(hasty, later, *held).when(decline).then_types(OrderDeclined)
+    aborted = ReturnOrder(order_id="o-1", engineer_id="e-1", reason="nobody-there")
+    [back] = given(hasty, later, *held, started()).when(aborted).then_types(OrderReturned)
+    assert (gone.assign_within_s, back.assign_within_s) == (300, 300)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from contracts.dispatcher import EngineerDay, OrderCancelled, OrderReturned, WithdrawalNoted, WithdrawalTakenBack
-from contracts.intake import RequestReopened, RequestUnmerged, Work
+from contracts.intake import RequestClosed, RequestReopened, RequestUnmerged, Work
 from dispatcher.commands import ReturnOrder, WithdrawOrder
 from dispatcher.policies import order_of, when_request_changed
 from dispatcher.service import RULES
@@ -70,7 +70,21 @@ def asked(event):
     return command
 
 
-def test_an_unmerged_round_looks_at_the_earlier_orders_and_a_reopened_one_has_its_own():
+def test_what_goes_on_looks_at_the_earlier_orders_but_not_at_the_one_whose_work_was_done():
     back = RequestUnmerged(request_id="r-1", customer_id="c", into_id="r-0", round_no=3, work=WORK)
     assert asked(back).earlier_ids == (order_of("r-1", 1), order_of("r-1", 2))
-    assert asked(RequestReopened(request_id="r-1", customer_id="c", round_no=3, work=WORK)).earlier_ids == ()
+    again = {"request_id": "r-1", "customer_id": "c", "round_no": 3, "work": WORK}
+    assert asked(RequestReopened(**again)).earlier_ids == (order_of("r-1", 1), order_of("r-1", 2))
+    assert asked(RequestReopened(**again, done_order_id=order_of("r-1", 2))).earlier_ids == (order_of("r-1", 1),)
+
+
+def test_work_done_for_one_order_of_a_later_round_withdraws_the_others():
+    def asked_by(**changes):
+        closed = RequestClosed(request_id="r-1", outcome="completed", **changes)
+        return asyncio.run(when_request_changed(closed, None, At()))
+
+    first, second, third = (order_of("r-1", round_no) for round_no in (1, 2, 3))
+    assert asked_by(order_id=first) == []
+    assert asked_by(order_id=first, round_no=2) == [WithdrawOrder(order_id=second)]
+    assert asked_by(order_id=second, round_no=3) == [WithdrawOrder(order_id=first), WithdrawOrder(order_id=third)]
+    assert asked_by(round_no=2) == []

@@ -7,10 +7,18 @@ import msgspec
 
 from contracts.dispatcher import OrderAssigned
 from contracts.examples import EXAMPLES
-from contracts.fieldwork import ServiceCompleted, UsedPart, VisitAborted, WorkFinished
+from contracts.fieldwork import (
+    ChecklistItem,
+    MeterReading,
+    ServiceCompleted,
+    UsedPart,
+    VisitAborted,
+    WorkFinished,
+)
 from intake.projections.service_records import SERVICE_RECORDS
 from intake.service import service
 from tests.fieldwork.live import live
+from tests.fieldwork.pictures import picture
 from tests.fold import assert_same_rows_shuffled, rows_after
 from tests.given import NOW
 from tests.intake.examples import CUSTOMER, FRIDGE, founded, submit
@@ -91,6 +99,34 @@ def test_all_that_was_done_to_a_device_is_on_one_call(tmp_path):
             "rust",
         )
         assert (told["visits_completed"], told["parts"]) == (1, {"P-1": 2, "P-2": 2})
+
+    run(tmp_path, story)
+
+
+def test_it_shows_the_photos_of_requests_what_was_found_and_the_serial_numbers_that_are_inside(tmp_path):
+    async def story(it):
+        await served(it)
+        newest = await submit(it, description="又漏水了")
+        sent = await it.call("c-1", "customer", "POST", f"/v1/requests/{newest['id']}/photos", content=picture())
+        assert sent.is_success, sent.text
+        points = (ChecklistItem("earthing", False, "接地线松动"), ChecklistItem("hoses", True))
+        found = {"checklist": points, "readings": (MeterReading("cycles", 812, "n"),)}
+        parts = (UsedPart("P-1", "VAN-1", 2, ("SN-1", "SN-2"), 1, "L-7", ("OLD-1",)),)
+        await it.publishes(finished(newest["id"], "v-2", **found), completed(newest["id"], "v-2", parts))
+        told = (await life(it, "a", "agent")).json()
+        shown = next(one for one in told["requests"] if one["request_id"] == newest["id"])
+        [photo] = shown["photos"]
+        assert (photo["photo_id"], photo["taken_at"]) == (sent.json()["id"], None)
+        assert shown["description"] == "又漏水了"
+        [visit] = shown["visits"]
+        assert [(one["item"], one["passed"], one["note"]) for one in visit["checklist"]] == [
+            ("earthing", False, "接地线松动"),
+            ("hoses", True, ""),
+        ]
+        assert visit["readings"] == [{"meter": "cycles", "value": 812, "unit": "n"}]
+        [part] = visit["parts"]
+        assert (part["lot"], part["old_serials"], part["old_returned"]) == ("L-7", ["OLD-1"], 1)
+        assert (told["serials"], told["last_engineer_id"]) == ({"P-1": ["SN-1", "SN-2"]}, "e-1")
 
     run(tmp_path, story)
 

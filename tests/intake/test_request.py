@@ -38,6 +38,7 @@ from intake.commands import (
     UnmergeRequest,
     WithdrawRequest,
 )
+from intake.domain.request import work_of
 from intake.service import RULES
 from tests.given import NOW, spec_for
 
@@ -212,6 +213,30 @@ def test_completed_work_closes_the_request():
 
 def test_work_done_before_word_of_the_withdrawal_came_is_a_fact_and_wins():
     given(received(), WITHDRAWN).when(CLOSE).then(RequestClosed(request_id="r-1", outcome="completed_after_withdrawal"))
+
+
+def test_work_done_though_it_was_solved_from_the_desk_closes_it_once():
+    done = CloseRequest(request_id="r-1", order_id="o-1", completed_at=NOW)
+    closed = RequestClosed(request_id="r-1", outcome="completed", order_id="o-1", completed_at=NOW)
+    resolved = RequestResolvedRemotely(request_id="r-1", customer_id="c-1", action="restarted", resolved_at=NOW)
+    given(received(), resolved).when(done).then(closed)
+    given(received(), resolved, closed).when(done).then_nothing()
+    reopen = ReopenRequest(request_id="r-1", now=NOW)
+    [after_work] = given(received(), resolved, closed).when(reopen).then_types(RequestReopened)
+    [from_desk] = given(received(), resolved).when(reopen).then_types(RequestReopened)
+    assert (after_work.done_order_id, from_desk.done_order_id) == ("o-1", "")
+
+
+def test_work_that_was_done_before_the_fault_came_back_does_not_mend_it():
+    done = CloseRequest(request_id="r-1", order_id="o-1", completed_at=NOW - timedelta(minutes=1))
+    resolved = RequestResolvedRemotely(request_id="r-1", customer_id="c-1", action="restarted", resolved_at=NOW)
+    again = RequestReopened(request_id="r-1", customer_id="c-1", work=work_of(received()), reopened_at=NOW)
+    closed, reopened = given(received(), resolved, again).when(done).then_types(RequestClosed, RequestReopened)
+    assert (closed.order_id, closed.round_no) == ("o-1", 2)
+    assert (reopened.done_order_id, reopened.round_no, reopened.reopened_at) == ("o-1", 3, NOW)
+    later = done.model_copy(update={"completed_at": NOW})
+    [closed] = given(received(), resolved, again).when(later).then_types(RequestClosed)
+    assert closed.round_no == 2
 
 
 def test_a_closed_request_is_not_closed_again():
@@ -448,9 +473,17 @@ def test_work_done_before_word_of_the_merger_came_closes_the_request():
 
 # The fault is back.
 
-DONE = RequestClosed(request_id="r-1", outcome="completed", completed_at=NOW - timedelta(days=30))
+DONE = RequestClosed(request_id="r-1", outcome="completed", completed_at=NOW - timedelta(days=30), order_id="o-1")
 REOPEN = ReopenRequest(request_id="r-1", reason="noisy again", now=NOW)
-REOPENED = RequestReopened(request_id="r-1", customer_id="c-1", round_no=2, work=WORK, reason="noisy again")
+REOPENED = RequestReopened(
+    request_id="r-1",
+    customer_id="c-1",
+    round_no=2,
+    work=WORK,
+    reason="noisy again",
+    done_order_id="o-1",
+    reopened_at=NOW,
+)
 
 
 def test_within_the_warranty_of_the_work_a_request_goes_on_with_a_repeat_visit():
@@ -497,7 +530,7 @@ def test_who_was_asked_for_more_or_came_back_was_not_helped_at_the_first_contact
 
 
 def test_what_was_solved_from_the_desk_can_come_back():
-    given(received(), resolved()).when(REOPEN).then(REOPENED)
+    given(received(), resolved()).when(REOPEN).then(msgspec.structs.replace(REOPENED, done_order_id=""))
 
 
 def test_what_has_ended_otherwise_is_not_solved_any_more():

@@ -1,9 +1,15 @@
 """What a CRM knows of customers is taken over, in whatever order and however often it comes."""
 
 import asyncio
+import json
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import permutations
+from threading import Thread
+from urllib.parse import parse_qs, urlsplit
 
 from contracts.intake import CustomerRegistered, CustomerUpdated
+from intake.adapters.geocoder import locate_all
 from intake.service import service
 from tests.fieldwork.live import live
 from tests.intake.examples import CUSTOMER, founded, request, submit
@@ -117,6 +123,70 @@ def test_a_device_follows_its_customer_and_an_older_version_of_it_stays_out(tmp_
         assert (nobodys["outcome"], nobodys["problem"]["code"]) == ("refused", "customer.unknown")
 
     run(tmp_path, story)
+
+
+# The map.
+
+STREET = {"region": "北京市朝阳区", "lat_udeg": None, "lon_udeg": None}
+
+
+@contextmanager
+def a_map(answers):
+    """A map on a free port that answers so many addresses, and keeps what it was asked."""
+    asked = []
+
+    class Search(BaseHTTPRequestHandler):
+        def do_GET(self):
+            address = parse_qs(urlsplit(self.path).query)["q"][0]
+            asked.append(address)
+            found = [{"lat": "39.908123", "lon": "116.461987"}] if address in answers else []
+            body = json.dumps(found).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Search) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/search", asked
+        finally:
+            server.shutdown()
+
+
+def test_a_synced_customer_lies_where_the_map_has_her_and_is_asked_for_once(tmp_path):
+    async def story(it):
+        with a_map({"北京市朝阳区建国路 1 号"}) as (url, asked):
+            it.running.outside = {"geocoder": url}
+            sent = as_of(1, street="建国路 1 号", **STREET), as_of(1, "crm-2", street="无名路 9 号", **STREET)
+            assert [one["outcome"] for one in await sync(it, *sent)] == ["recorded"] * 2
+            found, not_found = await known(it), await known(it, "crm-2")
+            assert (found["placed_by"], found["lat_udeg"], found["lon_udeg"]) == ("map", 39_908_000, 116_462_000)
+            assert not_found["placed_by"] == "district"
+            assert sorted(asked) == ["北京市朝阳区建国路 1 号", "北京市朝阳区无名路 9 号"]
+            assert [one["outcome"] for one in await sync(it, *sent)] == ["unchanged"] * 2
+            await sync(it, as_of(2, **{**STREET, "lat_udeg": 39_910_000, "lon_udeg": 116_450_000}))
+            assert len(asked) == 2, "what is known, and who is given in coordinates, needs no map"
+            assert (await known(it))["placed_by"] == "given"
+
+    run(tmp_path, story)
+
+
+def test_a_map_that_does_not_answer_holds_a_whole_register_up_no_longer_than_it_may():
+    class Deaf:
+        async def locate(self, address):
+            if address == "here":
+                return [(1, 2)]
+            await asyncio.Event().wait()
+
+    async def ask():
+        known = await locate_all(Deaf(), ["here", *[f"street {number}" for number in range(500)]], within_s=0.05)
+        return await known.locate("here"), await known.locate("street 1")
+
+    assert asyncio.run(asyncio.wait_for(ask(), 5)) == ([(1, 2)], ())
 
 
 # What was written before anybody knew whose it is.

@@ -26,6 +26,9 @@ from services.demo.people import People
 from services.host import discover
 from services.serving import tokens_of
 from services.settings import Settings
+from tests.journeys.slow_bus import six
+
+__all__ = ["six"]
 
 LACKS = kafka.missing() or postgres.missing()
 PAIRS = [

@@ -22,7 +22,7 @@ import httpx
 from contracts import envelope as envelopes
 from deploy import until
 from dispatcher.commands import ClockAgreed, DefineSla
-from dispatcher.domain.order import ASSIGN_WITHIN
+from dispatcher.domain.slas import ASSIGN_WITHIN_S
 from services import offline
 from services.chassis.clock import SetClock, SystemClock
 from services.chassis.journal.work import Ask
@@ -44,8 +44,8 @@ EVENTS = ("SlaWarned", "SlaBreached", "AssignmentOverdue")
 
 async def open_orders(settings, due_at):
     """Orders that nobody has, of which everything is due at one time."""
-    opened_at = due_at - ASSIGN_WITHIN
-    allowed = dict.fromkeys(("low_s", "normal_s", "high_s", "critical_s"), int(ASSIGN_WITHIN.total_seconds()))
+    opened_at = due_at - timedelta(seconds=ASSIGN_WITHIN_S)
+    allowed = dict.fromkeys(("low_s", "normal_s", "high_s", "critical_s"), ASSIGN_WITHIN_S)
     async with Host(settings, [alone()], NoKeys(), clock=SetClock(opened_at)) as host:
         assert await host.led(20)
         running = host.running["dispatcher"]

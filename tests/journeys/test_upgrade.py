@@ -54,7 +54,10 @@ LANGUAGE = '''    """In which messages to the customer are: zh or en."""
 '''
 
 PATCHES = {
-    "contracts/intake.py": [
+    "contracts/intake/__init__.py": [
+        ("    CustomerRegistered,\n", "    CustomerGreeted,\n    CustomerRegistered,\n"),
+    ],
+    "contracts/intake/registers.py": [
         (LANGUAGE, LANGUAGE + '    loyalty: str = ""\n    """Since N+1."""\n'),
         (
             '@belongs_to("customer", of="customer_id")\nclass CustomerUpdated(',

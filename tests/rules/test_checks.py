@@ -55,7 +55,7 @@ def test_the_checks_pass_on_the_code_as_it_is(clean):
         ("dispatcher/utils.py", "X = 1\n", "dispatcher.utils"),
         ("intake/policies.py", "\nimport dispatcher.commands\n", "intake.policies -> dispatcher.commands"),
         ("quality/domain/survey.py", "\nimport sqlalchemy\n", "quality.domain.survey -> sqlalchemy"),
-        ("contracts/intake.py", "\nimport services.chassis.clock\n", "contracts.intake -> services.chassis.clock"),
+        ("contracts/event.py", "\nimport services.chassis.clock\n", "contracts.event -> services.chassis.clock"),
         ("services/chassis/clock.py", "\nimport services.host\n", "services.chassis.clock -> services.host"),
         ("services/helpers.py", "X = 1\n", "services.helpers"),
     ],

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from random import Random
 
+import msgspec
 import pytest
 
 from contracts.dispatcher import (
@@ -20,7 +21,6 @@ from contracts.intake import RequestClosed, RequestIncomplete, RequestReceived, 
 from contracts.inventory import PartLine
 from dispatcher import deadlines
 from dispatcher.commands import CancelOrder, DeclineOrder, FinishOrder, ReturnOrder, StartOrder
-from dispatcher.domain.order import ASSIGN_WITHIN
 from dispatcher.service import service as dispatcher
 from inventory.commands import CountStock, ReleaseParts, ReserveParts, SettleVisit, Shelf, UsedPart
 from inventory.service import RULES as INVENTORY
@@ -59,6 +59,8 @@ from tests.inventory.examples import (
     synchronised,
 )
 from tests.inventory.examples import returned as stock_returned
+
+HALF_AN_HOUR = timedelta(minutes=30)
 
 
 def judged(kind, *events):
@@ -230,9 +232,11 @@ def test_what_an_order_must_not_do_is_found_where_it_does_it(rule, story):
 
 def test_an_order_that_waits_again_has_half_an_hour_anew():
     given_back = FIRST + timedelta(seconds=2)
-    due = given_back + ASSIGN_WITHIN
+    due = given_back + HALF_AN_HOUR
     right = overdue(due, time=due)
     assert found(judged(Orders, opened(), assigned(), declined(), right)) == []
+    hasty = msgspec.structs.replace(declined(), assign_within_s=300)
+    assert found(judged(Orders, opened(), assigned(), hasty, right)) == [("I7", 4)]
 
 
 def test_hours_that_follow_each_other_or_are_given_back_are_right():
@@ -307,7 +311,6 @@ def test_what_began_to_wait_after_the_timers_were_looked_at_is_not_stuck():
 def test_the_timers_and_the_time_are_the_dispatchers():
     assert (business.OVERDUE, business.AGAIN) == (deadlines.OVERDUE, deadlines.AGAIN)
     assert business.OFFER == deadlines.OFFER
-    assert business.ASSIGN_WITHIN == ASSIGN_WITHIN
     assert set(deadlines.TIMERS) - {deadlines.AssignmentRetried} <= Orders.READS | Clocks.READS
 
 
@@ -492,7 +495,7 @@ def test_whatever_the_running_dispatcher_records_is_right_also_while_it_runs(tmp
                         await ask(FinishOrder(**act, request_id="r"))
             await right()
             assert await host.idle(within=20)
-            clock.set(NOW + ASSIGN_WITHIN + timedelta(seconds=1))
+            clock.set(NOW + HALF_AN_HOUR + timedelta(seconds=1))
             running.timers.wake()
             async with asyncio.timeout(20):
                 while await running.journal.due(int(clock.now().timestamp() * 1_000_000), 1):

@@ -1,0 +1,59 @@
+"""By which rules a company compares engineers and offers orders."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from contracts.event import Event, NonNegative, Positive, Utc, belongs_to
+
+
+class OfferedFirst(msgspec.Struct, frozen=True):
+    """Orders that are offered to engineers before anybody is assigned by rule. What is empty is any."""
+
+    request_type: str = ""
+    urgency: Literal["", "low", "normal", "high", "critical"] = ""
+
+
+@belongs_to("dispatch-rules", of=())
+class DispatchRulesSet(Event, frozen=True, kw_only=True):
+    """
+    By which figures engineers are compared from a time on, what is offered before it is assigned, and when an order is
+    overdue.
+
+    Orders and assignments cite the version that they were decided by; until one is set, these defaults hold as
+    version 0.
+    Read by: nobody else yet.
+    """
+
+    version: NonNegative
+    """Counted from 1."""
+    effective_from: Utc
+    """No earlier than that of the version before."""
+    horizon_days: Annotated[int, msgspec.Meta(ge=1, le=14)] = 7
+    """How far ahead hours are looked for: today and the days after, in the engineer's zone."""
+    daily_limit: Positive = 10
+    """The most orders in one day of an engineer who is registered without a limit of her own."""
+    metres_a_point: Positive = 100
+    points_a_booking: NonNegative = 15
+    """For each order of that day already."""
+    points_an_hour_low: NonNegative = 10
+    """For each hour until she can start; by the urgency of the order."""
+    points_an_hour_normal: NonNegative = 30
+    points_an_hour_high: NonNegative = 90
+    points_an_hour_critical: NonNegative = 270
+    fen_a_point: Positive = 100
+    """What an engineer costs us, in points."""
+    points_for_wish: NonNegative = 300
+    """So many fewer for the engineer whom the customer wishes."""
+    points_a_missing_part: NonNegative = 50
+    """For each part that the order is expected to take and that is not in the engineer's van."""
+    offer_minutes: Positive = 10
+    """How long an offer stands."""
+    offer_to: Annotated[int, msgspec.Meta(ge=1, le=50)] = 3
+    """To how many engineers at once, the best first."""
+    offered_first: tuple[OfferedFirst, ...] = ()
+    """The orders that are offered before anybody is assigned by rule; empty: none."""
+    assign_minutes: Annotated[int, msgspec.Meta(ge=1, le=10_080)] = 30
+    """An order that nobody has for so many clock minutes is overdue (AssignmentOverdue)."""
