@@ -254,6 +254,7 @@ class RegisterDevice(Command):
     """As of a customer."""
     purchased_on: date | None = None
     in_service_on: date | None = None
+    device_supplier: str = Field("", max_length=100)
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]

@@ -59,6 +59,7 @@ class Device:
     counted: Counted = ()
     dates: tuple[str, str] = ("", "")
     """Of its purchase, and of being put into service."""
+    device_supplier: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,8 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
 def evolve_device(device: Device | None, event: DeviceRegistered) -> Device:
     counted = counted_by(device.counted if device else (), event)
     dates = event.purchased_on, event.in_service_on
-    return Device(event.customer_id, event.model, event.serial, event.skill, event.site_id, counted, dates)
+    whose = event.customer_id, event.model, event.serial, event.skill, event.site_id
+    return Device(*whose, counted, dates, event.device_supplier)
 
 
 def serial_of(event: DeviceRegistered) -> list[Claim]:

@@ -64,6 +64,7 @@ def apply_device(rows: Rows, event: DeviceRegistered, envelope: Envelope) -> Non
         site_id=event.site_id,
         purchased_on=event.purchased_on,
         in_service_on=event.in_service_on,
+        device_supplier=event.device_supplier,
     )
 
 
@@ -159,7 +160,7 @@ SITES = View(
 
 DEVICES = View(
     name="devices",
-    version=3,
+    version=4,
     key={"device_id": str},
     columns={
         "version": 0,
@@ -170,6 +171,7 @@ DEVICES = View(
         "site_id": "",
         "purchased_on": "",
         "in_service_on": "",
+        "device_supplier": "",
     },
     reads=(DeviceRegistered,),
     apply=apply_device,
