@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from contracts.intake import (
     DAY_S,
@@ -25,6 +25,7 @@ from contracts.intake import (
     UsualPart,
 )
 from services.chassis.command import Command
+from services.chassis.exact import Value
 from services.chassis.messages.kinds import Language, Medium, WhyNotSent
 from services.chassis.messages.quiet import QUIET_HOURS
 from services.chassis.pictures.kinds import MediaType
@@ -261,10 +262,8 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 """Of a skill or a certificate."""
 
 
-class Part(BaseModel):
+class Part(Value):
     """A value within a command; `of` makes the contract's of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ChoiceOf(Part):
