@@ -258,6 +258,17 @@ class RegisterDevice(Command):
     device_supplier: str = Field("", max_length=100)
 
 
+class PutIntoService(Command):
+    """Somebody of ours was at a device and has completed what was asked for."""
+
+    device_id: str
+    serial: str
+    """As it is registered, whose claim is kept."""
+    request_type: str
+    """Only an installation puts a device into service."""
+    on: date
+
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 """Of a skill or a certificate."""
 

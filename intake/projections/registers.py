@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+from sqlalchemy import bindparam, select
 
 from contracts.envelope import Envelope
 from contracts.intake import (
@@ -177,6 +180,9 @@ DEVICES = View(
     apply=apply_device,
     indexes=(("customer_id",), ("serial",)),
 )
+
+_d = DEVICES.table.c
+ONE_DEVICE: Final = select(_d.serial).where(_d.tenant == bindparam("tenant"), _d.device_id == bindparam("device_id"))
 
 DEVICE_MODELS = View(
     name="device_models",
