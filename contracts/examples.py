@@ -309,6 +309,7 @@ _ALL: Final[tuple[Event, ...]] = (
         source_version=3,
         purchased_on="2026-03-01",
         in_service_on="2026-03-08",
+        device_supplier="长春冷暖设备贸易",
     ),
     intake.DeviceModelDefined(
         model=MODEL,

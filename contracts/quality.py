@@ -169,7 +169,7 @@ class QualityAlertRaised(Event, frozen=True, kw_only=True):
 @belongs_to("alert", of="alert_id")
 class GroupAlertRaised(Event, frozen=True, kw_only=True):
     """
-    A figure of a group of engineers is worse than the rules allow, and somebody is to follow it up.
+    A figure of a group of engineers or devices is worse than the rules allow, and somebody is to follow it up.
 
     It stands beside QualityAlertRaised, whose choices cannot grow, and is followed and ended by the same events.
     """
@@ -178,7 +178,7 @@ class GroupAlertRaised(Event, frozen=True, kw_only=True):
     raising: Positive
     kind: AlertKind
     of: str
-    """`team`, or `supplier`: the company that sends them."""
+    """`team`; `supplier`, the company that sends engineers; `device_supplier`, the one that sold the devices."""
     subject: str
     """The group's name."""
     limit_percent: Percent

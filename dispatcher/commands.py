@@ -28,6 +28,7 @@ from contracts.dispatcher import (
 )
 from contracts.intake import Urgency, UsualPart
 from services.chassis.command import Command
+from services.chassis.exact import Value
 
 UDEG = 1_000_000
 """Millionths in a degree."""
@@ -276,10 +277,8 @@ class ReassignOrder(LookAhead):
 # Engineers.
 
 
-class ShiftHours(BaseModel):
+class ShiftHours(Value):
     """A working time that comes back each week; one over midnight is given as two."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weekday: int = Field(ge=0, le=6)
     """0 is Monday."""
@@ -294,10 +293,8 @@ NAME = r"^[^/\x00-\x1f]*$"
 """A name that may stand in an address."""
 
 
-class SkillHeld(BaseModel):
+class SkillHeld(Value):
     """How well an engineer can do something, and until when."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     skill: str = Field(min_length=1, max_length=100)
     level: int = Field(1, ge=1, le=5)
@@ -308,10 +305,8 @@ class SkillHeld(BaseModel):
         return SkillLevel(self.skill, self.level, _day(self.until))
 
 
-class CertificateHeld(BaseModel):
+class CertificateHeld(Value):
     """A paper that some work may not be done without."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=100)
     number: str = Field("", max_length=100)
@@ -431,10 +426,8 @@ class SetDispatchRules(RuleFigures):
 # Service levels.
 
 
-class CalendarHours(BaseModel):
+class CalendarHours(Value):
     """A time of a weekday that counts; one over midnight is given as two."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weekday: int = Field(ge=0, le=6)
     """0 is Monday."""
@@ -445,19 +438,15 @@ class CalendarHours(BaseModel):
         return OpenHours(self.weekday, self.from_minute, self.to_minute)
 
 
-class CalendarWeek(BaseModel):
+class CalendarWeek(Value):
     """What counts of a week, from a date on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     since: date = date(2000, 1, 1)
     hours: tuple[CalendarHours, ...] = Field(min_length=1, max_length=100)
 
 
-class CalendarDay(BaseModel):
+class CalendarDay(Value):
     """A holiday, or a day that is worked in the stead of one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     day: date
     name: str = Field("", max_length=100)
@@ -507,10 +496,8 @@ class Moves(BaseModel):
     condition: Literal["start", "pause", "resume", "stop", "reset", "cancel", "reopen"]
 
 
-class ClockAgreed(BaseModel):
+class ClockAgreed(Value):
     """How much time there is for one thing, by urgency."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     clock: ClockName
     calendar_id: str = Field("", max_length=100)

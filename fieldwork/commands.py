@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from services.chassis.command import Command
+from services.chassis.exact import Value
 from services.chassis.pictures.kinds import MediaType
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:+\-]+$")]
@@ -72,7 +73,7 @@ class Checked(Command):
     note: Note = ""
 
 
-class Reading(Command):
+class Reading(Value):
     """What a meter of the device shows, in whole units."""
 
     meter: Name
@@ -84,7 +85,7 @@ FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """What lies outside is a slip of the pen, and no calendar can reckon with it."""
 
 
-class Place(Command):
+class Place(Value):
     """Where something was done, 1/1,000,000 degree north and east."""
 
     lat_udeg: int = Field(ge=-90_000_000, le=90_000_000)
@@ -96,7 +97,7 @@ Fen = Annotated[int, Field(ge=0, le=10**12)]
 Instant = Annotated[AwareDatetime, Field(ge=FIRST, lt=LAST)]
 
 
-class Price(Command):
+class Price(Value):
     part_id: Name
     unit_fen: Fen
 
@@ -124,7 +125,7 @@ class DefineContractPrices(Command):
     parts: tuple[Price, ...] = Field(default=(), max_length=10_000)
 
 
-class Cover(Command):
+class Cover(Value):
     """So much of a price is covered, for work that was begun before `until`."""
 
     percent: int = Field(ge=0, le=100)
@@ -183,7 +184,7 @@ class NoteDevice(Redecide):
     in_service_on: str = ""
 
 
-class MonthsCovered(Command):
+class MonthsCovered(Value):
     """So much of a price is covered for so many months."""
 
     percent: int = Field(ge=0, le=100)
@@ -213,7 +214,7 @@ class ChargeService(Command):
     """As with Redecide."""
 
 
-class LineCorrection(Command):
+class LineCorrection(Value):
     """What a line of a charge comes to, and who pays how much of it."""
 
     kind: Literal["labour", "part", "travel"]

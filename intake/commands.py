@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from contracts.intake import (
     DAY_S,
@@ -25,6 +25,7 @@ from contracts.intake import (
     UsualPart,
 )
 from services.chassis.command import Command
+from services.chassis.exact import Value
 from services.chassis.messages.kinds import Language, Medium, WhyNotSent
 from services.chassis.messages.quiet import QUIET_HOURS
 from services.chassis.pictures.kinds import MediaType
@@ -287,16 +288,26 @@ class RegisterDevice(Command):
     """As of a customer."""
     purchased_on: date | None = None
     in_service_on: date | None = None
+    device_supplier: str = Field("", max_length=100)
+
+
+class PutIntoService(Command):
+    """Somebody of ours was at a device and has completed what was asked for."""
+
+    device_id: str
+    serial: str
+    """As it is registered, whose claim is kept."""
+    request_type: str
+    """Only an installation puts a device into service."""
+    on: date
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 """Of a skill or a certificate."""
 
 
-class Part(BaseModel):
+class Part(Value):
     """A value within a command; `of` makes the contract's of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ChoiceOf(Part):

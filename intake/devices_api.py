@@ -59,6 +59,8 @@ class DeviceView(Body):
     site_id: str
     purchased_on: date | None
     in_service_on: date | None
+    device_supplier: str
+    """The company that it was bought from; empty where it is not known."""
 
 
 def _device_view(row: Mapping[str, Any]) -> DeviceView:

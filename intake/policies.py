@@ -9,8 +9,9 @@ from contracts.envelope import Envelope
 from contracts.fieldwork import FollowUpAsked, ServiceCompleted
 from contracts.problems import NotYet
 from intake import staff_notices
-from intake.commands import AskFollowUp, CancelRequest, CloseRequest, SubmitRequest
+from intake.commands import AskFollowUp, CancelRequest, CloseRequest, PutIntoService, SubmitRequest
 from intake.projections.follow_ups import ONE_REQUEST
+from intake.projections.registers import ONE_DEVICE
 from services.chassis.clock import TENANT_ZONE
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -30,6 +31,22 @@ async def when_work_ended(
     if event.reason != "dispatcher":
         return []  # It ended, or was merged or corrected, at intake's own word; by now it may go on with another order.
     return [CancelRequest(request_id=event.request_id)]
+
+
+async def when_installed(event: ServiceCompleted, envelope: Envelope, facts: Facts) -> list[PutIntoService]:
+    """A device that we have installed is in service from that day on, where its register names no other."""
+    if not event.device_id:
+        return []
+    requests = await facts.fetch(ONE_REQUEST, tenant=envelope.tenant, request_id=event.request_id)
+    if not requests or not requests[0]["request_type"]:
+        raise NotYet(f"the view has not seen request {event.request_id}")
+    day = envelope.time.astimezone(TENANT_ZONE).date()
+    return [
+        PutIntoService(
+            device_id=event.device_id, serial=row["serial"], request_type=requests[0]["request_type"], on=day
+        )
+        for row in await facts.fetch(ONE_DEVICE, tenant=envelope.tenant, device_id=event.device_id)
+    ]
 
 
 async def when_follow_up_asked(event: FollowUpAsked, envelope: Envelope, facts: Facts) -> list[AskFollowUp]:
@@ -55,6 +72,7 @@ async def when_follow_up_asked(event: FollowUpAsked, envelope: Envelope, facts: 
 
 POLICIES = (
     Policy("end-request", (ServiceCompleted, OrderCancelled), when_work_ended),
+    Policy("device-in-service", (ServiceCompleted,), when_installed),
     Policy("request-follow-up", (FollowUpAsked,), when_follow_up_asked),
     staff_notices.POLICY,
 )

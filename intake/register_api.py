@@ -94,6 +94,7 @@ class NewDevice(Body):
     site_id: str = Field("", max_length=100, description="The customer's site where it stands.")
     purchased_on: Day = Field(None, description="The day of the invoice.")
     in_service_on: Day = Field(None, description="The day on which it was put into service: its warranty begins then.")
+    device_supplier: str = Field("", max_length=100, description="The company that it was bought from.")
 
     @model_validator(mode="after")
     def _bought_before_it_serves(self) -> Self:

@@ -68,7 +68,7 @@ class EndDay(Command):
     day: str
 
 
-Watched = Literal["engineer", "team", "supplier", "region", "device_model"]
+Watched = Literal["engineer", "team", "supplier", "region", "device_model", "device_supplier"]
 """Whose figures raise alerts."""
 
 
@@ -82,7 +82,7 @@ class Counted(Command):
 
 
 class JudgeAlert(Command):
-    """The figures of one engineer, team, supplier, region or device model as they are known now."""
+    """The figures of one engineer, group of them, region, device model or device supplier as they are known now."""
 
     alert_id: str
     kind: AlertKind

@@ -31,6 +31,7 @@ from quality.projections.alerts import ALERTS
 from quality.projections.asked_for import ASKED_FOR
 from quality.projections.complaints import COMPLAINTS
 from quality.projections.customers import CUSTOMERS
+from quality.projections.device_suppliers import DEVICE_SUPPLIERS
 from quality.projections.engineer_groups import ENGINEER_GROUPS
 from quality.projections.inspections import INSPECTIONS
 from quality.projections.photos import PHOTOS
@@ -106,6 +107,7 @@ service = Service(
         COMPLAINTS,
         CUSTOMERS,
         ENGINEER_GROUPS,
+        DEVICE_SUPPLIERS,
     ),
     policies=POLICIES,
     on_timer=ON_TIMER,

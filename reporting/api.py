@@ -313,22 +313,28 @@ async def _told(asked: Report, call: Call, scope: Scope) -> dict[str, Any]:
     return {"figures": _views(asked, answers), "groups": _groups(asked, found, scope) if grouped else []}
 
 
-def _groups(asked: Report, found: Found, scope: Scope) -> list[GroupView]:
+class _Group(msgspec.Struct, gc=False):
+    """A GroupView that is made and written quickly: an answer may have thousands."""
+
+    value: str
+    period: str
+    first_day: date | None
+    last_day: date | None
+    figures: Mapping[str, Any]
+
+
+def _groups(asked: Report, found: Found, scope: Scope) -> list[_Group]:
     keys = found.keys()
     if len(keys) > MOST_GROUPS:
         raise _wrong("period", f"that is {len(keys)} groups; {MOST_GROUPS} are shown at most: ask for fewer days")
     return [_group(scope, key, told) for key, told in zip(keys, asked.answers(found, keys), strict=True)]
 
 
-def _group(scope: Scope, key: GroupKey, told: Mapping[str, Answer]) -> GroupView:
-    part = scope.parts[key.part] if scope.period else None
-    return GroupView.model_construct(
-        value=key.value,
-        period=part.label if part else "",
-        first_day=part.first if part else None,
-        last_day=part.last if part else None,
-        figures=told,
-    )
+def _group(scope: Scope, key: GroupKey, told: Mapping[str, Answer]) -> _Group:
+    if not scope.period:
+        return _Group(key.value, "", None, None, told)
+    part = scope.parts[key.part]
+    return _Group(key.value, part.label, part.first, part.last, told)
 
 
 # What was made here need not be judged again, which takes as long as making it.
@@ -342,9 +348,7 @@ def _accepted(accept: str) -> str:
 def _file(view: ReportView, chosen: Format) -> Response:
     """One row a figure and group; where there are no groups, of the whole range."""
     kinds = {figure.name: figure for figure in view.figures}
-    whole = GroupView.model_construct(
-        value="", period="", first_day=view.first_day, last_day=view.last_day, figures={f.name: f for f in view.figures}
-    )
+    whole = _Group("", "", view.first_day, view.last_day, {f.name: f for f in view.figures})
     rows = [
         TableRow(
             report=view.name,

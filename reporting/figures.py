@@ -45,33 +45,45 @@ def quantile(ordered: Sequence[int], part: Fraction) -> Fraction | None:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def quantile_in(runs: Sequence[Sequence[int]], part: Fraction, unit: int, digits: int) -> float | None:
-    """`shown(quantile(sorted(chain(*runs)), part) / unit, digits)` of sorted runs: in integers, without that sort."""
-    many = len(runs[0]) if len(runs) == 1 else sum(map(len, runs))
-    if not many:
-        return None
+def quantiles_in(
+    groups: Iterable[Sequence[Sequence[int]]], part: Fraction, unit: int, digits: int
+) -> list[float | None]:
+    """Of each group of sorted runs `shown(quantile(sorted(chain(*runs)), part) / unit, digits)`, without that sort."""
     numerator, denominator = part.as_integer_ratio()
-    below, rest = divmod((many - 1) * numerator, denominator)
-    low, above = _neighbours(runs, many, below)
-    return quotient(low * denominator + (above - low) * rest, denominator * unit, digits)
+    whole = denominator * unit
+    found: list[float | None] = []
+    for runs in groups:
+        many = len(runs[0]) if len(runs) == 1 else sum(map(len, runs))
+        if not many:
+            found.append(None)
+            continue
+        below, rest = divmod((many - 1) * numerator, denominator)
+        ordered, at = (runs[0], below) if len(runs) == 1 else _around(runs, many, below)
+        low = ordered[at]
+        # The last has no next one, and no rest either.
+        found.append(quotient(low * denominator + ((ordered[at + 1] - low) * rest if rest else 0), whole, digits))
+    return found
 
 
-def _neighbours(runs: Sequence[Sequence[int]], many: int, place: int) -> tuple[int, int]:
-    """What stands at this place and at the next one (or this again, at the end) when all runs are sorted together."""
-    if len(runs) == 1:
-        [run] = runs
-        return run[place], run[place + 1] if place + 1 < many else run[place]
-    step = isqrt(many // len(runs)) or 1
-    # Of every run each so many-th: what is below the n-th of these are at most n * step values, and fewer by at most
-    # step - 1 a run. So the two lie between two of them, and only what is between these need be sorted.
-    marks = sorted(chain.from_iterable([run[::step] for run in runs]))
-    lowest = marks[min(place // step, len(marks) - 1)]
-    last = (place + 2 + (step - 1) * len(runs)) // step + 1
-    starts = [bisect_left(run, lowest) for run in runs]
-    ends = [bisect_right(run, marks[last]) for run in runs] if last < len(marks) else map(len, runs)
-    window = sorted(chain.from_iterable([run[a:b] for run, a, b in zip(runs, starts, ends, strict=True)]))
-    at = place - sum(starts)
-    return window[at], window[min(at + 1, len(window) - 1)]
+SAMPLE: Final = 4_096
+"""Of many values about so many say between which two of them a place lies."""
+
+
+def _around(runs: Sequence[Sequence[int]], many: int, place: int) -> tuple[Sequence[int], int]:
+    """As much of all runs sorted together as holds this place and the next one; and where in it the place is."""
+    step = many // SAMPLE + 1
+    sample = sorted(chain.from_iterable([run[n % step :: step] for n, run in enumerate(runs)]))
+    guess, margin = place // step, isqrt(len(sample)) + 1
+    while True:
+        low, high = guess - margin, guess + margin
+        starts = [bisect_left(run, sample[low]) for run in runs] if low >= 0 else [0] * len(runs)
+        ends = [bisect_left(run, sample[high]) for run in runs] if high < len(sample) else list(map(len, runs))
+        ahead = sum(starts)
+        if ahead <= place and (place + 1 < sum(ends) or high >= len(sample)):
+            # Only what lies between these two need be sorted.
+            parts = [run[a:b] for run, a, b in zip(runs, starts, ends, strict=True)]
+            return sorted(chain.from_iterable(parts)), place - ahead
+        margin *= 4
 
 
 def mean(total: int, count: int) -> Fraction | None:

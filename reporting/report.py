@@ -32,7 +32,7 @@ from reporting.figures import (
     Value,
     day_begins,
     offsets_of,
-    quantile_in,
+    quantiles_in,
     quotient,
 )
 from services.chassis.clock import at_micros
@@ -361,10 +361,11 @@ class Mean:
         times = found.times.get(self.times)
         if times is None:
             return [UNKNOWN] * len(keys)
+        known = [times.get(key, ()) for key in keys]
+        totals = [sum(runs[0]) if len(runs) == 1 else sum(map(sum, runs)) for runs in known]
         return [
             Answer(quotient(total, many * HOUR, digits) if many else None, total, many)
-            for runs in [times.get(key, ()) for key in keys]
-            for total, many in [(sum(map(sum, runs)), sum(map(len, runs)))]
+            for total, many in zip(totals, map(_many, known), strict=True)
         ]
 
 
@@ -380,10 +381,13 @@ class Quantile:
 
     def answers(self, found: Found, keys: Sequence[GroupKey], digits: int) -> list[Answer]:
         times = found.times.get(self.times, {})
-        return [
-            Answer(quantile_in(runs, self.part, HOUR, digits), None, sum(map(len, runs)))
-            for runs in [times.get(key, ()) for key in keys]
-        ]
+        known = [times.get(key, ()) for key in keys]
+        values = quantiles_in(known, self.part, HOUR, digits)
+        return [Answer(value, None, many) for value, many in zip(values, map(_many, known), strict=True)]
+
+
+def _many(runs: Sequence[Sequence[int]]) -> int:
+    return len(runs[0]) if len(runs) == 1 else sum(map(len, runs))
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from reporting.api import routes
 from reporting.projections.complaint_story import COMPLAINT_STORY
 from reporting.projections.engineer_hours import ENGINEERS, VISITS
+from reporting.projections.order_costs import ORDER_COSTS
 from reporting.projections.order_story import ORDER_STORY
 from reporting.projections.order_timeline import ORDER_TIMELINE
-from reporting.projections.rates import ENGINEER_RATES, PART_COSTS
 from reporting.projections.request_story import REQUEST_STORY
 from reporting.projections.staff_answers import STAFF_ANSWERS
-from reporting.projections.used_parts import USED_PARTS
 from services.chassis.journal.rules import Rules
 from services.chassis.service import Service
 
@@ -24,9 +23,7 @@ service = Service(
         COMPLAINT_STORY,
         VISITS,
         ENGINEERS,
-        PART_COSTS,
-        ENGINEER_RATES,
-        USED_PARTS,
+        ORDER_COSTS,
         STAFF_ANSWERS,
     ),
     routes=routes,

@@ -109,7 +109,7 @@ class ClocksStarted(Event, frozen=True, kw_only=True):
     """
     The order has clocks from its opening on: by which service level, in which revision, and on what terms.
 
-    Acted on by: dispatcher (its timers tell when a clock warns or is breached). Read by: nobody else yet.
+    Acted on by: dispatcher (its timers tell when a clock warns or is breached). Read by: reporting.
     """
 
     order_id: str
@@ -153,7 +153,7 @@ class SlaChanged(Event, frozen=True, kw_only=True):
     """
     Something else is promised for the order from here on, measured from its start; what it waited stays granted.
 
-    Acted on by: dispatcher (its timers). Read by: nobody else yet.
+    Acted on by: dispatcher (its timers). Read by: reporting (which clocks the order is judged by).
     """
 
     order_id: str

@@ -115,6 +115,8 @@ class DeviceRegistered(Event, frozen=True, kw_only=True):
     """ISO date of the invoice; empty where it is not known. Both dates are of the tenant's zone."""
     in_service_on: str = ""
     """ISO date on which it was installed and put into service; a warranty of its model begins then."""
+    device_supplier: str = ""
+    """The company that it was bought from; empty where it is not known, and in records that do not say."""
 
 
 @belongs_to("device-model", of="model")

@@ -40,6 +40,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "地点编号": "site_id",
     "购买日期": "purchased_on",
     "启用日期": "in_service_on",
+    "供应商": "device_supplier",
 }
 """Headings in Chinese and the fields that they stand for."""
 

@@ -15,7 +15,7 @@ from contracts.intake import (
     SiteRegistered,
 )
 from contracts.problems import Rejected
-from intake.commands import DefineRequestType, LoadPack, RegisterCustomer, RegisterDevice, RegisterSite
+from intake.commands import DefineRequestType, LoadPack, PutIntoService, RegisterCustomer, RegisterDevice, RegisterSite
 from intake.domain.form import is_phone, judge, pattern_fault
 from intake.domain.models import model_of, model_stream
 from intake.domain.place import divisions_of, placed
@@ -59,6 +59,7 @@ class Device:
     counted: Counted = ()
     dates: tuple[str, str] = ("", "")
     """Of its purchase, and of being put into service."""
+    device_supplier: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,10 +186,39 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
     return [event]
 
 
+def put_reads(command: PutIntoService) -> tuple[str, ...]:
+    return device_stream(command.device_id), type_stream(command.request_type)
+
+
+def put_into_service(states: States, command: PutIntoService) -> list[Event]:
+    """A day that the register knows stays; and none is before the invoice."""
+    known: Device | None = states[device_stream(command.device_id)]
+    versions: Versions = states[type_stream(command.request_type)]
+    if known is None or not versions or versions[-1].kind != "installation":
+        return []
+    purchased_on, in_service_on = known.dates
+    day = command.on.isoformat()
+    if in_service_on or day < purchased_on:
+        return []
+    facts = DeviceRegistered(
+        device_id=command.device_id,
+        customer_id=known.customer_id,
+        model=known.model,
+        serial=known.serial,
+        skill=known.skill,
+        site_id=known.site_id,
+        purchased_on=purchased_on,
+        in_service_on=day,
+        device_supplier=known.device_supplier,
+    )
+    return [facts]
+
+
 def evolve_device(device: Device | None, event: DeviceRegistered) -> Device:
     counted = counted_by(device.counted if device else (), event)
     dates = event.purchased_on, event.in_service_on
-    return Device(event.customer_id, event.model, event.serial, event.skill, event.site_id, counted, dates)
+    whose = event.customer_id, event.model, event.serial, event.skill, event.site_id
+    return Device(*whose, counted, dates, event.device_supplier)
 
 
 def serial_of(event: DeviceRegistered) -> list[Claim]:

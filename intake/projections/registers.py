@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+from sqlalchemy import bindparam, select
 
 from contracts.envelope import Envelope
 from contracts.intake import (
@@ -64,6 +67,7 @@ def apply_device(rows: Rows, event: DeviceRegistered, envelope: Envelope) -> Non
         site_id=event.site_id,
         purchased_on=event.purchased_on,
         in_service_on=event.in_service_on,
+        device_supplier=event.device_supplier,
     )
 
 
@@ -159,7 +163,7 @@ SITES = View(
 
 DEVICES = View(
     name="devices",
-    version=3,
+    version=4,
     key={"device_id": str},
     columns={
         "version": 0,
@@ -170,11 +174,15 @@ DEVICES = View(
         "site_id": "",
         "purchased_on": "",
         "in_service_on": "",
+        "device_supplier": "",
     },
     reads=(DeviceRegistered,),
     apply=apply_device,
     indexes=(("customer_id",), ("serial",)),
 )
+
+_d = DEVICES.table.c
+ONE_DEVICE: Final = select(_d.serial).where(_d.tenant == bindparam("tenant"), _d.device_id == bindparam("device_id"))
 
 DEVICE_MODELS = View(
     name="device_models",

@@ -46,7 +46,7 @@ from inventory.commands import (
     located,
 )
 from inventory.domain.distance import distance_m
-from inventory.domain.document import document_stream
+from inventory.domain.document import content_id, document_stream
 from inventory.domain.pieces import lies
 from inventory.domain.register import RULES_STREAM, part_stream, place_stream
 from inventory.domain.reservation import reservation_stream
@@ -266,6 +266,11 @@ class DocumentBody(Body):
 
 
 class SnapshotBody(DocumentBody):
+    document_id: Name | Literal[""] = Field(
+        "",
+        description="Its number at the system that sends it; booked once. Without one it is known by its lines and by "
+        "when it was taken: the same again is the same snapshot.",
+    )
     taken_at: AwareDatetime
     lines: list[CountedBody] = Field(min_length=1, max_length=1_000)
 
@@ -581,8 +586,11 @@ def _documents(api: Api) -> APIRouter:
     async def snapshot(body: SnapshotBody, call: Call = command(WAREHOUSE_SYSTEM, *KEEPERS)) -> BookedView:
         if body.taken_at > call.now:
             raise Problem("document.in-future", taken_at=body.taken_at.isoformat(), now=call.now.isoformat())
-        facts = body.model_dump(exclude={"lines"})
-        return await booked(call, BookDocument(kind="snapshot", lines=_document_lines(body.lines), **facts))
+        facts, lines = body.model_dump(exclude={"lines"}), _document_lines(body.lines)
+        if not body.document_id:
+            lines = tuple(sorted(lines, key=lambda line: (line.part_id, line.condition)))
+            facts["document_id"] = content_id(body.place_id, body.taken_at, lines)
+        return await booked(call, BookDocument(kind="snapshot", lines=lines, **facts))
 
     @router.post("/movements", summary="The warehouse system says what came in or left the house")
     async def movement(body: MovementBody, call: Call = command(WAREHOUSE_SYSTEM, *KEEPERS)) -> BookedView:

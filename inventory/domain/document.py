@@ -7,7 +7,11 @@ difference is recorded beside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import assert_never
+
+import msgspec
 
 from contracts.event import Event
 from contracts.inventory import DocumentLine, PartDefined, StockDocumentBooked, StockReceived, StockSynchronised
@@ -16,11 +20,18 @@ from inventory.commands import BookDocument, Shelf
 from inventory.domain.pieces import must_be_named, named
 from inventory.domain.register import known_part, known_place, low_limit, part_stream, place_stream
 from inventory.domain.stock import Draft, stock_stream
+from services.chassis.clock import micros
+from services.chassis.ids import derived_id
 from services.chassis.journal.rules import States, Stream
 
 
 def document_stream(source: str, document_id: str) -> str:
     return f"stock-document/{source}/{document_id}"
+
+
+def content_id(place_id: str, taken_at: datetime, lines: Sequence[DocumentLine]) -> str:
+    """What a snapshot is known by that has no number: its lines are given in one order."""
+    return derived_id("snapshot", place_id, str(micros(taken_at)), msgspec.json.encode(lines).decode())
 
 
 def book_reads(command: BookDocument) -> tuple[str, ...]:

@@ -46,6 +46,9 @@ Alert = Calm | Raised
 AlertEvent = QualityAlertRaised | GroupAlertRaised | QualityAlertFollowed | QualityAlertRecovered | QualityAlertClosed
 INITIAL: Alert = Calm()
 
+GROUPS: Final = ("team", "supplier", "device_supplier")
+"""What is raised as GroupAlertRaised."""
+
 RULES_STREAM: Final = "alert-rules/alerts"
 DEFAULTS: Final = AlertRulesSet()
 """Until a tenant says otherwise."""
@@ -138,7 +141,7 @@ def _raised(command: JudgeAlert, raising: int, limit_percent: int) -> QualityAle
         "limit_percent": limit_percent,
         "windows": _windows(command.windows),
     }
-    return GroupAlertRaised(**facts) if command.of in ("team", "supplier") else QualityAlertRaised(**facts)
+    return GroupAlertRaised(**facts) if command.of in GROUPS else QualityAlertRaised(**facts)
 
 
 def _windows(windows: Sequence[Counted]) -> tuple[Window, ...]:

@@ -19,6 +19,7 @@ from contracts.quality import AlertKind, AlertRulesSet, FeedbackReceived
 from quality.commands import Counted, Watched
 from quality.domain.weeks import begin_us
 from quality.projections.asked_for import ASKED_FOR
+from quality.projections.device_suppliers import DEVICE_SUPPLIERS
 from quality.projections.engineer_groups import ENGINEER_GROUPS
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
@@ -119,6 +120,8 @@ def _subject(of: Watched, visit: FromClause, asked: FromClause) -> ColumnElement
             return asked.c.region
         case "device_model":
             return visit.c.device_model
+        case "device_supplier":
+            return _device_supplier(visit)
         case "team" | "supplier":
             return _group(of, visit)
         case _:
@@ -137,6 +140,16 @@ def _group(of: Literal["team", "supplier"], visit: FromClause) -> ColumnElement[
         )
         .order_by(known.c.since.desc())
         .limit(1)
+        .correlate(visit)
+        .scalar_subquery()
+    )
+
+
+def _device_supplier(visit: FromClause) -> ColumnElement[str]:
+    known = DEVICE_SUPPLIERS.table.alias("known")
+    return (
+        select(known.c.device_supplier)
+        .where(known.c.tenant == visit.c.tenant, known.c.device_id == visit.c.device_id)
         .correlate(visit)
         .scalar_subquery()
     )

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from contracts.dispatcher import EngineerRegistered, OrderAssigned, OrderReassigned, Shift
+from contracts.dispatcher import EngineerRegistered, Shift
 from contracts.envelope import Envelope
 from contracts.fieldwork import (
     EngineerArrived,
@@ -24,18 +24,13 @@ from contracts.fieldwork import (
 from contracts.intake import RequestCorrected, RequestReceived
 from contracts.quality import StaffSurveyAnswered
 from services.chassis.clock import micros
-from services.chassis.ids import derived_id
 from services.chassis.views import Rows, View
 
-Planned = OrderAssigned | OrderReassigned
 VisitEvent = EngineerDeparted | EngineerArrived | WorkFinished | ServiceCompleted | VisitAborted | VisitCancelled
 EngineerEvent = EngineerRegistered | EngineerDeparted | EngineerArrived | WorkFinished | StaffSurveyAnswered
 
 ABOUT: Final = ("device_model", "request_type", "channel")
 """What is said of the request of a visit."""
-
-PAID: Final = ("travel_m", "in_vain", "channel")
-"""What costs need beside the times."""
 
 _shifts = msgspec.msgpack.Decoder(tuple[Shift, ...])
 
@@ -58,9 +53,7 @@ def _about(rows: Rows, request_id: str, visit_id: str = "", **facts: str) -> Non
             rows.put(one, **told)
 
 
-def apply_visit(
-    rows: Rows, event: VisitEvent | Planned | RequestReceived | RequestCorrected, envelope: Envelope
-) -> None:
+def apply_visit(rows: Rows, event: VisitEvent | RequestReceived | RequestCorrected, envelope: Envelope) -> None:
     at = micros(envelope.time)
     if isinstance(event, RequestReceived):
         facts = {"device_model": event.device_model, "request_type": event.request_type}
@@ -68,10 +61,6 @@ def apply_visit(
         return
     if isinstance(event, RequestCorrected):
         _about(rows, event.request_id, device_model=event.work.device_model)
-        return
-    if isinstance(event, Planned):
-        # As fieldwork names the visit that it plans upon this event; who goes to it, the visit itself says.
-        rows.put(derived_id("visit", event.order_id, envelope.id), travel_m=event.travel_m)
         return
     whose = {"engineer_id": event.engineer_id, "request_id": event.request_id, "order_id": event.order_id}
     rows.put(event.visit_id, **whose)
@@ -84,17 +73,12 @@ def apply_visit(
         case WorkFinished() | VisitAborted():
             # After a refused acceptance the work is finished a second time; the last one ends the hours on site.
             rows.put(event.visit_id, left_at=at)
-            if isinstance(event, WorkFinished):
-                rows.put(event.visit_id, labour_s=event.labour_s or None)
-            else:
+            if isinstance(event, VisitAborted):
                 rows.put(event.visit_id, in_vain=True)
         case ServiceCompleted():
             rows.put(event.visit_id, completed=True)
         case VisitCancelled():
             rows.put(event.visit_id, in_vain=True)
-    row = rows.get(event.visit_id) or {}
-    began = [row[name] for name in ("departed_at", "arrived_at", "left_at") if row[name] is not None]
-    rows.put(event.visit_id, began_at=began[0] if began else 0)
 
 
 def apply_engineer(rows: Rows, event: EngineerEvent, envelope: Envelope) -> None:
@@ -123,9 +107,6 @@ VISITS = View(
         "departed_at": (int, None),
         "arrived_at": (int, None),
         "left_at": (int, None),
-        "began_at": 0,
-        "travel_m": (int, None),
-        "labour_s": (int, None),
         "completed": False,
         "in_vain": False,
         "device_model": "",
@@ -140,8 +121,6 @@ VISITS = View(
         ServiceCompleted,
         VisitAborted,
         VisitCancelled,
-        OrderAssigned,
-        OrderReassigned,
         RequestReceived,
         RequestCorrected,
     ),
@@ -150,7 +129,6 @@ VISITS = View(
     indexes=(
         ("arrived_at", "engineer_id", "departed_at", "left_at", "completed", *ABOUT),
         ("departed_at", "engineer_id", "in_vain", *ABOUT),
-        ("order_id", "engineer_id", "began_at", "departed_at", "arrived_at", "left_at", "labour_s", *PAID),
     ),
 )
 

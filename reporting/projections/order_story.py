@@ -1,13 +1,13 @@
 """
-One row an order: who was sent and who did it, which promises were kept, and what was charged for it.
+One row an order: who was sent and who did it, and which promises were kept.
 
-Each column has one publisher, as in `request_story`.
+Each column has one publisher, as in `request_story`. What is said of the request, its channel, is kept in the row
+`request/ID` with the orders that it has, so that each order has it whichever is heard of first. It counts nowhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from contracts.dispatcher import (
     ClocksStarted,
@@ -16,11 +16,13 @@ from contracts.dispatcher import (
     OrderOpened,
     OrderReassigned,
     SlaBreached,
+    SlaChanged,
     SlaRestated,
 )
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.fieldwork import ChargeCorrected, EngineerArrived, ServiceCharged, ServiceCompleted, VisitAborted
+from contracts.fieldwork import EngineerArrived, ServiceCompleted, VisitAborted
+from contracts.intake import RequestReceived
 from services.chassis.clock import micros
 from services.chassis.views import Rows, Value, View
 
@@ -36,16 +38,32 @@ OrderEvent = (
     | OrderDeclined
     | ClocksStarted
     | SlaBreached
+    | SlaChanged
     | SlaRestated
     | EngineerArrived
     | VisitAborted
     | ServiceCompleted
-    | ServiceCharged
-    | ChargeCorrected
 )
 
 
-def apply(rows: Rows, event: OrderEvent, envelope: Envelope) -> None:
+def _about(rows: Rows, request_id: str, order_id: str = "", **facts: str) -> None:
+    """More is known of a request, or another order for it."""
+    whole = f"request/{request_id}"
+    row = rows.get(whole) or ORDER_STORY.defaults
+    orders = str(row["orders"]).splitlines()
+    told = {"channel": row["channel"]} | facts
+    if facts or order_id not in orders:
+        orders += [order_id] if order_id else []
+        rows.put(whole, orders="\n".join(sorted(orders)), **told)
+        for one in [order_id] if order_id else orders:
+            rows.put(one, **told)
+
+
+def apply(rows: Rows, event: OrderEvent | RequestReceived, envelope: Envelope) -> None:
+    if isinstance(event, RequestReceived):
+        _about(rows, event.request_id, channel=envelope.channel)
+        return
+    _about(rows, event.request_id, event.order_id)
     order_id, at = event.order_id, micros(envelope.time)
     row = rows.get(order_id) or {}
 
@@ -80,43 +98,33 @@ def apply(rows: Rows, event: OrderEvent, envelope: Envelope) -> None:
             rows.put(order_id, sent_again=row.get("sent_again", False) or event.reason in SENT_AGAIN_FOR)
         case ServiceCompleted():
             rows.put(order_id, served_by=event.engineer_id, **first("completed_at"))
-        case ServiceCharged():
-            rows.put(order_id, **_more(row, event.gross_fen, event.customer_fen))
-        case ChargeCorrected():
-            rows.put(order_id, **_more(row, event.gross_diff_fen, event.customer_diff_fen))
-
-
-def _more(row: Mapping[str, Any], gross_fen: int, customer_fen: int) -> dict[str, Value]:
-    """What an order comes to with one more charge, or with the difference that a correction makes."""
-    return {
-        "revenue_fen": (row.get("revenue_fen") or 0) + gross_fen,
-        "customer_fen": (row.get("customer_fen") or 0) + customer_fen,
-    }
 
 
 def _promises(event: Event) -> dict[str, Value]:
     """What a word about the clocks of an order changes."""
-    match event:
-        case ClocksStarted():
-            return {f"{terms.clock}_promised": True for terms in event.clocks}
-        case SlaBreached():
-            return {f"{event.clock}_breached": True}
-        case SlaRestated():
-            told = [one for one in event.differences if one.figure == "breached"]
-            return {f"{one.clock}_breached": one.after == "true" for one in told}
-        case _:
-            return {}
+    told: dict[str, Value] = {}
+    if isinstance(event, ClocksStarted | SlaChanged):
+        measured = {terms.clock for terms in event.clocks}
+        told |= {f"{clock}_promised": clock in measured for clock in CLOCKS}
+    if isinstance(event, ClocksStarted | SlaChanged | SlaRestated):
+        breaches = [one for one in event.differences if one.figure == "breached"]
+        told |= {f"{one.clock}_breached": one.after == "true" for one in breaches}
+    if isinstance(event, SlaBreached):
+        told[f"{event.clock}_breached"] = True
+    return told
 
 
 ORDER_STORY = View(
     name="order_story",
-    version=1,
+    version=2,
     key={"order_id": str},
     columns={
         "request_id": "",
         "region": "",
         "device_model": "",
         "request_type": "",
+        "channel": "",
+        "orders": "",
         "opened_at": (int, None),
         "assigned_at": (int, None),
         "arrived_at": (int, None),
@@ -130,8 +138,6 @@ ORDER_STORY = View(
         "declined": 0,
         "sent_again": False,
         **{f"{clock}_{word}": False for clock in CLOCKS for word in ("promised", "breached")},
-        "revenue_fen": (int, None),
-        "customer_fen": (int, None),
     },
     reads=(
         OrderOpened,
@@ -140,13 +146,13 @@ ORDER_STORY = View(
         OrderDeclined,
         ClocksStarted,
         SlaBreached,
+        SlaChanged,
         SlaRestated,
         EngineerArrived,
         VisitAborted,
         ServiceCompleted,
-        ServiceCharged,
-        ChargeCorrected,
+        RequestReceived,
     ),
     apply=apply,
-    indexes=(("opened_at",), ("completed_at",)),
+    indexes=(("opened_at",),),
 )

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement
 
 from reporting.report import Count, Figure, Measure, Ratio, Report, Sum, Unit, ratio
-from reporting.reports.rows import DONE, PARTS_OF_DONE, WORK_OF_DONE, cost, o, rate, used, v
+from reporting.reports.rows import DONE, k
 
-CHARGED = o.revenue_fen.is_not(None)
-FINISHED = v.left_at.is_not(None) & ~v.in_vain
-TIMED = and_(v.labour_s.is_not(None), rate.hour_fen.is_not(None))
-DEPARTED = v.departed_at.is_not(None)
-ON_THE_WAY = and_(DEPARTED, v.arrived_at.is_not(None), rate.hour_fen.is_not(None))
-DRIVEN = and_(or_(DEPARTED, v.arrived_at.is_not(None)), v.travel_m.is_not(None), rate.km_fen.is_not(None))
-PRICED = cost.cost_fen.is_not(None)
+CHARGED = k.revenue_fen.is_not(None)
+
+
+def _sum(value: ColumnElement[int], when: ColumnElement[bool] | None = None) -> Sum:
+    """Over the orders that have any."""
+    return Sum(DONE, value > 0 if when is None else when, value)
+
 
 _all, _charged = Sum(DONE), Sum(DONE, CHARGED)
-_revenue = Sum(DONE, CHARGED, o.revenue_fen)
-_timed, _way, _priced = Sum(WORK_OF_DONE, TIMED), Sum(WORK_OF_DONE, ON_THE_WAY), Sum(PARTS_OF_DONE, PRICED)
+_revenue = _sum(k.revenue_fen, CHARGED)
+_timed, _way, _priced = _sum(k.visits_timed), _sum(k.trips_timed), _sum(k.pieces_priced)
 # In fen times seconds, or metres, so that nothing is rounded before it is shown.
-_labour = Sum(WORK_OF_DONE, TIMED, v.labour_s * rate.hour_fen)
-_way_hours = Sum(WORK_OF_DONE, ON_THE_WAY, (v.arrived_at - v.departed_at) // 1_000_000 * rate.hour_fen)
-_way_km = Sum(WORK_OF_DONE, DRIVEN, v.travel_m * rate.km_fen)
-_parts = Sum(PARTS_OF_DONE, PRICED, used.quantity * cost.cost_fen)
+_labour = _sum(k.labour_fen_s, k.visits_timed > 0)
+_way_hours = _sum(k.way_fen_s, k.trips_timed > 0)
+_way_km = _sum(k.way_fen_m)
+_parts = _sum(k.parts_fen, k.pieces_priced > 0)
 
 PARTS_OF_A_FEN = 18_000
 """Of which 5 are a fen times a second of an hour, and 18 a fen times a metre of a kilometre."""
@@ -34,10 +34,6 @@ _COST = [*_LABOUR, *_TRAVEL, (PARTS_OF_A_FEN, _parts)]
 
 def _figure(name: str, unit: Unit, en: str, zh: str, formula: str, measure: Measure) -> Figure:
     return Figure(name, unit, en, zh, formula, measure)
-
-
-def _pieces(when: ColumnElement[bool]) -> Sum:
-    return Sum(PARTS_OF_DONE, when, used.quantity)
 
 
 COSTS = Report(
@@ -76,7 +72,7 @@ COSTS = Report(
             "Of this, what customers pay themselves.",
             "其中客户自付金额。",
             "sum(ServiceCharged.customer_fen + ChargeCorrected.customer_diff_fen)",
-            Count(Sum(DONE, CHARGED, o.customer_fen), _charged),
+            Count(_sum(k.customer_fen, CHARGED), _charged),
         ),
         _figure(
             "revenue_fen_per_order",
@@ -100,7 +96,7 @@ COSTS = Report(
             "Visits with finished work of which working time or engineer's cost is not known; they are in no sum.",
             "工时或工程师成本未知的完工上门次数，未计入成本。",
             "count(WorkFinished without labour_s or hour_fen)",
-            Count(Sum(WORK_OF_DONE, and_(FINISHED, ~TIMED))),
+            Count(_sum(k.visits_without_cost)),
         ),
         _figure(
             "travel_cost_fen",
@@ -118,7 +114,7 @@ COSTS = Report(
             "sum.",
             "到达时间或工程师成本未知的出发次数，其路途工时未计入成本。",
             "count(EngineerDeparted without EngineerArrived or hour_fen)",
-            Count(Sum(WORK_OF_DONE, and_(DEPARTED, ~ON_THE_WAY))),
+            Count(_sum(k.trips_without_cost)),
         ),
         _figure(
             "travel_cost_fen_per_order",
@@ -142,7 +138,7 @@ COSTS = Report(
             "Pieces of parts of which nobody said what they cost; they are in no sum.",
             "成本未知的备件件数，未计入成本。",
             "sum(PartConsumed.quantity of parts without cost_fen)",
-            Count(_pieces(~PRICED)),
+            Count(_sum(k.pieces_without_cost)),
         ),
         _figure(
             "parts_cost_fen_per_order",

@@ -6,22 +6,22 @@ A request, and what belongs to it, is the engineer's who did the work, or else w
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case
+from sqlalchemy import Column, ColumnElement, case
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from reporting.projections.complaint_story import COMPLAINT_STORY
 from reporting.projections.engineer_hours import ENGINEERS, VISITS
+from reporting.projections.order_costs import ORDER_COSTS
 from reporting.projections.order_story import ORDER_STORY
-from reporting.projections.rates import ENGINEER_RATES, PART_COSTS
 from reporting.projections.request_story import REQUEST_STORY
 from reporting.projections.staff_answers import STAFF_ANSWERS
-from reporting.projections.used_parts import USED_PARTS
 from reporting.report import Group, Join, Rows
 
 r, o, v = REQUEST_STORY.table.c, ORDER_STORY.table.c, VISITS.table.c
 e, c, s = ENGINEERS.table.c, COMPLAINT_STORY.table.c, STAFF_ANSWERS.table.c
-cost, rate, used = PART_COSTS.table.c, ENGINEER_RATES.table.c, USED_PARTS.table.c
+k = ORDER_COSTS.table.c
 
 
 def _responsible(served_by: ColumnElement[str], engineer_id: ColumnElement[str]) -> ColumnElement[str]:
@@ -42,13 +42,15 @@ def _request_of(column: ColumnElement[str], tenant: ColumnElement[str]) -> Join:
     return Join(REQUEST_STORY.table, (r.tenant == tenant) & (r.request_id == column))
 
 
-_OF_ORDER: Final = {
-    "region": Group(o.region),
-    "engineer": Group(_responsible(o.served_by, o.engineer_id)),
-    "model": Group(o.device_model),
-    "type": Group(o.request_type),
-    "channel": Group(r.channel, (_request_of(o.request_id, o.tenant),)),
-}
+def _of_order(row: ReadOnlyColumnCollection[str, Column[Any]]) -> dict[str, Group]:
+    return {
+        "region": Group(row.region),
+        "engineer": Group(_responsible(row.served_by, row.engineer_id)),
+        "model": Group(row.device_model),
+        "type": Group(row.request_type),
+        "channel": Group(row.channel),
+    }
+
 
 ENGINEER_OF_VISIT: Final = Join(ENGINEERS.table, (e.tenant == v.tenant) & (e.engineer_id == v.engineer_id))
 
@@ -61,56 +63,17 @@ _OF_VISIT: Final = {
     "channel": Group(v.channel),
 }
 
-_ORDER_OF_VISIT: Final = Join(ORDER_STORY.table, (o.tenant == v.tenant) & (o.order_id == v.order_id))
-_ORDER_OF_PART: Final = Join(ORDER_STORY.table, (o.tenant == used.tenant) & (o.order_id == used.order_id))
-# What it cost on that day: of the times of a part or engineer, each instant lies in one.
-_COST_OF_PART: Final = Join(
-    PART_COSTS.table,
-    (cost.tenant == used.tenant)
-    & (cost.part_id == used.part_id)
-    & (cost.since <= used.used_at)
-    & (cost.until > used.used_at),
-)
-_RATE_OF_VISIT: Final = Join(
-    ENGINEER_RATES.table,
-    (rate.tenant == v.tenant)
-    & (rate.engineer_id == v.engineer_id)
-    & (rate.since <= v.began_at)
-    & (rate.until > v.began_at),
-)
-
 RECEIVED: Final = Rows("request", r.request_id, r.received_at, _of_request(), request=r.request_id)
 """Requests, by receipt."""
 
 SERVED: Final = Rows("request", r.request_id, r.completed_at, _of_request(), request=r.request_id)
 """Requests, by their first acceptance."""
 
-OPENED: Final = Rows("order", o.order_id, o.opened_at, _OF_ORDER, request=o.request_id)
+OPENED: Final = Rows("order", o.order_id, o.opened_at, _of_order(o), request=o.request_id)
 """Orders, by opening."""
 
-DONE: Final = Rows("order", o.order_id, o.completed_at, _OF_ORDER, request=o.request_id)
-"""Orders, by the first acceptance."""
-
-WORK_OF_DONE: Final = Rows(
-    "visit",
-    v.visit_id,
-    o.completed_at,
-    _OF_ORDER | {"channel": Group(v.channel)},
-    (_ORDER_OF_VISIT, _RATE_OF_VISIT),
-    request=o.request_id,
-)
-"""Visits, where their orders are counted in DONE."""
-
-PARTS_OF_DONE: Final = Rows(
-    "order",
-    used.order_id,
-    o.completed_at,
-    _OF_ORDER,
-    (_ORDER_OF_PART, _COST_OF_PART),
-    lists="distinct",
-    request=o.request_id,
-)
-"""Parts that orders used, where these are counted in DONE."""
+DONE: Final = Rows("order", k.order_id, k.done_at, _of_order(k), request=k.request_id)
+"""Orders with what they cost and earned, by the first acceptance."""
 
 ARRIVALS: Final = Rows("visit", v.visit_id, v.arrived_at, _OF_VISIT, (ENGINEER_OF_VISIT,), request=v.request_id)
 """Visits, by arrival."""

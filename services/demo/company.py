@@ -80,7 +80,7 @@ def company(seed: int) -> Company:
     return Company(
         request_types={
             "repair": {"name": "设备报修 Repair", "duration_s": 3_600, "min_description": 2},
-            "installation": {"name": "安装 Installation", "duration_s": 5_400},
+            "installation": {"name": "安装 Installation", "kind": "installation", "duration_s": 5_400},
             "inspection": {"name": "巡检 Inspection round", "duration_s": 1_800},
         },
         customers=customers,

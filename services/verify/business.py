@@ -424,6 +424,8 @@ class Stock:
             case PartConsumed():
                 self._check_drift(position, event, shelf.on_hand, where)
                 shelf.on_hand = max(0, shelf.on_hand - event.quantity)
+        there = shelf.defective if getattr(event, "condition", "good") == "defective" else shelf.on_hand
+        self._pieces.compare(position, event, envelope, there)
         if isinstance(event, StockSent | StockArrived):
             lot = envelope.tenant, event.transfer_id, event.part_id, event.condition
             self._moves(position, lot, event.quantity if isinstance(event, StockSent) else -event.quantity)

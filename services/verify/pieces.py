@@ -1,7 +1,12 @@
-"""I3 for single pieces: a serial number is at one place at a time, and goes into one device, or the event says so."""
+"""
+I3 for single pieces: a serial number is at one place at a time, and goes into one device, or the event says so.
+
+And no more of them lie at a place than pieces are on hand there, but for those that left it without being named.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +21,7 @@ from contracts.inventory import (
     StockIssued,
     StockReceived,
     StockSent,
+    StockSynchronised,
     TransferLost,
 )
 from services.verify.findings import Findings
@@ -31,6 +37,10 @@ class Pieces:
     findings: Findings
     _where: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """By tenant, part and serial number."""
+    _there: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """How many serial numbers lie there, by tenant, part, and the place and condition."""
+    _unnamed: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """How many of these may have left, as pieces did that nobody named."""
 
     def check(self, position: int, event: Any, envelope: Envelope) -> None:
         if isinstance(event, TransferLost):
@@ -53,7 +63,7 @@ class Pieces:
             case StockReceived() | PartReturned():
                 if was not in ("", AWAY) and not (was == USED and isinstance(event, PartReturned)):
                     self._found(position, event, serial, f"comes in and was {was}")
-                self._where[piece] = here
+                self._put(piece, here)
             case StockArrived():
                 way = f"on its way by {event.transfer_id}"
                 self._leaves(position, envelope, event.part_id, serial, way, here)
@@ -65,11 +75,13 @@ class Pieces:
             case StockCounted():
                 if was not in ("", AWAY, here) and not said:
                     self._found(position, event, serial, f"is found {here} and was {was}")
-                self._where[piece] = here
+                self._put(piece, here)
             case PartConsumed() | StockIssued():
                 if was not in ("", here) and not said:
                     self._found(position, event, serial, f"is used or issued {here} and was {was}")
-                self._where[piece] = USED if isinstance(event, PartConsumed) else AWAY
+                if was != here:
+                    self._unnamed[envelope.tenant, event.part_id, here] += 1
+                self._put(piece, USED if isinstance(event, PartConsumed) else AWAY)
             case _:
                 pass
 
@@ -77,7 +89,31 @@ class Pieces:
         was = self._where.get((envelope.tenant, part_id, serial), "nowhere")
         if was != there:
             self.findings.add("I3", position, f"{serial} of {part_id} leaves {there} and was {was}")
-        self._where[envelope.tenant, part_id, serial] = to
+        self._put((envelope.tenant, part_id, serial), to)
+
+    def _put(self, piece: tuple[str, str, str], where: str) -> None:
+        tenant, part_id, _ = piece
+        self._there[tenant, part_id, self._where.get(piece, "")] -= 1
+        self._there[tenant, part_id, where] += 1
+        self._where[piece] = where
+
+    def compare(self, position: int, event: Any, envelope: Envelope, on_hand: int) -> None:
+        """After any event of a stock: with how many pieces of its condition are on hand there now."""
+        condition = getattr(event, "condition", "good")
+        shelf = envelope.tenant, event.part_id, f"{condition} at {event.place_id}"
+        match event:
+            case StockSent() | StockIssued() | PartConsumed() | PartScrapped() | PartSentBack():
+                self._unnamed[shelf] += max(0, event.quantity - len(event.serials))
+            case StockSynchronised() | StockCounted():
+                # It says how many there are; which they are, only a count that reads the numbers does.
+                read = isinstance(event, StockCounted) and event.serials
+                self._unnamed[shelf] = 0 if read else max(0, self._there[shelf] - on_hand)
+            case _:
+                pass
+        if (many := self._there[shelf]) > on_hand + self._unnamed[shelf]:
+            what = f"{many} serial numbers of {event.part_id} lie {shelf[2]} and {on_hand} pieces are on hand"
+            self.findings.add("I3", position, what)
+            self._unnamed[shelf] = many - on_hand  # It is said once.
 
     def _found(self, position: int, event: Any, serial: str, what: str) -> None:
         self.findings.add("I3", position, f"{serial} of {event.part_id} {what}")

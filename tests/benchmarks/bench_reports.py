@@ -30,8 +30,8 @@ import asyncpg
 
 from deploy.postgres.local import LocalPostgres, missing
 from reporting.projections.engineer_hours import ENGINEERS
+from reporting.projections.order_costs import ORDER_COSTS
 from reporting.projections.order_timeline import ORDER_TIMELINE
-from reporting.projections.rates import ENGINEER_RATES, PART_COSTS
 from reporting.projections.request_story import REQUEST_STORY
 from reporting.projections.staff_answers import STAFF_ANSWERS
 from reporting.reports import REPORTS
@@ -46,7 +46,7 @@ MANY = 100_000
 CHUNK = 5_000
 YEAR = {"from": "2026-01-01", "to": "2026-12-31"}
 PERIODS = ("", "day", "week", "month")
-SHARED = (ENGINEERS, ENGINEER_RATES, PART_COSTS, STAFF_ANSWERS, REQUEST_STORY)
+SHARED = (ENGINEERS, ORDER_COSTS, STAFF_ANSWERS, REQUEST_STORY)
 """Their rows are changed by many requests."""
 
 BARS = {"SQLite": 1.0, "PostgreSQL": 0.3}

@@ -15,6 +15,7 @@ from contracts.fieldwork import (
     VisitAborted,
     WorkFinished,
 )
+from contracts.intake import DeviceRegistered
 from intake.projections.service_records import SERVICE_RECORDS
 from intake.service import service
 from tests.fieldwork.live import live
@@ -158,3 +159,44 @@ def test_who_bought_it_from_somebody_sees_nothing_of_what_that_one_asked_for(tmp
         assert len((await life(it, "a", "agent")).json()["requests"]) == 2
 
     run(tmp_path, story)
+
+
+async def installed(it, kind, at=NOW, **device):
+    """The device after work of that kind was completed at it."""
+    await founded(it, kind=kind)
+    answer = await it.call("a", "agent", "POST", "/v1/devices", json=FRIDGE | device)
+    assert answer.is_success, answer.text
+    asked = await submit(it)
+    before = len(await it.own_events())
+    it.clock.set(at)
+    await it.publishes(msgspec.structs.replace(completed(asked["id"]), device_id="d-1"))
+    told = (await it.call("a", "agent", "GET", "/v1/devices/d-1")).json()
+    events = (await it.own_events())[before:]
+    return told["in_service_on"], [event for event in events if isinstance(event, DeviceRegistered)]
+
+
+def test_a_device_that_we_have_installed_is_in_service_from_that_day_on(tmp_path):
+    late = NOW.replace(hour=23)  # which is the next day in China
+
+    async def story(it):
+        day, [event] = await installed(it, "installation", late, purchased_on="2026-01-02", device_supplier="冷暖贸易")
+        assert day == event.in_service_on == (NOW + timedelta(days=1)).date().isoformat()
+        assert (event.serial, event.purchased_on, event.device_supplier) == ("S1", "2026-01-02", "冷暖贸易")
+
+    run(tmp_path, story)
+
+
+def test_a_day_that_the_register_names_stays_and_a_repair_puts_nothing_into_service(tmp_path):
+    async def known(it):
+        assert await installed(it, "installation", in_service_on="2026-03-08") == ("2026-03-08", [])
+
+    async def bought_later(it):
+        day = (NOW + timedelta(days=9)).date().isoformat()
+        assert await installed(it, "installation", purchased_on=day) == (None, [])
+
+    async def repaired(it):
+        assert await installed(it, "repair") == (None, [])
+
+    for n, story in enumerate((known, bought_later, repaired)):
+        (tmp_path / str(n)).mkdir()
+        run(tmp_path / str(n), story)

@@ -83,6 +83,9 @@ def test_good_rows_are_taken_and_bad_ones_given_back_with_the_reason(tmp_path, w
         ]
         assert (await it.call("a", "agent", "GET", "/v1/devices/d-7")).json()["serial"] == "S7"
         assert (await it.call("a", "agent", "GET", "/v1/devices/d-8")).status_code == 404
+        heading = ["设备编号", "客户编号", "型号", "序列号", "技能", "供应商"]
+        assert (await bring(it, "devices", as_csv(heading, [*GOOD, "冷暖贸易"]))).json()["taken"] == 1
+        assert (await it.call("a", "agent", "GET", "/v1/devices/d-7")).json()["device_supplier"] == "冷暖贸易"
 
     run(tmp_path, story)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import msgspec
 import pytest
@@ -444,6 +444,20 @@ async def test_a_snapshot_is_booked_once_and_its_repeat_gets_the_first_answer(it
     other = await wms(it, "snapshots", **snapshot(8))
     assert (other.status_code, other.json()["code"]) == (409, "document.other-content")
     assert await it.own_events() == before
+
+
+@story
+async def test_a_snapshot_without_a_number_is_known_by_what_it_says_and_when_it_was_taken(it):
+    lines = [{"part_id": "fan", "quantity": 7}, {"part_id": "seal", "quantity": 2}]
+    first = await wms(it, "snapshots", place_id="wh-1", taken_at=NOW.isoformat(), lines=lines)
+    assert first.status_code == 200, first.text
+    before = await it.own_events()
+    utc = NOW.astimezone(UTC).isoformat()
+    again = await wms(it, "snapshots", place_id="wh-1", taken_at=utc, lines=lines[::-1])
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert await it.own_events() == before
+    other = await wms(it, "snapshots", place_id="wh-1", taken_at=utc, lines=[lines[0] | {"quantity": 8}])
+    assert (other.status_code, other.json()["code"]) == (409, "document.not-newer")
 
 
 @story

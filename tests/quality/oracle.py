@@ -25,6 +25,7 @@ class Visit:
     answers: tuple[int, int, int] | None = None
     team: str = ""
     supplier: str = ""
+    device_supplier: str = ""
 
 
 def in_weeks(visit, first: date, beyond: date):

@@ -121,7 +121,7 @@ def test_the_view_has_each_raising_with_its_end():
     assert rows[("a-1", 1)]["raised_at"] < rows[("a-1", 1)]["ended_at"] < rows[("a-1", 2)]["raised_at"]
 
 
-@pytest.mark.parametrize("of", ["team", "supplier"])
+@pytest.mark.parametrize("of", ["team", "supplier", "device_supplier"])
 def test_a_figure_of_a_group_is_raised_as_an_event_of_its_own_and_followed_like_any_other(of):
     facts = {"alert_id": "a-1", "raising": 1, "kind": "bad-rating", "of": of, "subject": "t-1"}
     group = GroupAlertRaised(**facts, limit_percent=20, windows=FORTNIGHT)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from contracts.dispatcher import EngineerRegistered, Shift
+from contracts.intake import DeviceRegistered
 from contracts.quality import DayEnded, QualityAlertRaised, QualityAlertRecovered
 from quality.domain.alert import alert_id
 from tests.given import NOW
@@ -135,6 +136,17 @@ async def test_the_team_and_the_supplier_of_an_engineer_are_watched_too(it):
     assert (alert["of"], alert["subject"], alert["state"]) == ("team", "t-1", "followed")
     await post(it, f"/{of_team}/close", effect="一周无差评")
     assert (await get(it, f"/{of_team}"))["state"] == "closed"
+
+
+@story
+async def test_who_supplied_the_devices_is_watched_too_also_when_it_is_known_late(it):
+    await week(it, 1, bad=2)
+    await week(it, 2, bad=2)
+    for device in [f"d-{number}-{visit}" for number in (1, 2) for visit in range(5)]:
+        facts = {"customer_id": "c-1", "model": "m", "serial": device, "skill": "s"}
+        await it.publishes(DeviceRegistered(device_id=device, **facts, device_supplier="冷暖贸易"))
+    await at(it, MONDAY + 2 * WEEK)
+    assert await raised(it) == sorted([*ALL_OF_THEM, ("bad-rating", "device_supplier", "冷暖贸易")])
 
 
 @story

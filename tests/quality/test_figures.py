@@ -11,11 +11,13 @@ from sqlalchemy import create_engine
 
 from contracts.dispatcher import EngineerRegistered, Shift
 from contracts.fieldwork import WorkFinished
+from contracts.intake import DeviceRegistered
 from contracts.quality import AlertRulesSet
 from quality.commands import Watched
 from quality.domain.alert import DEFAULTS, is_red
 from quality.domain.weeks import windows
 from quality.projections.asked_for import ASKED_FOR
+from quality.projections.device_suppliers import DEVICE_SUPPLIERS
 from quality.projections.engineer_groups import ENGINEER_GROUPS
 from quality.projections.served import SERVED, by_subject, counted, counts_of
 from tests.fold import TENANT, assert_same_rows_shuffled, rows_after
@@ -51,7 +53,7 @@ class Figures:
 
     def __init__(self, events):
         self.connection = create_engine("sqlite://").connect()
-        for view in (SERVED, ASKED_FOR, ENGINEER_GROUPS):
+        for view in (SERVED, ASKED_FOR, ENGINEER_GROUPS, DEVICE_SUPPLIERS):
             view.table.create(self.connection)
             rows = [
                 {"tenant": TENANT, **dict(zip(view.key, key, strict=True)), **row}
@@ -96,19 +98,21 @@ def history(rng, days=90, a_day=40):
             device = f"d-{rng.randrange(400)}"
             bad = rng.random() < (0.32 if engineer < 3 else 0.08)
             answers = tuple(rng.choice((1, 2, 4, 5) if bad else (3, 4, 5)) for _ in range(3))
+            device = device if rng.random() < 0.95 else ""
             visits.append(
                 oracle.Visit(
                     visit_id=f"v-{day}-{number}",
                     engineer=f"e-{engineer}",
                     region=rng.choice(("东", "西", "南", "")),
                     device_model=f"m-{hash_of(device) % 5}",
-                    device=device if rng.random() < 0.95 else "",
+                    device=device,
                     request_type=rng.choice(("repair", "repair", "install", "upkeep")),
                     cause=rng.choice(("", "worn", "leak", "power")),
                     completed_at=oracle.at(MONDAY - timedelta(days=days - day), rng.randrange(86_400)),
                     stars=rng.choice((1, 2, 3)) if bad else rng.choice((3, 4, 5, 5)),
                     answers=answers if rng.random() < 0.4 else None,
                     **groups_of(engineer, day),
+                    device_supplier=supplier_of(device),
                 )
             )
     return visits
@@ -138,6 +142,23 @@ def registered(engineers=12, days=90):
     return events
 
 
+def supplier_of(device):
+    """Of every fifth device nobody knows who supplied it."""
+    number = hash_of(device) % 5
+    return f"供应商 {number}" if device and number else ""
+
+
+def devices():
+    """They are registered after all that happened to them."""
+    facts = {"customer_id": "c-1", "model": "m", "skill": "s"}
+    names = [f"d-{number}" for number in range(400)]
+    wrong = [DeviceRegistered(device_id="d-1", serial="1", **facts, device_supplier="another")]
+    return [
+        *wrong,
+        *[DeviceRegistered(device_id=one, serial=one, **facts, device_supplier=supplier_of(one)) for one in names],
+    ]
+
+
 def hash_of(text):
     return sum(text.encode())
 
@@ -147,7 +168,7 @@ def test_ninety_days_are_counted_as_the_oracle_counts_them():
     assert len(visits) > 2_000
     seen = set()
     events = [event for late in (False, True) for visit in visits for event in told(visit, late)]
-    with Figures([*events, *registered()]) as figures:
+    with Figures([*events, *registered(), *devices()]) as figures:
         for kind in KINDS:
             for of in WATCHED:
                 for back in range(12):

@@ -18,7 +18,7 @@ from services.chassis.readers.projector import Folder
 from services.chassis.readers.sqlite_views import SqliteViews
 from tests.fold import TENANT, enveloped
 from tests.quality.examples import sent, skipped, standard
-from tests.quality.test_figures import KINDS, MONDAY, WATCHED, history, registered, told
+from tests.quality.test_figures import KINDS, MONDAY, WATCHED, devices, history, registered, told
 
 VISITS = history(Random(7), days=35, a_day=12)
 IDS = {name: {"survey_id": f"s-{name}", "visit_id": name, "request_id": f"r-{name}"} for name in ("v-0-0", "v-0-1")}
@@ -26,6 +26,7 @@ EVENTS = [
     standard(),
     *[event for late in (False, True) for visit in VISITS for event in told(visit, late)],
     *registered(days=35),
+    *devices(),
     sent(**IDS["v-0-0"]),
     skipped("sample", **IDS["v-0-1"]),
 ]

@@ -31,6 +31,7 @@ from contracts.dispatcher import (
     OrderTaken,
     Shift,
     SlaBreached,
+    SlaChanged,
     SlaRestated,
 )
 from contracts.fieldwork import (
@@ -288,6 +289,27 @@ class Story:
                     told = [Difference(clock, "used_us", "5", "4"), Difference(clock, "breached", "true", "false")]
                     changed = tuple(told[: 1 + self.company.chance(0.8)])
                     self.say(SlaRestated(**self.ids, cause="late-fact", differences=changed, standings=()))
+        if self.company.chance(0.15):
+            self.promise_otherwise(terms, kept)
+
+    def promise_otherwise(self, terms: tuple[ClockTerms, ...], kept: list[str]) -> None:
+        """Another service level, which may leave a clock out and may take a breach back."""
+        back = tuple(Difference(clock, "breached", "true", "false") for clock in kept[:1] if self.company.chance(0.5))  # type: ignore[arg-type]
+        self.say(
+            SlaChanged(
+                **self.ids,
+                from_sla_id="s",
+                from_revision=1,
+                sla_id="s-2",
+                revision=1,
+                urgency="high",
+                changed_at=self.at,
+                reason="x",
+                clocks=terms[self.company.chance(0.4) :],
+                differences=back,
+                standings=(),
+            )
+        )
 
     def visit(self, engineer: str) -> bool:
         """One visit; whether the work was accepted. An offline phone tells of it after what followed."""

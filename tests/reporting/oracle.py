@@ -122,9 +122,10 @@ def orders(e: Events) -> pd.DataFrame:
         charged = e.of("ServiceCharged").groupby("order_id")[f"{field}_fen"].sum()
         corrected = e.of("ChargeCorrected").groupby("order_id")[f"{field}_diff_fen"].sum()
         _put(frame, name, charged.add(corrected, fill_value=0))
-    promises = {(row.order_id, clock["clock"]) for row in e.of("ClocksStarted").itertuples() for clock in row.clocks}
+    promised = {row.order_id: row.clocks for row in e.of("ClocksStarted", "SlaChanged").itertuples()}
+    promises = {(order_id, clock["clock"]) for order_id, clocks in promised.items() for clock in clocks}
     breached: dict[tuple[str, str], bool] = {}
-    for row in e.of("SlaBreached", "SlaRestated", clock="", differences=()).itertuples():
+    for row in e.of("SlaBreached", "SlaRestated", "SlaChanged", clock="", differences=()).itertuples():
         if row.clock and isinstance(row.clock, str):
             breached[row.order_id, row.clock] = True
         for one in row.differences or ():

@@ -6,11 +6,12 @@ from random import Random
 import pytest
 
 from contracts.dispatcher import OrderFinished
-from contracts.inventory import PartDefined
+from contracts.inventory import PartConsumed, PartDefined
 from reporting.figures import HOUR
 from reporting.projections.engineer_hours import ENGINEERS, VISITS, shifts_of
+from reporting.projections.order_costs import ORDER_COSTS
+from reporting.projections.order_costs import WEEK as WEEK_US
 from reporting.projections.order_timeline import ORDER_TIMELINE, facts_of
-from reporting.projections.rates import EVER, FOREVER, PART_COSTS
 from reporting.projections.request_story import REQUEST_STORY
 from reporting.service import service
 from services.chassis.clock import micros
@@ -203,20 +204,43 @@ def cost(fen, hours, since=None):
     return PartDefined(part_id="p", name="x", fits=(), cost_fen=fen, cost_from=held), after(60 * hours)
 
 
-def costs_of(*said):
-    """By the hours at which they begin to hold, None for ever before."""
-    rows = rows_after(PART_COSTS, said)
-    starts = sorted((since, row["until"], row["cost_fen"]) for (_, since), row in rows.items())
-    assert [until for _, until, _ in starts] == [*[since for since, _, _ in starts][1:], FOREVER], "without a gap"
-    return {None if since == EVER else (since - micros(NOW)) // HOUR: fen for since, _, fen in starts}
+def costs_at(*hours, said, used_first=False):
+    """What a piece that was used then is counted at; None for not at all."""
+    pieces = [used(hour) for hour in hours]
+    rows = rows_after(ORDER_COSTS, [*pieces, *said] if used_first else [*said, *pieces])
+    found = [rows[f"o-{hour}",] for hour in hours]
+    assert all(row["pieces_priced"] + row["pieces_without_cost"] == 1 for row in found)
+    return [row["parts_fen"] if row["pieces_priced"] else None for row in found]
 
 
-def test_a_cost_holds_from_when_it_was_said_or_from_the_day_that_was_named():
-    assert costs_of(cost(100, 0), cost(120, 5)) == {None: None, 0: 100, 5: 120}
-    assert costs_of(cost(100, 0), cost(120, 5, since=-9)) == {None: None, -9: 120}, "from there on"
-    assert costs_of(cost(100, 3), cost(120, 5, since=3)) == {None: None, 3: 120}, "the later word counts"
-    assert costs_of(cost(100, 0), cost(120, 5, since=10), cost(120, 6)) == {None: None, 0: 100, 10: 120}
-    assert costs_of(cost(100, 0), cost(0, 5)) == {None: None, 0: 100, 5: None}, "nobody says any more what it costs"
+def used(hour):
+    whose = {"order_id": f"o-{hour}", "request_id": f"r-{hour}"}
+    return PartConsumed(part_id="p", place_id="x", quantity=1, **whose), after(60 * hour)
+
+
+@pytest.mark.parametrize("used_first", [False, True], ids=["said first", "used first"])
+@pytest.mark.parametrize(
+    ("said", "costs"),
+    [
+        ([cost(100, 0), cost(120, 5)], [None, 100, 120, 120]),
+        ([cost(100, 0), cost(120, 5, since=-9)], [120, 120, 120, 120]),
+        ([cost(100, 3), cost(120, 5, since=3)], [None, None, 120, 120]),
+        ([cost(100, 0), cost(120, 5, since=10), cost(120, 6)], [None, 100, 100, 120]),
+        ([cost(100, 0), cost(0, 5)], [None, 100, None, None]),
+    ],
+    ids=["from the word on", "from a day before", "the later word", "from a day to come", "nobody knows any more"],
+)
+def test_a_cost_holds_from_when_it_was_said_or_from_the_day_that_was_named(said, costs, used_first):
+    assert costs_at(-1, 2, 7, 11, said=said, used_first=used_first) == costs
+
+
+def test_what_is_counted_at_a_cost_is_found_by_the_week_also_when_a_departure_is_told_late():
+    late = [(work_finished(1), after(0)), (engineer_departed(1), after(-60 * 24 * 30))]
+    rows = rows_after(ORDER_COSTS, late)
+    assert {key for (key,) in rows if key.startswith("engineer/")} == {
+        "engineer/e-1",
+        f"engineer/e-1/{(micros(NOW) - 30 * 24 * HOUR) // WEEK_US}",
+    }
 
 
 @pytest.mark.parametrize("view", service.views, ids=lambda view: view.name)

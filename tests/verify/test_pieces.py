@@ -45,6 +45,14 @@ def test_a_piece_that_goes_from_place_to_place_into_a_device_and_back_is_right()
     assert found(CAME, missing, named(counted(1, "van-1"), "A")) == []
 
 
+def test_pieces_that_leave_without_a_name_leave_their_numbers_on_the_books():
+    two = named(received(2), "A", "B")
+    assert found(two, consumed(1), named(consumed(1), "A")) == []
+    assert found(two, counted(1)) == []
+    read = named(counted(1), "B", missing=("A",))
+    assert found(two, consumed(1), read, named(received(1), "C")) == []
+
+
 SOMEWHERE = (Disputed("A", "good@wh-1"),)
 
 
@@ -65,6 +73,9 @@ def test_a_fact_that_says_where_the_piece_was_is_right():
         ([received(1), named(scrapped(1), "A")], "leaves good at van-1 and was nowhere"),
         ([received(1, "wh-1"), sent(1), named(arrived(1), "A")], "leaves on its way by t-1 and was nowhere"),
         ([CAME, sent(1), LOST], "leaves on its way by t-1 and was good at wh-1"),
+        ([named(received(1), "A", "B")], "2 serial numbers of fan lie good at van-1 and 1 pieces are on hand"),
+        ([named(counted(1), "A", "B")], "2 serial numbers of fan lie good at van-1 and 1 pieces are on hand"),
+        ([named(received(2), "A", "B"), named(received(1), "C", "D")], "4 serial numbers of fan lie good at van-1"),
     ],
 )
 def test_a_piece_at_two_places_or_used_twice_is_found(events, what):

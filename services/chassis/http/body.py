@@ -2,50 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema
 
+from services.chassis.exact import exact
 from services.chassis.journal.work import Answer
-
-
-def _exact(part: Any) -> Any:
-    """The schema with its numbers as they stand, and its times as texts; pydantic would guess."""
-    if isinstance(part, list | tuple):
-        return type(part)(_exact(one) for one in part)
-    if not isinstance(part, dict):
-        return part
-    within: Any = {name: _exact(one) for name, one in part.items()}
-    match within.get("type"):
-        case "bool":
-            return within | {"strict": True}
-        case "int" | "float":
-            return core_schema.no_info_before_validator_function(_no_text, within)
-        case "date" | "datetime":
-            return core_schema.no_info_before_validator_function(_no_number, within)
-    return within
-
-
-def _no_text(value: Any) -> Any:
-    # 5.0 is a whole number in JSON, and stays one.
-    if isinstance(value, bool | str):
-        raise PydanticCustomError("int_type", "It is not a number.")
-    return value
-
-
-_NUMBER: Final = re.compile(r"[-+0-9.eE]*")
-
-
-def _no_number(value: Any) -> Any:
-    number = isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value))
-    if number and not (isinstance(value, str) and _DAY.fullmatch(value)):
-        raise PydanticCustomError("datetime_type", "It is a number and no time.")
-    return value
-
-
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Body(BaseModel):
@@ -63,7 +26,7 @@ class Body(BaseModel):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema: CoreSchema = handler(source)
-        return cast(CoreSchema, _exact(schema)) if cls.EXACT else schema
+        return cast(CoreSchema, exact(schema)) if cls.EXACT else schema
 
 
 class Accepted(BaseModel):
