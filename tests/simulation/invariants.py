@@ -72,6 +72,7 @@ async def judged(
     found += list(_done_once(own, town))
     if phones_are_right:
         found += list(_late_phones(own, town))
+    found += list(_moved_when_it_happened(own))
     found += list(_sums(own))
     found += list(_messages(own, told))
     found += [Violation("I8", f"message {key} went out again, long after it was recorded as sent") for key in again]
@@ -264,6 +265,26 @@ def _parts(by_type: Mapping[str, list[Recorded]]) -> Iterator[Violation]:
     for order_id in sorted(used.keys() | consumed.keys()):
         if used[order_id] != consumed[order_id]:
             yield Violation("I3", f"order {order_id} used {used[order_id]} pieces, {consumed[order_id]} were booked")
+
+
+# I7
+
+
+def _moved_when_it_happened(own: list[Recorded]) -> Iterator[Violation]:
+    """A clock moves at the time that its cause tells, however late that is heard of."""
+    by_id = {one.envelope.id: one for one in own}
+    for one in own:
+        cause = by_id.get(one.envelope.causation_id or "")
+        if one.envelope.type != "ClocksMoved" or cause is None:
+            continue
+        said = getattr(cause.event, HAPPENED.get(cause.envelope.type, ""), None) or cause.envelope.time
+        if one.envelope.actor.startswith("policy:") and one.event.happened_at != said:
+            told = f"{cause.envelope.type} of {one.event.order_id} was at {said}"
+            yield Violation("I7", f"{told}, its clocks moved at {one.event.happened_at}")
+
+
+HAPPENED = {"EngineerArrived": "arrived_at", "ServiceCompleted": "finished_at"}
+"""Where an event says itself when it happened."""
 
 
 # I9
