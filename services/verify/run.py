@@ -18,11 +18,13 @@ from services.chassis.service import Service
 from services.proof.kept import Kept
 from services.proof.notes import Verifier
 from services.verify.business import Check, Orders, Requests, Stock
+from services.verify.charges import Charges
 from services.verify.checkpoints import RULE as CHECKPOINT
 from services.verify.checkpoints import AgainstCheckpoints
 from services.verify.clocks import Clocks
 from services.verify.findings import Finding, Findings
 from services.verify.log import UNREADABLE, ServiceLog, between
+from services.verify.messages import Messages
 
 PAGE = 2_000
 FOR_EVER = 2**63 - 1
@@ -80,7 +82,7 @@ async def verify(
     signed: Signed | None = None,
 ) -> Report:
     """
-    Check chains, positions and versions, what went between the services, and I1, I2, I3, I5, I6, I7, I13.
+    Check chains, positions and versions, what went between the services, and I1, I2, I3, I5 to I9, I13.
 
     A journal that was rewritten from some place on, hashes and head included, is whole in itself: only what was
     `signed` shows that.
@@ -125,7 +127,7 @@ async def verify(
 async def _check_business(name: str, log: ServiceLog, journal: JournalStore, progress: Callable[[int], None]) -> None:
     match name:
         case "intake":
-            await _read(log, journal, [Requests(log.findings)], progress)
+            await _read(log, journal, [Requests(log.findings), Messages(log.findings)], progress)
         case "dispatcher":
             orders, clocks = Orders(log.findings), Clocks(log.findings)
             await _read(log, journal, [orders, clocks], progress)
@@ -135,6 +137,8 @@ async def _check_business(name: str, log: ServiceLog, journal: JournalStore, pro
             await _read(log, journal, [orders, clocks], progress)
             orders.stuck({key for key, _ in armed}, waiting_since)
             clocks.stuck({key: at_micros(timer.due) for key, timer in armed}, waiting_since)
+        case "fieldwork":
+            await _read(log, journal, [Charges(log.findings)], progress)
         case "inventory":
             stock = Stock(log.findings)
             await _read(log, journal, [stock], progress)

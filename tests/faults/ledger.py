@@ -18,6 +18,7 @@ import httpx
 
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
+from services import offline
 from services.chassis.auth import Principal
 from services.chassis.clock import SystemClock
 from services.chassis.http.call import POSITION, STALE
@@ -163,6 +164,13 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"acknowledged and lost {len(self.lost)}, doubled {len(self.doubled)}, of {self.acknowledged}"
+
+
+async def left(settings: Settings) -> list[str]:
+    """I14: what is still behind, and what waits after it was tried or for somebody to look. Nothing is right."""
+    found = await offline.behind(settings)
+    lags = [str(one) for one in found.lags if one.events]
+    return lags + [str(one) for one in found.held if one.tries or one.parked]
 
 
 async def judged(settings: Settings, told: Told) -> Verdict:

@@ -13,7 +13,7 @@ import httpx
 from deploy import free_port, until
 from services import offline
 from services.settings import Settings
-from tests.faults.ledger import Told, Verdict, judged
+from tests.faults.ledger import Told, Verdict, judged, left
 
 
 class Single:
@@ -50,6 +50,7 @@ class Single:
     async def must_hold(self, told: Told) -> Verdict:
         """All is taken in and shown; the clients' book agrees with the journals; the invariants hold."""
         assert await offline.settled(self.settings, within=60), "something is left to take in or to show"
+        assert await left(self.settings) == [], "I14: with no fault any more and nobody's help, nothing may be left"
         verdict = await judged(self.settings, told)
         print(f"{told}; {verdict}")
         assert verdict.clean, verdict

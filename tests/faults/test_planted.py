@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.faults.planted.bugs import DoesNotApply, copy_with, first_found, planted
+from tests.faults.planted.bugs import PAGE, DoesNotApply, copy_with, first_found, planted, table
 from tests.simulation.__main__ import REPO, founded
 
 BUGS = planted()
@@ -29,6 +29,10 @@ def test_each_planted_bug_is_found_by_the_day_that_found_it():
     with founded(), ThreadPoolExecutor(os.cpu_count()) as pool:
         found = dict(pool.map(look, FOUND))
     assert [name for name, result in found.items() if result is None] == []
+
+
+def test_the_page_tells_what_is_recorded():
+    assert table() in PAGE.read_text(), "python -m tests.simulation planted --only none --write"
 
 
 def test_a_patch_that_does_not_apply_any_more_is_told(tmp_path):

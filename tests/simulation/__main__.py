@@ -218,7 +218,7 @@ def main() -> int:
     planted = parts.add_parser("planted")
     planted.add_argument("--most", type=int, default=2_000)
     planted.add_argument("--only", default="", help="Names of patches, separated by commas.")
-    planted.add_argument("--write", action="store_true", help="Write docs/reference/simulation.md anew.")
+    planted.add_argument("--write", action="store_true", help="Write the table in docs/reference/simulation.md.")
     said = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
         os.execve(
@@ -244,9 +244,9 @@ def main() -> int:
             work()
             return 0
         case _:
-            from tests.faults.planted.bugs import table
+            from tests.faults.planted.bugs import look
 
-            return table(said.most, said.jobs, set(filter(None, said.only.split(","))), said.write)
+            return look(said.most, said.jobs, set(filter(None, said.only.split(","))), said.write)
 
 
 if __name__ == "__main__":

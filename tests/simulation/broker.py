@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from random import Random
 from zlib import crc32
 
@@ -32,9 +32,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.partitions: dict[str, list[Message]] = defaultdict(list)
-        self.visible: dict[str, float] = {}
-        """Per partition, from when on its newest messages can be read."""
-        self._news: list[asyncio.Event] = []
+        self._news: dict[str, list[asyncio.Event]] = defaultdict(list)
 
     def append(self, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -42,19 +40,16 @@ class Broker:
             if number is None:
                 number = crc32(message.key or b"") % PARTITIONS
             self.partitions[f"{message.topic}/{number}"].append(message)
-        self.tell()
+        for topic in dict.fromkeys([message.topic for message in messages]):
+            for news in self._news[topic]:
+                news.set()
 
-    def tell(self) -> None:
-        for news in self._news:
-            news.set()
-
-    def listen(self) -> asyncio.Event:
+    def listen(self, topics: Iterable[str]) -> asyncio.Event:
+        """Told of every message on these topics."""
         news = asyncio.Event()
-        self._news.append(news)
+        for topic in topics:
+            self._news[topic].append(news)
         return news
-
-    def deaf(self, news: asyncio.Event) -> None:
-        self._news.remove(news)
 
 
 class BrokerOutlet:
@@ -93,7 +88,7 @@ class BrokerFeed:
         self._service_of = {public_topic(service): service for service in sorted(services)}
         self._broker, self._faults, self._taker, self._rng = broker, faults, taker, rng
         self._closed = False
-        self._news = broker.listen()
+        self._news = broker.listen(self._service_of)
 
     async def close(self) -> None:
         self._closed = True
@@ -123,7 +118,8 @@ class BrokerFeed:
 
     def _page(self, at: Mapping[str, int]) -> tuple[Page, float | None]:
         now, waits = asyncio.get_running_loop().time(), None
-        lying = [name for name, offset in at.items() if offset < len(self._broker.partitions.get(name, ()))]
+        logs = self._broker.partitions
+        lying = [name for name, offset in at.items() if name in logs and offset < len(logs[name])]
         self._rng.shuffle(lying)
         records: list[Record] = []
         offsets: dict[str, int] = {}

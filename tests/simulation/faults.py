@@ -13,6 +13,9 @@ from tests.simulation.loop import LIFE
 
 SERVICES: Final = ("intake", "dispatcher", "fieldwork", "inventory", "quality", "reporting")
 
+DUE_S: Final = (120.0, 600.0, 900.0, 1_200.0, 1_350.0, 1_800.0, 2_700.0, 3_600.0)
+"""So long after a story begins something falls due: an offer ends, a mark of a service level is reached."""
+
 POINTS: Final = (
     "commit.before",
     "commit.after",
@@ -71,6 +74,8 @@ KINDS: Final[dict[str, Callable[[Random, str, float], Fault]]] = {
     "provider": lambda rng, service, at: Fault(
         "provider", "intake", at, rng.choice(("away", "not-answered")), rng.randint(1, 4)
     ),
+    "policy": lambda rng, service, at: Fault("policy", service, at, "fails", rng.randint(1, 6)),
+    "answer": lambda rng, service, at: Fault("answer", service, at, "lost", rng.randint(1, 3)),
     "poison": lambda rng, service, at: Fault("poison", service, at, rng.choice(("{", "null", "x" * 100)), 1),
 }
 
@@ -79,15 +84,29 @@ def planned(rng: Random, day_s: float, busy: Sequence[float]) -> list[Fault]:
     """
     The faults of a day: some kinds and not others, so that each day is bad in its own way.
 
-    Most of them happen soon after one of the `busy` times, at which a story begins; an idle process dies in vain.
+    Most of them happen soon after one of the `busy` times, at which a story begins, or when something falls due; an
+    idle process dies in vain. And troubles come together: one more, a moment later, at the same service.
     """
     on = rng.sample(sorted(KINDS), rng.randint(2, 7))
 
     def when() -> float:
-        at = rng.choice(busy) + rng.expovariate(1 / 120) if rng.random() < 0.7 else rng.uniform(0.0, day_s)
+        match rng.choices(("busy", "due", "any"), (50, 25, 25))[0]:
+            case "busy":
+                at = rng.choice(busy) + rng.expovariate(1 / 120)
+            case "due":
+                at = rng.choice(busy) + rng.choice(DUE_S) + rng.uniform(-2.0, 10.0)
+            case _:
+                at = rng.uniform(0.0, day_s)
         return round(min(at, day_s), 3)
 
-    found = [KINDS[rng.choice(on)](rng, rng.choice(SERVICES), when()) for _ in range(rng.randint(4, 20))]
+    found: list[Fault] = []
+    for _ in range(rng.randint(4, 20)):
+        kind = KINDS[rng.choice(on)]
+        if found and rng.random() < 0.3:
+            last = found[-1]
+            found.append(kind(rng, last.service, round(min(last.at + rng.expovariate(1 / 2), day_s), 3)))
+        else:
+            found.append(kind(rng, rng.choice(SERVICES), when()))
     return sorted(found, key=lambda fault: fault.at)
 
 

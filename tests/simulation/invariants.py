@@ -1,7 +1,7 @@
 """
 What must hold after every day, once the faults have stopped: I1 to I14 of the promises.
 
-I1, I2, I3, I5, I6, I7, I13 and the chain are judged by `services.verify`, the very code of `fieldloop verify`; here is
+I1, I2, I3, I5 to I9, I13 and the chain are judged by `services.verify`, the very code of `fieldloop verify`; here is
 what that cannot see from the journals alone: what people were told, what lies in the views, what went out.
 """
 
@@ -60,6 +60,7 @@ async def judged(
     for name, process in processes.items():
         found += _views_differ(process, envelopes_of[name])
         found += _not_published(name, entries[name], envelopes_of[name], broker)
+        found += _overtaken(name, envelopes_of[name])
         found += _lost(town, process)
         found += _beyond(name, entries[name])
     own = [
@@ -72,7 +73,7 @@ async def judged(
     found += list(_done_once(own, town))
     if phones_are_right:
         found += list(_late_phones(own, town))
-    found += list(_sums(own))
+    found += list(_moved_when_it_happened(own))
     found += list(_messages(own, told))
     found += [Violation("I8", f"message {key} went out again, long after it was recorded as sent") for key in again]
     found += [Violation("I10", text) for text in town.failed]
@@ -137,6 +138,24 @@ def _not_published(name: str, entries: Any, read: list[Envelope], broker: Broker
     for one, envelope in zip(entries, read, strict=True):
         if envelope.service == name and envelope.public_version and one.record not in public:
             yield Violation("I5", f"{name} {one.position} {envelope.type} is public and was not published")
+
+
+# I6
+
+
+def _overtaken(name: str, read: list[Envelope]) -> Iterator[Violation]:
+    """What a policy makes of the events of one key is recorded in their order."""
+    place = {envelope.id: n for n, envelope in enumerate(read)}
+    came_to: dict[tuple[str, str, str], int] = {}
+    for envelope in read:
+        cause = place.get(envelope.causation_id or "")
+        if cause is None or envelope.service != name or not envelope.actor.startswith("policy:"):
+            continue
+        key = envelope.actor, envelope.tenant, read[cause].partition_key
+        if cause < came_to.get(key, 0):
+            later = read[came_to[key]]
+            yield Violation("I6", f"{name} {envelope.actor} acts on {read[cause].type} of {key[2]} after {later.type}")
+        came_to[key] = max(cause, came_to.get(key, 0))
 
 
 # I10
@@ -266,17 +285,24 @@ def _parts(by_type: Mapping[str, list[Recorded]]) -> Iterator[Violation]:
             yield Violation("I3", f"order {order_id} used {used[order_id]} pieces, {consumed[order_id]} were booked")
 
 
-# I9
+# I7
 
 
-def _sums(own: list[Recorded]) -> Iterator[Violation]:
+def _moved_when_it_happened(own: list[Recorded]) -> Iterator[Violation]:
+    """A clock moves at the time that its cause tells, however late that is heard of."""
+    by_id = {one.envelope.id: one for one in own}
     for one in own:
-        if one.envelope.type == "ServiceCharged":
-            event = one.event
-            gross, covered = (sum(getattr(line, of) for line in event.lines) for of in ("gross_fen", "covered_fen"))
-            paid = event.warranty_fen + event.contract_fen
-            if (gross, covered, gross - covered) != (event.gross_fen, paid, event.customer_fen):
-                yield Violation("I9", f"charge of {event.visit_id}: its lines make {gross} less {covered}: {event}")
+        cause = by_id.get(one.envelope.causation_id or "")
+        if one.envelope.type != "ClocksMoved" or cause is None:
+            continue
+        said = getattr(cause.event, HAPPENED.get(cause.envelope.type, ""), None) or cause.envelope.time
+        if one.envelope.actor.startswith("policy:") and one.event.happened_at != said:
+            told = f"{cause.envelope.type} of {one.event.order_id} was at {said}"
+            yield Violation("I7", f"{told}, its clocks moved at {one.event.happened_at}")
+
+
+HAPPENED = {"EngineerArrived": "arrived_at", "ServiceCompleted": "finished_at"}
+"""Where an event says itself when it happened."""
 
 
 # I8

@@ -20,6 +20,10 @@ MOST_TURNS = 200_000
 """Turns of the loop at one instant; more is a circle that never ends."""
 
 
+MOST_CALLBACKS = 1_000_000
+"""Callbacks of a day; a usual one has 13,000."""
+
+
 class Life:
     """One run of one process, from its start to its end. `LIFE` says to whose life a callback belongs."""
 
@@ -70,11 +74,15 @@ class SimLoop(asyncio.BaseEventLoop):
         self.graveyard: list[object] = []
         """What belonged to lives that have ended. It is kept, or collecting it would run what tidies up."""
         self._turns = 0
+        self.stuck = ""
+        """Why nothing goes on any more, said by who cannot raise it himself."""
 
     def time(self) -> float:
         return self._now
 
     def _run_once(self) -> None:
+        if self.stuck or self.callbacks > MOST_CALLBACKS:
+            raise Stuck(self.stuck or "the day did not end")
         scheduled, ready = self._scheduled, self._ready
         while scheduled and scheduled[0]._cancelled:
             heapq.heappop(scheduled)
@@ -108,7 +116,17 @@ class SimLoop(asyncio.BaseEventLoop):
                     self.graveyard.append(handle)
                     continue
             self.callbacks += 1
-            handle._run()
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.call_exception_handler({"message": "a callback failed", "exception": error, "handle": handle})
+
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def _process_events(self, event_list: object) -> None:
         raise Stuck("there is no outside")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -15,16 +16,17 @@ from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI
 
+from contracts.envelope import Envelope
 from services.chassis.auth import Tokens
 from services.chassis.bus.ingest import DeadLetterFile
 from services.chassis.http.app import service_app
 from services.chassis.ids import new_ids
 from services.chassis.journal.sqlite import SqliteJournal
-from services.chassis.journal.store import Batch, NotCommitted
+from services.chassis.journal.store import Batch, Entry, NotCommitted
 from services.chassis.messages.outlets import Outlets
 from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.running import Running
-from services.chassis.service import Service
+from services.chassis.service import Facts, Policy, Service
 from services.gateway.persons import MemoryBook, PersonKeys
 from services.host import again
 from tests.simulation.broker import Broker, BrokerFeed, BrokerOutlet
@@ -46,14 +48,27 @@ class SimClock:
         return BEGINS + timedelta(seconds=self._loop.time()) + self.ahead
 
 
+MOST_READS: Final = 10_000
+"""In one callback: who reads so often goes round in a circle, and nothing else will ever run."""
+
+
 class FaultyJournal:
     """A journal whose disk may fail."""
 
-    def __init__(self, journal: SqliteJournal, faults: Faults, process: Process) -> None:
-        self._journal, self._faults, self._process = journal, faults, process
+    def __init__(self, journal: SqliteJournal, faults: Faults, process: Process, loop: SimLoop) -> None:
+        self._journal, self._faults, self._process, self._loop = journal, faults, process, loop
+        self._reads, self._callback = 0, 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
+
+    async def read(self, after: int, limit: int) -> Sequence[Entry]:
+        self._reads = self._reads + 1 if self._callback == self._loop.callbacks else 1
+        self._callback = self._loop.callbacks
+        if self._reads > MOST_READS:
+            self._loop.stuck = f"the day did not end: {self._process.name} reads {after} for ever"
+            await self._loop.create_future()
+        return await self._journal.read(after, limit)
 
     async def commit(self, batch: Batch, after: int) -> None:
         service = self._process.name
@@ -135,9 +150,9 @@ class Process:
         views = SqliteViews(self.folder / "views.db", self.service.views, readonly=False)
         views._open()
         self._open = [journal, views]
-        faulty = FaultyJournal(journal, self.faults, self)
+        faulty = FaultyJournal(journal, self.faults, self, self._loop)
         running = self.running = Running(
-            self.service,
+            replace(self.service, policies=tuple([self._fallible(one) for one in self.service.policies])),
             faulty,  # type: ignore[arg-type]
             FaultyViews(views, self.faults, self.name),  # type: ignore[arg-type]
             self.folder,
@@ -162,6 +177,16 @@ class Process:
         self._loop.graveyard.append(task)
         life.ends.append(self._close)
         self._look_at_all(journal)
+
+    def _fallible(self, policy: Policy) -> Policy:
+        """The policy, with the bug of a day in it."""
+
+        async def react(event: Any, envelope: Envelope, facts: Facts) -> Sequence[Any]:
+            if self.faults.take(self.name, "policy"):
+                raise RuntimeError("a policy fails")
+            return await policy.react(event, envelope, facts)
+
+        return replace(policy, react=react)
 
     def end(self) -> None:
         """As `kill -9` does."""
@@ -224,6 +249,8 @@ class Process:
 
         async def serve() -> None:
             answer = await _asked(app_of(self), method, path, headers, body)
+            if method != "GET" and self.faults.take(self.name, "answer"):
+                return
             if not answered.done():
                 answered.set_result(answer)
 

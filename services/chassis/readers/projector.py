@@ -11,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -118,10 +119,12 @@ class Folder:
     async def fold(self, views: Sequence[View], entries: Sequence[Entry]) -> None:
         """Fold these into views that all stand right before them, and commit."""
         stops: dict[str, _Stop] = {}
+        folded = {view.name for view in views}
         if not self._straight(views, entries):
             due, stops = _decode(views, entries)
+            folded.intersection_update(due)
             for view in views:
-                if stop := await self._fold(view, due[view.name]):
+                if view.name in folded and (stop := await self._fold(view, due[view.name])):
                     stops[view.name] = stop
         changes: list[Change] = []
         for view in views:
@@ -129,7 +132,8 @@ class Folder:
             stop = stops.get(name)
             position = stop.position - 1 if stop else entries[-1].position
             try:
-                changes.append(Change(view, self._kept[name], position, *self._rows[name].split()))
+                rows = self._rows[name].split() if name in folded else ([], [])
+                changes.append(Change(view, self._kept[name], position, *rows))
             except BadRow as error:
                 self._refused(view, error, entries)
                 stops.pop(name, None)
@@ -141,7 +145,8 @@ class Folder:
             return
         for change in changes:
             name = change.view.name
-            self._rows[name].keep()
+            if name in folded:
+                self._rows[name].keep()
             self.positions[name] = change.position
             if name in self._most:
                 self._most[name] *= 2
@@ -218,30 +223,36 @@ class Folder:
 
 
 def _decode(views: Sequence[View], entries: Sequence[Entry]) -> tuple[dict[str, list[_Due]], dict[str, _Stop]]:
-    """What each view is to fold, every envelope read once and a payload only if it is wanted."""
-    due: dict[str, list[_Due]] = {view.name: [] for view in views}
+    """What is to be folded, by view: every envelope read once, and a payload only if it is wanted."""
+    due: dict[str, list[_Due]] = defaultdict(list)
     stops: dict[str, _Stop] = {}
-    by_type: dict[str, list[str]] = defaultdict(list)
-    for view in views:
-        for event in view.reads:
-            by_type[event.__name__].append(view.name)
-    to = {kind: [due[name].append for name in readers] for kind, readers in by_type.items()}
+    readers_of = _readers(tuple(views))
     for entry in entries:
         kind = ""
         try:
             envelope = entry.envelope()
             kind = envelope.type
-            if kind in to:
+            if readers := readers_of.get(kind):
                 one = _Due(entry.event(envelope), envelope, entry.position)
-                for put in to[kind]:
-                    put(one)
+                for name in readers:
+                    due[name].append(one)
         except (msgspec.DecodeError, envelopes.UnknownEvent) as error:
             # Whose event it is cannot be told if not even the envelope can be read.
-            for name in by_type[kind] if kind else due:
+            for name in readers_of[kind] if kind else [view.name for view in views]:
                 stops.setdefault(name, _Stop(entry.position, error))
     for name, stop in stops.items():
         due[name] = [one for one in due[name] if one.position < stop.position]
     return due, stops
+
+
+@lru_cache(maxsize=256)
+def _readers(views: tuple[View, ...]) -> Mapping[str, Sequence[str]]:
+    """By type of event, the names of the views that read it."""
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for view in views:
+        for event in view.reads:
+            by_type[event.__name__].append(view.name)
+    return dict(by_type)
 
 
 def _try(view: View, rows: CachedRows, due: Sequence[_Due]) -> tuple[int, Exception] | None:

@@ -97,6 +97,14 @@ class _Table:
         return rows
 
 
+@cache
+def _prepared(query: Select[Any]) -> tuple[Prepared, list[str], list[str]]:
+    """A query that a module has made once, the names of its columns, and of those that hold truth values."""
+    columns = query.selected_columns
+    truths = [str(column.key) for column in columns if isinstance(column.type, Boolean)]
+    return Prepared.of(query, sqlite.dialect()), [str(column.key) for column in columns], truths
+
+
 _table = cache(_Table)
 """A view's statements are made once in a process: a rebuild, and a copy beside, have the same."""
 
@@ -112,8 +120,6 @@ class SqliteViews:
         self._writes = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-commit")
         self._reads = ThreadPoolExecutor(READERS, thread_name_prefix=f"{path.stem}-read")
         self._untidy = 0
-        self._prepared: dict[Select[Any], tuple[Prepared, list[str], list[str]]] = {}
-        """Each with the names of its columns, and of those that hold truth values."""
 
     @classmethod
     async def open(cls, path: Path, views: Sequence[View], *, readonly: bool = False) -> SqliteViews:
@@ -294,11 +300,7 @@ class SqliteViews:
         return await self._in(self._reads, lambda: self._fetch(query, values))
 
     def _fetch_prepared(self, query: Select[Any], values: Mapping[str, Value]) -> Sequence[Mapping[str, Any]]:
-        if query not in self._prepared:
-            columns = query.selected_columns
-            truths = [str(column.key) for column in columns if isinstance(column.type, Boolean)]
-            self._prepared[query] = Prepared.of(query, sqlite.dialect()), [str(c.key) for c in columns], truths
-        prepared, names, truths = self._prepared[query]
+        prepared, names, truths = _prepared(query)
         found = self._quick_db.execute(prepared.text, prepared.given(values)).fetchall()
         rows = [dict(zip(names, row, strict=True)) for row in found]
         for name in truths:

@@ -1,8 +1,8 @@
 """
 Bugs that are planted in a copy of the source, to see that the simulation finds them.
 
-Each `*.patch` beside this file says what it is and the seed that finds it, and then how the source is changed. A patch
-that does not apply any more fails: the bug must be planted anew where its place is now.
+Each `*.patch` beside this file says what it is, the seed that finds it and the rules that it breaks then, and how the
+source is changed. A patch that does not apply any more fails: the bug must be planted anew where its place is now.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Bug(NamedTuple):
     what: str
     seed: int
     """The day that finds it; 0 where none is known."""
+    breaks: str
+    """The rules that are broken then."""
     patch: Path
 
 
@@ -40,10 +42,10 @@ def planted() -> list[Bug]:
     bugs = []
     for patch in sorted(Path(__file__).parent.glob("*.patch")):
         head = patch.read_text().partition("diff --git")[0]
-        found = re.fullmatch(r"(.+?)\nSeed: (\d+)\s*", head, re.DOTALL)
+        found = re.fullmatch(r"(.+?)\nSeed: (\d+)\n(?:Breaks: (.+)\n)?\s*", head, re.DOTALL)
         if found is None:
             raise ValueError(f"{patch.name} does not begin with what it is and `Seed: N`")
-        bugs.append(Bug(patch.stem, found[1], int(found[2]), patch))
+        bugs.append(Bug(patch.stem, found[1], int(found[2]), found[3] or "", patch))
     return bugs
 
 
@@ -72,31 +74,44 @@ def first_found(bug: Bug, seeds: list[int], jobs: int) -> dict[str, Any] | None:
     return min(found, key=lambda one: one["seed"], default=None)
 
 
-def table(most: int, jobs: int, only: set[str], writes: bool) -> int:
-    """Look for each bug in the day that is recorded, then from seed 1 on; record the day and tell of it."""
-    rows, missed = [], []
+def look(most: int, jobs: int, only: set[str], writes: bool) -> int:
+    """
+    Look for each bug in the day that is recorded, then from seed 1 on, and record in its patch what was found.
+
+    `writes` makes the table of the page anew, from all that is recorded.
+    """
+    missed = []
     with founded():
         for bug in planted():
             if only and bug.name not in only:
                 continue
-            tried = dict.fromkeys([*filter(None, [bug.seed]), *range(1, most + 1)])
-            found = first_found(bug, list(tried), jobs)
+            found = first_found(bug, [bug.seed], 1) if bug.seed else None
+            found = found or first_found(bug, list(range(1, most + 1)), jobs)
             if found is None:
                 missed.append(bug.name)
                 print(f"{bug.name}: not found in {most} days", flush=True)
-                continue
-            rules = sorted({rule for rule, _ in found["violations"]})
-            print(f"{bug.name}: day {found['seed']} {rules} {found['violations'][0][1][:200]}", flush=True)
-            text = bug.patch.read_text()
-            bug.patch.write_text(re.sub(r"\nSeed: \d+", f"\nSeed: {found['seed']}", text, count=1))
-            rows.append(f"| `{bug.name}` | {bug.what} | {found['seed']} | {', '.join(rules)} |")
-    seeds = sorted(int(row.split("|")[3]) for row in rows)
-    told = f"{len(rows)} of {len(rows) + len(missed)} are found, the median by day {median(seeds) if seeds else '-'}."
-    print(told)
-    if writes and not only:
-        lines = ["| bug | what it is | the day that finds it | breaks |", "|---|---|---|---|", *rows, "", told]
-        lines += [f"Not found in {most} days: {', '.join(missed)}."] if missed else []
+            else:
+                print(f"{bug.name}: day {found['seed']} {found['violations'][0]}", flush=True)
+            _record(bug, found)
+    if writes:
         page = PAGE.read_text()
-        before, after = page.partition(BEGIN)[0], page.partition(END)[2]
-        PAGE.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after)
+        PAGE.write_text(page.partition(BEGIN)[0] + BEGIN + "\n" + table() + END + page.partition(END)[2])
     return 1 if missed else 0
+
+
+def _record(bug: Bug, found: dict[str, Any] | None) -> None:
+    rules = ", ".join(sorted({rule for rule, _ in found["violations"]})) if found else ""
+    head = f"{bug.what}\nSeed: {found['seed'] if found else 0}\n" + (f"Breaks: {rules}\n" if rules else "")
+    bug.patch.write_text(head + "\ndiff --git" + bug.patch.read_text().partition("diff --git")[2])
+
+
+def table() -> str:
+    """The table of what is recorded, and what was found in all."""
+    bugs = planted()
+    lines = ["| bug | what it is | the day that finds it | breaks |", "|---|---|---|---|"]
+    lines += [f"| `{bug.name}` | {bug.what} | {bug.seed} | {bug.breaks} |" for bug in bugs if bug.seed]
+    seeds = [bug.seed for bug in bugs if bug.seed]
+    lines += ["", f"{len(seeds)} of {len(bugs)} are found, the median by day {median(seeds):g}."]
+    if missed := [f"`{bug.name}`" for bug in bugs if not bug.seed]:
+        lines.append(f"No day is known yet for {', '.join(missed)}.")
+    return "\n".join(lines) + "\n"
