@@ -113,6 +113,7 @@ class Host:
             for running in self.running.values():
                 lead = self._with_lease if self.settings.dsn else self._as_owner
                 self._leads.append(asyncio.create_task(again(running, lead), name=f"{running.name}.lead"))
+                self._leads.append(asyncio.create_task(running.look_ahead(), name=f"{running.name}.ahead"))
         except BaseException:
             await self.__aexit__()
             raise
@@ -144,7 +145,7 @@ class Host:
         if self.settings.dsn:
             await prepare(self.settings.dsn, service.name)
             journal = await PostgresJournal.open(self.settings.dsn, service.name)
-            views = await PostgresViews.open(self.settings.dsn, service.name, service.views, begins=False)
+            views = await PostgresViews.open(self.settings.dsn, service.name, service.views)
         else:
             journal = SqliteJournal(journal_file(self.settings, service.name))
             views = await SqliteViews.open(folder / "views.db", service.views)
@@ -163,6 +164,8 @@ class Host:
             outlets=self._outlets,
             letters=partial(letters_of, self.settings, service.name),
         )
+        self._stack.push_async_callback(running.ahead.close)
+        await running.ahead.look()
         running.on_commit(lambda position: self._tell_feeds(service.name, position))
         self.running[service.name] = running
 
@@ -261,7 +264,7 @@ class Host:
 
     def _is_well(self, running: Running) -> bool:
         if running.projector is None:
-            return self.settings.dsn is not None and running.views_are_here
+            return self.settings.dsn is not None and running.can_read
         stopped = running.ingest is not None and running.ingest.state.stopped
         return not running.projector.failed() and not stopped
 
@@ -293,7 +296,7 @@ class Host:
                 return False
             if running.sender is not None and (running.sender.waiting or running.sender.position < heads[name]):
                 return False
-            if min(positions.values(), default=heads[name]) < heads[name]:
+            if running.ahead.lacks or min(positions.values(), default=heads[name]) < heads[name]:
                 return False
             if running.ingest is not None and not self._took_all(running, heads):
                 return False

@@ -7,7 +7,7 @@ Reading goes on beside a running system; an import needs to write, so it runs th
 from services.offline.forgetting import Erasure, forget_person
 from services.offline.history import import_file
 from services.offline.log import Audit, Behind, audit, behind, export_log
-from services.offline.rebuilding import Rebuilt, rebuild, rebuild_one
+from services.offline.rebuilding import Rebuilt, fold_ahead, rebuild, rebuild_one
 from services.offline.replaying import replay_views
 from services.offline.reports import report, report_file
 from services.offline.restoring import PutBack, make_backup, republish, restore_backup, restore_from_topic
@@ -24,6 +24,7 @@ __all__ = [
     "audit",
     "behind",
     "export_log",
+    "fold_ahead",
     "forget_person",
     "import_file",
     "looked_at",

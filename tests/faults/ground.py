@@ -91,7 +91,7 @@ class Ground(Installation):
             # On a starved machine the checks themselves may take that long; what counts is whether something is left.
             left = [one for one in (await offline.behind(self.settings)).lags if one.events]
             behind = (await offline.verify_stores(self.settings)).behind
-            assert (left, behind) == ([], {}), "something is left to take in or to show"
+            assert (left, behind) == ([], {}), f"left to take in or to show: {left}, {behind}"
         verdict = await judged(self.settings, told)
         print(f"{told}; {verdict}")
         assert verdict.clean, verdict
