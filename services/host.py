@@ -76,6 +76,13 @@ async def open_to_read(settings: Settings, service: str) -> JournalStore:
     return SqliteJournal(journal_file(settings, service), readonly=True)
 
 
+async def open_views(settings: Settings, service: Service, *, readonly: bool) -> ViewStore:
+    """A service's views, wherever they lie."""
+    if settings.dsn:
+        return await PostgresViews.open(settings.dsn, service.name, service.views, readonly=readonly)
+    return await SqliteViews.open(settings.folder(service.name) / "views.db", service.views, readonly=readonly)
+
+
 class Host:
     """The services of one process. Inside its context they run; leaving it, they finish what they were asked."""
 
@@ -140,16 +147,14 @@ class Host:
 
     async def _open(self, service: Service) -> None:
         journal: JournalStore
-        views: ViewStore
         folder = self.settings.folder(service.name)
         if self.settings.dsn:
             await prepare(self.settings.dsn, service.name)
             journal = await PostgresJournal.open(self.settings.dsn, service.name)
-            views = await PostgresViews.open(self.settings.dsn, service.name, service.views)
         else:
             journal = SqliteJournal(journal_file(self.settings, service.name))
-            views = await SqliteViews.open(folder / "views.db", service.views)
         self._stack.push_async_callback(journal.close)
+        views = await open_views(self.settings, service, readonly=False)
         self._stack.push_async_callback(views.close)
         running = Running(
             service,

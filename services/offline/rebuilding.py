@@ -15,8 +15,8 @@ from services.chassis.readers import rebuild as chassis_rebuild
 from services.chassis.readers.ahead import Ahead
 from services.chassis.readers.viewstore import ViewStore
 from services.chassis.service import Service
-from services.host import discover
-from services.offline.stores import CannotDo, nobody_writes, open_views, readers
+from services.host import discover, open_views
+from services.offline.stores import CannotDo, nobody_writes, readers
 from services.settings import Settings
 
 SIDE_BY_SIDE = 200_000

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from services.chassis.journal.store import JournalStore
 from services.chassis.service import Service
-from services.host import discover
+from services.host import discover, open_views
 from services.offline.log import request_numbered
-from services.offline.stores import CannotDo, nobody_writes, only_one, open_views, readers
+from services.offline.stores import CannotDo, nobody_writes, only_one, readers
 from services.replaying.chosen import Choice
 from services.replaying.replay import Behind, Pace, Replayed, replay
 from services.settings import Settings

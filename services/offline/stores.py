@@ -10,13 +10,10 @@ from services.chassis.clock import SystemClock, micros
 from services.chassis.ids import new_ids
 from services.chassis.journal.sqlite import InUse, WriterLock
 from services.chassis.journal.store import JournalStore
-from services.chassis.readers.postgres_views import PostgresViews
-from services.chassis.readers.sqlite_views import SqliteViews
-from services.chassis.readers.viewstore import ViewStore
 from services.chassis.running import Running
 from services.chassis.service import Service
 from services.gateway.persons import PersonKeys
-from services.host import discover, journal_file, letters_of, open_to_read
+from services.host import discover, journal_file, letters_of, open_to_read, open_views
 from services.serving import key_book
 from services.settings import Settings
 from services.verify.run import verify
@@ -40,12 +37,6 @@ async def readers(settings: Settings, names: Collection[str]) -> AsyncIterator[d
             journals[name] = await open_to_read(settings, name)
             opened.push_async_callback(journals[name].close)
         yield journals
-
-
-async def open_views(settings: Settings, service: Service, *, readonly: bool) -> ViewStore:
-    if settings.dsn:
-        return await PostgresViews.open(settings.dsn, service.name, service.views, readonly=readonly)
-    return await SqliteViews.open(settings.folder(service.name) / "views.db", service.views, readonly=readonly)
 
 
 @contextmanager

@@ -13,6 +13,6 @@ def test_a_process_that_has_just_been_started_is_not_taken_for_a_dead_one():
         finally:
             started.kill()
             # Dead, and nobody has asked how it ended.
-            assert until(lambda: not command_line(started.pid), 10)
+            assert until(lambda pid=started.pid: not command_line(pid), 10)
             started.wait()
         assert command_line(started.pid) == ""
