@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -27,13 +28,22 @@ def free_port() -> int:
     raise RuntimeError("no free loopback port between 20000 and 30000")
 
 
+STARTED_S = 1.0
+"""So soon a process that was started has its program."""
+
+
 def command_line(pid: int) -> str:
     """What `pid` runs; empty for a process that is gone, or dead and not yet reaped."""
     if Path("/proc/self/cmdline").exists():
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-        except OSError:
-            return ""
+        text, begun = "", time.monotonic()
+        with suppress(OSError):
+            # Of one that has just been started it is empty for a moment, before its program is in place.
+            while not (text := Path(f"/proc/{pid}/cmdline").read_text(errors="replace")):
+                state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+                if state in "ZX" or time.monotonic() > begun + STARTED_S:
+                    break
+                time.sleep(0.001)
+        return text
     ps = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
     return subprocess.run(ps, check=False, capture_output=True, text=True).stdout
 

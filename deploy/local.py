@@ -140,7 +140,7 @@ class Installation:
         for process in processes:
             if not until(partial(_settled, process), deadline - time.monotonic()):
                 raise RuntimeError(f"{process.name} is not ready. {self._log_of(process)}")
-            if not _answers(process.url):
+            if not command_line(process.pid):
                 raise RuntimeError(f"{process.name} has ended. {self._log_of(process)}")
 
     def _log_of(self, process: Process) -> str:

@@ -76,6 +76,13 @@ async def open_to_read(settings: Settings, service: str) -> JournalStore:
     return SqliteJournal(journal_file(settings, service), readonly=True)
 
 
+async def open_views(settings: Settings, service: Service, *, readonly: bool) -> ViewStore:
+    """A service's views, wherever they lie."""
+    if settings.dsn:
+        return await PostgresViews.open(settings.dsn, service.name, service.views, readonly=readonly)
+    return await SqliteViews.open(settings.folder(service.name) / "views.db", service.views, readonly=readonly)
+
+
 class Host:
     """The services of one process. Inside its context they run; leaving it, they finish what they were asked."""
 
@@ -113,6 +120,7 @@ class Host:
             for running in self.running.values():
                 lead = self._with_lease if self.settings.dsn else self._as_owner
                 self._leads.append(asyncio.create_task(again(running, lead), name=f"{running.name}.lead"))
+                self._leads.append(asyncio.create_task(running.look_ahead(), name=f"{running.name}.ahead"))
         except BaseException:
             await self.__aexit__()
             raise
@@ -139,16 +147,14 @@ class Host:
 
     async def _open(self, service: Service) -> None:
         journal: JournalStore
-        views: ViewStore
         folder = self.settings.folder(service.name)
         if self.settings.dsn:
             await prepare(self.settings.dsn, service.name)
             journal = await PostgresJournal.open(self.settings.dsn, service.name)
-            views = await PostgresViews.open(self.settings.dsn, service.name, service.views, begins=False)
         else:
             journal = SqliteJournal(journal_file(self.settings, service.name))
-            views = await SqliteViews.open(folder / "views.db", service.views)
         self._stack.push_async_callback(journal.close)
+        views = await open_views(self.settings, service, readonly=False)
         self._stack.push_async_callback(views.close)
         running = Running(
             service,
@@ -163,6 +169,8 @@ class Host:
             outlets=self._outlets,
             letters=partial(letters_of, self.settings, service.name),
         )
+        self._stack.push_async_callback(running.ahead.close)
+        await running.ahead.look()
         running.on_commit(lambda position: self._tell_feeds(service.name, position))
         self.running[service.name] = running
 
@@ -261,7 +269,7 @@ class Host:
 
     def _is_well(self, running: Running) -> bool:
         if running.projector is None:
-            return self.settings.dsn is not None and running.views_are_here
+            return self.settings.dsn is not None and running.can_read
         stopped = running.ingest is not None and running.ingest.state.stopped
         return not running.projector.failed() and not stopped
 
@@ -293,7 +301,7 @@ class Host:
                 return False
             if running.sender is not None and (running.sender.waiting or running.sender.position < heads[name]):
                 return False
-            if min(positions.values(), default=heads[name]) < heads[name]:
+            if running.ahead.lacks or min(positions.values(), default=heads[name]) < heads[name]:
                 return False
             if running.ingest is not None and not self._took_all(running, heads):
                 return False

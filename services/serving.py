@@ -41,6 +41,7 @@ from services.gateway.sessions import GatewayApi, session_routes
 from services.gateway.users import FILE as USERS_FILE
 from services.gateway.users import Users
 from services.host import Host, discover, letter_file, told_to_end
+from services.operating.api import routes as operation_routes
 from services.proof.notes import BadNote, Signer
 from services.settings import BadSetting, Settings
 
@@ -187,6 +188,7 @@ async def all_in_one(settings: Settings, *, clock: Clock | None = None) -> Async
             [
                 *[running.service.routes(running) for running in host.running.values()],
                 deadletter_routes(host.running, clock),
+                operation_routes(host.running, settings, clock, signer_of(settings).verifier),
             ],
             tokens=tokens_of(settings, clock),
             users=Users(settings.data / USERS_FILE),
@@ -206,7 +208,11 @@ async def one_service(settings: Settings, name: str) -> AsyncIterator[tuple[Host
     async with host_of(settings, [services[name]], clock=clock) as host:
         running = host.running[name]
         app = service_app(
-            [services[name].routes(running), deadletter_routes({name: running}, clock)],
+            [
+                services[name].routes(running),
+                deadletter_routes({name: running}, clock),
+                operation_routes({name: running}, settings, clock, signer_of(settings).verifier),
+            ],
             tokens=tokens_of(settings, clock),
             ready=host.ready(),
             holder=lambda: _address(settings) if host.leads(name) else "",
@@ -243,7 +249,7 @@ def whole_document() -> dict[str, Any]:
     """OpenAPI of the whole edge: the routes of every service and of the gateway."""
     routers = [service.routes(cast(Api, _Nobody(name))) for name, service in discover().items()]
     clock = SetClock(EPOCH + timedelta(days=1))
-    routers.append(deadletter_routes({}, clock))
+    routers += [deadletter_routes({}, clock), operation_routes({}, Settings(), clock)]
     tokens = Tokens([OKPKey.generate_key("Ed25519", parameters={"kid": "none"})], clock)
     return edge_app(routers, tokens=tokens, users=Users(Path("no-users")), clock=clock).openapi()
 

@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import Select
+from sqlalchemy import Select, Table
+from sqlalchemy.sql import visitors
 
 from services.chassis.bus.feed import Feed
 from services.chassis.bus.ingest import DeadLetters, Ingest, Letter
@@ -31,12 +32,13 @@ from services.chassis.journal.work import Answer, Ask, Fork, Hole, Stopped, Take
 from services.chassis.journal.writer import Writer
 from services.chassis.messages.outlets import Outlets
 from services.chassis.messages.sender import Sender
+from services.chassis.readers.ahead import POLL_S, Ahead
 from services.chassis.readers.holds import DiscardHeld, discarded, with_holds
 from services.chassis.readers.projector import Projector
 from services.chassis.readers.reactor import Reactor
 from services.chassis.readers.stuck import Stuck, held, readable, still_open, unread
 from services.chassis.readers.timers import Timers
-from services.chassis.readers.viewstore import ViewStore
+from services.chassis.readers.viewstore import Moved, ViewStore
 from services.chassis.service import Service
 from services.chassis.views import Value
 
@@ -104,7 +106,8 @@ class Running:
         self.folder = folder
         """Where the service keeps files of its own, such as photos."""
         self.journal, self.views = journal, views
-        """The journal to read from, and the views."""
+        """The journal to read from, and the views that are served."""
+        self.ahead = Ahead(views)
         self.keys, self._clock, self.new_id = keys, clock, new_id
         self._follower = follower
         self.outside = outside
@@ -113,8 +116,6 @@ class Running:
         self._letters = letters
         self._begin_again = asyncio.Event()
         self._incarnation = 1
-        self.views_are_here = True
-        """In the version of this release, as of the last look; only a process that does not write must look."""
         self._looked_at = float("-inf")
         self._committed: list[Callable[[int], None]] = []
         self._grown: asyncio.Future[None] | None = None
@@ -165,26 +166,48 @@ class Running:
         with suppress(TimeoutError):
             async with asyncio.timeout(ELSEWHERE_S):
                 while True:
-                    positions = await self.views.positions()
-                    if all(positions.get(name, 0) >= position for name in waited_for):
+                    positions = await self.ahead.views.positions()
+                    if all(positions[name] >= position for name in waited_for if name in positions):
                         return True
                     await asyncio.sleep(LOOK_EVERY_S)
         return False
 
     async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
-        if self.projector is None:
-            await self._must_be_here()
+        if self.projector is None or self.ahead.lacks:
+            return await self._fetch_of_two(query, values)
         return await self.views.fetch(query, **values)
 
-    async def _must_be_here(self) -> None:
-        """Raises Stopped where another release has put its views in the place of ours: its processes answer now."""
+    async def _fetch_of_two(self, query: Select[Any], values: Mapping[str, Value]) -> Sequence[Mapping[str, Any]]:
+        """Where another release may serve its own views, or put them in place. Raises Stopped if only that can tell."""
         now = asyncio.get_running_loop().time()
         if now > self._looked_at + LOOK_AT_VIEWS_S:
-            positions = await self.views.positions()
-            self.views_are_here = all(view.name in positions for view in self.service.views)
             self._looked_at = now
-        if not self.views_are_here:
-            raise Stopped(f"{self.name} is served by another release now")
+            await self.ahead.look()
+        for _ in "12":
+            await self.ahead.settled()
+            store = self._store_of(query)
+            try:
+                return await store.fetch(query, **values)
+            except Moved:
+                await self.ahead.look()
+        raise Stopped(f"{self.name} is served by another release now")
+
+    def _store_of(self, query: Select[Any]) -> ViewStore:
+        if self.can_read:
+            return self.ahead.views
+        wanted = {part.name for part in visitors.iterate(query) if isinstance(part, Table)}
+        if not wanted <= set(self.ahead.alike):
+            raise Stopped(f"{self.name} is served by another release, and the views of this one are not folded yet")
+        return self.views
+
+    @property
+    def can_read(self) -> bool:
+        """All views of this release can be read here, as of the last look."""
+        return not self.ahead.lacks or self.ahead.near
+
+    async def look_ahead(self) -> None:
+        """Fold the views of this release beside those that another one serves, as long as it does."""
+        await self.ahead.follow(self.journal)
 
     def open(self, tenant: str, text: str) -> str:
         return self.keys.open(tenant, text)
@@ -328,8 +351,11 @@ class Running:
         writer.committed = self._wake
         await writer.start()
         self._incarnation = (await journal.head()).incarnation
-        await self.views.begin()
         projector = Projector(journal, self.views)
+        if await self.ahead.look():
+            await self.ahead.step(journal)
+            if self.ahead.near:
+                await self.ahead.take_place(projector)
         reactor = Reactor(self.service, journal, writer, self, self._clock, views_have=projector.wait_for)
         sender = self._make_sender(journal, writer, projector)
         timers = Timers(self.service.on_timer, journal, writer, self._clock)
@@ -348,6 +374,7 @@ class Running:
                 "concerns": self._tell_concerns(),
                 "redriven": self._until_redriven(),
                 "sweeper": Sweeper(journal, writer, clock).run(),
+                "ahead": self._until_in_place(journal, projector),
             }
             if sender is not None:
                 tasks["sender"] = sender.run()
@@ -379,6 +406,16 @@ class Running:
             for one in await self.service.concerns(self, self.now()):
                 _log.warning("service.concern", service=self.name, **one._asdict())
             await asyncio.sleep(DAY_S)
+
+    async def _until_in_place(self, journal: JournalStore, projector: Projector) -> None:
+        """What another release serves is read until the views of this one are folded, and then they are served."""
+        while self.ahead.lacks:
+            read = await self.ahead.step(journal)
+            if self.ahead.near:
+                await self.ahead.take_place(projector)
+                _log.info("service.views-in-place", service=self.name)
+            elif not read:
+                await asyncio.sleep(POLL_S)
 
     async def _until_redriven(self) -> None:
         """Ends this leading, so that a taking in that had stopped begins again behind what was taken in by hand."""
@@ -419,7 +456,7 @@ class Running:
         if self.publisher is not None:
             self.publisher.stop()
         askers = [task for name, task in running.items() if name not in ("writer", "projector")]
-        for name in ("reactor", "sender", "timers", "concerns", "redriven", "sweeper", "follower"):
+        for name in ("reactor", "sender", "timers", "concerns", "redriven", "sweeper", "ahead", "follower"):
             if name in running:
                 running[name].cancel()
         if askers:

@@ -22,11 +22,26 @@ MOST_SHOWN = 50
 def rebuild(
     service: Annotated[str, typer.Argument(help="Whose views; `all` for every service")],
     check: Annotated[bool, typer.Option("--check", help="Only compare; put nothing in place")] = False,
+    ahead: Annotated[bool, typer.Option("--ahead", help="Fold what this release will serve; see below")] = False,
     as_json: Json = False,
 ) -> None:
-    """Fold a service's views anew from its journal, compare them with those that live, and put them in place."""
+    """
+    Fold a service's views anew from its journal, compare them with those that live, and put them in place.
+
+    A process that runs on these SQLite files must be stopped first, unless only to --check. With --ahead a new release
+    folds the views that it serves in another version, beside an old one that runs on; it takes them when it starts.
+    """
     quiet()
     names = list(discover()) if service == "all" else [service]
+    if ahead:
+        with bar("events", None) as (progress, task):
+            folded = run(offline.fold_ahead(settings(), names, lambda read: progress.advance(task, read)))
+        if as_json:
+            print_json(folded)
+        for name, position in () if as_json else folded.items():
+            done = "serves this release's already" if position is None else f"folded up to record {position}"
+            out.print(f"{name}: {done}")
+        return
     with bar("events", None) as (progress, task):
         results = run(offline.rebuild(settings(), names, check, lambda read: progress.advance(task, read)))
     if as_json:

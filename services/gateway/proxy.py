@@ -66,8 +66,8 @@ OWNERS: Final[Mapping[str, str]] = {
 }
 """The resource under /v1 and the service whose it is; `owners_of` reads it from the services where they are at hand."""
 
-OF_EACH: Final = "deadletters"
-"""Under this resource every service has a part of its own, which the path names next."""
+OF_EACH: Final = ("deadletters", "operations")
+"""Under these resources every service has a part of its own, which the path names next."""
 
 HELD_S = 10.0
 """How long a command waits for a process that writes."""
@@ -134,7 +134,7 @@ class Proxy:
         """The service that owns this path, if one of ours does."""
         parts = path.split("/", 3)
         service = self._owners.get(parts[2]) if len(parts) > 2 and parts[1] == "v1" else None
-        if parts[1:3] == ["v1", OF_EACH] and len(parts) > 3:
+        if len(parts) > 3 and parts[1] == "v1" and parts[2] in OF_EACH:
             service = parts[3].partition("/")[0]
         return service if service in self._replicas else None
 

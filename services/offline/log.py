@@ -9,15 +9,14 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from services.audit.lag import HeldBack, Lag, held_back, lags, still_to_take, to_take
 from services.audit.story import Instant, Line, Shown, show, tell
-from services.chassis.bus.kafka import waiting_in
 from services.chassis.clock import SystemClock
 from services.chassis.journal.store import JournalStore, StreamKey, Wanted
 from services.chassis.service import Service
 from services.exporting.log import Exported, Format, export
-from services.host import discover
-from services.offline.stores import CannotDo, only_one, open_views, readers
+from services.host import discover, open_views
+from services.offline.stores import CannotDo, only_one, readers
+from services.operating.behind import Behind, behind_of
 from services.settings import Settings
 
 
@@ -83,34 +82,15 @@ async def request_numbered(settings: Settings, tenant: str, subject: str) -> str
     return str(found[0]["request_id"]) if found else subject
 
 
-@dataclass(frozen=True)
-class Behind:
-    """Who has still something to do."""
-
-    lags: list[Lag]
-    held: list[HeldBack]
-
-
 async def behind(settings: Settings) -> Behind:
     """Every reader of every journal, and what is held back."""
     services, now = discover(), SystemClock().now()
     found = Behind([], [])
-    async with readers(settings, services) as journals:
-        for name, service in services.items():
-            views = await open_views(settings, service, readonly=True)
-            try:
-                positions = await views.positions()
-            finally:
-                await views.close()
-            found.lags.extend(await lags(service, journals[name], positions, bool(settings.cluster), now))
-            if settings.cluster:
-                offsets = await journals[name].offsets()
-                for publisher in sorted(service.listens_to):
-                    waits = await waiting_in(settings.cluster, publisher, offsets)
-                    found.lags.append(to_take(name, publisher, waits, now))
-            else:
-                found.lags.extend(await still_to_take(service, journals[name], journals, now))
-            found.held.extend(await held_back(service, journals[name]))
+    async with readers(settings, services):  # all of them are there
+        for service in services.values():
+            one = await behind_of(settings, service, now)
+            found.lags.extend(one.lags)
+            found.held.extend(one.held)
     return found
 
 

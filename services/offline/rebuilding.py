@@ -7,13 +7,16 @@ import multiprocessing
 import os
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from services.chassis.journal.store import JournalStore
 from services.chassis.readers import rebuild as chassis_rebuild
+from services.chassis.readers.ahead import Ahead
 from services.chassis.readers.viewstore import ViewStore
-from services.host import discover
-from services.offline.stores import CannotDo, open_views, readers
+from services.chassis.service import Service
+from services.host import discover, open_views
+from services.offline.stores import CannotDo, nobody_writes, readers
 from services.settings import Settings
 
 SIDE_BY_SIDE = 200_000
@@ -41,22 +44,61 @@ class Rebuilt:
 async def rebuild(
     settings: Settings, names: Collection[str], check_only: bool, progress: Callable[[int], None]
 ) -> list[Rebuilt]:
-    """Fold the views of these services anew; where all is well and it is wanted, put them in place."""
-    services = discover()
-    if unknown := set(names) - services.keys():
-        raise CannotDo(f"there is no service {', '.join(sorted(unknown))}: give one of {', '.join(services)}, or all")
+    """
+    Fold the views of these services anew; where all is well and it is wanted, put them in place.
+
+    Raises CannotDo: also where they are to be put in place under a process that would not notice.
+    """
+    services = _known(names)
     results: list[Rebuilt] = []
     async with readers(settings, names) as journals:
         records = {name: (await journals[name].head()).position for name in names}
         if len(records) > 1 and sum(records.values()) >= SIDE_BY_SIDE:
             return await _side_by_side(settings, records, check_only, progress)
         for name in names:
-            live = await open_views(settings, services[name], readonly=False)
-            try:
+            async with AsyncExitStack() as opened:
+                if not check_only:
+                    opened.enter_context(nobody_writes(settings, name))
+                live = await open_views(settings, services[name], readonly=False)
+                opened.push_async_callback(live.close)
                 results += await rebuild_one(name, journals[name], live, progress, swap=not check_only)
-            finally:
-                await live.close()
     return results
+
+
+async def fold_ahead(
+    settings: Settings, names: Collection[str], progress: Callable[[int], None]
+) -> dict[str, int | None]:
+    """
+    Fold what this release will serve beside what another one serves, which may run on; it begins from there.
+
+    Returns the position that was come to, by service; None where what is served is of this release already.
+    """
+    services, done = _known(names), dict[str, int | None]()
+    async with readers(settings, names) as journals:
+        for name in names:
+            live = await open_views(settings, services[name], readonly=True)
+            ahead = Ahead(live)
+            try:
+                if not await ahead.look():
+                    done[name] = None
+                    continue
+                position = (await journals[name].head()).position
+                while read := await ahead.step(journals[name]):
+                    progress(read)
+                if not ahead.near:
+                    raise CannotDo(f"{name}: a view of this release stops on the way: the log says where and why")
+                done[name] = position
+            finally:
+                await ahead.close()
+                await live.close()
+    return done
+
+
+def _known(names: Collection[str]) -> dict[str, Service]:
+    services = discover()
+    if unknown := set(names) - services.keys():
+        raise CannotDo(f"there is no service {', '.join(sorted(unknown))}: give one of {', '.join(services)}, or all")
+    return services
 
 
 async def _side_by_side(

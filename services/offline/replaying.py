@@ -8,12 +8,11 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 
-from services.chassis.journal.sqlite import InUse, WriterLock
 from services.chassis.journal.store import JournalStore
 from services.chassis.service import Service
-from services.host import discover, journal_file
+from services.host import discover, open_views
 from services.offline.log import request_numbered
-from services.offline.stores import CannotDo, only_one, open_views, readers
+from services.offline.stores import CannotDo, nobody_writes, only_one, readers
 from services.replaying.chosen import Choice
 from services.replaying.replay import Behind, Pace, Replayed, replay
 from services.settings import Settings
@@ -84,13 +83,8 @@ async def _one(
     progress: Callable[[int], None],
 ) -> Replayed:
     async with AsyncExitStack() as opened:
-        if swap and not settings.dsn:
-            # A process that has the rows open would go on with those that were replaced.
-            try:
-                lock = WriterLock(journal_file(settings, service.name).with_suffix(".lock"))
-            except InUse as other:
-                raise CannotDo(f"{other}: what is read there cannot be put in place under it") from None
-            opened.callback(lock.release)
+        if swap:
+            opened.enter_context(nobody_writes(settings, service.name))
         live = await open_views(settings, service, readonly=not swap)
         opened.push_async_callback(live.close)
         shadow = await live.beside()

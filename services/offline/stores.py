@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
 from services.chassis.clock import SystemClock, micros
 from services.chassis.ids import new_ids
+from services.chassis.journal.sqlite import InUse, WriterLock
 from services.chassis.journal.store import JournalStore
-from services.chassis.readers.postgres_views import PostgresViews
-from services.chassis.readers.sqlite_views import SqliteViews
-from services.chassis.readers.viewstore import ViewStore
 from services.chassis.running import Running
 from services.chassis.service import Service
 from services.gateway.persons import PersonKeys
-from services.host import discover, journal_file, letters_of, open_to_read
+from services.host import discover, journal_file, letters_of, open_to_read, open_views
 from services.serving import key_book
 from services.settings import Settings
 from services.verify.run import verify
@@ -41,10 +39,24 @@ async def readers(settings: Settings, names: Collection[str]) -> AsyncIterator[d
         yield journals
 
 
-async def open_views(settings: Settings, service: Service, *, readonly: bool) -> ViewStore:
+@contextmanager
+def nobody_writes(settings: Settings, service: str) -> Iterator[None]:
+    """
+    Keep the SQLite files of a service to ourselves: who has the rows open would go on with those that were replaced.
+
+    In PostgreSQL whoever writes is told by the database. Raises CannotDo.
+    """
     if settings.dsn:
-        return await PostgresViews.open(settings.dsn, service.name, service.views, readonly=readonly)
-    return await SqliteViews.open(settings.folder(service.name) / "views.db", service.views, readonly=readonly)
+        yield
+        return
+    try:
+        lock = WriterLock(journal_file(settings, service).with_suffix(".lock"))
+    except InUse as other:
+        raise CannotDo(f"{other}: what is read there cannot be put in place under it") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @asynccontextmanager

@@ -76,6 +76,8 @@ async def _in_postgres(copies: Mapping[str, Path], dsn: str) -> None:
             if holder := await db.fetchval(sql):
                 raise Taken(f"{name} is written by {holder}: stop it first")
         for name, copy in copies.items():
+            # Of what is replaced, and of no use to anybody.
+            await db.execute(f'DROP SCHEMA IF EXISTS "{name}_views_ahead" CASCADE')
             for schema in (f"{name}_journal", f"{name}_views"):
                 if await db.fetchval("SELECT to_regnamespace($1) IS NOT NULL", f'"{schema}"'):
                     await db.execute(f'DROP SCHEMA IF EXISTS "{schema}_replaced" CASCADE')

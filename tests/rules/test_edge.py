@@ -521,6 +521,9 @@ NO_VERSION = {
     "/v1/audit/{request_id}",
     "/v1/visits/{visit_id}/photos/{photo_id}",
     "/v1/deadletters/{service}",
+    "/v1/operations/{service}/lag",
+    "/v1/operations/{service}/doctor",
+    "/v1/operations/{service}/proof/{request_id}",
     "/v1/requests/{request_id}/photos/{photo_id}",
 }
 

@@ -1,7 +1,8 @@
 """
 The views in PostgreSQL: the schema `<service>_views`. Commits are atomic and do not wait for the disk.
 
-A rebuild writes the schema `<service>_views_<n+1>`; swapping renames both in one transaction. The database refuses the
+A rebuild writes the schema `<service>_views_<n+1>`, what a later release will serve is folded in
+`<service>_views_ahead`; swapping renames both in one transaction. The database refuses the
 commit of whoever folded upon the views before, so that this is safe while a service runs, from any process.
 """
 
@@ -152,33 +153,21 @@ class PostgresViews:
         self._statements: dict[tuple[tuple[str, bool, bool], ...], str] = {}
 
     @classmethod
-    async def open(
-        cls, dsn: str, service: str, views: Sequence[View], *, readonly: bool = False, begins: bool = True
-    ) -> PostgresViews:
-        """
-        Open the views of a service, making what is not there.
-
-        One that does not begin leaves what another release serves as it is; `begin` puts its own in that place.
-        """
+    async def open(cls, dsn: str, service: str, views: Sequence[View], *, readonly: bool = False) -> PostgresViews:
+        """Open the views of a service, making them where there are none."""
         store = cls(dsn, service, views, schema=f"{service}_views", readonly=readonly)
-        await store._open(generation=1, begins=begins)
+        await store._open(generation=1)
         return store
 
-    async def _open(self, generation: int, *, begins: bool = True) -> None:
+    async def _open(self, generation: int, *, replaces: bool = False) -> None:
         self._work = await self._pool(1, _FOLDING)
         self._reads = await self._pool(READERS, _READING)
         self._lookups = await self._pool(LOOKERS_UP, _LOOKING_UP)
         if not self._readonly:
-            await self._begin(generation, begins)
-
-    async def begin(self) -> None:
-        await self._begin(1, begins=True)
-
-    async def _begin(self, generation: int, begins: bool) -> None:
-        async with self._work.transaction() as db:
-            # Several may start at once.
-            await db.execute("SELECT pg_advisory_xact_lock(hashtext('fieldloop views'))", timeout=SHAPING_S)
-            await self._make(db, generation, begins)
+            async with self._work.transaction() as db:
+                # Several may start at once.
+                await db.execute("SELECT pg_advisory_xact_lock(hashtext('fieldloop views'))", timeout=SHAPING_S)
+                await self._make(db, generation, replaces)
 
     async def _pool(self, most: int, settings: Mapping[str, str]) -> Pool:
         path = {"search_path": f'"{self._schema}", pg_temp'}
@@ -191,36 +180,45 @@ class PostgresViews:
             reset=_nothing_to_reset,
         )
 
-    async def _make(self, db: Any, generation: int, begins: bool) -> None:
-        if await db.fetchval("SELECT to_regnamespace($1) IS NULL", f'"{self._schema}"'):
-            await db.execute(f'CREATE SCHEMA "{self._schema}"')
-        if await db.fetchval("SELECT to_regclass($1) IS NULL", f'"{self._schema}"."{CHECKPOINTS}"'):
-            await db.execute(
-                f'CREATE TABLE "{CHECKPOINTS}" (view text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, '
-                "shape text NOT NULL, position bigint NOT NULL); "
-                "CREATE TABLE _generation (number bigint NOT NULL)"
-            )
-            await db.execute("INSERT INTO _generation VALUES ($1)", generation)
-        wanted = {(view.name, view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
-        there = set(map(tuple, await db.fetch(f'SELECT view, version, shape FROM "{CHECKPOINTS}"')))
-        others = {name for name, *_ in there - wanted}
-        if not begins:
-            wanted = {view for view in wanted if view[0] not in others}
-            others = set()
-        for name in others:
-            await db.execute(f'DROP TABLE "{name}"', timeout=SHAPING_S)
-            await db.execute(f'DELETE FROM "{CHECKPOINTS}" WHERE view = $1', name)
-        for name, version, shape in wanted - there:
+    async def _make(self, db: Any, generation: int, replaces: bool) -> None:
+        """Make the tables where there are none, or, if it `replaces`, where there are not the same."""
+        wanted = {(view.name, view.version, self._shape(view)) for view in self.views}
+        if await db.fetchval("SELECT to_regclass($1) IS NOT NULL", f'"{self._schema}"."{CHECKPOINTS}"'):
+            there = set(map(tuple, await db.fetch(f'SELECT view, version, shape FROM "{CHECKPOINTS}"')))
+            if not replaces or there == wanted:
+                return
+            await db.execute(f'DROP SCHEMA "{self._schema}" CASCADE', timeout=SHAPING_S)
+        await db.execute(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
+        await db.execute(
+            f'CREATE TABLE "{CHECKPOINTS}" (view text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, '
+            "shape text NOT NULL, position bigint NOT NULL); "
+            "CREATE TABLE _generation (number bigint NOT NULL)"
+        )
+        await db.execute("INSERT INTO _generation VALUES ($1)", generation)
+        for name, version, shape in wanted:
             for statement in self._tables[name].ddl:
                 await db.execute(statement)
             await db.execute(f'INSERT INTO "{CHECKPOINTS}" VALUES ($1, $2, $3, 0)', name, version, shape)
+
+    def _shape(self, view: View) -> str:
+        return ";".join(self._tables[view.name].ddl)
 
     @cached_property
     def _tables(self) -> dict[str, _Table]:
         return {view.name: _Table(view) for view in self.views}
 
+    async def _next_generation(self) -> int:
+        return 1 + int(await self._reads.fetchval("SELECT number FROM _generation"))
+
+    async def ahead(self) -> PostgresViews:
+        fresh = PostgresViews(
+            self._dsn, self._service, self.views, schema=f"{self._service}_views_ahead", readonly=False
+        )
+        await fresh._open(await self._next_generation(), replaces=True)
+        return fresh
+
     async def beside(self, views: Sequence[View] | None = None) -> PostgresViews:
-        number: int = 1 + await self._reads.fetchval("SELECT number FROM _generation")
+        number = await self._next_generation()
         schema = f"{self._service}_views_{number}"
         await self._work.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE', within_s=SHAPING_S)
         chosen = self.views if views is None else tuple(views)
@@ -233,6 +231,9 @@ class PostgresViews:
         await fresh.close()
         async with self._work.taken() as db:
             async with db.transaction():
+                # Whoever folds upon the rows that are replaced must see it, however many replaced them meanwhile.
+                number = 1 + await db.fetchval("SELECT number FROM _generation")
+                await db.execute(f'UPDATE "{fresh._schema}"._generation SET number = $1', number)
                 for old, new in ((self._schema, f"{self._schema}_before"), (fresh._schema, self._schema)):
                     await db.execute(f'ALTER SCHEMA "{old}" RENAME TO "{new}"', timeout=SHAPING_S)
             self.views = fresh.views
@@ -248,8 +249,13 @@ class PostgresViews:
 
     # Folding.
 
+    async def alike(self) -> set[str]:
+        shapes = {view.name: self._shape(view) for view in self.views}
+        found = await _asked(self._reads, f'SELECT view, shape FROM "{CHECKPOINTS}"')
+        return {row["view"] for row in found if shapes.get(row["view"]) == row["shape"]}
+
     async def positions(self) -> dict[str, int]:
-        shapes = {view.name: (view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
+        shapes = {view.name: (view.version, self._shape(view)) for view in self.views}
         query = f'SELECT view, version, shape, position, number FROM _generation LEFT JOIN "{CHECKPOINTS}" ON true'
         found = await _asked(self._reads if self._readonly else self._work, query)
         self._generation = found[0]["number"]
@@ -330,6 +336,8 @@ class PostgresViews:
             async with self._reads.transaction(readonly=True) as db:
                 await db.execute(_GATHERING)
                 return [dict(row) for row in await db.fetch(query, *values)]
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            raise Moved(str(error)) from error
         except _AWAY as error:
             raise StoreAway(f"{type(error).__name__}: {error}") from error
 
@@ -347,9 +355,11 @@ class PostgresViews:
 
 
 async def _asked(pool: Pool, query: str, *values: object) -> Sequence[asyncpg.Record]:
-    """Raises StoreAway."""
+    """Raises StoreAway, and Moved where the tables are not those of this release, or not there any more."""
     try:
         return await pool.fetch(query, *values)
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise Moved(str(error)) from error
     except _AWAY as error:
         raise StoreAway(f"{type(error).__name__}: {error}") from error
 

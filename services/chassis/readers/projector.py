@@ -88,7 +88,7 @@ class Folder:
         for view in self._store.views:
             self._rows[view.name] = CachedRows(view, complete=there.get(view.name) == 0, most=self._cached_rows)
             if view.name not in there:
-                self.failed[view.name] = f"version {view.version} is not in the store: another release replaced it"
+                self.failed[view.name] = f"version {view.version} is not what is served: that is another release's"
 
     async def step(self, journal: Readable, page: int, upto: Mapping[str, int] | None = None) -> int:
         """
@@ -396,12 +396,14 @@ class Projector:
 
     async def swap(self, fresh: ViewStore) -> None:
         """
-        Serve the rows of a rebuild from now on, brought first to where these stand. Views that had stopped are tried
-        again.
+        Serve these rows from now on, brought first to where the served ones stand, or to the end of the journal for a
+        view that is not served yet. Views that had stopped are tried again.
         """
         async with self._turn:
             await self._folder.keep()
-            folder, upto = Folder(fresh), await self._store.positions()
+            folder, there = Folder(fresh), await self._store.positions()
+            end = (await self._journal.head()).position
+            upto = {view.name: there.get(view.name, end) for view in fresh.views}
             await folder.start()
             while await folder.step(self._journal, PAGE, upto):
                 pass

@@ -1,9 +1,10 @@
 """
 The views in one SQLite file. Commits are atomic; the newest may be lost with the machine, and is then folded again.
 
-`views.db` is a link to `views.<n>.db`: a rebuild writes `views.<n+1>.db`, and swapping moves the link. One process
-writes (the holder of the journal). What is short is done at once, since handing it to a thread takes longer than doing
-it: putting rows, and queries of a few pages. What waits for the disk or looks at much is done in a thread.
+`views.db` is a link to `views.<n>.db`: a rebuild writes `views.<n+1>.db`, what the next release will serve is folded in
+`views.ahead.db`, and swapping moves the link. One process writes (the holder of the journal). What is short is done at
+once, since handing it to a thread takes longer than doing it: putting rows, and queries of a few pages. What waits for
+the disk or looks at much is done in a thread.
 """
 
 from __future__ import annotations
@@ -194,23 +195,34 @@ class SqliteViews:
             f'CREATE TABLE IF NOT EXISTS "{CHECKPOINTS}" (view TEXT PRIMARY KEY, version INTEGER NOT NULL, '
             "shape TEXT NOT NULL, position INTEGER NOT NULL) STRICT, WITHOUT ROWID"
         )
-        wanted = {(view.name, view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
-        there = set(db.execute(f'SELECT view, version, shape FROM "{CHECKPOINTS}"'))
-        for name, *_ in there - wanted:
-            db.execute(f'DROP TABLE "{name}"')
-            db.execute(f'DELETE FROM "{CHECKPOINTS}" WHERE view = ?', (name,))
-        for name, version, shape in wanted - there:
-            for statement in self._tables[name].ddl:
-                db.execute(statement)
-            db.execute(f'INSERT INTO "{CHECKPOINTS}" VALUES (?, ?, ?, 0)', (name, version, shape))
+        if not db.execute(f'SELECT count(*) FROM "{CHECKPOINTS}"').fetchone()[0]:
+            for view in self.views:
+                for statement in self._tables[view.name].ddl:
+                    db.execute(statement)
+                shape = self._shape(view)
+                db.execute(f'INSERT INTO "{CHECKPOINTS}" VALUES (?, ?, ?, 0)', (view.name, view.version, shape))
         db.execute("COMMIT")
         # Who finds the file taken tries again later, and does not stall the others of this process.
         db.execute("PRAGMA busy_timeout=0")
+
+    def _shape(self, view: View) -> str:
+        return ";".join(self._tables[view.name].ddl)
 
     async def beside(self, views: Sequence[View] | None = None) -> SqliteViews:
         fresh = SqliteViews(self._numbered(self._number() + 1), self.views if views is None else views, readonly=False)
         await self._in(self._reads, lambda: _remove(fresh.path))
         fresh._open_alone()
+        return fresh
+
+    async def ahead(self) -> SqliteViews:
+        path = self.path.with_name(f"{self.path.stem}.ahead{self.path.suffix}")
+        fresh = SqliteViews(path, self.views, readonly=False)
+        fresh._open_alone()
+        if len(await fresh.positions()) < len(self.views):
+            await fresh.close()
+            _remove(path)
+            fresh = SqliteViews(path, self.views, readonly=False)
+            fresh._open_alone()
         return fresh
 
     def _open_alone(self) -> None:
@@ -222,10 +234,13 @@ class SqliteViews:
     async def become(self, fresh: ViewStore) -> None:
         assert isinstance(fresh, SqliteViews)
         await fresh.close()
-        engine = self._engine
+        engine, number = self._engine, self._number() + 1
         self._close_quick()
         self._db.close()
-        self._point(int(fresh.path.stem.split(".")[-1]))
+        if fresh.path != self._numbered(number):
+            _remove(self._numbered(number))
+            os.replace(fresh.path, self._numbered(number))
+        self._point(number)
         self.views, self._tables = fresh.views, fresh._tables
         self._open()
         engine.dispose()
@@ -244,13 +259,18 @@ class SqliteViews:
 
     # Folding.
 
-    async def begin(self) -> None:
-        pass  # one process has the file, and began when it opened it
-
     async def positions(self) -> dict[str, int]:
-        shapes = {view.name: (view.version, ";".join(self._tables[view.name].ddl)) for view in self.views}
+        shapes = {view.name: (view.version, self._shape(view)) for view in self.views}
         found = self._db.execute(f'SELECT view, version, shape, position FROM "{CHECKPOINTS}"')
         return {name: position for name, *shape, position in found if shapes.get(name) == tuple(shape)}
+
+    async def alike(self) -> set[str]:
+        shapes = {view.name: self._shape(view) for view in self.views}
+        return {
+            name
+            for name, shape in self._db.execute(f'SELECT view, shape FROM "{CHECKPOINTS}"')
+            if shapes.get(name) == shape
+        }
 
     async def load(self, view: View, keys: Collection[Key]) -> dict[Key, Row]:
         table, parts = self._tables[view.name], 1 + len(view.key)

@@ -51,7 +51,7 @@ class StoreAway(Exception):
 
 
 class Moved(Exception):
-    """The checkpoints are not where they were: somebody else folds too, or the views were swapped. Begin again."""
+    """Checkpoints or tables are not where they were: somebody else folds too, or put others in place. Begin again."""
 
 
 class Refused(Exception):
@@ -99,22 +99,19 @@ class Prepared(NamedTuple):
 
 class ViewStore(Protocol):
     """
-    One service's views. Opening it makes the tables; those of views that are new or of another version begin empty.
+    One service's views. Opening it makes the tables where there are none.
 
-    Opened `readonly` it makes and removes nothing, and views of another version are as if they were not there.
+    What another release left there stays as it is: a view that is new, or in another version, is not there until what
+    `ahead` gave has become what is served. Opened `readonly` it makes nothing at all.
     """
 
     views: Sequence[View]
 
-    async def begin(self) -> None:
-        """
-        Put empty views in the place of those that another release served in another version: this one folds now.
-
-        A process that only serves reads does not call it, so that old and new ones run side by side.
-        """
-
     async def positions(self) -> dict[str, int]:
         """The checkpoint of every view that is there in its version. At 0 a view has no rows."""
+
+    async def alike(self) -> set[str]:
+        """The views whose rows can be read: those that are there, and those of another version with the same table."""
 
     async def load(self, view: View, keys: Collection[Key]) -> dict[Key, Row]:
         """The rows of these keys as they are stored; those that are not there are left out."""
@@ -135,9 +132,16 @@ class ViewStore(Protocol):
     async def beside(self, views: Sequence[View] | None = None) -> ViewStore:
         """An empty store beside this one, by default of the same views: `views.<n+1>`, replacing one left there."""
 
+    async def ahead(self) -> ViewStore:
+        """
+        What is folded beside this store until it can take its place. Whoever comes later goes on with it.
+
+        There is one: that of other views is replaced by an empty one.
+        """
+
     async def become(self, fresh: ViewStore) -> None:
         """
-        Put what `beside` gave in the place of this one, in one step; `fresh` is closed and its rows are served here.
+        Put what `beside` or `ahead` gave in the place of this one, in one step; `fresh` is closed.
 
         Call `swap` of the projector where one runs. Queries under way end with the rows they began with.
         """

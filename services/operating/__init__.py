@@ -1,0 +1,1 @@
+"""What operators and auditors look at while a system runs, also over HTTP."""

@@ -1,0 +1,146 @@
+"""What is behind and what is missing in each service, and the proof of what it recorded: for auditors and operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+
+from services.chassis.clock import Clock
+from services.chassis.http import Call, Problem, ServiceRouter, absent, query
+from services.chassis.running import Running
+from services.gateway.sessions import GatewayApi
+from services.operating.behind import behind_of
+from services.operating.checks import of_service, room
+from services.proof.inclusion import NotProvable, proof_of
+from services.proof.kept import Kept
+from services.proof.notes import BadNote, Verifier
+from services.settings import Settings
+
+
+class LagView(BaseModel):
+    """How far one reader of the service has come; `at_least`: not the whole rest of the journal was looked at."""
+
+    reader: str
+    position: int
+    events: int
+    """Recorded since, of those that concern it."""
+    seconds: float
+    """Since the oldest of these was recorded."""
+    at_least: bool
+
+
+class HeldView(BaseModel):
+    """One event of this tenant that waits with a policy."""
+
+    policy: str
+    key: str
+    position: int
+    event: str
+    tries: int
+    parked: bool
+    reason: str
+
+
+class AheadView(BaseModel):
+    """Views of this release that are folded beside those of another one."""
+
+    lacks: bool
+    """What is served is another release's."""
+    near: bool
+    """The copy is near the end of the journal, and is read."""
+
+
+class LagPage(BaseModel):
+    service: str
+    position: int
+    """Where the journal ends."""
+    lags: list[LagView]
+    held: list[HeldView]
+    stopped: dict[str, str]
+    """Views that do not go on, each with the reason; of the process that answers, if it writes."""
+    ahead: AheadView
+
+
+class CheckView(BaseModel):
+    """One thing that was looked at; `remedy` says what mends it."""
+
+    what: str
+    well: bool
+    finding: str
+    remedy: str
+
+
+class DoctorPage(BaseModel):
+    service: str
+    well: bool
+    checks: list[CheckView]
+
+
+class ProofFile(BaseModel):
+    """What `python deploy/check_proof.py FILE KEY` checks by itself."""
+
+    fieldloop_proof: int
+    subject: str
+    key: str
+    journals: dict[str, Any]
+
+
+def routes(
+    running: Mapping[str, Running], settings: Settings, clock: Clock, verifier: Verifier | None = None
+) -> APIRouter:
+    """The routes of all services that run in this process; without a verifier nothing can be proved."""
+    api: Any = GatewayApi(clock)
+    router = ServiceRouter(api, prefix="/v1/operations", tags=["operations"])
+
+    def named(service: str) -> Running:
+        if service not in running:
+            raise absent("service", service)
+        return running[service]
+
+    @router.get("/{service}/lag", summary="Who is behind in a service, by events and seconds, and what is held back")
+    async def lag(service: str, call: Call = query("auditor", "operator")) -> LagPage:
+        one = named(service)
+        found = await behind_of(settings, one.service, clock.now())
+        held = [msgspec.to_builtins(each) for each in found.held if each.tenant == call.tenant]
+        return LagPage(
+            service=service,
+            position=(await one.journal.head()).position,
+            lags=[LagView(**_but(msgspec.to_builtins(each), "service")) for each in found.lags],
+            held=[HeldView(**_but(each, "service", "tenant")) for each in held],
+            stopped=one.projector.failed() if one.projector is not None else {},
+            ahead=AheadView(lacks=one.ahead.lacks, near=one.ahead.near),
+        )
+
+    @router.get("/{service}/doctor", summary="What a service lacks, and what mends it")
+    async def doctor(service: str, call: Call = query("auditor", "operator")) -> DoctorPage:
+        checks = [room(settings), *await of_service(settings, named(service).service)]
+        shown = [CheckView(**asdict(check)) for check in checks]
+        return DoctorPage(service=service, well=all(check.well for check in checks), checks=shown)
+
+    @router.get("/{service}/proof/{request_id}", summary="The proof of what a service recorded of a request")
+    async def proof(
+        service: str,
+        request_id: Annotated[str, Path(max_length=200)],
+        call: Call = query("auditor"),
+    ) -> ProofFile:
+        entries = await named(service).journal.story(call.tenant, request_id)
+        if not entries:
+            raise absent("request", request_id)
+        if verifier is None:
+            raise Problem("proof.absent", reason="nothing is signed here")
+        kept = {service: Kept(settings.checkpoint_folder, service)}
+        try:
+            return ProofFile(**proof_of(f"request {request_id}", {service: entries}, kept, verifier))
+        except (NotProvable, BadNote) as why:
+            raise Problem("proof.absent", reason=str(why)) from None
+
+    return router
+
+
+def _but(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}
