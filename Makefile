@@ -66,5 +66,5 @@ bench: .venv/test ## Speed, with the raw limit and the peer in the same run; ARG
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
 lock: ## Pin every dependency by version and hash (needs uv)
-	$(LOCK) -o requirements.txt pyproject.toml
-	$(LOCK) --extra dev -o requirements-dev.txt pyproject.toml
+	$(LOCK) --extra planning -o requirements.txt pyproject.toml
+	$(LOCK) --extra planning --extra dev -o requirements-dev.txt pyproject.toml

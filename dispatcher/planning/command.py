@@ -1,0 +1,96 @@
+"""The command `fieldloop plan`: any published instance, planned with the model and the engines of the product."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from dispatcher.planning.formats.benchmark import Benchmark
+    from dispatcher.planning.planner import Planned
+
+ENGINES: Final = ("auto", "ruin", "ordering", "pyvrp")
+
+
+def plan(
+    file: Annotated[Path, typer.Argument(help="The instance", exists=True, dir_okay=False)],
+    seconds: Annotated[float, typer.Option(help="How long to look for a better plan", min=0.0)] = 10.0,
+    threads: Annotated[int, typer.Option(help="An engine takes one", min=1, max=1)] = 1,
+    format_: Annotated[
+        str, typer.Option("--format", help="trsp, solomon, vrplib, hhcrsp or kovacs. Default: as the file looks")
+    ] = "",
+    engine: Annotated[str, typer.Option(help="auto, ruin, ordering or pyvrp")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of chance")] = 1,
+    write: Annotated[Path | None, typer.Option(help="Where to keep the plan in the benchmark's own format")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")] = False,
+) -> None:
+    """
+    Plan a published instance, and say what the plan is worth in the benchmark's own objective.
+
+    What the engine found is evaluated anew, apart from it; a plan that breaks a rule is printed with what it breaks,
+    and the command ends with 1.
+
+    Example: `fieldloop plan R103.100_25-5-5-5.txt --seconds 60 --json`
+    """
+    try:
+        # Other commands do without what these import.
+        from dispatcher.planning.formats import files
+        from dispatcher.planning.model import Unfit
+        from dispatcher.planning.planner import plan as planned_of
+    except ModuleNotFoundError as missing:
+        typer.secho(f"{missing.name} is not installed: pip install 'fieldloop[planning]'", fg="red", err=True)
+        raise typer.Exit(2) from None
+    try:
+        if engine not in ENGINES:
+            raise Unfit(f"--engine is {engine!r}: {', '.join(ENGINES)}")
+        benchmark = files.read(file, format_)
+        if write and benchmark.written is None:
+            raise Unfit(f"{benchmark.format} has no format of solutions to write")
+        planned = planned_of(benchmark.problem, seconds, seed=seed, engine=engine)
+    except Unfit as wrong:
+        typer.secho(str(wrong), fg="red", err=True)
+        raise typer.Exit(2) from None
+    if write and benchmark.written:
+        write.write_text(benchmark.written(planned.plan, planned.checked), encoding="utf-8")
+    told = _told(benchmark, planned)
+    if as_json:
+        sys.stdout.write(json.dumps(told) + "\n")
+    else:
+        for key in ("instance", "format", "objective", "value", "served", "left_out", "used", "engine", "seconds"):
+            typer.echo(f"{key:10} {told[key]}")
+        for violation in told["violations"]:
+            typer.echo(f"broken     {violation['rule']}: {violation['text']}")
+    if planned.checked.violations:
+        raise typer.Exit(1)
+
+
+def _told(benchmark: Benchmark, planned: Planned) -> dict[str, Any]:
+    from dispatcher.planning.model import CALL
+
+    problem, checked = benchmark.problem, planned.checked
+    routes = [
+        {
+            "engineer": engineer.id,
+            "stops": ["depot" if stop == CALL else problem.visits[stop].id for stop in route],
+            "begins": [at / benchmark.scale for at in timed.begins],
+        }
+        for engineer, route, timed in zip(problem.engineers, planned.plan.routes, checked.routes, strict=True)
+        if timed is not None
+    ]
+    return {
+        "instance": benchmark.name,
+        "format": benchmark.format,
+        "objective": benchmark.objective,
+        "value": benchmark.value(checked),
+        "served": len(planned.plan.served),
+        "left_out": [problem.visits[i].id for i in checked.left_out],
+        "used": checked.used,
+        "violations": [{"rule": one.rule, "text": one.text} for one in checked.violations],
+        "routes": routes,
+        "engine": planned.engine,
+        "seconds": round(planned.seconds, 3),
+    }

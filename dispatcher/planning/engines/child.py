@@ -1,0 +1,106 @@
+"""
+The child process in which engines run: `python -m dispatcher.planning.engines.child`.
+
+On stdin one frame, a problem and what is asked; on stdout a line of JSON for every plan that is better than the one
+before, the word `ready` first. Who started it kills it when it is late, and has the last line.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import time
+from typing import IO, Any, Final, NamedTuple
+
+from dispatcher.planning.model import Plan, Problem
+
+HEAT: Final = (0.3, 0.003)
+"""Of ruin and recreate, in mean costs of a visit: where annealing begins and ends."""
+
+ORDERING_HEAT: Final = (0.5, 0.005)
+
+FIRST_SHARE: Final = 0.25
+"""Of the time that ruin and recreate has before PyVRP goes on from its plan."""
+
+
+class Asked(NamedTuple):
+    problem: Problem
+    seconds: float
+    seed: int
+    engine: str
+    """auto, ruin, ordering, pyvrp (from its own beginning)."""
+    begin: Plan | None = None
+
+
+def main() -> None:
+    # Written by the process that started us, which is of this package.
+    asked = Asked(*pickle.loads(sys.stdin.buffer.read()))  # noqa: S301
+    _Work(asked, sys.stdout).done()
+
+
+class _Work:
+    def __init__(self, asked: Asked, to: IO[str]) -> None:
+        self._asked, self._to = asked, to
+
+    def done(self) -> None:
+        from dispatcher.planning.engines.given import given
+
+        problem, engine = self._asked.problem, self._asked.engine
+        arrays = given(problem)
+        late = any(visit.due is not None for visit in problem.visits)
+        if engine == "ordering" or (engine == "auto" and (problem.links or late)):
+            self._ordering(arrays)
+        elif engine == "pyvrp":
+            self._pyvrp_alone(arrays)
+        else:
+            self._ruin(arrays, go_on=engine == "auto")
+
+    def _say(self, **told: Any) -> None:
+        self._to.write(json.dumps(told) + "\n")
+        self._to.flush()
+
+    def _ordering(self, arrays: Any) -> None:
+        from dispatcher.planning.engines.ordering import Ordering
+
+        search = Ordering(self._asked.problem, self._asked.seed, arrays)
+        warm = Ordering(self._asked.problem, self._asked.seed, arrays)
+        warm.run(0.0001, hot=1, cold=1)
+        self._say(ready="ordering")
+        self._say(routes=search.plan.routes)
+        unit = max(1.0, float(arrays.metres.mean()) * self._asked.problem.weights.distance)
+        search.run(self._asked.seconds, hot=ORDERING_HEAT[0] * unit, cold=ORDERING_HEAT[1] * unit)
+        self._say(routes=search.plan.routes)
+
+    def _pyvrp_alone(self, arrays: Any) -> None:
+        from dispatcher.planning.engines.pyvrp import Searched
+
+        searched = Searched(self._asked.problem, arrays)
+        self._say(ready="pyvrp")
+        self._say(routes=searched.run(self._asked.seconds, self._asked.seed).routes)
+
+    def _ruin(self, arrays: Any, go_on: bool) -> None:
+        from dispatcher.planning.engines.pyvrp import Searched, maps
+        from dispatcher.planning.engines.ruin import Search
+
+        problem, seed = self._asked.problem, self._asked.seed
+        # PyVRP counts how long a route takes and how far it is, as we do, and is the better of the two at distance.
+        library = go_on and not problem.weights.duration and maps(problem, arrays)
+        searched = Searched(problem, arrays) if library else None
+        # What is compiled is loaded before the clock starts.
+        Search(arrays, seed, self._asked.begin).run(0.0001, hot=1, cold=1)
+        self._say(ready="ruin, then PyVRP" if library else "ruin")
+        begin = time.monotonic()
+        search = Search(arrays, seed, self._asked.begin)
+        self._say(routes=search.plan.routes)
+        share = FIRST_SHARE if searched else 1.0
+        left = self._asked.seconds * share - (time.monotonic() - begin)
+        search.run(left, hot=HEAT[0] * search.scale, cold=HEAT[1] * search.scale)
+        self._say(routes=search.plan.routes)
+        if searched:
+            left = self._asked.seconds - (time.monotonic() - begin)
+            self._say(routes=searched.run(left, seed, search.plan).routes)
+
+
+if __name__ == "__main__":
+    main()
