@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 if TYPE_CHECKING:
-    from dispatcher.planning.formats.benchmark import Benchmark
+    from dispatcher.planning.check import Checked
+    from dispatcher.planning.formats.benchmark import Benchmark, TeamBenchmark
+    from dispatcher.planning.model import Plan
     from dispatcher.planning.planner import Planned
+    from dispatcher.planning.teams import TeamChecked, TeamPlan
 
 ENGINES: Final = ("auto", "ruin", "ordering", "pyvrp")
 
 
 def plan(
-    file: Annotated[Path, typer.Argument(help="The instance", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="The instance; of ROADEF 2007 its folder", exists=True)],
     seconds: Annotated[float, typer.Option(help="How long to look for a better plan", min=0.0)] = 10.0,
     threads: Annotated[int, typer.Option(help="An engine takes one", min=1, max=1)] = 1,
     format_: Annotated[
-        str, typer.Option("--format", help="trsp, solomon, vrplib, hhcrsp or kovacs. Default: as the file looks")
+        str,
+        typer.Option("--format", help="trsp, solomon, vrplib, hhcrsp, kovacs, roadef. Default: as it looks"),
     ] = "",
     engine: Annotated[str, typer.Option(help="auto, ruin, ordering or pyvrp")] = "auto",
     seed: Annotated[int, typer.Option(help="Of chance")] = 1,
@@ -39,8 +43,10 @@ def plan(
     try:
         # Other commands do without what these import.
         from dispatcher.planning.formats import files
+        from dispatcher.planning.formats.benchmark import TeamBenchmark
         from dispatcher.planning.model import Unfit
         from dispatcher.planning.planner import plan as planned_of
+        from dispatcher.planning.planner import plan_teams
     except ModuleNotFoundError as missing:
         typer.secho(f"{missing.name} is not installed: pip install 'fieldloop[planning]'", fg="red", err=True)
         raise typer.Exit(2) from None
@@ -48,15 +54,24 @@ def plan(
         if engine not in ENGINES:
             raise Unfit(f"--engine is {engine!r}: {', '.join(ENGINES)}")
         benchmark = files.read(file, format_)
-        if write and benchmark.written is None:
-            raise Unfit(f"{benchmark.format} has no format of solutions to write")
-        planned = planned_of(benchmark.problem, seconds, seed=seed, engine=engine)
+        written = None
+        if isinstance(benchmark, TeamBenchmark):
+            if write:
+                raise Unfit(f"{benchmark.format} has no format of solutions in one file to write")
+            of_teams = plan_teams(benchmark.problem, seconds, seed=seed)
+            broken, told = of_teams.checked.violations, _told_of_teams(benchmark, of_teams)
+        else:
+            if write and benchmark.written is None:
+                raise Unfit(f"{benchmark.format} has no format of solutions to write")
+            planned = planned_of(benchmark.problem, seconds, seed=seed, engine=engine)
+            broken, told = planned.checked.violations, _told(benchmark, planned)
+            if write and benchmark.written:
+                written = benchmark.written(planned.plan, planned.checked)
     except Unfit as wrong:
         typer.secho(str(wrong), fg="red", err=True)
         raise typer.Exit(2) from None
-    if write and benchmark.written:
-        write.write_text(benchmark.written(planned.plan, planned.checked), encoding="utf-8")
-    told = _told(benchmark, planned)
+    if write and written is not None:
+        write.write_text(written, encoding="utf-8")
     if as_json:
         sys.stdout.write(json.dumps(told) + "\n")
     else:
@@ -64,11 +79,11 @@ def plan(
             typer.echo(f"{key:10} {told[key]}")
         for violation in told["violations"]:
             typer.echo(f"broken     {violation['rule']}: {violation['text']}")
-    if planned.checked.violations:
+    if broken:
         raise typer.Exit(1)
 
 
-def _told(benchmark: Benchmark, planned: Planned) -> dict[str, Any]:
+def _told(benchmark: Benchmark, planned: Planned[Plan, Checked]) -> dict[str, Any]:
     from dispatcher.planning.model import CALL
 
     problem, checked = benchmark.problem, planned.checked
@@ -89,6 +104,32 @@ def _told(benchmark: Benchmark, planned: Planned) -> dict[str, Any]:
         "served": len(planned.plan.served),
         "left_out": [problem.visits[i].id for i in checked.left_out],
         "used": checked.used,
+        "violations": [{"rule": one.rule, "text": one.text} for one in checked.violations],
+        "routes": routes,
+        "engine": planned.engine,
+        "seconds": round(planned.seconds, 3),
+    }
+
+
+def _told_of_teams(benchmark: TeamBenchmark, planned: Planned[TeamPlan, TeamChecked]) -> dict[str, Any]:
+    problem, checked = benchmark.problem, planned.checked
+    routes = [
+        {
+            "day": team.day,
+            "engineers": [problem.members[i].id for i in team.members],
+            "stops": [problem.work[i].id for i, _ in team.work],
+            "begins": [at for _, at in team.work],
+        }
+        for team in planned.plan.teams
+    ]
+    return {
+        "instance": benchmark.name,
+        "format": benchmark.format,
+        "objective": benchmark.objective,
+        "value": checked.cost,
+        "served": len(planned.plan.served),
+        "left_out": [problem.work[i].id for i in checked.left_out],
+        "used": len(routes),
         "violations": [{"rule": one.rule, "text": one.text} for one in checked.violations],
         "routes": routes,
         "engine": planned.engine,

@@ -8,23 +8,29 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 from dispatcher.planning.check import Checked, check
 from dispatcher.planning.model import Plan, Problem, Unfit
+from dispatcher.planning.teams import Team, TeamChecked, TeamPlan, TeamProblem, check_teams
 
-START_S: Final = 120.0
+START_S: Final = 600.0
 """For the child to begin: the first time on a machine it compiles its loops."""
 
 GRACE_S: Final = 5.0
 """What a child may take longer than it was given before it is killed."""
 
 
+P = TypeVar("P", Plan, TeamPlan)
+C = TypeVar("C", Checked, TeamChecked)
+
+
 @dataclass(frozen=True)
-class Planned:
-    plan: Plan
-    checked: Checked
+class Planned(Generic[P, C]):
+    plan: P
+    checked: C
     engine: str
     seconds: float
     """By the clock on the wall, the start of the child included."""
@@ -32,13 +38,33 @@ class Planned:
 
 def plan(
     problem: Problem, seconds: float, *, seed: int = 1, engine: str = "auto", begin: Plan | None = None
-) -> Planned:
+) -> Planned[Plan, Checked]:
     """
     The best plan found in `seconds` of search, which may break rules only where no plan was found that breaks none.
 
-    `engine` is one of auto, ruin, ordering and pyvrp. Raises Unfit where the child ended
-    without any plan, with what it said.
+    `engine` is one of auto, ruin, ordering and pyvrp. Raises Unfit where the child ended without any plan, with what
+    it said.
     """
+
+    def judged(told: Any) -> tuple[Plan, Checked]:
+        found = Plan([tuple(route) for route in told])
+        return found, check(problem, found)
+
+    return _searched((problem, seconds, seed, engine, begin), seconds, judged)
+
+
+def plan_teams(problem: TeamProblem, seconds: float, *, seed: int = 1) -> Planned[TeamPlan, TeamChecked]:
+    """As `plan`."""
+
+    def judged(told: Any) -> tuple[TeamPlan, TeamChecked]:
+        teams = [Team(day, tuple(members), tuple((i, at) for i, at in work)) for day, members, work in told]
+        found = TeamPlan(teams)
+        return found, check_teams(problem, found)
+
+    return _searched((problem, seconds, seed, "auto", None), seconds, judged)
+
+
+def _searched(asked: object, seconds: float, judged: Callable[[Any], tuple[P, C]]) -> Planned[P, C]:
     started = time.monotonic()
     child = subprocess.Popen(
         [sys.executable, "-m", "dispatcher.planning.engines.child"],
@@ -52,9 +78,9 @@ def plan(
     errors.start()
     stop = threading.Timer(START_S, child.kill)
     stop.start()
-    used, best = engine, None
+    used, best = "", None
     try:
-        child.stdin.write(pickle.dumps((problem, seconds, seed, engine, begin)))
+        child.stdin.write(pickle.dumps(asked))
         child.stdin.close()
         for line in child.stdout:
             told = json.loads(line)
@@ -64,8 +90,7 @@ def plan(
                 stop = threading.Timer(seconds + GRACE_S, child.kill)
                 stop.start()
                 continue
-            found = Plan([tuple(route) for route in told["routes"]])
-            checked = check(problem, found)
+            found, checked = judged(told["plan"])
             if best is None or (len(checked.violations), checked.cost) < (len(best[1].violations), best[1].cost):
                 best = found, checked
     except (BrokenPipeError, json.JSONDecodeError):

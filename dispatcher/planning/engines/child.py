@@ -14,6 +14,7 @@ import time
 from typing import IO, Any, Final, NamedTuple
 
 from dispatcher.planning.model import Plan, Problem
+from dispatcher.planning.teams import TeamPlan, TeamProblem, check_teams
 
 HEAT: Final = (0.3, 0.003)
 """Of ruin and recreate, in mean costs of a visit: where annealing begins and ends."""
@@ -24,8 +25,12 @@ FIRST_SHARE: Final = 0.25
 """Of the time that ruin and recreate has before PyVRP goes on from its plan."""
 
 
+TEAM_HEAT: Final = (0.01, 0.0003)
+"""In costs of the first plan."""
+
+
 class Asked(NamedTuple):
-    problem: Problem
+    problem: Problem | TeamProblem
     seconds: float
     seed: int
     engine: str
@@ -36,17 +41,43 @@ class Asked(NamedTuple):
 def main() -> None:
     # Written by the process that started us, which is of this package.
     asked = Asked(*pickle.loads(sys.stdin.buffer.read()))  # noqa: S301
-    _Work(asked, sys.stdout).done()
+    if isinstance(asked.problem, TeamProblem):
+        _team_days(asked, asked.problem, sys.stdout)
+    else:
+        _Work(asked, asked.problem, sys.stdout).done()
+
+
+def _say(to: IO[str], **told: Any) -> None:
+    to.write(json.dumps(told) + "\n")
+    to.flush()
+
+
+def _team_days(asked: Asked, problem: TeamProblem, to: IO[str]) -> None:
+    from dispatcher.planning.engines.team_days import TeamDays
+
+    def say(plan: TeamPlan) -> None:
+        _say(to, plan=[(team.day, team.members, team.work) for team in plan.teams])
+
+    search = TeamDays(problem, asked.seed)
+    TeamDays(problem, asked.seed).run(0.0001, hot=1, cold=1)
+    _say(to, ready="teams of a day")
+    first = search.plan
+    say(first)
+    cost = max(1, check_teams(problem, first).cost)
+    search.run(asked.seconds, hot=TEAM_HEAT[0] * cost, cold=TEAM_HEAT[1] * cost)
+    say(search.plan)
 
 
 class _Work:
-    def __init__(self, asked: Asked, to: IO[str]) -> None:
-        self._asked, self._to = asked, to
+    """The engines of routes."""
+
+    def __init__(self, asked: Asked, problem: Problem, to: IO[str]) -> None:
+        self._asked, self._problem, self._to = asked, problem, to
 
     def done(self) -> None:
         from dispatcher.planning.engines.given import given
 
-        problem, engine = self._asked.problem, self._asked.engine
+        problem, engine = self._problem, self._asked.engine
         arrays = given(problem)
         late = any(visit.due is not None for visit in problem.visits)
         if engine == "ordering" or (engine == "auto" and (problem.links or late)):
@@ -57,33 +88,32 @@ class _Work:
             self._ruin(arrays, go_on=engine == "auto")
 
     def _say(self, **told: Any) -> None:
-        self._to.write(json.dumps(told) + "\n")
-        self._to.flush()
+        _say(self._to, **told)
 
     def _ordering(self, arrays: Any) -> None:
         from dispatcher.planning.engines.ordering import Ordering
 
-        search = Ordering(self._asked.problem, self._asked.seed, arrays)
-        warm = Ordering(self._asked.problem, self._asked.seed, arrays)
+        search = Ordering(self._problem, self._asked.seed, arrays)
+        warm = Ordering(self._problem, self._asked.seed, arrays)
         warm.run(0.0001, hot=1, cold=1)
         self._say(ready="ordering")
-        self._say(routes=search.plan.routes)
-        unit = max(1.0, float(arrays.metres.mean()) * self._asked.problem.weights.distance)
+        self._say(plan=search.plan.routes)
+        unit = max(1.0, float(arrays.metres.mean()) * self._problem.weights.distance)
         search.run(self._asked.seconds, hot=ORDERING_HEAT[0] * unit, cold=ORDERING_HEAT[1] * unit)
-        self._say(routes=search.plan.routes)
+        self._say(plan=search.plan.routes)
 
     def _pyvrp_alone(self, arrays: Any) -> None:
         from dispatcher.planning.engines.pyvrp import Searched
 
-        searched = Searched(self._asked.problem, arrays)
+        searched = Searched(self._problem, arrays)
         self._say(ready="pyvrp")
-        self._say(routes=searched.run(self._asked.seconds, self._asked.seed).routes)
+        self._say(plan=searched.run(self._asked.seconds, self._asked.seed).routes)
 
     def _ruin(self, arrays: Any, go_on: bool) -> None:
         from dispatcher.planning.engines.pyvrp import Searched, maps
         from dispatcher.planning.engines.ruin import Search
 
-        problem, seed = self._asked.problem, self._asked.seed
+        problem, seed = self._problem, self._asked.seed
         # PyVRP counts how long a route takes and how far it is, as we do, and is the better of the two at distance.
         library = go_on and not problem.weights.duration and maps(problem, arrays)
         searched = Searched(problem, arrays) if library else None
@@ -92,14 +122,14 @@ class _Work:
         self._say(ready="ruin, then PyVRP" if library else "ruin")
         begin = time.monotonic()
         search = Search(arrays, seed, self._asked.begin)
-        self._say(routes=search.plan.routes)
+        self._say(plan=search.plan.routes)
         share = FIRST_SHARE if searched else 1.0
         left = self._asked.seconds * share - (time.monotonic() - begin)
         search.run(left, hot=HEAT[0] * search.scale, cold=HEAT[1] * search.scale)
-        self._say(routes=search.plan.routes)
+        self._say(plan=search.plan.routes)
         if searched:
             left = self._asked.seconds - (time.monotonic() - begin)
-            self._say(routes=searched.run(left, seed, search.plan).routes)
+            self._say(plan=searched.run(left, seed, search.plan).routes)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def empty_routes(given: Given, longest: int) -> Routes:
     )
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def joined(d1, e1, l1, d2, e2, l2, way):  # type: ignore[no-untyped-def]
     """(D, E, L) of one segment after the other, D = -1 where that cannot be in time."""
     ahead = d1 + way
@@ -78,7 +78,7 @@ def joined(d1, e1, l1, d2, e2, l2, way):  # type: ignore[no-untyped-def]
     return ahead + d2 + wait, max(e2 - ahead, e1) - wait, min(l2 - ahead, l1)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def price(g, row, d, e):  # type: ignore[no-untyped-def]
     """What time costs on a whole route."""
     return g.duration * d + g.overtime * max(0, e + d - g.shift_end[row])

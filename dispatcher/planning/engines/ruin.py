@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from dispatcher.planning.engines.given import Given
-from dispatcher.planning.engines.routes import cheapest, empty_routes, put, rebuilt, settled
+from dispatcher.planning.engines.routes import NEVER, cheapest, empty_routes, put, rebuilt, settled
 from dispatcher.planning.model import CALL, Plan
 
 REMOVED: Final = 10
@@ -26,6 +26,9 @@ STRING: Final = 10
 """The longest string."""
 
 BLINK: Final = 0.01
+
+LONG_ABSENT: Final = 20.0
+"""So many of the visits that are left out are tried again in each step, on the average."""
 
 
 @njit(cache=True)
@@ -211,7 +214,9 @@ def improved(g, s, kept, best, where, absent, numbers, heat, cooling, steps, rem
             if done >= strings:
                 break
         # Routes that are touched by putting back are kept as well.
-        count, left = _put_back(g, s, kept, where, absent, count, touched, list_of, marks, hardness, tried, stamps)
+        count, left = _put_back(
+            g, s, kept, where, absent, count, before_count, touched, list_of, marks, hardness, tried, stamps
+        )
         marks = stamps[1]
         cost = total(s) + left
         if cost < numbers[1] - heat * math.log(np.random.random()):
@@ -241,14 +246,24 @@ def improved(g, s, kept, best, where, absent, numbers, heat, cooling, steps, rem
 
 
 @njit(cache=True)
-def _put_back(g, s, kept, where, absent, count, touched, list_of, marks, hardness, tried, stamps):  # type: ignore[no-untyped-def]
+def _put_back(  # type: ignore[no-untyped-def]
+    g, s, kept, where, absent, count, before, touched, list_of, marks, hardness, tried, stamps
+):
+    """
+    Puts back what can be; returns how many are absent still and what they cost. `stamps[1]` is how many routes changed.
+
+    Of the first `before`, which were absent already, about LONG_ABSENT are tried.
+    """
     order = _order(g, absent, count, np.random.randint(18), hardness)
     left = np.empty(count, np.int32)
     still, cost = 0, 0
+    chance = LONG_ABSENT / max(1, before)
     for i in order:
         v = absent[i]
-        stamps[0] += 1
-        _, row, at, call = _best_place(g, s, v, BLINK, tried, stamps[0])
+        row, at, call = -1, -1, -1
+        if i >= before or np.random.random() < chance:
+            stamps[0] += 1
+            _, row, at, call = _best_place(g, s, v, BLINK, tried, stamps[0])
         if row < 0:
             left[still] = v
             still += 1
@@ -301,10 +316,21 @@ class Search:
                 raise ValueError("the plan to begin with is not in time")
         absent = [v for v in range(m) if v not in placed]
         self._absent[: len(absent)] = absent
-        count, left = inserted(
-            given, self._s, self._where, self._absent, len(absent), 15, 0.0, self._hardness, self._tried, self._stamps
+        # What is not worth a way of its own may be worth one with its neighbours: first all are put in.
+        at_any_price = given._replace(prize=np.full(m, NEVER >> 1))
+        count, _ = inserted(
+            at_any_price,
+            self._s,
+            self._where,
+            self._absent,
+            len(absent),
+            15,
+            0.0,
+            self._hardness,
+            self._tried,
+            self._stamps,
         )
-        cost = total(self._s) + left
+        cost = total(self._s) + int(given.prize[self._absent[:count]].sum())
         self._numbers = np.array([count, cost, cost, count], np.int64)
         for row in range(len(given.start)):
             _copied(self._s, self._best, row)

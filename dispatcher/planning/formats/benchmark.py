@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dispatcher.planning.check import Checked
 from dispatcher.planning.model import Plan, Problem
+from dispatcher.planning.teams import TeamProblem
 
 
 @dataclass(frozen=True)
@@ -21,3 +22,13 @@ class Benchmark:
     value: Callable[[Checked], float]
     written: Callable[[Plan, Checked], str] | None = None
     """The plan in the benchmark's own solution format, where it has one."""
+
+
+@dataclass(frozen=True)
+class TeamBenchmark:
+    """The same for teams of a day; what `check_teams` says a plan costs is the objective."""
+
+    name: str
+    problem: TeamProblem
+    objective: str
+    format: str = "roadef"

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from dispatcher.planning.formats import hhcrsp, kovacs, trsp, vrptw
-from dispatcher.planning.formats.benchmark import Benchmark
+from dispatcher.planning.formats import hhcrsp, kovacs, roadef, trsp, vrptw
+from dispatcher.planning.formats.benchmark import Benchmark, TeamBenchmark
 from dispatcher.planning.model import Unfit
 
-FORMATS: Final = ("trsp", "solomon", "vrplib", "hhcrsp", "kovacs")
+FORMATS: Final = ("trsp", "solomon", "vrplib", "hhcrsp", "kovacs", "roadef")
 
 
 def format_of(file: Path) -> str:
     """Raises Unfit where it is none that we read."""
+    if _folder(file):
+        return "roadef"
     text = _text(file)
     if trsp.recognised(text):
         return "trsp"
@@ -28,10 +30,15 @@ def format_of(file: Path) -> str:
     raise Unfit(f"{file} is in no format that is read here; say which with --format: {', '.join(FORMATS)}")
 
 
-def read(file: Path, format_: str = "") -> Benchmark:
+def read(file: Path, format_: str = "") -> Benchmark | TeamBenchmark:
     """Raises Unfit, OSError."""
+    format_ = format_ or format_of(file)
+    if format_ == "roadef":
+        if (folder := _folder(file)) is None:
+            raise Unfit(f"{file} must be a folder with {', '.join(roadef.FILES)}, or one of these")
+        return roadef.read(folder.name, *(_text(folder / one) for one in roadef.FILES))
     text, name = _text(file), file.stem
-    match format_ or format_of(file):
+    match format_:
         case "trsp":
             return trsp.read(name, text)
         case "solomon":
@@ -46,7 +53,16 @@ def read(file: Path, format_: str = "") -> Benchmark:
             raise Unfit(f"--format is {other!r}: {', '.join(FORMATS)} are read")
 
 
+def _folder(file: Path) -> Path | None:
+    """The folder of an instance of ROADEF 2007, named itself or by one of its files."""
+    folder = file if file.is_dir() else file.parent
+    named = file.is_dir() or file.name in roadef.FILES
+    return folder if named and all((folder / one).is_file() for one in roadef.FILES) else None
+
+
 def _text(file: Path) -> str:
+    if file.is_dir():
+        raise Unfit(f"{file} is a folder, and not one of ROADEF 2007 with {', '.join(roadef.FILES)}")
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as wrong:
