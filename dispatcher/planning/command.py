@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 if TYPE_CHECKING:
+    from dispatcher.planning.arrivals import Played, PlayedChecked
     from dispatcher.planning.check import Checked
-    from dispatcher.planning.formats.benchmark import Benchmark, TeamBenchmark
+    from dispatcher.planning.formats.benchmark import Benchmark, ReleasedBenchmark, TeamBenchmark
     from dispatcher.planning.model import Plan
     from dispatcher.planning.planner import Planned
     from dispatcher.planning.teams import TeamChecked, TeamPlan
@@ -21,11 +22,13 @@ ENGINES: Final = ("auto", "ruin", "ordering", "pyvrp")
 
 def plan(
     file: Annotated[Path, typer.Argument(help="The instance; of ROADEF 2007 its folder", exists=True)],
-    seconds: Annotated[float, typer.Option(help="How long to look for a better plan", min=0.0)] = 10.0,
+    seconds: Annotated[
+        float, typer.Option(help="How long to look for a better plan; of trsp-dyn, at each release", min=0.0)
+    ] = 10.0,
     threads: Annotated[int, typer.Option(help="An engine takes one", min=1, max=1)] = 1,
     format_: Annotated[
         str,
-        typer.Option("--format", help="trsp, solomon, vrplib, hhcrsp, kovacs, roadef. Default: as it looks"),
+        typer.Option("--format", help="trsp, solomon, vrplib, hhcrsp, kovacs, roadef, trsp-dyn. Default: as it looks"),
     ] = "",
     engine: Annotated[str, typer.Option(help="auto, ruin, ordering or pyvrp")] = "auto",
     seed: Annotated[int, typer.Option(help="Of chance")] = 1,
@@ -43,10 +46,10 @@ def plan(
     try:
         # Other commands do without what these import.
         from dispatcher.planning.formats import files
-        from dispatcher.planning.formats.benchmark import TeamBenchmark
+        from dispatcher.planning.formats.benchmark import Benchmark, ReleasedBenchmark, TeamBenchmark
         from dispatcher.planning.model import Unfit
         from dispatcher.planning.planner import plan as planned_of
-        from dispatcher.planning.planner import plan_teams
+        from dispatcher.planning.planner import plan_day, plan_teams
     except ModuleNotFoundError as missing:
         typer.secho(f"{missing.name} is not installed: pip install 'fieldloop[planning]'", fg="red", err=True)
         raise typer.Exit(2) from None
@@ -55,14 +58,15 @@ def plan(
             raise Unfit(f"--engine is {engine!r}: {', '.join(ENGINES)}")
         benchmark = files.read(file, format_)
         written = None
-        if isinstance(benchmark, TeamBenchmark):
-            if write:
-                raise Unfit(f"{benchmark.format} has no format of solutions in one file to write")
+        if write and not (isinstance(benchmark, Benchmark) and benchmark.written):
+            raise Unfit(f"{benchmark.format} has no format of solutions in one file to write")
+        if isinstance(benchmark, ReleasedBenchmark):
+            day = plan_day(benchmark.problem, seconds, seed=seed)
+            broken, told = day.checked.violations, _told_of_a_day(benchmark, day)
+        elif isinstance(benchmark, TeamBenchmark):
             of_teams = plan_teams(benchmark.problem, seconds, seed=seed)
             broken, told = of_teams.checked.violations, _told_of_teams(benchmark, of_teams)
         else:
-            if write and benchmark.written is None:
-                raise Unfit(f"{benchmark.format} has no format of solutions to write")
             planned = planned_of(benchmark.problem, seconds, seed=seed, engine=engine)
             broken, told = planned.checked.violations, _told(benchmark, planned)
             if write and benchmark.written:
@@ -131,6 +135,37 @@ def _told_of_teams(benchmark: TeamBenchmark, planned: Planned[TeamPlan, TeamChec
         "left_out": [problem.work[i].id for i in checked.left_out],
         "used": len(routes),
         "violations": [{"rule": one.rule, "text": one.text} for one in checked.violations],
+        "routes": routes,
+        "engine": planned.engine,
+        "seconds": round(planned.seconds, 3),
+    }
+
+
+def _told_of_a_day(benchmark: ReleasedBenchmark, planned: Planned[Played, PlayedChecked]) -> dict[str, Any]:
+    from dispatcher.planning.model import CALL
+
+    problem, played = benchmark.problem.problem, planned.plan
+    routes = [
+        {
+            "engineer": engineer.id,
+            "departure": departure / benchmark.scale,
+            "stops": ["depot" if stop == CALL else problem.visits[stop].id for stop in route],
+            "begins": [at / benchmark.scale for at in begins],
+        }
+        for engineer, route, departure, begins in zip(
+            problem.engineers, played.plan.routes, played.departures, played.begins, strict=True
+        )
+        if departure is not None
+    ]
+    return {
+        "instance": benchmark.name,
+        "format": benchmark.format,
+        "objective": benchmark.objective,
+        "value": planned.checked.cost / benchmark.scale,
+        "served": len(played.plan.served),
+        "left_out": [problem.visits[i].id for i in played.refused],
+        "used": len(routes),
+        "violations": [{"rule": one.rule, "text": one.text} for one in planned.checked.violations],
         "routes": routes,
         "engine": planned.engine,
         "seconds": round(planned.seconds, 3),

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from dispatcher.planning.arrivals import Played, PlayedChecked, Released, check_played
 from dispatcher.planning.check import Checked, check
 from dispatcher.planning.model import Plan, Problem, Unfit
 from dispatcher.planning.teams import Team, TeamChecked, TeamPlan, TeamProblem, check_teams
@@ -19,12 +20,15 @@ from dispatcher.planning.teams import Team, TeamChecked, TeamPlan, TeamProblem, 
 START_S: Final = 600.0
 """For the child to begin: the first time on a machine it compiles its loops."""
 
+DAY_S: Final = 5.0
+"""What a release may take beside the search."""
+
 GRACE_S: Final = 5.0
 """What a child may take longer than it was given before it is killed."""
 
 
-P = TypeVar("P", Plan, TeamPlan)
-C = TypeVar("C", Checked, TeamChecked)
+P = TypeVar("P", Plan, TeamPlan, Played)
+C = TypeVar("C", Checked, TeamChecked, PlayedChecked)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,28 @@ def plan_teams(problem: TeamProblem, seconds: float, *, seed: int = 1) -> Planne
         return found, check_teams(problem, found)
 
     return _searched((problem, seconds, seed, "auto", None), seconds, judged)
+
+
+def plan_day(released: Released, seconds: float, *, seed: int = 1) -> Planned[Played, PlayedChecked]:
+    """
+    A day as it comes, with `seconds` of search at each release (0: insertion alone) and some before the day.
+
+    Raises Unfit as `plan` does.
+    """
+
+    def judged(told: Any) -> tuple[Played, PlayedChecked]:
+        routes, departures, begins, left, refused = told
+        played = Played(
+            Plan([tuple(route) for route in routes]),
+            tuple(departures),
+            tuple(tuple(at) for at in begins),
+            tuple(tuple((place, at) for place, at in each) for each in left),
+            tuple(refused),
+        )
+        return played, check_played(released, played)
+
+    longest = (len(set(released.release)) + 1) * (seconds + DAY_S)
+    return _searched((released, seconds, seed, "auto", None), longest, judged)
 
 
 def _searched(asked: object, seconds: float, judged: Callable[[Any], tuple[P, C]]) -> Planned[P, C]:

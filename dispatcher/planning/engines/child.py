@@ -13,6 +13,7 @@ import sys
 import time
 from typing import IO, Any, Final, NamedTuple
 
+from dispatcher.planning.arrivals import Released, play
 from dispatcher.planning.model import Plan, Problem
 from dispatcher.planning.teams import TeamPlan, TeamProblem, check_teams
 
@@ -29,8 +30,15 @@ TEAM_HEAT: Final = (0.01, 0.0003)
 """In costs of the first plan."""
 
 
+ARRIVAL_HEAT: Final = (0.1, 0.003)
+"""As HEAT, between arrivals: the plan there is good already."""
+
+BEFORE_S: Final = 5.0
+"""How long is looked for a plan of what is known before the day, at the least."""
+
+
 class Asked(NamedTuple):
-    problem: Problem | TeamProblem
+    problem: Problem | TeamProblem | Released
     seconds: float
     seed: int
     engine: str
@@ -43,6 +51,8 @@ def main() -> None:
     asked = Asked(*pickle.loads(sys.stdin.buffer.read()))  # noqa: S301
     if isinstance(asked.problem, TeamProblem):
         _team_days(asked, asked.problem, sys.stdout)
+    elif isinstance(asked.problem, Released):
+        _arrivals(asked, asked.problem, sys.stdout)
     else:
         _Work(asked, asked.problem, sys.stdout).done()
 
@@ -66,6 +76,23 @@ def _team_days(asked: Asked, problem: TeamProblem, to: IO[str]) -> None:
     cost = max(1, check_teams(problem, first).cost)
     search.run(asked.seconds, hot=TEAM_HEAT[0] * cost, cold=TEAM_HEAT[1] * cost)
     say(search.plan)
+
+
+def _arrivals(asked: Asked, released: Released, to: IO[str]) -> None:
+    from dispatcher.planning.engines.given import given
+    from dispatcher.planning.engines.ruin import Search
+
+    def better(problem: Problem, begin: Plan, seconds: float) -> Plan:
+        search = Search(given(problem), asked.seed, begin)
+        if seconds:
+            search.run(seconds, hot=ARRIVAL_HEAT[0] * search.scale, cold=ARRIVAL_HEAT[1] * search.scale)
+        return search.plan
+
+    better(released.problem, Plan([()] * len(released.problem.engineers)), 0.0001)
+    _say(to, ready="insertion, then ruin" if asked.seconds else "insertion")
+    before = max(BEFORE_S, asked.seconds)
+    played = play(released, lambda problem, begin, now: better(problem, begin, before if now < 0 else asked.seconds))
+    _say(to, plan=[played.plan.routes, played.departures, played.begins, played.left, played.refused])
 
 
 class _Work:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dispatcher.planning.arrivals import Released
 from dispatcher.planning.check import Checked
 from dispatcher.planning.model import Plan, Problem
 from dispatcher.planning.teams import TeamProblem
@@ -32,3 +33,14 @@ class TeamBenchmark:
     problem: TeamProblem
     objective: str
     format: str = "roadef"
+
+
+@dataclass(frozen=True)
+class ReleasedBenchmark:
+    """The same for a day as it comes."""
+
+    name: str
+    problem: Released
+    scale: int
+    objective: str
+    format: str = "trsp-dyn"

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from dispatcher.planning.formats import hhcrsp, kovacs, roadef, trsp, vrptw
-from dispatcher.planning.formats.benchmark import Benchmark, TeamBenchmark
+from dispatcher.planning.formats.benchmark import Benchmark, ReleasedBenchmark, TeamBenchmark
 from dispatcher.planning.model import Unfit
 
-FORMATS: Final = ("trsp", "solomon", "vrplib", "hhcrsp", "kovacs", "roadef")
+FORMATS: Final = ("trsp", "trsp-dyn", "solomon", "vrplib", "hhcrsp", "kovacs", "roadef")
 
 
 def format_of(file: Path) -> str:
@@ -17,6 +17,8 @@ def format_of(file: Path) -> str:
     if _folder(file):
         return "roadef"
     text = _text(file)
+    if trsp.released_recognised(text):
+        return "trsp-dyn"
     if trsp.recognised(text):
         return "trsp"
     if kovacs.recognised(text):
@@ -30,7 +32,7 @@ def format_of(file: Path) -> str:
     raise Unfit(f"{file} is in no format that is read here; say which with --format: {', '.join(FORMATS)}")
 
 
-def read(file: Path, format_: str = "") -> Benchmark | TeamBenchmark:
+def read(file: Path, format_: str = "") -> Benchmark | TeamBenchmark | ReleasedBenchmark:
     """Raises Unfit, OSError."""
     format_ = format_ or format_of(file)
     if format_ == "roadef":
@@ -41,6 +43,13 @@ def read(file: Path, format_: str = "") -> Benchmark | TeamBenchmark:
     match format_:
         case "trsp":
             return trsp.read(name, text)
+        case "trsp-dyn":
+            if not trsp.released_recognised(text):
+                raise Unfit(f"{file} does not begin as a file of release dates does")
+            whole = file.parent.parent / f"{trsp.instance_of(text)}.txt"
+            if not whole.is_file():
+                raise Unfit(f"{file.name} is about {whole.name}, which must lie in the folder above and does not")
+            return trsp.read_released(name, text, trsp.read(whole.stem, _text(whole)))
         case "solomon":
             return vrptw.read_solomon(name, text)
         case "vrplib":

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dispatcher.planning.formats.benchmark import Benchmark
+from dispatcher.planning.arrivals import Released
+from dispatcher.planning.formats.benchmark import Benchmark, ReleasedBenchmark
 from dispatcher.planning.model import Engineer, Plan, Problem, Travel, Unfit, Visit, Weights, euclidean
 
 SCALE: Final = 1_000_000
@@ -95,3 +96,28 @@ def _written(problem: Problem, plan: Plan) -> str:
         nodes = [problem.visits[stop].id if stop >= 0 else "0" for stop in route]
         lines.append(f"{engineer.id}: {' '.join(nodes)}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+def released_recognised(text: str) -> bool:
+    return text.startswith("# Instance") and "dynamic requests" in text.partition("\n")[0]
+
+
+def instance_of(text: str) -> str:
+    """The name of the instance that a file of release dates is about."""
+    return text.split()[2]
+
+
+def read_released(name: str, text: str, whole: Benchmark) -> ReleasedBenchmark:
+    """The file of release dates, for the instance that it names."""
+    at = {}
+    for words in map(str.split, text.splitlines()):
+        if len(words) == 2 and words[0].isdigit() and words[1].lstrip("-").replace(".", "", 1).isdigit():
+            at[words[0]] = float(words[1])
+    # The line of how many are dynamic and how many static looks like a date, of no request.
+    dates = [at.get(visit.id) for visit in whole.problem.visits]
+    if None in dates:
+        raise Unfit(f"{name} has no release date for every request of {whole.name}")
+    release = tuple(-1 if date is None or date < 0 else round(date * SCALE) for date in dates)
+    return ReleasedBenchmark(
+        name, Released(whole.problem, release), SCALE, "served, then total working duration as it was"
+    )
