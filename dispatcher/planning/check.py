@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from dispatcher.planning.model import CALL, Engineer, Plan, Problem, Violation, lacks
+from dispatcher.planning.model import CALL, Engineer, Plan, Problem, Violation, Visit, lacks
 
 ROUNDS: Final = 10_000
 """How often links may push begins on before they are said to be impossible together."""
@@ -75,8 +75,33 @@ def _who_is_served(problem: Problem, plan: Plan, found: list[Violation]) -> tupl
     left_out = tuple(i for i in range(len(problem.visits)) if i not in times)
     for i in left_out:
         if problem.visits[i].prize is None:
-            found.append(Violation("left out", f"{problem.visits[i].id} must be served and is not"))
+            why = _why_nobody(problem, problem.visits[i])
+            found.append(Violation("left out", f"{problem.visits[i].id} must be served and is not{why}"))
     return left_out
+
+
+def _why_nobody(problem: Problem, visit: Visit) -> str:
+    """The rules that exclude even her who lacks the least; nothing where somebody may go."""
+    least: list[Violation] | None = None
+    for engineer in problem.engineers:
+        alone: list[Violation] = lacks(engineer, visit)
+        if problem.depot is None:
+            alone += _short_of(engineer, visit, Counter(visit.parts))
+        if not alone:
+            return ""
+        if least is None or len(alone) < len(least):
+            least = alone
+    return "; nobody may go: " + ", ".join(found.text for found in least or ())
+
+
+def _short_of(engineer: Engineer, visit: Visit, taken: Counter[str]) -> list[Violation]:
+    """Tools and parts that are not in her van, where `taken` counts what this visit and those before it take."""
+    missing = sorted(visit.tools - engineer.tools)
+    found = [Violation("tool", f"{visit.id} needs {tool}, which {engineer.id} has not") for tool in missing]
+    for part, n in visit.parts.items():
+        if n and taken[part] > engineer.parts.get(part, 0):
+            found.append(Violation("part", f"{engineer.id} has not enough {part} for {visit.id}"))
+    return found
 
 
 def _may_go(problem: Problem, engineer: Engineer, route: Sequence[int], found: list[Violation]) -> None:
@@ -95,12 +120,8 @@ def _may_go(problem: Problem, engineer: Engineer, route: Sequence[int], found: l
         found.extend(lacks(engineer, visit))
         if supplied:
             continue
-        for tool in sorted(visit.tools - engineer.tools):
-            found.append(Violation("tool", f"{visit.id} needs {tool}, which {engineer.id} has not"))
-        for part, n in visit.parts.items():
-            taken[part] += n
-            if n and taken[part] > engineer.parts.get(part, 0):
-                found.append(Violation("part", f"{engineer.id} has not enough {part} for {visit.id}"))
+        taken.update(visit.parts)
+        found.extend(_short_of(engineer, visit, taken))
 
 
 def _begins(problem: Problem, plan: Plan, found: list[Violation]) -> list[list[int]]:

@@ -123,6 +123,8 @@ class Problem:
 
     def __post_init__(self) -> None:
         places = len(self.travel.seconds)
+        if not self.engineers:
+            raise Unfit("there is no engineer who could go")
         for engineer in self.engineers:
             if not (0 <= engineer.start < places and 0 <= engineer.end < places):
                 raise Unfit(f"engineer {engineer.id} starts or ends at a place that the travel matrix has not")

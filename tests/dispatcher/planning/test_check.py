@@ -19,7 +19,13 @@ def visit(id_="one", place=1, duration=5, window=(0, 1000), **given):
 
 
 def problem(*visits, engineers=None, weights=None, **given):
-    return Problem(engineers or [engineer()], visits, Travel(LINE, LINE), weights or Weights(duration=1), **given)
+    return Problem(
+        [engineer()] if engineers is None else engineers,
+        visits,
+        Travel(LINE, LINE),
+        weights or Weights(duration=1),
+        **given,
+    )
 
 
 def broken(asked, *routes):
@@ -76,6 +82,13 @@ def test_a_visit_is_served_once():
     assert broken(problem(visit()), (0, 0)) == {"twice"}
     assert broken(problem(visit()), ()) == {"left out"}
     assert check(problem(visit(prize=9)), Plan([()])).cost == 9
+
+
+def test_a_visit_that_nobody_can_ever_serve_says_by_which_rule():
+    asked = problem(visit(skills={"lifts": 3}, parts={"pump": 1}), engineers=[engineer(skills={"lifts": 1})])
+    (found,) = check(asked, Plan([()])).violations
+    reasons = "one needs lifts at 3, anna has 1, anna has not enough pump for one"
+    assert found.text == f"one must be served and is not; nobody may go: {reasons}"
 
 
 def test_a_route_begins_with_what_is_locked():
@@ -137,6 +150,7 @@ def test_a_customer_who_knows_somebody_is_sent_her():
         ({"visits": [visit(place=99)]}, "visit one lies at a place"),
         ({"visits": [visit(duration=-1)]}, "visit one lasts less than nothing"),
         ({"engineers": [engineer(shift=(9, 3))]}, "engineer anna has a shift that ends before it begins"),
+        ({"engineers": ()}, "there is no engineer"),
         ({"engineers": [engineer(start=99)]}, "engineer anna starts or ends at a place"),
         ({"links": [Link(0, 0, 9, 3)]}, "the gap is at least 9 and at most 3"),
     ],
