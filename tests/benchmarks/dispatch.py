@@ -15,16 +15,23 @@ import argparse
 import csv
 import json
 import os
+import random
 import statistics
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from dispatcher.planning.engines.given import given
+from dispatcher.planning.engines.routes import empty_routes, put, rebuilt
+from dispatcher.planning.engines.ruin import best_place
 from dispatcher.planning.formats import files
 from dispatcher.planning.formats.benchmark import ReleasedBenchmark, TeamBenchmark
-from dispatcher.planning.model import Unfit
+from dispatcher.planning.model import Engineer, Problem, Travel, Unfit, Visit, Weights
 from dispatcher.planning.planner import plan, plan_day, plan_teams
 from tests.dispatcher.planning.published import DATA
 
@@ -145,6 +152,49 @@ def dynamic(chosen: Any, seconds: list[float]) -> Iterator[Row]:
             yield Row("dynamic", file.stem, limit, best, ours, gap(ours, best), None, None, note)
 
 
+def insertion(engineers: int, orders: int, seed: int = 1) -> str:
+    """
+    An invented city of 60 x 60 km: each order goes to its cheapest place as it comes, and is timed.
+
+    8 skills of which an engineer has half, windows of 1 to 4 hours, shifts of 10 hours, 30 minutes a visit.
+    """
+    chance = random.Random(seed)
+    skills = [f"skill {i}" for i in range(8)]
+    at = np.array([(chance.random() * 60_000, chance.random() * 60_000) for _ in range(engineers + orders)])
+    metres = np.rint(np.sqrt(((at[:, None, :] - at[None, :, :]) ** 2).sum(axis=2)) * 1.35).astype(np.int64)
+    who = [
+        Engineer(f"e{i}", i, i, (0, 36_000), skills={one: 1 for one in chance.sample(skills, 4)}, overtime=3600)
+        for i in range(engineers)
+    ]
+    visits = []
+    for i in range(orders):
+        opens = chance.randrange(0, 32_000)
+        closes = opens + chance.randrange(3_600, 14_400)
+        visits.append(Visit(f"o{i}", engineers + i, 1800, (opens, closes), skills={chance.choice(skills): 1}))
+    weights = Weights(distance=1, duration=1, overtime=2)
+    arrays = given(Problem(who, visits, Travel(metres // 10, metres), weights))
+    routes = empty_routes(arrays, 60)
+    for row in range(engineers):
+        rebuilt(arrays, routes, row)
+    tried, took, busy, refused = np.zeros(engineers, np.int64), [], [], 0
+    best_place(arrays, routes, 0, 0.0, tried, -1)
+    for i in range(orders):
+        begin, cpu = time.perf_counter(), time.thread_time()
+        _, row, place, call = best_place(arrays, routes, i, 0.0, tried, i + 1)
+        if row >= 0:
+            put(arrays, routes, row, i, place, call)
+        took.append(time.perf_counter() - begin)
+        busy.append(time.thread_time() - cpu)
+        refused += row < 0
+    p50, p99 = (1000 * sorted(took)[int(share * orders)] for share in (0.5, 0.99))
+    of_cpu = 1000 * sorted(busy)[int(0.99 * orders)]
+    return (
+        f"insertion, {engineers} engineers x {orders} orders: p50 {p50:.2f} ms, p99 {p99:.2f} ms "
+        f"({of_cpu:.2f} of CPU), "
+        f"whole day {sum(took):.2f} s, {refused} refused"
+    )
+
+
 def rows(only: str, full: bool, quick: bool) -> Iterator[Row]:
     long = 10.0 if quick else 60.0
     for family, names in SUBSET.items():
@@ -169,27 +219,31 @@ def shown(value: float | None) -> str:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--only", default="", choices=["", *SUBSET])
+    asked.add_argument("--only", default="", choices=["", "insertion", *SUBSET])
     asked.add_argument("--full", action="store_true")
     asked.add_argument("--quick", action="store_true")
     asked.add_argument("--json", action="store_true")
-    given = asked.parse_args()
+    chosen = asked.parse_args()
     if not DATA.is_dir():
         sys.exit("the published instances must lie in ../shared/data/dispatch, beside the checkout")
     found: list[Row] = []
     print(
         "| family | instance | s | best known | ours | gap % | PyVRP | gap % | |\n|---|---|---|---|---|---|---|---|---|"
     )
-    for row in rows(given.only, given.full, given.quick):
+    for row in rows(chosen.only, chosen.full, chosen.quick):
         found.append(row)
         cells = [row.family, row.instance, f"{row.seconds:g}", shown(row.best), shown(row.ours), shown(row.ours_gap)]
         print("| " + " | ".join([*cells, shown(row.library), shown(row.library_gap), row.note]) + " |", flush=True)
+    if chosen.only in ("", "insertion"):
+        print(insertion(300, 3000))
+        if chosen.full:
+            print(insertion(10_000, 3000))
     for family, limit in dict.fromkeys((row.family, row.seconds) for row in found):
         gaps = [r.ours_gap for r in found if (r.family, r.seconds) == (family, limit) and r.ours_gap is not None]
         if gaps:
             print(f"{family}, {limit:g} s: mean gap {statistics.mean(gaps):.2f} % of {len(gaps)}")
     print(f"load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    if given.json:
+    if chosen.json:
         print(json.dumps([asdict(row) for row in found]))
 
 

@@ -133,7 +133,7 @@ class _Work:
         from dispatcher.planning.engines.pyvrp import Searched
 
         searched = Searched(self._problem, arrays)
-        self._say(ready="pyvrp")
+        self._say(ready="PyVRP")
         self._say(plan=searched.run(self._asked.seconds, self._asked.seed).routes)
 
     def _ruin(self, arrays: Any, go_on: bool) -> None:
@@ -143,6 +143,10 @@ class _Work:
         problem, seed = self._problem, self._asked.seed
         # PyVRP counts how long a route takes and how far it is, as we do, and is the better of the two at distance.
         library = go_on and not problem.weights.duration and maps(problem, arrays)
+        if library and self._asked.begin is None and any(visit.prize is not None for visit in problem.visits):
+            # Where much is left out, what is cheapest at the moment is a worse begin than its own.
+            self._pyvrp_alone(arrays)
+            return
         searched = Searched(problem, arrays) if library else None
         # What is compiled is loaded before the clock starts.
         Search(arrays, seed, self._asked.begin).run(0.0001, hot=1, cold=1)

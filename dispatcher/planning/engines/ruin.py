@@ -32,7 +32,7 @@ LONG_ABSENT: Final = 20.0
 
 
 @njit(cache=True)
-def _best_place(g, s, v, blink, tried, stamp):  # type: ignore[no-untyped-def]
+def best_place(g, s, v, blink, tried, stamp):  # type: ignore[no-untyped-def]
     """(cost, row, at, call) of the cheapest place; of engineers of one kind who stay at home, one is tried."""
     best, row, at, call = g.prize[v], -1, -1, -1
     for r in range(len(g.start)):
@@ -108,7 +108,7 @@ def inserted(g, s, where, absent, count, how, blink, hardness, tried, stamps):  
     for i in order:
         v = absent[i]
         stamps[0] += 1
-        _, row, at, call = _best_place(g, s, v, blink, tried, stamps[0])
+        _, row, at, call = best_place(g, s, v, blink, tried, stamps[0])
         if row >= 0:
             put(g, s, row, v, at, call)
             where[v] = row
@@ -263,7 +263,7 @@ def _put_back(  # type: ignore[no-untyped-def]
         row, at, call = -1, -1, -1
         if i >= before or np.random.random() < chance:
             stamps[0] += 1
-            _, row, at, call = _best_place(g, s, v, BLINK, tried, stamps[0])
+            _, row, at, call = best_place(g, s, v, BLINK, tried, stamps[0])
         if row < 0:
             left[still] = v
             still += 1
