@@ -9,7 +9,7 @@ ALONE := tests/simulation tests/faults tests/journeys
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test fuzz chaos soak lint types imports reference lock bench
+.PHONY: help demo up down test fuzz chaos soak lint types imports reference lock bench bench-dispatch
 
 help: ## Show this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {print "\n" substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ reference: .venv/run ## The reference pages and schemas, made anew from the code
 bench: .venv/test ## Speed, with the raw limit and the peer in the same run; ARGS="--quick --json" takes 3 minutes
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
+bench-dispatch: .venv/test ## Planning of published instances, best known and bare PyVRP beside ours (30 minutes); ARGS=--full over night
+	@$(BIN)/python -m tests.benchmarks.dispatch $(ARGS)
+
 lock: ## Pin every dependency by version and hash (needs uv)
-	$(LOCK) -o requirements.txt pyproject.toml
-	$(LOCK) --extra dev -o requirements-dev.txt pyproject.toml
+	$(LOCK) --extra planning -o requirements.txt pyproject.toml
+	$(LOCK) --extra planning --extra dev -o requirements-dev.txt pyproject.toml

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -73,6 +74,9 @@ for command in (
     installation.token,
 ):
     app.command()(command)
+
+for of_a_service in sorted(entry_points(group="fieldloop.commands"), key=lambda entry: entry.name):
+    app.command(of_a_service.name)(of_a_service.load())
 
 importing = typer.Typer(help="Take in what another system recorded.", no_args_is_help=True)
 importing.command("history")(figures.import_history)

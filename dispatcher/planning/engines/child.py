@@ -1,0 +1,167 @@
+"""
+The child process in which engines run: `python -m dispatcher.planning.engines.child`.
+
+On stdin one frame, a problem and what is asked; on stdout a line of JSON for every plan that is better than the one
+before, the word `ready` first. Who started it kills it when it is late, and has the last line.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import time
+from typing import IO, Any, Final, NamedTuple
+
+from dispatcher.planning.arrivals import Released, play
+from dispatcher.planning.model import Plan, Problem
+from dispatcher.planning.teams import TeamPlan, TeamProblem, check_teams
+
+HEAT: Final = (0.3, 0.003)
+"""Of ruin and recreate, in mean costs of a visit: where annealing begins and ends."""
+
+ORDERING_HEAT: Final = (0.5, 0.005)
+
+FIRST_SHARE: Final = 0.25
+"""Of the time that ruin and recreate has before PyVRP goes on from its plan."""
+
+
+TEAM_HEAT: Final = (0.01, 0.0003)
+"""In costs of the first plan."""
+
+
+ARRIVAL_HEAT: Final = (0.1, 0.003)
+"""As HEAT, between arrivals: the plan there is good already."""
+
+BEFORE_S: Final = 5.0
+"""How long is looked for a plan of what is known before the day, at the least."""
+
+
+class Asked(NamedTuple):
+    problem: Problem | TeamProblem | Released
+    seconds: float
+    seed: int
+    engine: str
+    """auto, ruin, ordering, pyvrp (from its own beginning)."""
+    begin: Plan | None = None
+
+
+def main() -> None:
+    # Written by the process that started us, which is of this package.
+    asked = Asked(*pickle.loads(sys.stdin.buffer.read()))  # noqa: S301
+    if isinstance(asked.problem, TeamProblem):
+        _team_days(asked, asked.problem, sys.stdout)
+    elif isinstance(asked.problem, Released):
+        _arrivals(asked, asked.problem, sys.stdout)
+    else:
+        _Work(asked, asked.problem, sys.stdout).done()
+
+
+def _say(to: IO[str], **told: Any) -> None:
+    to.write(json.dumps(told) + "\n")
+    to.flush()
+
+
+def _team_days(asked: Asked, problem: TeamProblem, to: IO[str]) -> None:
+    from dispatcher.planning.engines.team_days import TeamDays
+
+    def say(plan: TeamPlan) -> None:
+        _say(to, plan=[(team.day, team.members, team.work) for team in plan.teams])
+
+    search = TeamDays(problem, asked.seed)
+    TeamDays(problem, asked.seed).run(0.0001, hot=1, cold=1)
+    _say(to, ready="teams of a day")
+    first = search.plan
+    say(first)
+    cost = max(1, check_teams(problem, first).cost)
+    search.run(asked.seconds, hot=TEAM_HEAT[0] * cost, cold=TEAM_HEAT[1] * cost)
+    say(search.plan)
+
+
+def _arrivals(asked: Asked, released: Released, to: IO[str]) -> None:
+    from dispatcher.planning.engines.given import given
+    from dispatcher.planning.engines.ruin import Search
+
+    def better(problem: Problem, begin: Plan, seconds: float) -> Plan:
+        search = Search(given(problem), asked.seed, begin)
+        if seconds:
+            search.run(seconds, hot=ARRIVAL_HEAT[0] * search.scale, cold=ARRIVAL_HEAT[1] * search.scale)
+        return search.plan
+
+    better(released.problem, Plan([()] * len(released.problem.engineers)), 0.0001)
+    _say(to, ready="insertion, then ruin" if asked.seconds else "insertion")
+    before = max(BEFORE_S, asked.seconds)
+    played = play(released, lambda problem, begin, now: better(problem, begin, before if now < 0 else asked.seconds))
+    _say(to, plan=[played.plan.routes, played.departures, played.begins, played.left, played.refused])
+
+
+class _Work:
+    """The engines of routes."""
+
+    def __init__(self, asked: Asked, problem: Problem, to: IO[str]) -> None:
+        self._asked, self._problem, self._to = asked, problem, to
+
+    def done(self) -> None:
+        from dispatcher.planning.engines.given import given
+
+        problem, engine = self._problem, self._asked.engine
+        arrays = given(problem)
+        late = any(visit.due is not None for visit in problem.visits)
+        if engine == "ordering" or (engine == "auto" and (problem.links or late)):
+            self._ordering(arrays)
+        elif engine == "pyvrp":
+            self._pyvrp_alone(arrays)
+        else:
+            self._ruin(arrays, go_on=engine == "auto")
+
+    def _say(self, **told: Any) -> None:
+        _say(self._to, **told)
+
+    def _ordering(self, arrays: Any) -> None:
+        from dispatcher.planning.engines.ordering import Ordering
+
+        search = Ordering(self._problem, self._asked.seed, arrays)
+        warm = Ordering(self._problem, self._asked.seed, arrays)
+        warm.run(0.0001, hot=1, cold=1)
+        self._say(ready="ordering")
+        self._say(plan=search.plan.routes)
+        unit = max(1.0, float(arrays.metres.mean()) * self._problem.weights.distance)
+        search.run(self._asked.seconds, hot=ORDERING_HEAT[0] * unit, cold=ORDERING_HEAT[1] * unit)
+        self._say(plan=search.plan.routes)
+
+    def _pyvrp_alone(self, arrays: Any) -> None:
+        from dispatcher.planning.engines.pyvrp import Searched
+
+        searched = Searched(self._problem, arrays)
+        self._say(ready="PyVRP")
+        self._say(plan=searched.run(self._asked.seconds, self._asked.seed).routes)
+
+    def _ruin(self, arrays: Any, go_on: bool) -> None:
+        from dispatcher.planning.engines.pyvrp import Searched, maps
+        from dispatcher.planning.engines.ruin import Search
+
+        problem, seed = self._problem, self._asked.seed
+        # PyVRP counts how long a route takes and how far it is, as we do, and is the better of the two at distance.
+        library = go_on and not problem.weights.duration and maps(problem, arrays)
+        if library and self._asked.begin is None and any(visit.prize is not None for visit in problem.visits):
+            # Where much is left out, what is cheapest at the moment is a worse begin than its own.
+            self._pyvrp_alone(arrays)
+            return
+        searched = Searched(problem, arrays) if library else None
+        # What is compiled is loaded before the clock starts.
+        Search(arrays, seed, self._asked.begin).run(0.0001, hot=1, cold=1)
+        self._say(ready="ruin, then PyVRP" if library else "ruin")
+        begin = time.monotonic()
+        search = Search(arrays, seed, self._asked.begin)
+        self._say(plan=search.plan.routes)
+        share = FIRST_SHARE if searched else 1.0
+        left = self._asked.seconds * share - (time.monotonic() - begin)
+        search.run(left, hot=HEAT[0] * search.scale, cold=HEAT[1] * search.scale)
+        self._say(plan=search.plan.routes)
+        if searched:
+            left = self._asked.seconds - (time.monotonic() - begin)
+            self._say(plan=searched.run(left, seed, search.plan).routes)
+
+
+if __name__ == "__main__":
+    main()

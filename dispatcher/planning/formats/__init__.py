@@ -1,0 +1,1 @@
+"""Published instances: each file reads one format and says in which objective it is judged."""

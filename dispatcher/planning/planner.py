@@ -1,0 +1,133 @@
+"""Plans a problem: an engine looks in a child process with a hard stop, and what it found is checked here."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from dispatcher.planning.arrivals import Played, PlayedChecked, Released, check_played
+from dispatcher.planning.check import Checked, check
+from dispatcher.planning.model import Plan, Problem, Unfit
+from dispatcher.planning.teams import Team, TeamChecked, TeamPlan, TeamProblem, check_teams
+
+START_S: Final = 600.0
+"""For the child to begin: the first time on a machine it compiles its loops."""
+
+DAY_S: Final = 5.0
+"""What a release may take beside the search."""
+
+GRACE_S: Final = 5.0
+"""What a child may take longer than it was given before it is killed."""
+
+
+P = TypeVar("P", Plan, TeamPlan, Played)
+C = TypeVar("C", Checked, TeamChecked, PlayedChecked)
+
+
+@dataclass(frozen=True)
+class Planned(Generic[P, C]):
+    plan: P
+    checked: C
+    engine: str
+    seconds: float
+    """By the clock on the wall, the start of the child included."""
+
+
+def plan(
+    problem: Problem, seconds: float, *, seed: int = 1, engine: str = "auto", begin: Plan | None = None
+) -> Planned[Plan, Checked]:
+    """
+    The best plan found in `seconds` of search, which may break rules only where no plan was found that breaks none.
+
+    `engine` is one of auto, ruin, ordering and pyvrp. Raises Unfit where the child ended without any plan, with what
+    it said.
+    """
+
+    def judged(told: Any) -> tuple[Plan, Checked]:
+        found = Plan([tuple(route) for route in told])
+        return found, check(problem, found)
+
+    return _searched((problem, seconds, seed, engine, begin), seconds, judged)
+
+
+def plan_teams(problem: TeamProblem, seconds: float, *, seed: int = 1) -> Planned[TeamPlan, TeamChecked]:
+    """As `plan`."""
+
+    def judged(told: Any) -> tuple[TeamPlan, TeamChecked]:
+        teams = [Team(day, tuple(members), tuple((i, at) for i, at in work)) for day, members, work in told]
+        found = TeamPlan(teams)
+        return found, check_teams(problem, found)
+
+    return _searched((problem, seconds, seed, "auto", None), seconds, judged)
+
+
+def plan_day(released: Released, seconds: float, *, seed: int = 1) -> Planned[Played, PlayedChecked]:
+    """
+    A day as it comes, with `seconds` of search at each release (0: insertion alone) and some before the day.
+
+    Raises Unfit as `plan` does.
+    """
+
+    def judged(told: Any) -> tuple[Played, PlayedChecked]:
+        routes, departures, begins, left, refused = told
+        played = Played(
+            Plan([tuple(route) for route in routes]),
+            tuple(departures),
+            tuple(tuple(at) for at in begins),
+            tuple(tuple((place, at) for place, at in each) for each in left),
+            tuple(refused),
+        )
+        return played, check_played(released, played)
+
+    longest = (len(set(released.release)) + 1) * (seconds + DAY_S)
+    return _searched((released, seconds, seed, "auto", None), longest, judged)
+
+
+def _searched(asked: object, seconds: float, judged: Callable[[Any], tuple[P, C]]) -> Planned[P, C]:
+    started = time.monotonic()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dispatcher.planning.engines.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+    said: list[bytes] = []
+    errors = threading.Thread(target=lambda: said.append(child.stderr.read()), daemon=True)  # type: ignore[union-attr]
+    errors.start()
+    stop = threading.Timer(START_S, child.kill)
+    stop.start()
+    used, best = "", None
+    try:
+        child.stdin.write(pickle.dumps(asked))
+        child.stdin.close()
+        for line in child.stdout:
+            told = json.loads(line)
+            if "ready" in told:
+                used = told["ready"]
+                stop.cancel()
+                stop = threading.Timer(seconds + GRACE_S, child.kill)
+                stop.start()
+                continue
+            found, checked = judged(told["plan"])
+            if best is None or (len(checked.violations), checked.cost) < (len(best[1].violations), best[1].cost):
+                best = found, checked
+    except (BrokenPipeError, json.JSONDecodeError):
+        # It ended in the middle of a line, or before it had read all: what it said before counts.
+        pass
+    finally:
+        stop.cancel()
+        child.kill()
+        child.wait()
+    errors.join()
+    if best is None:
+        last = b"".join(said).decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise Unfit(f"no plan was found: {last[-1]}")
+    return Planned(*best, used, time.monotonic() - started)

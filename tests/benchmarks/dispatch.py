@@ -1,0 +1,251 @@
+"""
+Planning of published instances: ours, the bare library beside it where it can say the problem, and the best known.
+
+    python -m tests.benchmarks.dispatch            # a named subset, within 30 minutes; `make bench-dispatch`
+    … --full                                       # every instance that is there, over night
+    … --quick                                      # 10 seconds where 60 are meant; about 8 minutes
+    … --only trsp --json
+
+A plan that breaks a rule has no value here. One thread, one seed; the seconds are those of the search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dispatcher.planning.engines.given import given
+from dispatcher.planning.engines.routes import empty_routes, put, rebuilt
+from dispatcher.planning.engines.ruin import best_place
+from dispatcher.planning.formats import files
+from dispatcher.planning.formats.benchmark import ReleasedBenchmark, TeamBenchmark
+from dispatcher.planning.model import Engineer, Problem, Travel, Unfit, Visit, Weights
+from dispatcher.planning.planner import plan, plan_day, plan_teams
+from tests.dispatcher.planning.published import DATA
+
+SUBSET = {
+    "trsp": ("R103", "RC104", "C104"),
+    "dynamic": ("R103", "RC202"),
+    "solomon": ("R104", "RC108"),
+    "gh1000": ("RC2_10_5",),
+    "gh200-400": ("r1_2_4",),
+    "pcvrptw": ("RC2_10_5",),
+    "mdvrptw": ("PR11A",),
+    "hhcrsp": ("50_1", "100_1", "200_1"),
+    "roadef2007": ("A5", "A7", "B9"),
+}
+
+PER_CENT = (10, 30, 50, 70, 90)
+
+
+@dataclass
+class Row:
+    family: str
+    instance: str
+    seconds: float
+    best: float
+    ours: float | None
+    ours_gap: float | None
+    library: float | None
+    library_gap: float | None
+    note: str = ""
+
+
+def table(name: str) -> list[dict[str, str]]:
+    with (DATA / name).open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def cost_of(file: Path) -> float:
+    return float(file.read_text().split()[-1])
+
+
+def instances(family: str) -> Iterator[tuple[Path, float]]:
+    """Every instance of the family that is there, and what is best known of it."""
+    match family:
+        case "trsp":
+            for row in table("trsp/bks.csv"):
+                values = (row["bks_duration_with_routes"], row["bks_duration_paper2013"])
+                yield DATA / f"trsp/{row['instance']}.txt", min(float(one) for one in values if one)
+        case "solomon":
+            for row in table("solomon/bks_dimacs.csv"):
+                yield DATA / f"solomon/{row['instance']}.txt", float(row["bks_distance"])
+        case "gh1000" | "pcvrptw" | "mdvrptw":
+            for file in sorted((DATA / family).glob("*.vrp")):
+                scale = {"gh1000": 1, "pcvrptw": 10, "mdvrptw": 1000}[family]
+                yield file, cost_of(file.with_suffix(".sol")) / scale
+        case "gh200-400":
+            for row in table("gh200-400/bks_hierarchical.csv"):
+                yield DATA / f"gh200-400/{row['instance']}.txt", float(row["distance"])
+        case "hhcrsp":
+            for line in (DATA / "hhcrsp/best_known.md").open():
+                cells = [cell.strip() for cell in line.split("|")]
+                if len(cells) > 6 and cells[1].endswith(".json"):
+                    yield DATA / "hhcrsp" / cells[1], float(cells[5])
+        case "roadef2007":
+            for row in table("roadef2007/best_known.csv"):
+                yield DATA / "roadef2007" / row["instance"], float(row["best_known"])
+
+
+def value_of(file: Path, seconds: float, engine: str) -> tuple[float | None, str]:
+    benchmark = files.read(file)
+    try:
+        if isinstance(benchmark, TeamBenchmark):
+            teams = plan_teams(benchmark.problem, seconds)
+            return (None, "broken") if teams.checked.violations else (teams.checked.cost, "")
+        assert not isinstance(benchmark, ReleasedBenchmark)
+        planned = plan(benchmark.problem, seconds, engine=engine)
+    except Unfit as wrong:
+        return None, str(wrong)
+    if planned.checked.violations:
+        return None, f"{engine}: {len(planned.checked.violations)} broken"
+    routes = f"{planned.checked.used} routes" if "routes" in benchmark.objective else ""
+    return benchmark.value(planned.checked), routes
+
+
+def gap(value: float | None, best: float) -> float | None:
+    return None if value is None else round(100 * (value / best - 1), 2)
+
+
+def static(family: str, chosen: Any, seconds: list[float]) -> Iterator[Row]:
+    for file, best in instances(family):
+        if not chosen(file.stem):
+            continue
+        for limit in seconds:
+            ours, note = value_of(file, limit, "auto")
+            library, why = (None, "") if family in ("hhcrsp", "roadef2007") else value_of(file, limit, "pyvrp")
+            said = ", ".join(one for one in (note, why) if one)
+            yield Row(family, file.stem, limit, best, ours, gap(ours, best), library, gap(library, best), said)
+
+
+def dynamic(chosen: Any, seconds: list[float]) -> Iterator[Row]:
+    """`best` is the published working time: of regret-3 for insertion alone, else of the parallel ALNS."""
+    stated = {row["release_file"]: row for row in table("trsp/dyn_reference.csv")}
+    for file in sorted((DATA / "trsp/dyn").glob("*.txt")):
+        row = stated.get(file.name)
+        if row is None or not chosen(file.stem):
+            continue
+        benchmark = files.read(file)
+        assert isinstance(benchmark, ReleasedBenchmark)
+        for limit in seconds:
+            day = plan_day(benchmark.problem, limit)
+            which = (
+                ("palns_waiting_best_duration", "palns_waiting_rejected")
+                if limit
+                else ("regret3_duration", "regret3_rejected")
+            )
+            best, theirs = float(row[which[0]]), row[which[1]]
+            ours = None if day.checked.violations else day.checked.cost / benchmark.scale
+            note = f"refused {len(day.plan.refused)}, published {theirs}"
+            yield Row("dynamic", file.stem, limit, best, ours, gap(ours, best), None, None, note)
+
+
+def insertion(engineers: int, orders: int, seed: int = 1) -> str:
+    """
+    An invented city of 60 x 60 km: each order goes to its cheapest place as it comes, and is timed.
+
+    8 skills of which an engineer has half, windows of 1 to 4 hours, shifts of 10 hours, 30 minutes a visit.
+    """
+    chance = random.Random(seed)
+    skills = [f"skill {i}" for i in range(8)]
+    at = np.array([(chance.random() * 60_000, chance.random() * 60_000) for _ in range(engineers + orders)])
+    metres = np.rint(np.sqrt(((at[:, None, :] - at[None, :, :]) ** 2).sum(axis=2)) * 1.35).astype(np.int64)
+    who = [
+        Engineer(f"e{i}", i, i, (0, 36_000), skills={one: 1 for one in chance.sample(skills, 4)}, overtime=3600)
+        for i in range(engineers)
+    ]
+    visits = []
+    for i in range(orders):
+        opens = chance.randrange(0, 32_000)
+        closes = opens + chance.randrange(3_600, 14_400)
+        visits.append(Visit(f"o{i}", engineers + i, 1800, (opens, closes), skills={chance.choice(skills): 1}))
+    weights = Weights(distance=1, duration=1, overtime=2)
+    arrays = given(Problem(who, visits, Travel(metres // 10, metres), weights))
+    routes = empty_routes(arrays, 60)
+    for row in range(engineers):
+        rebuilt(arrays, routes, row)
+    tried, took, busy, refused = np.zeros(engineers, np.int64), [], [], 0
+    best_place(arrays, routes, 0, 0.0, tried, -1)
+    for i in range(orders):
+        begin, cpu = time.perf_counter(), time.thread_time()
+        _, row, place, call = best_place(arrays, routes, i, 0.0, tried, i + 1)
+        if row >= 0:
+            put(arrays, routes, row, i, place, call)
+        took.append(time.perf_counter() - begin)
+        busy.append(time.thread_time() - cpu)
+        refused += row < 0
+    p50, p99 = (1000 * sorted(took)[int(share * orders)] for share in (0.5, 0.99))
+    of_cpu = 1000 * sorted(busy)[int(0.99 * orders)]
+    return (
+        f"insertion, {engineers} engineers x {orders} orders: p50 {p50:.2f} ms, p99 {p99:.2f} ms "
+        f"({of_cpu:.2f} of CPU), "
+        f"whole day {sum(took):.2f} s, {refused} refused"
+    )
+
+
+def rows(only: str, full: bool, quick: bool) -> Iterator[Row]:
+    long = 10.0 if quick else 60.0
+    for family, names in SUBSET.items():
+        if only and family != only:
+            continue
+
+        def chosen(stem: str, names: tuple[str, ...] = names, family: str = family) -> bool:
+            name = stem.partition(".")[0]
+            return full or any(name == one or (family == "hhcrsp" and name.endswith(one)) for one in names)
+
+        if family == "dynamic":
+            yield from dynamic(chosen, [0.0, 0.2] if quick else [0.0, 1.0])
+        elif family in ("trsp", "hhcrsp", "roadef2007"):
+            yield from static(family, chosen, [long])
+        else:
+            yield from static(family, chosen, [1.0, 10.0, 60.0] if full else [1.0, 10.0])
+
+
+def shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--only", default="", choices=["", "insertion", *SUBSET])
+    asked.add_argument("--full", action="store_true")
+    asked.add_argument("--quick", action="store_true")
+    asked.add_argument("--json", action="store_true")
+    chosen = asked.parse_args()
+    if not DATA.is_dir():
+        sys.exit("the published instances must lie in ../shared/data/dispatch, beside the checkout")
+    found: list[Row] = []
+    print(
+        "| family | instance | s | best known | ours | gap % | PyVRP | gap % | |\n|---|---|---|---|---|---|---|---|---|"
+    )
+    for row in rows(chosen.only, chosen.full, chosen.quick):
+        found.append(row)
+        cells = [row.family, row.instance, f"{row.seconds:g}", shown(row.best), shown(row.ours), shown(row.ours_gap)]
+        print("| " + " | ".join([*cells, shown(row.library), shown(row.library_gap), row.note]) + " |", flush=True)
+    if chosen.only in ("", "insertion"):
+        print(insertion(300, 3000))
+        if chosen.full:
+            print(insertion(10_000, 3000))
+    for family, limit in dict.fromkeys((row.family, row.seconds) for row in found):
+        gaps = [r.ours_gap for r in found if (r.family, r.seconds) == (family, limit) and r.ours_gap is not None]
+        if gaps:
+            print(f"{family}, {limit:g} s: mean gap {statistics.mean(gaps):.2f} % of {len(gaps)}")
+    print(f"load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    if chosen.json:
+        print(json.dumps([asdict(row) for row in found]))
+
+
+if __name__ == "__main__":
+    main()
