@@ -148,10 +148,11 @@ class ServedRequest(BaseModel):
     reopenings: int
     fault_class: str
     description: str
-    """What it was asked for, in the customer's words."""
+    """What it was asked for, in the customer's words; empty for an engineer."""
     action: str
-    """What an agent did who solved it from the desk."""
+    """What an agent did who solved it from the desk; empty for an engineer."""
     photos: list[PhotoOfRequest]
+    """To an engineer those of requests that she is sent to."""
     visits: list[VisitRecord]
 
 
@@ -238,7 +239,8 @@ def device_routes(api: Api) -> APIRouter:
         ended = select(done).where(done.c.request_id.in_([one["request_id"] for one in mine]), done.c.ended != "")
         records = await call.fetch(ended.order_by(done.c.ended_at, done.c.visit_id))
         kept = REQUEST_PHOTOS.table
-        of_requests = select(kept).where(kept.c.request_id.in_([one["request_id"] for one in mine]))
+        shown = [one["request_id"] for one in mine if call.role != "engineer" or call.owns(one["engineer_id"])]
+        of_requests = select(kept).where(kept.c.request_id.in_(shown))
         photos = await call.fetch(of_requests.order_by(kept.c.request_id, kept.c.number))
         call.etag(row["version"])
         return _life(row, mine, records, photos, call)
@@ -283,8 +285,8 @@ def _life(
             ServedRequest(
                 **{name: one[name] for name in names},
                 submitted_at=at_micros(one["submitted_at"]),
-                description=call.open(one["description"]),
-                action=call.open(one["action"]),
+                description=call.open(one["description"]) if call.role != "engineer" else "",
+                action=call.open(one["action"]) if call.role != "engineer" else "",
                 photos=pictures[one["request_id"]],
                 visits=visits[one["request_id"]],
             )

@@ -106,7 +106,7 @@ def test_all_that_was_done_to_a_device_is_on_one_call(tmp_path):
 
 def test_it_shows_the_photos_of_requests_what_was_found_and_the_serial_numbers_that_are_inside(tmp_path):
     async def story(it):
-        await served(it)
+        first, _ = await served(it)
         newest = await submit(it, description="又漏水了")
         sent = await it.call("c-1", "customer", "POST", f"/v1/requests/{newest['id']}/photos", content=picture())
         assert sent.is_success, sent.text
@@ -128,6 +128,11 @@ def test_it_shows_the_photos_of_requests_what_was_found_and_the_serial_numbers_t
         [part] = visit["parts"]
         assert (part["lot"], part["old_serials"], part["old_returned"]) == ("L-7", ["OLD-1"], 1)
         assert (told["serials"], told["last_engineer_id"]) == ({"P-1": ["SN-1", "SN-2"]}, "e-1")
+        # She was sent to the first request, and not to this one. What customers write the desk tells her.
+        seen = {one["request_id"]: one for one in (await life(it, "e-1", "engineer")).json()["requests"]}
+        others = seen[newest["id"]]
+        assert (others["description"], others["photos"], len(others["visits"])) == ("", [], 1)
+        assert seen[first["id"]]["description"] == ""
 
     run(tmp_path, story)
 

@@ -57,7 +57,7 @@ THING = {
 STILL_OPEN = {
     "/v1/requests/{request_id}/supplement": "incomplete_id",
     "/v1/requests/{request_id}/withdraw": "incomplete_id",
-    "/v1/requests/{request_id}/correct": "twin_id",
+    "/v1/requests/{request_id}/correct": "stuck_id",
     "/v1/requests/{request_id}/merge": "twin_id",
     "/v1/requests/{request_id}/unmerge": "twin_id",
     "/v1/requests/{request_id}/resolve": "twin_id",

@@ -349,7 +349,8 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     said = {"content": 4, "workload": 3, "support": 5}
     await asked("POST", "/v1/staff-surveys", "engineer", engineer, "staff-1", json=said)
     twin, closed = f"/v1/requests/{story['twin_id']}", f"/v1/requests/{story['request_id']}"
-    await asked("POST", f"{twin}/correct", "agent", "", "a0", json={"contact_phone": "13800000009"})
+    stuck = f"/v1/requests/{story['stuck_id']}"
+    await asked("POST", f"{stuck}/correct", "agent", "", "a0", json={"contact_phone": "13800000009"})
     await asked("POST", f"{twin}/merge", "agent", "", "a1", json={"into_id": story["stuck_id"]})
     await asked("POST", f"{twin}/unmerge", "agent", "", "a2")
     await asked("POST", f"{twin}/resolve", "agent", "", "a3", json={"action": "restarted"})
