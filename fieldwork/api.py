@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Select, and_, or_, select
 
 from contracts.problems import Rejected, Unfit
-from fieldwork import charge_api
+from fieldwork import charge_api, record_api
 from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport
 from fieldwork.charge_api import (
     ChargeView,
@@ -32,19 +32,14 @@ from fieldwork.commands import (
     Arrive,
     AttachPhoto,
     Checked,
-    Code,
     CorrectCharge,
-    DefineCodes,
-    DefineRecordTemplate,
     Depart,
     DisputeCharge,
     FinishWork,
-    Meter,
     Moment,
     Name,
     Note,
     Place,
-    Point,
     Reading,
     RefuseWork,
     ReportStep,
@@ -58,15 +53,13 @@ from fieldwork.commands import (
     Words,
 )
 from fieldwork.domain.charge import charge_stream
-from fieldwork.domain.record_templates import template_stream
 from fieldwork.domain.reported_steps import KINDS
-from fieldwork.domain.service_codes import CODES_STREAM
 from fieldwork.domain.visit import FAST_CLOCK, visit_stream
-from fieldwork.projections.record_templates import RECORD_TEMPLATES, items_of, meters_of
 from fieldwork.projections.reported_steps import REPORTED, facts_of
 from fieldwork.projections.service_codes import SERVICE_CODES, codes_of
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
 from fieldwork.projections.visits import UNDER_WAY, VISITS, checklist_of, parts_of, readings_of
+from fieldwork.record_api import STAFF
 from services.chassis.clock import TENANT_ZONE, at_micros, micros
 from services.chassis.http import (
     PHOTO_BYTES,
@@ -90,7 +83,6 @@ IN_THE_FIELD = ("engineer", "dispatcher")
 """Who reports steps: the engineer her own, the dispatcher what she says on the phone."""
 AT_THE_DOOR = ("customer", *IN_THE_FIELD)
 """Who records the customer's word: on the engineer's phone, or the customer on her own page."""
-STAFF = ("agent", "dispatcher", "manager", "auditor")
 
 
 class FieldworkApi(Api, Keeper, Protocol):
@@ -352,25 +344,6 @@ class PhotoView(Body):
     picture_sha256: str = Field(description="Of the bytes that are shown.")
 
 
-class CodesBody(Body):
-    causes: tuple[Code, ...] = Field(min_length=1, max_length=500)
-    remedies: tuple[Code, ...] = Field(min_length=1, max_length=500)
-
-
-class CodesView(CodesBody):
-    version: int
-
-
-class TemplateView(Body):
-    """A version of what the record of work for a type of request must have."""
-
-    request_type: str
-    version: int
-    checklist: list[Point]
-    readings: list[Meter]
-    labour: bool = Field(description="The paid working time must be said.")
-
-
 TIMES = ("starts_at", "ends_at", "departed_at", "arrived_at", "started_at", "finished_at", "ended_at")
 SEALED = ("record", "refusal", "signature", "signed_name")
 
@@ -418,12 +391,8 @@ def routes(api: Api) -> APIRouter:
     _photos(visits, own)
     _report(visits, own)
     _money(visits)
-    codes = ServiceRouter(api, prefix="/v1/service-codes", tags=["service codes"])
-    _codes(codes)
-    templates = ServiceRouter(api, prefix="/v1/record-templates", tags=["record templates"])
-    _templates(templates)
     router = APIRouter()
-    for part in (visits, codes, templates, *charge_api.routers(api)):
+    for part in (visits, *record_api.routers(api), *charge_api.routers(api)):
         router.include_router(part)
     return router
 
@@ -469,61 +438,6 @@ def _money(router: ServiceRouter) -> None:
     async def corrections(visit_id: str, call: Call = query(*STAFF)) -> list[CorrectionView]:
         await _own(visit_id, call)
         return await charge_api.corrections_of(visit_id, call)
-
-
-def _codes(router: ServiceRouter) -> None:
-    table = SERVICE_CODES.table
-
-    @router.post("", summary="Define the causes and remedies that a record of work may use, as a new version")
-    async def define(body: CodesBody, call: Call = command("manager")) -> Accepted:
-        answer = await call.ask(DefineCodes(causes=body.causes, remedies=body.remedies), versioned=CODES_STREAM)
-        return Accepted.of(answer, id="service")
-
-    @router.get("", summary="The versions of the list, the newest first")
-    async def versions(
-        call: Call = query("engineer", *STAFF), cursor: str | None = None, limit: Limit = 20
-    ) -> Page[CodesView]:
-        page = await call.page(select(table), order_by=[table.c.version.desc()], cursor=cursor, limit=limit)
-        return page.map(_codes_view)
-
-
-def _templates(router: ServiceRouter) -> None:
-    table = RECORD_TEMPLATES.table
-
-    @router.post("", summary="Say what the record of work for a type of request must have, as a new version")
-    async def define(body: DefineRecordTemplate, call: Call = command("manager")) -> Accepted:
-        answer = await call.ask(body, versioned=template_stream(body.request_type))
-        return Accepted.of(answer, id=body.request_type)
-
-    @router.get("", summary="The templates of records, of each type the newest version first")
-    async def versions(
-        call: Call = query("engineer", *STAFF),
-        request_type: str | None = None,
-        cursor: str | None = None,
-        limit: Limit = 20,
-    ) -> Page[TemplateView]:
-        rows: Select[Any] = select(table)
-        if request_type is not None:
-            rows = rows.where(table.c.request_type == request_type)
-        order = [table.c.request_type, table.c.version.desc()]
-        return (await call.page(rows, order_by=order, cursor=cursor, limit=limit)).map(_template_view)
-
-
-def _template_view(row: Mapping[str, Any]) -> TemplateView:
-    return TemplateView(
-        request_type=row["request_type"],
-        version=row["version"],
-        checklist=[Point(**msgspec.structs.asdict(one)) for one in items_of(row["checklist"])],
-        readings=[Meter(**msgspec.structs.asdict(one)) for one in meters_of(row["readings"])],
-        labour=row["labour"],
-    )
-
-
-def _codes_view(row: Mapping[str, Any]) -> CodesView:
-    def listed(text: str) -> tuple[Code, ...]:
-        return tuple([Code(**msgspec.structs.asdict(one)) for one in codes_of(text)])
-
-    return CodesView(version=row["version"], causes=listed(row["causes"]), remedies=listed(row["remedies"]))
 
 
 async def _own(visit_id: str, call: Call) -> Mapping[str, Any]:

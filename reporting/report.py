@@ -8,11 +8,11 @@ groups is told parts of the same sums; or a quantile of a time between two colum
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, count
 from operator import mul
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
@@ -160,17 +160,17 @@ class Rows:
         if scope.by not in {"", *self.groups}:
             return {}, {}
         keys = self.keys(scope)
-        ones = [one.column().label(f"s{n}") for n, one in enumerate(sums)]
-        lists = [gathered(one.end - one.begin).label(f"t{n}") for n, one in enumerate(times)]
+        ones = [one.column().label(name) for one, name in zip(sums, _names("s"), strict=False)]
+        lists = [gathered(one.end - one.begin).label(name) for one, name in zip(times, _names("t"), strict=False)]
         query = self.joined(select(*keys, *ones, *lists), scope).where(scope.holds(self.at))
         query = query.execution_options(gathers=bool(lists))
         rows = [(key_of(row), row) for row in await fetch(query.group_by(*keys))]
         # A sum of PostgreSQL is a decimal number; of nothing there is none.
         return (
-            {one: {key: int(row[f"s{n}"] or 0) for key, row in rows} for n, one in enumerate(sums)},
+            {one: {key: int(row[s] or 0) for key, row in rows} for one, s in zip(sums, _names("s"), strict=False)},
             {
-                one: {key: [sorted(numbers(row[f"t{n}"]))] for key, row in rows if row[f"t{n}"]}
-                for n, one in enumerate(times)
+                one: {key: [sorted(numbers(row[t]))] for key, row in rows if row[t]}
+                for one, t in zip(times, _names("t"), strict=False)
             },
         )
 
@@ -192,6 +192,11 @@ class Rows:
     def joined(self, query: Select[Any], scope: Scope) -> Select[Any]:
         joins = (*self.joins, *(self.groups[scope.by].joins if scope.by else ()))
         return query.select_from(self.id.table).where(*[join.on for join in dict.fromkeys(joins)])
+
+
+def _names(kind: str) -> Iterator[str]:
+    """Of the columns of one kind, in their order."""
+    return (f"{kind}{n}" for n in count())
 
 
 def key_of(row: Mapping[str, Any]) -> GroupKey:

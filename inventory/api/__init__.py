@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from inventory.api.documents import document_routes
 from inventory.api.old_parts import old_part_routes
 from inventory.api.pieces import piece_routes
 from inventory.api.purchases import purchase_routes
@@ -14,6 +15,6 @@ from services.chassis.service import Api
 
 def routes(api: Api) -> APIRouter:
     router = APIRouter()
-    for made in (stock_routes, piece_routes, purchase_routes, old_part_routes, recommendation_routes):
+    for made in (stock_routes, document_routes, piece_routes, purchase_routes, old_part_routes, recommendation_routes):
         router.include_router(made(api))
     return router

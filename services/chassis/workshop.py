@@ -5,8 +5,9 @@ Work on foreign bytes and on paper, in processes of its own: a picture that brea
     picture = await PICTURES.done("picture", sent, within_s=20)
 
 At most `AT_ONCE` children work at a time; each is started when it is first wanted, holds no store and no key, may take
-`MEMORY_BYTES`, and has one job after the other. One that dies, or takes too long, is killed and the next job has a new
-one (decision 20). What a child answers is read as data and never as code.
+`MEMORY_BYTES`, and has one job after the other. The one that worked last is asked first, for it is warm; one that had
+no job for `IDLE_S` is ended and gives its memory back. One that dies, or takes too long, is killed and the next job has
+a new one (decision 20). What a child answers is read as data and never as code.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import IO, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -28,6 +29,9 @@ import msgspec
 AT_ONCE: Final = 2
 MEMORY_BYTES: Final = 1_200_000_000
 """Of addresses: the largest picture that we take needs two thirds of it."""
+
+
+IDLE_S: Final = 600.0
 
 
 class Job(NamedTuple):
@@ -66,6 +70,7 @@ class _Child:
     def __init__(self, module: str, memory_bytes: int) -> None:
         self._module, self._jobs, self._memory_bytes = module, _jobs_of(module), memory_bytes
         self._process: subprocess.Popen[bytes] | None = None
+        self._rest: threading.Timer | None = None
 
     @property
     def pid(self) -> int:
@@ -73,9 +78,29 @@ class _Child:
         return self._process.pid if self._process else 0
 
     def kill(self) -> None:
+        self.wanted()
         if self._process:
             self._process.kill()
             self._process.wait()
+
+    def wanted(self) -> None:
+        """It does not end for want of work."""
+        if self._rest:
+            self._rest.cancel()
+            self._rest.join()
+            self._rest = None
+
+    def rests(self, idle_s: float) -> None:
+        """It has no job, and ends if none comes."""
+        self._rest = threading.Timer(idle_s, self._ended)
+        self._rest.daemon = True
+        self._rest.start()
+
+    def _ended(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     def do(self, job: str, given: object, within_s: float) -> Any:
         process = self._started()
@@ -140,9 +165,12 @@ def _read(pipe: IO[bytes]) -> bytes:
 class Workshop:
     """Some children, and a thread for each that waits for it."""
 
-    def __init__(self, module: str, at_once: int = AT_ONCE, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self, module: str, at_once: int = AT_ONCE, memory_bytes: int = MEMORY_BYTES, idle_s: float = IDLE_S
+    ) -> None:
         self.children = [_Child(module, memory_bytes) for _ in range(at_once)]
-        self._idle: SimpleQueue[_Child] = SimpleQueue()
+        self._idle_s = idle_s
+        self._idle: LifoQueue[_Child] = LifoQueue()
         for child in self.children:
             self._idle.put(child)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="workshop")
@@ -154,9 +182,11 @@ class Workshop:
 
     def _do(self, job: str, given: object, within_s: float) -> Any:
         child = self._idle.get()
+        child.wanted()
         try:
             return child.do(job, given, within_s)
         finally:
+            child.rests(self._idle_s)
             self._idle.put(child)
 
     def close(self) -> None:
@@ -164,6 +194,8 @@ class Workshop:
         for child in self.children:
             child.kill()
         self._threads.shutdown()
+        for child in self.children:
+            child.wanted()  # Nobody waits for its end.
 
 
 # In the child.

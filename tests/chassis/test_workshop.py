@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import signal
+import time
 import zlib
 from functools import cache
 
@@ -105,6 +106,27 @@ def test_a_child_that_takes_too_long_is_killed_and_replaced():
         assert one.children[0].pid not in (0, pid)
     finally:
         one.close()
+
+
+def test_a_child_that_nobody_wants_is_ended_and_replaced():
+    one = Workshop(PICTURES, 1, idle_s=0.2)
+    try:
+        assert done(one, "picture", PNG) == cleaned(PNG)
+        pid, deadline = one.children[0].pid, time.monotonic() + LONG_S
+        while one.children[0].pid:
+            assert time.monotonic() < deadline, "it holds its memory still"
+            time.sleep(0.01)
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        assert done(one, "picture", PNG) == cleaned(PNG)
+    finally:
+        one.close()
+
+
+def test_the_child_that_worked_last_is_asked_first(workshop):
+    for _ in range(3):
+        assert done(workshop, "picture", PNG) == cleaned(PNG)
+    assert sum(bool(child.pid) for child in workshop.children) == 1
 
 
 def test_a_picture_that_breaks_its_decoder_breaks_nothing_else():
