@@ -24,6 +24,7 @@ from joserfc.jwk import OKPKey
 from starlette.types import ASGIApp
 
 from services.chassis.auth import Link, Tokens
+from services.chassis.bus.kafka import KafkaDeadLetters
 from services.chassis.clock import EPOCH, Clock, SetClock, SystemClock
 from services.chassis.http.app import service_app
 from services.chassis.messages.kinds import Medium
@@ -131,8 +132,22 @@ async def own_key_book(settings: Settings) -> AsyncIterator[OwnBook]:
         sqlite.close()
 
 
+async def without_letters_in_topics(settings: Settings, persons: Collection[str]) -> int:
+    """The same in the topics of Kafka, where it is used. Raises KafkaError where that does not answer."""
+    emptied = 0
+    if settings.cluster is None:
+        return emptied
+    for name in discover():
+        letters = KafkaDeadLetters(name, settings.cluster)
+        try:
+            emptied += await letters.forget(persons)
+        finally:
+            await letters.close()
+    return emptied
+
+
 async def without_letters(settings: Settings, persons: Collection[str]) -> int:
-    """Empty the messages that nobody could read and that name one of these; returns how many."""
+    """Empty the messages that nobody could read and that name one of these, in files; returns how many."""
     files = [letter_file(settings, name) for name in discover()]
     return sum([await asyncio.to_thread(file.forget, persons) for file in files if persons and file.path.exists()])
 

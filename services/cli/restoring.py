@@ -14,26 +14,53 @@ from rich.table import Table
 from services import offline
 from services.cli.console import Json, bar, err, fail, out, print_json, quiet, run, settings
 
+Passphrase = Annotated[
+    Path | None, typer.Option(help="A file whose first line is the passphrase of the keys, 12 characters or more")
+]
+LEAST_PASSPHRASE = 12
+
+
+def _passphrase(file: Path | None) -> bytes:
+    """Empty where none is said."""
+    if file is None:
+        return b""
+    try:
+        first, _, _ = file.read_bytes().partition(b"\n")
+    except OSError as error:
+        fail(f"--passphrase-file {file}: {error.strerror}")
+    if len(first.strip()) < LEAST_PASSPHRASE:
+        fail(f"--passphrase-file {file}: its first line must have {LEAST_PASSPHRASE} characters")
+    return first.strip()
+
 
 def backup(
     folder: Annotated[Path, typer.Argument(help="A new folder")],
     tenant: Annotated[
         str, typer.Option(help="Only what is this tenant's, to be taken to an installation of their own")
     ] = "",
+    passphrase_file: Passphrase = None,
     as_json: Json = False,
 ) -> None:
     """
     Copy all stores into a folder, while the services go on: journals, photos, keys.
 
     The journals are of one moment. Views are left out, they are folded again. The keys of persons lie in `keys/`: keep
-    that apart from the rest, and for a shorter time.
+    that apart from the rest, and for a shorter time. With --passphrase-file they are sealed under the first line of
+    that file: without it a backup that is stolen opens nothing, and neither do you. Keep it elsewhere.
 
     With --tenant it is all that a tenant has here: `fieldloop restore` puts it into an empty installation, where every
     table is as it was.
     """
     quiet()
     with bar("stores", 6) as (progress, task):
-        made = run(offline.make_backup(settings(), folder, lambda name: progress.advance(task), tenant=tenant))
+        copying = offline.make_backup(
+            settings(),
+            folder,
+            lambda name: progress.advance(task),
+            tenant=tenant,
+            passphrase=_passphrase(passphrase_file),
+        )
+        made = run(copying)
     if as_json:
         print_json(msgspec.to_builtins(made))
         return
@@ -41,7 +68,8 @@ def backup(
     for name, copied in made.stores.items():
         table.add_row(name, str(copied.position))
     out.print(table)
-    out.print(f"the backup is in {folder}; keep {folder / 'keys'} apart from it", soft_wrap=True)
+    keys = "its keys are sealed" if passphrase_file else f"keep {folder / 'keys'} apart from it"
+    out.print(f"the backup is in {folder}; {keys}", soft_wrap=True)
 
 
 def restore(
@@ -53,6 +81,7 @@ def restore(
         list[str] | None, typer.Option("--other", help="SERVICE=DIR: that one from another backup; may be repeated")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Move aside the journals that are there")] = False,
+    passphrase_file: Passphrase = None,
     as_json: Json = False,
 ) -> None:
     """
@@ -74,7 +103,12 @@ def restore(
             others[name] = Path(folder)
         with bar("stores", 6) as (progress, task):
             restoring = offline.restore_backup(
-                settings(), Path(source), others, replace=replace, progress=lambda name: progress.advance(task)
+                settings(),
+                Path(source),
+                others,
+                replace=replace,
+                progress=lambda name: progress.advance(task),
+                passphrase=_passphrase(passphrase_file),
             )
             done = run(restoring)
     if as_json:

@@ -238,7 +238,7 @@ class MemoryBook:
         self.keys[person] = key._replace(secret=None)
 
 
-_SQLITE: Final = """
+SQLITE_TABLES: Final = """
 CREATE TABLE IF NOT EXISTS person_key (
   tenant TEXT NOT NULL, person TEXT NOT NULL, id TEXT NOT NULL UNIQUE, secret BLOB,
   PRIMARY KEY (tenant, person)
@@ -263,7 +263,7 @@ class SqliteBook:
         self._db.execute("PRAGMA synchronous=FULL")
         # A destroyed key is overwritten, not only unlinked.
         self._db.execute("PRAGMA secure_delete=ON")
-        self._db.executescript(_SQLITE)
+        self._db.executescript(SQLITE_TABLES)
 
     async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
         found = await self.known(persons)

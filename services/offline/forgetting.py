@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aiokafka.errors import KafkaError
+
 from services.chassis.clock import SystemClock
 from services.gateway.forgetting import Forgotten, forget, without_accounts
 from services.gateway.users import FILE as USERS_FILE
 from services.offline.stores import CannotDo
-from services.serving import ledger_of, own_key_book, without_letters
+from services.serving import ledger_of, own_key_book, without_letters, without_letters_in_topics
 from services.settings import Settings
 
 
@@ -23,7 +25,7 @@ class Erasure:
     accounts: int
     """So many accounts were taken away."""
     letters: int = 0
-    """So many messages that nobody could read named them, and are emptied; in Kafka's topics they stay sealed."""
+    """So many messages that nobody could read named them, and are emptied."""
 
 
 async def forget_person(settings: Settings, tenant: str, person: str, by: str) -> Erasure:
@@ -41,4 +43,11 @@ async def forget_person(settings: Settings, tenant: str, person: str, by: str) -
         await forget(book, ledger_of(settings), Forgotten(tenant, person, by, SystemClock().now()))
     accounts = without_accounts(settings.data / USERS_FILE, tenant, person)
     letters = await without_letters(settings, [person])
+    try:
+        letters += await without_letters_in_topics(settings, [person])
+    except KafkaError as error:
+        raise CannotDo(
+            f"the key of {person} is destroyed, but Kafka does not answer ({error}): say it again when it does, "
+            "so that messages there that nobody could read are emptied too"
+        ) from None
     return Erasure(person, tenant, known[0].secret is not None, accounts, letters)

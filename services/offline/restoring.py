@@ -13,19 +13,20 @@ from contracts.topics import PUBLISHERS, public_topic
 from services.chassis.bus.kafka import ensure_topics
 from services.chassis.clock import SystemClock
 from services.chassis.journal.store import Batch
+from services.gateway.book_copy import copy_book, keys_of
 from services.gateway.forgetting import Forgotten, forget, forget_again, without_accounts
-from services.gateway.persons import PersonKey
 from services.gateway.users import FILE as USERS_FILE
 from services.host import discover
 from services.offline.stores import CannotDo, readers
 from services.proof.kept import Kept
 from services.restoring.agreeing import agreed, read_again, set_back
 from services.restoring.backup import (
+    BOOK,
     Backup,
     Unfit,
     back_up,
     journal_in,
-    keys_in,
+    opened_keys,
     put_files_back,
     put_secrets_back,
     read_backup,
@@ -43,7 +44,7 @@ from services.restoring.refilling import (
 from services.restoring.signing import sign_restored
 from services.restoring.topic import JournalTopic
 from services.restoring.topic import republish as republish_journal
-from services.serving import ledger_of, own_key_book, signer_of
+from services.serving import PERSONS_FILE, ledger_of, own_key_book, signer_of
 from services.settings import Settings
 
 STAGE: Final = "restoring"
@@ -70,12 +71,18 @@ class PutBack:
     """Records that had been signed and are not there any more, as far as the checkpoints kept here tell."""
 
 
-async def make_backup(settings: Settings, folder: Path, progress: Callable[[str], None], *, tenant: str = "") -> Backup:
+async def make_backup(
+    settings: Settings, folder: Path, progress: Callable[[str], None], *, tenant: str = "", passphrase: bytes = b""
+) -> Backup:
     """
     Copy all stores of this installation, which may be running, into a new folder; or what is of one tenant.
 
-    Raises CannotDo.
+    With a passphrase the keys in it are sealed. Raises CannotDo.
     """
+
+    async def copy_keys(target: Path, whose: str) -> None:
+        await copy_book(target, settings.data / PERSONS_FILE, settings.dsn, whose)
+
     services = discover()
     async with readers(settings, services) as journals:  # each is there
         tenants = sorted((await journals["intake"].head()).chains)
@@ -83,13 +90,29 @@ async def make_backup(settings: Settings, folder: Path, progress: Callable[[str]
             raise CannotDo(f"nothing is recorded of the tenant {tenant}: give one of {', '.join(tenants)}")
     try:
         now = SystemClock().now()
-        return await back_up(folder, list(services), settings.data, settings.dsn, now, progress, tenant=tenant)
+        return await back_up(
+            folder,
+            list(services),
+            settings.data,
+            settings.dsn,
+            now,
+            progress,
+            copy_book=copy_keys,
+            tenant=tenant,
+            passphrase=passphrase,
+        )
     except Unfit as error:
         raise CannotDo(str(error)) from None
 
 
 async def restore_backup(
-    settings: Settings, folder: Path, others: Mapping[str, Path], *, replace: bool, progress: Callable[[str], None]
+    settings: Settings,
+    folder: Path,
+    others: Mapping[str, Path],
+    *,
+    replace: bool,
+    progress: Callable[[str], None],
+    passphrase: bytes = b"",
 ) -> list[PutBack]:
     """
     Put all stores back from a backup; those in `others` from other backups, which may be of other moments.
@@ -109,6 +132,7 @@ async def restore_backup(
             for name, source in sources.items():
                 if name not in backups[source].stores:
                     raise Unfit(f"{source} has nothing of {name}")
+            keys = [after.enter_context(opened_keys(source, settings.data, passphrase)) for source in backups]
         except Unfit as error:
             raise CannotDo(str(error)) from None
         await _may_be_put(settings, list(services), replace)
@@ -135,13 +159,13 @@ async def restore_backup(
             _take_in_from_the_start(copies)
         else:
             read_again(copies)
-        for source in backups:
-            put_secrets_back(source, settings.data)
+        for one in keys:
+            put_secrets_back(one, settings.data)
         await _place(settings, copies, done)
         for name, source in sources.items():
             put_files_back(source, name, settings.data)
-        for source in backups:
-            await _bring_keys_back(settings, source)
+        for one in keys:
+            await _bring_keys_back(settings, one)
     return list(done.values())
 
 
@@ -257,11 +281,11 @@ def _kept_copy(copy: Path) -> Path:
 
 async def _bring_keys_back(settings: Settings, folder: Path) -> None:
     """Those that are not there; then whoever was forgotten is forgotten again, accounts and all."""
-    keys, owners = keys_in(folder)
+    keys, owners = keys_of(folder / BOOK)
     ledger, now = ledger_of(settings), SystemClock().now()
     known = {(one.tenant, one.person) for one in ledger.all()}
     async with own_key_book(settings) as book:
-        await book.bring_back([PersonKey(*key) for key in keys])
+        await book.bring_back(keys)
         for tenant, person, owner in owners:
             await book.join(tenant, person, owner)
         for tenant, person, _, secret in keys:

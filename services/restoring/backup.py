@@ -4,7 +4,8 @@ A backup: a folder with a copy of every journal, the files of the services, and 
     backup.json                 what it holds, with a hash of every journal
     <service>/journal.db        views are not in it: they are folded again
     <service>/files/            photos, dead letters
-    keys/                       keys of persons, accounts, secrets: to be kept apart, and for a shorter time
+    keys/                       keys of persons, accounts, secrets: to be kept apart, and for a shorter time;
+                                with a passphrase they are one sealed file in there
 
 What is beside the checkpoints (hashes, notes, and who was forgotten) is in no backup: what is put back must be judged
 by what was kept elsewhere.
@@ -16,18 +17,18 @@ import asyncio
 import hashlib
 import re
 import shutil
-import sqlite3
-from collections.abc import Callable, Collection
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-import asyncpg
 import msgspec
 
 from services.chassis.journal import sqlite as journals
 from services.restoring.copies import copy_postgres, copy_sqlite, head_of, incarnation_of, keep_tenant
+from services.restoring.sealing import SEALED, WrongPassphrase, seal, unseal
 
 MANIFEST: Final = "backup.json"
 KEYS: Final = "keys"
@@ -75,13 +76,16 @@ async def back_up(
     now: datetime,
     progress: Callable[[str], None] = lambda done: None,
     *,
+    copy_book: Callable[[Path, str], Awaitable[None]],
     tenant: str = "",
+    passphrase: bytes = b"",
 ) -> Backup:
     """
     Copy everything of these services' into a folder that is empty or not there. Raises Unfit.
 
     With `tenant`, what is that tenant's and nothing else: its records, photos, keys and accounts, to be put into an
-    installation that is empty.
+    installation that is empty. `copy_book` copies the keys of persons, of all or of one tenant, to a file. With a
+    passphrase the keys are sealed, and never lie in the folder unsealed.
     """
     _begin(folder)
     targets = {name: journal_in(folder, name) for name in services}
@@ -100,9 +104,12 @@ async def back_up(
             position, incarnation = head_of(db), incarnation_of(db)
         stores[name] = Copied(position, incarnation, await asyncio.to_thread(_hash, copy))
         progress(name)
-    await _copy_keys(folder / KEYS, data, dsn)
-    if tenant:
-        _keep_keys(folder / KEYS, tenant)
+    with TemporaryDirectory(prefix=".backup-", dir=data) if passphrase else nullcontext(folder / KEYS) as target:
+        keys = Path(target)
+        _copy_secrets(keys, data, tenant)
+        await copy_book(keys / BOOK, tenant)
+        if passphrase:
+            await asyncio.to_thread(seal, keys, folder / KEYS / SEALED, passphrase)
     backup = Backup(now, stores, tenant)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(backup)))
     return backup
@@ -159,74 +166,34 @@ def _keep_named(journal: Path, files: Path) -> None:
 # Keys.
 
 
-def _keep_keys(keys: Path, tenant: str) -> None:
-    for name in SECRETS:
-        if name != USERS:
-            (keys / name).unlink(missing_ok=True)
-    users = keys / USERS
-    if users.exists():
+def _copy_secrets(keys: Path, data: Path, tenant: str) -> None:
+    """Accounts and secrets; of one tenant, their accounts only."""
+    for name in (USERS,) if tenant else SECRETS:
+        if (data / name).exists():
+            shutil.copy2(data / name, keys / name)
+    if tenant and (users := keys / USERS).exists():
         theirs = [one for one in msgspec.json.decode(users.read_bytes()) if one["tenant"] == tenant]
         users.write_bytes(msgspec.json.encode(theirs))
-    if (keys / BOOK).exists():
-        with closing(sqlite3.connect(keys / BOOK, isolation_level=None)) as book:
-            book.execute("PRAGMA secure_delete=ON")
-            for table in ("person_key", "person_owner"):
-                book.execute(f"DELETE FROM {table} WHERE tenant <> ?", (tenant,))
-            book.execute("VACUUM")
 
 
-async def _copy_keys(target: Path, data: Path, dsn: str | None) -> None:
-    for name in SECRETS:
-        if (data / name).exists():
-            shutil.copy2(data / name, target / name)
-    book = target / BOOK
-    if dsn:
-        rows, owners = await _keys_in_postgres(dsn)
-        with closing(_new_book(book)) as copy, copy:
-            copy.executemany("INSERT INTO person_key VALUES (?, ?, ?, ?)", rows)
-            copy.executemany("INSERT INTO person_owner VALUES (?, ?, ?)", owners)
-    elif (data / BOOK).exists():
-        with closing(_new_book(book)) as copy, closing(sqlite3.connect(f"file:{data / BOOK}?mode=ro", uri=True)) as db:
-            db.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")
+@contextmanager
+def opened_keys(folder: Path, data: Path, passphrase: bytes) -> Iterator[Path]:
+    """The folder with the keys of a backup; unsealed, beside the keys of this installation. Raises Unfit."""
+    if not (sealed := folder / KEYS / SEALED).exists():
+        yield folder / KEYS
+        return
+    if not passphrase:
+        raise Unfit(f"the keys in {folder} are sealed: say --passphrase-file")
+    with TemporaryDirectory(prefix=".restore-", dir=data) as keys:
+        try:
+            unseal(sealed, Path(keys), passphrase)
+        except WrongPassphrase as error:
+            raise Unfit(str(error)) from None
+        yield Path(keys)
 
 
-def _new_book(path: Path) -> sqlite3.Connection:
-    path.touch(mode=0o600)
-    db = sqlite3.connect(path)
-    db.executescript(
-        "CREATE TABLE IF NOT EXISTS person_key (tenant TEXT NOT NULL, person TEXT NOT NULL, id TEXT NOT NULL UNIQUE, "
-        "secret BLOB, PRIMARY KEY (tenant, person)) STRICT; "
-        "CREATE TABLE IF NOT EXISTS person_owner (tenant TEXT NOT NULL, person TEXT NOT NULL, owner TEXT NOT NULL, "
-        "PRIMARY KEY (tenant, person)) STRICT;"
-    )
-    return db
-
-
-async def _keys_in_postgres(dsn: str) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-    db = await asyncpg.connect(dsn)
-    try:
-        if await db.fetchval("SELECT to_regclass('gateway.person_key') IS NULL"):
-            return [], []
-        keys = await db.fetch("SELECT tenant, person, id, secret FROM gateway.person_key")
-        owners = await db.fetch("SELECT tenant, person, owner FROM gateway.person_owner")
-        return [tuple(row) for row in keys], [tuple(row) for row in owners]
-    finally:
-        await db.close()
-
-
-def keys_in(folder: Path) -> tuple[list[tuple[str, str, str, bytes | None]], list[tuple[str, str, str]]]:
-    """The keys of persons in a backup, and who is forgotten with whom; none where they are kept elsewhere."""
-    book = folder / KEYS / BOOK
-    if not book.exists():
-        return [], []
-    with closing(sqlite3.connect(f"file:{book}?mode=ro", uri=True)) as db:
-        return db.execute("SELECT * FROM person_key").fetchall(), db.execute("SELECT * FROM person_owner").fetchall()
-
-
-def put_secrets_back(folder: Path, data: Path) -> None:
+def put_secrets_back(keys: Path, data: Path) -> None:
     """Those that are not there; what is there is newer."""
     for name in SECRETS:
-        source = folder / KEYS / name
-        if source.exists() and not (data / name).exists():
-            shutil.copy2(source, data / name)
+        if (keys / name).exists() and not (data / name).exists():
+            shutil.copy2(keys / name, data / name)

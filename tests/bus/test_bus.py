@@ -1,6 +1,7 @@
 """What the services rely on whatever bus is between them; then what only Kafka has."""
 
 import asyncio
+import inspect
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -19,7 +21,7 @@ from contracts.topics import dead_letter_topic, journal_topic, public_topic
 from services.chassis.bus import ingest as ingest_module
 from services.chassis.bus.embedded import EmbeddedFeed
 from services.chassis.bus.feed import Page
-from services.chassis.bus.kafka import Message, NotSent, Outlet, ensure_topics, waiting_in
+from services.chassis.bus.kafka import KafkaDeadLetters, Message, NotSent, Outlet, ensure_topics, waiting_in
 from services.chassis.bus.publisher import CHECKPOINT
 from services.chassis.journal.postgres import TTL_S
 from services.chassis.journal.sqlite import SqliteJournal
@@ -64,6 +66,16 @@ class Commits:
     async def take_in(self, batch: TakeIn) -> None:
         await self._writer.take_in(batch)
         self.arrivals.append(len(batch.arrivals))
+
+
+async def first_offset(letters: KafkaDeadLetters) -> int:
+    consumer = AIOKafkaConsumer(**letters._cluster.clients)
+    await consumer.start()
+    try:
+        [first] = (await consumer.beginning_offsets([TopicPartition(letters._topic, 0)])).values()
+        return int(first)
+    finally:
+        await consumer.stop()
 
 
 class TestBothBuses:
@@ -200,6 +212,38 @@ class TestBothBuses:
             assert {letter.record.service for letter in found} == {PUBLISHER}
             assert {letter.record.partition for letter in found} <= set(bus.partitions)
             assert await dispatcher.journal.offsets() == ingest.state.offsets
+
+        between_two(tmp_path, story)
+
+    def test_letters_that_name_a_forgotten_person_are_emptied(self, bus: Bus, tmp_path: Path) -> None:
+        unreadable = [b"{ c-her", b"{ somebody else", b"{ also c-her"]
+
+        async def story(intake: Node, dispatcher: Node) -> None:
+            async with bus.publishing(intake), bus.taking_in(dispatcher, intake) as (ingest, _):
+                await intake.say(received("r-1", 1))
+                await until(lambda: dispatcher.has(1))
+                await bus.put(intake, *unreadable)
+                await until(lambda: ingest.state.dead_letters == 3)
+                kept = bus.dead_letters()
+
+                async def forget(*persons: str) -> int:
+                    done = kept.forget(persons)
+                    return await done if inspect.isawaitable(done) else done
+
+                assert await forget("c-nobody") == 0
+                before = await kept.all()
+                assert await forget("c-her") == 2
+                after = await kept.all()
+                assert [one.record.value for one in after] == [b"", unreadable[1], b""]
+                places = [[(one.record.partition, one.record.offset) for one in some] for some in (before, after)]
+                assert places[0] == places[1], "each keeps its place, by which it is redriven or discarded"
+                assert after[1] == before[1] and "forgotten" in after[0].reason
+                if isinstance(kept, KafkaDeadLetters):
+                    assert await first_offset(kept) == 3, "what was there before cannot be read any more"
+                assert await forget("c-her") == 0
+                await kept.close()
+                await intake.say(received("r-1", 2))
+                await until(lambda: dispatcher.has(2))
 
         between_two(tmp_path, story)
 

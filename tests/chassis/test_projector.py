@@ -614,3 +614,29 @@ def test_the_helper_tells_a_fold_that_depends_on_the_order_of_arrival():
         assert_same_rows_shuffled(last, events)
     assert_same_rows_shuffled(THINGS, [does("a", "count"), does("b", "count"), gone("a"), does("a", "count")])
     assert rows_after(THINGS, [does("a", "count"), does("b", "count", tenant="t-2")]) == {("a", 1): row(count=1)}
+
+
+def test_rows_that_a_crash_of_the_database_took_are_folded_again_at_once_and_not_believed_meanwhile(postgres):
+    """Commits of views are not flushed: the database may come back without the last ones, though nothing is new."""
+    place = InPostgres(postgres.fresh_database())
+
+    async def story():
+        journal = Journal([does("a", "count")] * 3)
+        async with place.store(THINGS) as store:
+            projector = Projector(journal, store)
+            async with running(projector):
+                assert await projector.wait_for(3, 20)
+                await place.execute(
+                    "DELETE FROM things; UPDATE _checkpoints SET position = 0; "
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                rows = {}
+                async with asyncio.timeout(20):
+                    while not rows:
+                        await projector.wait_for(3, 20)
+                        with suppress(Exception):  # readers lost their connections, too
+                            rows = await stored(store)
+                assert rows[key("a")]["count"] == 3
+
+    run(story())

@@ -39,7 +39,7 @@ def test_lag_says_who_is_behind_and_why_by_reader(tmp_path):
             await it.submit(1)
             page = (await asked(it, "/v1/operations/intake/lag")).json()
             behind = {one["reader"]: one["events"] for one in page["lags"] if one["events"]}
-            assert behind == {"view requests": 1} and "a mistake of ours" in page["stopped"]["requests"]
+            assert behind["view requests"] >= 1 and "a mistake of ours" in page["stopped"]["requests"]
 
     told(story())
 

@@ -8,6 +8,7 @@ The company is the demo's, with five requests behind it; more go through the loo
 import asyncio
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from random import Random
 
@@ -222,3 +223,41 @@ def test_stores_in_postgres_are_copied_and_put_back_and_into_sqlite_too(tmp_path
     assert fieldloop("--data", files.data, "restore", tmp_path / "backup").code == 0
     assert told(files) == after
     asyncio.run(asyncio.wait_for(story(files, 3), 120))
+
+
+def test_keys_under_a_passphrase_open_with_it_and_with_nothing_else(stores, fieldloop, tmp_path):
+    secret, other = tmp_path / "passphrase", tmp_path / "other"
+    secret.write_text("correct horse battery\nnot this line\n")
+    other.write_text("another long passphrase\n")
+    (tmp_path / "short").write_text("short\n")
+    folder = tmp_path / "backup"
+    backup = ("--data", stores, "backup", folder)
+    assert "12 characters" in fieldloop(*backup, "--passphrase-file", tmp_path / "short").err
+    made = fieldloop(*backup, "--passphrase-file", secret)
+    assert made.code == 0 and "sealed" in made.out
+    assert [file.name for file in (folder / "keys").iterdir()] == ["keys.sealed"]
+    assert not list(stores.glob(".backup-*")), "nothing of it stays behind"
+    asked = sqlite3.connect(stores / "persons.db")
+    keys = [key for (key,) in asked.execute("SELECT secret FROM person_key WHERE secret IS NOT NULL")]
+    asked.close()
+    assert len(keys) > 3
+    stolen = b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+    assert not any(key in stolen for key in keys), "no key of a person is in it"
+    assert (stores / "tokens.json").read_bytes() not in stolen
+    away = Path(shutil.copytree(stores, tmp_path / "before", symlinks=True))
+
+    for words, told in (((), "--passphrase-file"), (("--passphrase-file", other), "does not open")):
+        ran = fieldloop("--data", tmp_path / "fresh", "restore", folder, *words)
+        assert ran.code == 2 and told in ran.err
+        assert not list((tmp_path / "fresh").glob("*/journal.db")), "nothing was put back"
+    sealed = folder / "keys" / "keys.sealed"
+    whole = sealed.read_bytes()
+    sealed.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    ran = fieldloop("--data", tmp_path / "fresh", "restore", folder, "--passphrase-file", secret)
+    assert ran.code == 2 and "was changed" in ran.err
+    sealed.write_bytes(whole)
+    assert fieldloop("--data", tmp_path / "fresh", "restore", folder, "--passphrase-file", secret).code == 0
+    put_back = sqlite3.connect(tmp_path / "fresh" / "persons.db")
+    assert {key for (key,) in put_back.execute("SELECT secret FROM person_key")} >= set(keys)
+    put_back.close()
+    assert (tmp_path / "fresh" / "tokens.json").read_bytes() == (away / "tokens.json").read_bytes()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,17 +83,16 @@ class DeadLetterFile:
     def forget(self, persons: Collection[str]) -> int:
         """Empty the letters that name one of these; what is in them was never sealed, or is not known to be."""
         letters = self._read()
-        named = [one for one in letters if any(person.encode() in one.record.value for person in persons)]
+        kept, named = without(letters, persons)
         if named:
             aside = self.path.with_suffix(".new")
-            kept = [one if one not in named else _emptied(one) for one in letters]
             lines = [msgspec.json.encode({**one.record._asdict(), "reason": one.reason}) + b"\n" for one in kept]
             with aside.open("wb") as file:
                 file.write(b"".join(lines))
                 file.flush()
                 os.fsync(file.fileno())
             aside.replace(self.path)
-        return len(named)
+        return named
 
     async def close(self) -> None:
         pass
@@ -113,6 +112,12 @@ class _Line(msgspec.Struct):
 
 def _letter(line: _Line) -> Letter:
     return Letter(Record(line.service, line.partition, line.offset, line.value, line.key, line.headers), line.reason)
+
+
+def without(letters: Sequence[Letter], persons: Collection[str]) -> tuple[list[Letter], int]:
+    """The letters, those that name one of these persons emptied; and how many these were."""
+    named = [any(person.encode() in one.record.value for person in persons) for one in letters]
+    return [_emptied(one) if is_named else one for one, is_named in zip(letters, named, strict=True)], sum(named)
 
 
 def _emptied(letter: Letter) -> Letter:

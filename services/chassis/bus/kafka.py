@@ -15,13 +15,13 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError, for_code
 
 from contracts import envelope as envelopes
 from contracts.topics import PARTITIONS, PUBLISHERS, dead_letter_topic, journal_topic, public_topic
 from services.chassis.bus.feed import Page, Record
-from services.chassis.bus.ingest import Letter, in_order
+from services.chassis.bus.ingest import Letter, in_order, without
 
 MIB = 1024 * 1024
 MAX_REQUEST: Final = 16 * MIB
@@ -297,6 +297,30 @@ class KafkaDeadLetters:
         await self._outlet.send([Message(self._topic, record.value, record.key, headers, partition=0)])
 
     async def all(self) -> list[Letter]:
+        return (await self._read())[0]
+
+    async def forget(self, persons: Collection[str]) -> int:
+        """
+        Empty the letters that name one of these; returns how many.
+
+        A topic cannot be rewritten: all that is kept is sent anew behind, and then everything before is deleted. Ended
+        in between, a letter is there twice, which is read once, and the next call deletes it.
+        """
+        letters, end = await self._read()
+        kept, named = without(letters, persons)
+        if named:
+            for one in kept:
+                await self.leave(one.record, one.reason)
+            admin = AIOKafkaAdminClient(**self._cluster.clients)
+            await admin.start()
+            try:
+                await admin.delete_records({TopicPartition(self._topic, 0): RecordsToDelete(end)})
+            finally:
+                await admin.close()
+        return named
+
+    async def _read(self) -> tuple[list[Letter], int]:
+        """The letters in order, and the offset at which the topic ended."""
         consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **self._cluster.clients)
         await consumer.start()
         try:
@@ -311,7 +335,7 @@ class KafkaDeadLetters:
             while await consumer.position(partition) < end:
                 for found in (await consumer.getmany(timeout_ms=500)).values():
                     letters += [_letter(one.value or b"", one.key, one.headers) for one in found]
-            return in_order(letters)
+            return in_order(letters), end
         finally:
             await consumer.stop()
 

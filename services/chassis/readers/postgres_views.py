@@ -8,7 +8,7 @@ commit of whoever folded upon the views before, so that this is safe while a ser
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -149,6 +149,7 @@ class PostgresViews:
         self.views: Sequence[View] = tuple(views)
         self._dsn, self._service, self._schema, self._readonly = dsn, service, schema, readonly
         self._generation = 0
+        self._lost: Callable[[], None] = _nobody_minds
         self._prepared: dict[Select[Any], Prepared] = {}
         self._statements: dict[tuple[tuple[str, bool, bool], ...], str] = {}
 
@@ -160,7 +161,8 @@ class PostgresViews:
         return store
 
     async def _open(self, generation: int, *, replaces: bool = False) -> None:
-        self._work = await self._pool(1, _FOLDING)
+        # It ends with the database only: a commit that was not flushed may then be gone.
+        self._work = await self._pool(1, _FOLDING, init=self._listen, max_inactive_connection_lifetime=0)
         self._reads = await self._pool(READERS, _READING)
         self._lookups = await self._pool(LOOKERS_UP, _LOOKING_UP)
         if not self._readonly:
@@ -169,7 +171,7 @@ class PostgresViews:
                 await db.execute("SELECT pg_advisory_xact_lock(hashtext('fieldloop views'))", timeout=SHAPING_S)
                 await self._make(db, generation, replaces)
 
-    async def _pool(self, most: int, settings: Mapping[str, str]) -> Pool:
+    async def _pool(self, most: int, settings: Mapping[str, str], **options: Any) -> Pool:
         path = {"search_path": f'"{self._schema}", pg_temp'}
         return await Pool.open(
             self._dsn,
@@ -178,6 +180,7 @@ class PostgresViews:
             max_size=most,
             server_settings={**settings, **path},
             reset=_nothing_to_reset,
+            **options,
         )
 
     async def _make(self, db: Any, generation: int, replaces: bool) -> None:
@@ -248,6 +251,12 @@ class PostgresViews:
         await self._work.close()
 
     # Folding.
+
+    def watch(self, lost: Callable[[], None]) -> None:
+        self._lost = lost
+
+    async def _listen(self, db: Connection) -> None:
+        db.add_termination_listener(lambda _: self._lost())
 
     async def alike(self) -> set[str]:
         shapes = {view.name: self._shape(view) for view in self.views}
@@ -362,6 +371,10 @@ async def _asked(pool: Pool, query: str, *values: object) -> Sequence[asyncpg.Re
         raise Moved(str(error)) from error
     except _AWAY as error:
         raise StoreAway(f"{type(error).__name__}: {error}") from error
+
+
+def _nobody_minds() -> None:
+    """Where nobody folds, nobody remembers what is in the database."""
 
 
 async def _nothing_to_reset(db: Connection) -> None:

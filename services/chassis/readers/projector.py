@@ -290,6 +290,13 @@ class Projector:
         self._late: asyncio.TimerHandle | None = None
         """One for all who wait: one for each would cost more than what they wait for."""
         self._waited_for = tuple([view.name for view in store.views if view.waited_for])
+        self._doubts = False
+        """What was committed last may be gone: where the views stand is not known until it was read again."""
+        store.watch(self._doubt)
+
+    def _doubt(self) -> None:
+        self._doubts = True
+        self._woken.set()
 
     def wake(self, position: int = 0) -> None:
         """Something was recorded. Fits the writer's `committed`."""
@@ -311,8 +318,9 @@ class Projector:
             self._woken.clear()
             try:
                 async with self._turn:
-                    if not started:
+                    if self._doubts or not started:
                         await self._folder.start()
+                        self._doubts = False
                     read = await self._folder.step(self._journal, PAGE)
                     if rested and not read:
                         await self._folder.keep()
@@ -381,6 +389,8 @@ class Projector:
 
     def _reached(self, views: Collection[str]) -> int:
         """Up to where all of these have come; those that have stopped are not asked."""
+        if self._doubts:
+            return -1
         positions, failed = self._folder.positions, self._folder.failed
         return min([positions[name] for name in views if name not in failed], default=2**63)
 

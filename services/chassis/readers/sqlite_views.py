@@ -264,6 +264,9 @@ class SqliteViews:
         found = self._db.execute(f'SELECT view, version, shape, position FROM "{CHECKPOINTS}"')
         return {name: position for name, *shape, position in found if shapes.get(name) == tuple(shape)}
 
+    def watch(self, lost: Callable[[], None]) -> None:
+        pass  # what this process wrote is lost with the machine, and then the process is too
+
     async def alike(self) -> set[str]:
         shapes = {view.name: self._shape(view) for view in self.views}
         return {

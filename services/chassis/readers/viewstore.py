@@ -7,7 +7,7 @@ be folded from the journal again. Nobody but the projector changes it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -109,6 +109,9 @@ class ViewStore(Protocol):
 
     async def positions(self) -> dict[str, int]:
         """The checkpoint of every view that is there in its version. At 0 a view has no rows."""
+
+    def watch(self, lost: Callable[[], None]) -> None:
+        """Call this when what was committed last may be gone, as after a crash of the database."""
 
     async def alike(self) -> set[str]:
         """The views whose rows can be read: those that are there, and those of another version with the same table."""
