@@ -108,7 +108,7 @@ def _lived(problem: Problem, days: Sequence[_Day], ahead: Plan, since: int, unti
             place = problem.depot if stop == CALL else problem.visits[stop].place
             assert place is not None
             way = int(seconds[day.place, place])
-            free = timed.departure if day.departure is None else max(day.ready, since)
+            free = timed.departure if day.departure is None else day.ready
             begin = max(free + way, earliest)
             leaves = free if day.departure is None else begin - way
             if until is not None and leaves > until:
