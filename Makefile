@@ -9,7 +9,7 @@ ALONE := tests/simulation tests/faults tests/journeys
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test fuzz chaos soak lint types imports reference lock bench bench-dispatch
+.PHONY: help demo up down test fuzz chaos soak mutants lint types imports reference lock bench bench-dispatch
 
 help: ## Show this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {print "\n" substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ chaos: .venv/test ## Real processes killed, stopped, cut off from Kafka and Post
 
 soak: .venv/test ## Simulated days with faults that nobody has seen, for as long as wanted; ARGS="--minutes 30"
 	@$(BIN)/python -m tests.simulation soak $(ARGS)
+
+mutants: .venv/test ## Small changes of the source that a test must find; ARGS="--each 5 --seed 7"
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 lint: .venv/test ## Style (ruff)
 	$(BIN)/ruff check .

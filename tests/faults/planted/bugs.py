@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -42,7 +43,7 @@ def planted() -> list[Bug]:
     bugs = []
     for patch in sorted(Path(__file__).parent.glob("*.patch")):
         head = patch.read_text().partition("diff --git")[0]
-        found = re.fullmatch(r"(.+?)\nSeed: (\d+)\n(?:Breaks: (.+)\n)?\s*", head, re.DOTALL)
+        found = re.fullmatch(r"(.+?)\nSeed: (\d+)\n(?:Breaks: ([^\n]+)\n)?\s*", head, re.DOTALL)
         if found is None:
             raise ValueError(f"{patch.name} does not begin with what it is and `Seed: N`")
         bugs.append(Bug(patch.stem, found[1], int(found[2]), found[3] or "", patch))
@@ -81,12 +82,15 @@ def look(most: int, jobs: int, only: set[str], writes: bool) -> int:
     `writes` makes the table of the page anew, from all that is recorded.
     """
     missed = []
-    with founded():
-        for bug in planted():
-            if only and bug.name not in only:
-                continue
-            found = first_found(bug, [bug.seed], 1) if bug.seed else None
-            found = found or first_found(bug, list(range(1, most + 1)), jobs)
+
+    def seek(bug: Bug) -> tuple[Bug, dict[str, Any] | None]:
+        tried = dict.fromkeys([*filter(None, [bug.seed]), *range(1, most + 1)])
+        return bug, first_found(bug, list(tried), 1)
+
+    sought = [bug for bug in planted() if not only or bug.name in only]
+    with founded(), ThreadPoolExecutor(jobs) as pool:
+        for done in as_completed([pool.submit(seek, bug) for bug in sought]):
+            bug, found = done.result()
             if found is None:
                 missed.append(bug.name)
                 print(f"{bug.name}: not found in {most} days", flush=True)
