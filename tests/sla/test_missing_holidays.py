@@ -8,6 +8,7 @@ import structlog
 
 from dispatcher.projections.calendars import lacking_holidays
 from services import doctor
+from services.operating import checks
 from services.settings import Settings
 from tests.sla.desk import FIX, instant
 
@@ -38,7 +39,7 @@ def test_the_next_years_holidays_are_missing_in_the_api_the_log_and_the_doctor(t
     with structlog.testing.capture_logs() as logged:
         told(defined)
         assert warned() == [], "nothing is missing before there is a calendar"
-        monkeypatch.setattr(doctor, "SystemClock", lambda: Stopped(instant("2026-11-24T09:00:00+00:00")))
+        monkeypatch.setattr(checks, "SystemClock", lambda: Stopped(instant("2026-11-24T09:00:00+00:00")))
         (check,) = asyncio.run(looked(tmp_path))
         assert not check.well
         assert "2027" in check.finding and "holidays" in check.remedy
