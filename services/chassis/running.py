@@ -374,8 +374,9 @@ class Running:
                 "concerns": self._tell_concerns(),
                 "redriven": self._until_redriven(),
                 "sweeper": Sweeper(journal, writer, clock).run(),
-                "ahead": self._until_in_place(journal, projector),
             }
+            if self.ahead.lacks:
+                tasks["ahead"] = self._until_in_place(journal, projector)
             if sender is not None:
                 tasks["sender"] = sender.run()
             if feed is not None:
