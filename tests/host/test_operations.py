@@ -66,6 +66,7 @@ def test_what_a_service_recorded_of_a_request_is_proved_in_one_file(tmp_path):
             path = f"/v1/operations/intake/proof/{request_id}"
             early = await asked(it, path)
             assert early.status_code == 409 and early.json()["code"] == "proof.absent"
+            await it.quiet()
         async with installation(tmp_path / "data") as it:  # the end of the first one was signed
             answer = await asked(it, path)
             assert answer.status_code == 200, answer.text

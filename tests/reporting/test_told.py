@@ -30,6 +30,7 @@ IN_NO_FIGURE = {
     "OldPartsDue": "no figure is about stock",
     "OldPartsBack": "no figure is about stock",
     "OldPartsOverdue": "no figure is about stock",
+    "RequestClosed": "intake's answer to ServiceCompleted, which is counted",
     "SurveySkipped": "the share of answers is of the surveys that were sent",
     "InspectionOpened": "what comes of photos and standards is told by quality itself",
 }
