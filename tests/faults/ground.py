@@ -99,7 +99,8 @@ class Ground(Installation):
             late = [one for one in (await offline.behind(self.settings)).lags if one.events]
             assert ends != before and time.monotonic() < begun + LONGEST_S, f"no quiet; left to do: {late}"
         print(f"quiet after {time.monotonic() - begun:.0f} s")
-        assert await left(self.settings) == [], "I14: with no fault any more and nobody's help, nothing may be left"
+        over = await left(self.settings)
+        assert over == [], f"I14: with no fault any more and nobody's help, nothing may be left: {over}"
         verdict = await judged(self.settings, told)
         print(f"{told}; {verdict}")
         assert verdict.clean, verdict

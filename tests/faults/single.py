@@ -50,7 +50,8 @@ class Single:
     async def must_hold(self, told: Told) -> Verdict:
         """All is taken in and shown; the clients' book agrees with the journals; the invariants hold."""
         assert await offline.settled(self.settings, within=60), "something is left to take in or to show"
-        assert await left(self.settings) == [], "I14: with no fault any more and nobody's help, nothing may be left"
+        over = await left(self.settings)
+        assert over == [], f"I14: with no fault any more and nobody's help, nothing may be left: {over}"
         verdict = await judged(self.settings, told)
         print(f"{told}; {verdict}")
         assert verdict.clean, verdict
