@@ -12,7 +12,7 @@ import gc
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import uvicorn
+from fastapi import APIRouter
 from joserfc.jwk import OKPKey
 from starlette.types import ASGIApp
 
@@ -32,6 +33,7 @@ from services.chassis.messages.message import LinkTo, Provider
 from services.chassis.messages.outlets import Outlets
 from services.chassis.messages.smtp import Smtp
 from services.chassis.messages.webhook import Webhook
+from services.chassis.running import Running
 from services.chassis.service import Api, Service
 from services.deadletters.api import routes as deadletter_routes
 from services.gateway.edge import edge_app
@@ -43,7 +45,7 @@ from services.gateway.users import FILE as USERS_FILE
 from services.gateway.users import Users
 from services.host import Host, discover, letter_file, told_to_end
 from services.operating.api import routes as operation_routes
-from services.proof.notes import BadNote, Signer
+from services.proof.notes import BadNote, Signer, Verifier
 from services.settings import BadSetting, Settings
 
 PERSONS_FILE: Final = "persons.db"
@@ -202,8 +204,7 @@ async def all_in_one(settings: Settings, *, clock: Clock | None = None) -> Async
         app = edge_app(
             [
                 *[running.service.routes(running) for running in host.running.values()],
-                deadletter_routes(host.running, clock),
-                operation_routes(host.running, settings, clock, signer_of(settings).verifier),
+                *_routes_of_each(host.running, settings, clock, signer_of(settings).verifier),
             ],
             tokens=tokens_of(settings, clock),
             users=Users(settings.data / USERS_FILE),
@@ -225,8 +226,7 @@ async def one_service(settings: Settings, name: str) -> AsyncIterator[tuple[Host
         app = service_app(
             [
                 services[name].routes(running),
-                deadletter_routes({name: running}, clock),
-                operation_routes({name: running}, settings, clock, signer_of(settings).verifier),
+                *_routes_of_each({name: running}, settings, clock, signer_of(settings).verifier),
             ],
             tokens=tokens_of(settings, clock),
             ready=host.ready(),
@@ -235,6 +235,13 @@ async def one_service(settings: Settings, name: str) -> AsyncIterator[tuple[Host
             title=f"Fieldloop {name}",
         )
         yield host, app
+
+
+def _routes_of_each(
+    running: Mapping[str, Running], settings: Settings, clock: Clock, verifier: Verifier | None = None
+) -> list[APIRouter]:
+    """The resources of which every service has a part."""
+    return [deadletter_routes(running, clock), operation_routes(running, settings, clock, verifier)]
 
 
 @asynccontextmanager
@@ -264,7 +271,7 @@ def whole_document() -> dict[str, Any]:
     """OpenAPI of the whole edge: the routes of every service and of the gateway."""
     routers = [service.routes(cast(Api, _Nobody(name))) for name, service in discover().items()]
     clock = SetClock(EPOCH + timedelta(days=1))
-    routers += [deadletter_routes({}, clock), operation_routes({}, Settings(), clock)]
+    routers += _routes_of_each({}, Settings(), clock)
     tokens = Tokens([OKPKey.generate_key("Ed25519", parameters={"kid": "none"})], clock)
     return edge_app(routers, tokens=tokens, users=Users(Path("no-users")), clock=clock).openapi()
 

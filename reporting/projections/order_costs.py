@@ -118,7 +118,10 @@ def _order(rows: Rows, event: OrderEvent, envelope: Envelope) -> None:
     row = dict(rows.get(order_id) or ORDER_COSTS.defaults)
     about = {"request_id": event.request_id, "channel": (rows.get(request) or row)["channel"]}
     rows.put(order_id, **about, **_said_of(row, event, at))
-    before, now = [_facts(row["facts"]) if row["facts"] else Facts() for _ in range(2)]
+    if isinstance(event, OrderOpened | ServiceCharged | ChargeCorrected):
+        return
+    now = _facts(row["facts"]) if row["facts"] else Facts()
+    weeks_before = _weeks(now)
     match event:
         case OrderAssigned() | OrderReassigned():
             # As fieldwork names the visit that it plans upon this event; who goes to it, the visit itself says.
@@ -126,11 +129,9 @@ def _order(rows: Rows, event: OrderEvent, envelope: Envelope) -> None:
             visit.travel_m = event.travel_m
         case PartConsumed():
             now.parts = sorted([*now.parts, Used(event.part_id, at, event.quantity)])
-        case OrderOpened() | ServiceCharged() | ChargeCorrected():
-            return
         case _:
             _visit(now.visits.setdefault(event.visit_id, Visit()), event, at)
-    weeks, weeks_before = [{(whose, when // WEEK) for whose, when in one.wanted()} for one in (now, before)]
+    weeks = _weeks(now)
     for whose, week in sorted(weeks - weeks_before):
         _enlist(rows, whose, str(week))
         _enlist(rows, f"{whose}/{week}", order_id)
@@ -139,6 +140,11 @@ def _order(rows: Rows, event: OrderEvent, envelope: Envelope) -> None:
         if rows.get(f"{whose}/{week}") is None:
             _strike(rows, whose, str(week))
     rows.put(order_id, facts=_packed(now), **_counted(rows, now))
+
+
+def _weeks(facts: Facts) -> set[tuple[str, int]]:
+    """Whose costs an order is counted by, and in which weeks."""
+    return {(whose, when // WEEK) for whose, when in facts.wanted()}
 
 
 def _said_of(row: dict[str, Any], event: OrderEvent, at: int) -> dict[str, Value]:

@@ -183,7 +183,7 @@ class Running:
         if now > self._looked_at + LOOK_AT_VIEWS_S:
             self._looked_at = now
             await self.ahead.look()
-        for _ in "12":
+        for _ in range(2):
             await self.ahead.settled()
             store = self._store_of(query)
             try:

@@ -58,7 +58,7 @@ async def shown(settings: Settings, one: Stuck) -> list[Shown]:
     service = discover()[one.service]
     async with (
         readers(settings, [service.name]) as journals,
-        looked_at(settings, service, journals[service.name]) as (running),
+        looked_at(settings, service, journals[service.name]) as running,
     ):
         return await show(running, one.tenant, one.policy, one.key)
 

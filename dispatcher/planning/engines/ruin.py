@@ -137,7 +137,7 @@ def total(s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def improved(g, s, kept, best, where, absent, numbers, heat, cooling, steps, removed, hardness, tried, stamps):  # type: ignore[no-untyped-def]
+def improved(g, s, kept, best, where, absent, numbers, heat, steps, removed, hardness, tried, stamps):  # type: ignore[no-untyped-def]
     """
     `steps` times ruin and recreate; `numbers` is absent, cost, best cost, absent in the best.
 
@@ -148,14 +148,13 @@ def improved(g, s, kept, best, where, absent, numbers, heat, cooling, steps, rem
     list_of = np.empty(rows, np.int64)
     before_absent = np.empty(m, np.int32)
     for _ in range(steps):
-        heat *= cooling
         served = m - numbers[0]
         routes = 0
         for r in range(rows):
             if s.n[r] > 0:
                 routes += 1
         if routes == 0:
-            return heat
+            return
         mean = served / routes
         string = min(float(STRING), mean)
         strings = int(np.random.random() * (4.0 * removed / (1.0 + string) - 1.0) + 1.0)
@@ -242,7 +241,6 @@ def improved(g, s, kept, best, where, absent, numbers, heat, cooling, steps, rem
                 absent[i] = before_absent[i]
         for i in range(marks):
             touched[list_of[i]] = False
-    return heat
 
 
 @njit(cache=True)
@@ -357,7 +355,6 @@ class Search:
                 self._absent,
                 self._numbers,
                 heat,
-                1.0,
                 chunk,
                 float(REMOVED),
                 self._hardness,
