@@ -20,7 +20,7 @@ STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 code, pre { font: 14px/1.45 ui-monospace, monospace; }
 pre { background: var(--dim); padding: .75rem; overflow-x: auto; }
-a { color: var(--ink); } nav a { margin-right: 1rem; }
+a { color: var(--ink); } nav { display: flex; flex-wrap: wrap; gap: 0 1rem; }
 details { border-top: 1px solid var(--dim); padding: .4rem 0; } summary { cursor: pointer; }
 summary b { display: inline-block; min-width: 4rem; } .roles { opacity: .75; font-size: 14px; }
 table { border-collapse: collapse; } td, th { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; }
