@@ -32,14 +32,11 @@ def small_disk(tmp_path):
 
 
 def fill(folder):
-    """Take all that is left of a disk."""
-    with (folder / "ballast").open("wb") as ballast, suppress(OSError):
-        while True:
-            ballast.write(b"\0" * 65_536)
-            ballast.flush()
-    with (folder / "ballast-2").open("wb", buffering=0) as ballast, suppress(OSError):
-        while True:
-            ballast.write(b"\0" * 512)
+    """Take all that is left of a disk, to the last byte: nothing is buffered, so closing has nothing left to write."""
+    for size in (65_536, 512, 1):
+        with suppress(OSError), (folder / f"ballast-{size}").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(b"\0" * size)
 
 
 def test_a_full_disk_loses_nothing_and_heals_by_itself(small_disk, tmp_path):
