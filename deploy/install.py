@@ -7,23 +7,28 @@ Where it may not, one line says what is missing; the tests that need it are skip
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from deploy.kafka import local as kafka
 from deploy.postgres import local as postgres
 
-PACKAGES = {"java": "default-jre-headless", "mvn": "maven"}
+PACKAGES = {"java": "default-jre-headless", "mvn": "maven", "chromium": "chromium"}
+CHINESE_FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"), "fonts-noto-cjk"
 
 
 def main() -> None:
     try:
         if os.geteuid() == 0 and shutil.which("apt-get"):
-            _debian([package for program, package in PACKAGES.items() if not shutil.which(program)])
+            font, package = CHINESE_FONT
+            lacking = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+            _debian(lacking if font.exists() else [*lacking, package])
             postgres.install()
         if kafka.missing() is None:
             kafka.install()
     except (subprocess.CalledProcessError, RuntimeError) as error:
         print(f"could not be installed: {error}")
-    for lack in (kafka.missing(), postgres.missing()):
+    no_browser = "" if shutil.which("chromium") else "Chromium (Debian: chromium)"
+    for lack in (kafka.missing(), postgres.missing(), no_browser):
         if lack:
             print(f"not here, so its tests are skipped: {lack}")
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, select
 
 from contracts import envelope as envelopes
-from reporting import audit_api, feed
+from reporting import audit_api, feed, live
 from reporting.adapters.tables import FORMATS, Format, TableRow, written
 from reporting.feed import FeedApi
 from reporting.figures import HIGHER_LINES, Part, Period, day_begins, parts_of
@@ -156,6 +156,7 @@ def routes(api: Api) -> APIRouter:
     wider = cast(FeedApi, api)
     router.include_router(_reports(wider))
     router.include_router(feed.routes(wider))
+    router.include_router(live.routes(wider))
     router.include_router(audit_api.routes(wider))
     return router
 

@@ -100,11 +100,20 @@ class Reader(NamedTuple):
     """The types of events; None for all of them."""
     is_believed: Callable[[], bool] = lambda: True
     """Whether they are still signed in."""
+    names: bytes = b""
+    """What a record must have in it, such as `"E01"`; of an engineer her id."""
+    story: str = ""
+    """The request that it must be part of."""
+    told: Callable[[bytes], bytes] = lambda record: record
+    """What a stream gives out of a record: one line."""
 
     def may_read(self, entry: Entry) -> bool:
-        if entry.tenant != self.tenant or not is_public(entry):
+        if entry.tenant != self.tenant or self.names not in entry.record or not is_public(entry):
             return False
-        return self.types is None or envelopes.read(entry.record).type in self.types
+        if self.types is None and not self.story:
+            return True
+        envelope = envelopes.read(entry.record)
+        return (self.types is None or envelope.type in self.types) and self.story in ("", envelope.correlation_id)
 
 
 async def read(journal: JournalStore, reader: Reader, after: int, limit: int) -> Read:
@@ -130,13 +139,14 @@ async def stream(api: FeedApi, reader: Reader, after: int, heartbeat_s: float = 
     on after the last cursor. The response cancels it when its reader has gone.
     """
     position, incarnation = after, api.incarnation
-    yield b"retry: 2000\n\n"
+    # With the cursor, so that a reader who is cut off before the first event has missed none either.
+    yield b"retry: 2000\nid: %b\n\n" % cursor_of(incarnation, position).encode()
     silent_since = time.monotonic()
     while reader.is_believed():
         page = await read(api.journal, reader, position, CHUNK)
         for at, record in page.records:
             # A record is JSON of one line, so that it needs no splitting.
-            yield b"id: %b\ndata: %b\n\n" % (cursor_of(incarnation, at).encode(), record)
+            yield b"id: %b\ndata: %b\n\n" % (cursor_of(incarnation, at).encode(), reader.told(record))
         position = page.position
         if page.records:
             silent_since = time.monotonic()
@@ -150,6 +160,12 @@ async def stream(api: FeedApi, reader: Reader, after: int, heartbeat_s: float = 
                 await api.committed_after(position, min(LOOK_EVERY_S, heartbeat_s - silent_s))
             except Stopped:
                 return
+
+
+def streamed(parts: AsyncIterator[bytes]) -> StreamingResponse:
+    """The answer that goes on."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(parts, media_type=EVENT_STREAM, headers=headers)
 
 
 def routes(api: FeedApi) -> APIRouter:
@@ -178,11 +194,7 @@ def routes(api: FeedApi) -> APIRouter:
         # A partner is another company: it reads what its account lists, and nothing by default.
         reader = Reader(call.tenant, call.events if call.role == "partner" else None, call.is_believed)
         if EVENT_STREAM in accept:
-            return StreamingResponse(
-                stream(api, reader, position),
-                media_type=EVENT_STREAM,
-                headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-            )
+            return streamed(stream(api, reader, position))
         page = await read(api.journal, reader, position, limit)
         body = b'{"events":[%b],"next":"%b","end":%b}' % (
             b",".join(record for _, record in page.records),

@@ -38,6 +38,7 @@ from services.chassis.service import Api, Service
 from services.deadletters.api import routes as deadletter_routes
 from services.gateway.edge import edge_app
 from services.gateway.forgetting import Ledger, forget_again
+from services.gateway.pages import page_routes
 from services.gateway.persons import KeyBook, OwnBook, PersonKeys, PostgresBook, RemoteBook, SqliteBook, key_routes
 from services.gateway.proxy import Proxy
 from services.gateway.sessions import GatewayApi, session_routes
@@ -209,6 +210,7 @@ async def all_in_one(settings: Settings, *, clock: Clock | None = None) -> Async
             tokens=tokens_of(settings, clock),
             users=Users(settings.data / USERS_FILE),
             clock=clock,
+            portal=settings.portal,
             ready=host.ready(),
         )
         yield host, app
@@ -252,7 +254,8 @@ async def gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
     tokens, secret = tokens_of(settings, clock), internal_secret(settings)
     async with key_book(settings) as book:
         routers = [
-            session_routes(Users(settings.data / USERS_FILE), tokens, clock),
+            session_routes(Users(settings.data / USERS_FILE), tokens, clock, settings.portal),
+            page_routes(),
             key_routes(book, GatewayApi(clock)),
         ]
         own = service_app(routers, tokens=tokens, internal_secret=secret, document=whole_document)

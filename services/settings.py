@@ -67,6 +67,9 @@ class Settings:
     public_url: str = ""
     """FIELDLOOP_PUBLIC_URL: where customers reach the gateway; links in messages begin with it."""
 
+    portal: str = ""
+    """FIELDLOOP_PORTAL: the tenant to whom strangers may submit requests on the customers' page; without it, nobody."""
+
     url: str = ""
     """FIELDLOOP_URL: the gateway of a running system, for commands that ask it instead of running the services."""
 

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -85,7 +86,7 @@ async def run_demo(
             address, host = settings.url, None
             if not address:
                 _tell(console, f"six services and the gateway start in this process; their stores are {settings.data}")
-                host, app = await opened.enter_async_context(all_in_one(settings))
+                host, app = await opened.enter_async_context(all_in_one(replace(settings, portal=TENANT)))
                 address = await opened.enter_async_context(listening(settings, app))
             outcome = await until_told(_day(settings, address, host, requests, seed, console), told)
             if outcome is None:

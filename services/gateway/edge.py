@@ -10,16 +10,24 @@ from fastapi import APIRouter, FastAPI
 from services.chassis.auth import Tokens
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.http.app import service_app
+from services.gateway.pages import page_routes
 from services.gateway.sessions import session_routes
 from services.gateway.users import Users
 
 
 def edge_app(
-    routers: Sequence[APIRouter], *, tokens: Tokens, users: Users, clock: Clock | None = None, **options: Any
+    routers: Sequence[APIRouter],
+    *,
+    tokens: Tokens,
+    users: Users,
+    clock: Clock | None = None,
+    portal: str = "",
+    **options: Any,
 ) -> FastAPI:
     """
     The app of a gateway, with the routers of the services that run in the same process (all-in-one), or with its own
-    only and a `Proxy` around it (distributed). `options` are those of `service_app`: ready, holder, internal_secret,
-    lifespan, title, version.
+    only and a `Proxy` around it (distributed). `portal` is that of `session_routes`; `options` are those of
+    `service_app`: ready, holder, internal_secret, lifespan, title, version.
     """
-    return service_app([session_routes(users, tokens, clock or SystemClock()), *routers], tokens=tokens, **options)
+    own = [session_routes(users, tokens, clock or SystemClock(), portal), page_routes()]
+    return service_app([*own, *routers], tokens=tokens, **options)

@@ -59,6 +59,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "reports": "reporting",
     "forecasts": "reporting",
     "events": "reporting",
+    "live": "reporting",
     "audit": "reporting",
     "record-templates": "fieldwork",
     "entitlements": "fieldwork",

@@ -10,13 +10,18 @@ from fastapi import Request
 from pydantic import BaseModel, Field
 
 from services.chassis import telemetry
-from services.chassis.auth import LIFETIME, ROLES, Principal, Tokens
+from services.chassis.auth import LIFETIME, ROLES, Link, Principal, Tokens
 from services.chassis.clock import EPOCH, Clock
 from services.chassis.http import Body, Call, Problem, ServiceRouter, command, public, query
-from services.gateway.users import Account, Users
+from services.chassis.ids import new_ids
+from services.gateway.users import DEMO_PASSWORD, Account, Users
 
 RENEWED_FOR: Final = timedelta(hours=12)
 """How long after the password was given a token is renewed without it."""
+
+GUEST: Final = "guest"
+GUESTS_FOR: Final = timedelta(days=180)
+"""How long the link of a guest opens what they asked for."""
 
 TRIES, TRIES_WITHIN = 5, timedelta(minutes=5)
 """So many wrong passwords for a user from one address, and then they wait."""
@@ -49,6 +54,25 @@ class Me(BaseModel):
     name: str
 
 
+class Guest(Session):
+    link: str
+    """What gives a new token when this one has ended; `/portal/#…` with it opens the guest's requests."""
+
+
+class FromLink(Body):
+    link: str = Field(min_length=1, max_length=4_000)
+
+
+class Ways(BaseModel):
+    """How one comes in here."""
+
+    portal: bool
+    """Whether a stranger may submit a request."""
+    demo_password: str
+    """Of the demo's accounts, which everybody knows; empty where there are none."""
+    demo_users: list[Me]
+
+
 class GatewayApi:
     """What the gateway's own routes need of a service: its name, the time, and no journal that one could wait for."""
 
@@ -64,30 +88,33 @@ class GatewayApi:
         return True
 
 
-def session_routes(users: Users, tokens: Tokens, clock: Clock) -> ServiceRouter:
+def session_routes(users: Users, tokens: Tokens, clock: Clock, portal: str = "") -> ServiceRouter:
+    """`portal` is the tenant to whom a stranger may submit requests; the empty string for none."""
     api: Any = GatewayApi(clock)
     router = ServiceRouter(api)
     tries = Tries(clock)
+    new_id = new_ids(lambda: _seconds(clock) * 1_000)
 
-    def session(account: Account, signed_in_at: int, client: str) -> Session:
-        principal = Principal(
-            account.user,
-            account.tenant,
-            account.role,
-            account.person_id,
-            account.channel or client,
-            signed_in_at,
-            account.events,
-        )
+    def issued(principal: Principal, name: str = "") -> Session:
         return Session(
             token=tokens.issue(principal),
             expires_in=int(LIFETIME.total_seconds()),
-            user_id=account.user,
-            tenant=account.tenant,
-            role=account.role,
-            person_id=account.person_id,
-            name=account.name,
+            user_id=principal.user_id,
+            tenant=principal.tenant,
+            role=principal.role,
+            person_id=principal.person_id,
+            name=name,
         )
+
+    def session(account: Account, signed_in_at: int, client: str) -> Session:
+        channel = account.channel or client
+        principal = Principal(
+            account.user, account.tenant, account.role, account.person_id, channel, signed_in_at, account.events
+        )
+        return issued(principal, account.name)
+
+    def guest(tenant: str, person_id: str) -> Session:
+        return issued(Principal(f"guest:{person_id}", tenant, "customer", person_id, "web", _seconds(clock)))
 
     @router.post("/v1/sessions", status_code=201, summary="Sign in", tags=["sessions"])
     async def sign_in(body: SignIn, request: Request, call: Call = public()) -> Session:
@@ -99,6 +126,33 @@ def session_routes(users: Users, tokens: Tokens, clock: Clock) -> ServiceRouter:
             raise Problem("session.refused", {"WWW-Authenticate": 'Bearer realm="fieldloop"'})
         tries.forget(*who)
         return session(account, _seconds(clock), body.client)
+
+    @router.get("/v1/sessions/ways", summary="How one comes in here", tags=["sessions"])
+    async def ways(call: Call = public()) -> Ways:
+        shown = [one for role in ROLES if (one := users.get(f"{role}@demo"))]
+        return Ways(
+            portal=bool(portal),
+            demo_password=DEMO_PASSWORD if shown else "",
+            demo_users=[
+                Me(user_id=one.user, tenant=one.tenant, role=one.role, person_id=one.person_id, name=one.name)
+                for one in shown
+            ],
+        )
+
+    @router.post(
+        "/v1/sessions/guests", status_code=201, summary="Come in as a customer without an account", tags=["sessions"]
+    )
+    async def come_in(request: Request, call: Call = public()) -> Guest:
+        if not portal:
+            raise Problem("portal.closed")
+        tries.begin("", request.client.host if request.client else "")
+        session = guest(portal, person_id := new_id())
+        return Guest(**session.model_dump(), link=tokens.issue_link(Link(portal, GUEST, person_id), GUESTS_FOR))
+
+    @router.post("/v1/sessions/links", status_code=201, summary="A token for the link of a guest", tags=["sessions"])
+    async def follow(body: FromLink, call: Call = public()) -> Session:
+        link = tokens.verify_link(body.link, GUEST)
+        return guest(link.tenant, link.subject)
 
     @router.get("/v1/sessions/me", summary="Who am I", tags=["sessions"])
     async def me(call: Call = query(*ROLES)) -> Me:
