@@ -8,17 +8,22 @@ after the last `id` that it was given: nothing is missed, and nothing comes twic
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from contracts import envelope as envelopes
-from contracts.intake import RequestCorrected, RequestReceived, RequestSupplemented
-from reporting.feed import EVENT_STREAM, FeedApi, Reader, position_of, stream, streamed
+from reporting.feed import EVENT_STREAM, FeedApi, Reader, cursor_of, position_of, stream, streamed
 from services.chassis.auth import ROLES
-from services.chassis.http import Call, Problem, ServiceRouter, absent, query
+from services.chassis.http import Call, ServiceRouter, absent, query
+
+
+class Now(BaseModel):
+    cursor: str
+    """As `Last-Event-ID`, all that comes from now on follows it."""
 
 
 class Change(BaseModel):
@@ -33,9 +38,6 @@ class Change(BaseModel):
     at: datetime
 
 
-WHOSE: Final = (RequestReceived, RequestSupplemented, RequestCorrected)
-
-
 def _told(record: bytes) -> bytes:
     envelope = envelopes.read(record)
     about = {"type": envelope.type, "thing": envelope.subject, "request_id": envelope.correlation_id}
@@ -47,9 +49,9 @@ async def _own(api: FeedApi, call: Call, request_id: str) -> None:
     customer = ""
     for entry in await api.journal.story(call.tenant, request_id):
         envelope = envelopes.read(entry.record)
-        if envelope.type in {event.__name__ for event in WHOSE}:
-            event = envelopes.payload(envelope)
-            customer = getattr(event, "customer_id", "") or customer
+        if envelope.subject == f"request/{request_id}":
+            # The last word counts: a request may have been put right.
+            customer = getattr(envelopes.payload(envelope), "customer_id", "") or customer
     if customer != call.person_id:
         raise absent("request", request_id)
 
@@ -59,29 +61,30 @@ def routes(api: FeedApi) -> APIRouter:
 
     @router.get(
         "",
-        summary="What has just changed, as a stream: of all, for engineers what names them",
+        summary="What has just changed, as a stream: of all, for engineers and customers what names them",
         responses={
             200: {
-                "description": "Server-sent events with the cursor as `id`; from now on, or after `Last-Event-ID`",
-                "model": Change,
-                "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+                "description": "Where it is now; with `Accept: text/event-stream` what changes from now on, or after "
+                "`Last-Event-ID`, with the cursor as `id`",
+                "model": Now,
+                "content": {EVENT_STREAM: {"schema": Change.model_json_schema()}},
             }
         },
         response_class=Response,
     )
     async def live(
         call: Call = query(*(role for role in ROLES if role != "partner")),
-        request_id: Annotated[
-            str, Query(max_length=100, description="Only of this request; a customer names one")
-        ] = "",
+        request_id: Annotated[str, Query(max_length=100, description="Only of this request")] = "",
+        accept: Annotated[str, Header(include_in_schema=False)] = "",
         last_event_id: Annotated[str, Header(max_length=100)] = "",
     ) -> Response:
-        if call.role == "customer":
-            if not request_id:
-                raise Problem("live.of-which-request", field="request_id")
+        if call.role == "customer" and request_id:
             await _own(api, call, request_id)
         after = position_of(last_event_id, api.incarnation) if last_event_id else (await api.journal.head()).position
-        names = msgspec.json.encode(call.person_id) if call.role == "engineer" else b""
+        if EVENT_STREAM not in accept:
+            return JSONResponse(Now(cursor=cursor_of(api.incarnation, after)).model_dump())
+        person = call.role == "engineer" or (call.role == "customer" and not request_id)
+        names = msgspec.json.encode(call.person_id) if person else b""
         reader = Reader(call.tenant, None, call.is_believed, names, request_id, _told)
         return streamed(stream(api, reader, after))
 

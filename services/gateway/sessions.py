@@ -23,6 +23,9 @@ GUEST: Final = "guest"
 GUESTS_FOR: Final = timedelta(days=180)
 """How long the link of a guest opens what they asked for."""
 
+GUESTS: Final = 30
+"""So many new ones come in from one address within TRIES_WITHIN."""
+
 TRIES, TRIES_WITHIN = 5, timedelta(minutes=5)
 """So many wrong passwords for a user from one address, and then they wait."""
 
@@ -92,7 +95,7 @@ def session_routes(users: Users, tokens: Tokens, clock: Clock, portal: str = "")
     """`portal` is the tenant to whom a stranger may submit requests; the empty string for none."""
     api: Any = GatewayApi(clock)
     router = ServiceRouter(api)
-    tries = Tries(clock)
+    tries, strangers = Tries(clock, TRIES), Tries(clock, GUESTS)
     new_id = new_ids(lambda: _seconds(clock) * 1_000)
 
     def issued(principal: Principal, name: str = "") -> Session:
@@ -145,14 +148,14 @@ def session_routes(users: Users, tokens: Tokens, clock: Clock, portal: str = "")
     async def come_in(request: Request, call: Call = public()) -> Guest:
         if not portal:
             raise Problem("portal.closed")
-        tries.begin("", request.client.host if request.client else "")
+        strangers.begin("", request.client.host if request.client else "")
         session = guest(portal, person_id := new_id())
         return Guest(**session.model_dump(), link=tokens.issue_link(Link(portal, GUEST, person_id), GUESTS_FOR))
 
     @router.post("/v1/sessions/links", status_code=201, summary="A token for the link of a guest", tags=["sessions"])
     async def follow(body: FromLink, call: Call = public()) -> Session:
-        link = tokens.verify_link(body.link, GUEST)
-        return guest(link.tenant, link.subject)
+        opened, person_id = call.by_link(GUEST, body.link)
+        return guest(opened.tenant, person_id)
 
     @router.get("/v1/sessions/me", summary="Who am I", tags=["sessions"])
     async def me(call: Call = query(*ROLES)) -> Me:
@@ -181,10 +184,10 @@ def _seconds(clock: Clock) -> int:
 
 
 class Tries:
-    """Who has tried how often to sign in, in this process."""
+    """Who has tried how often to come in, in this process."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, most: int) -> None:
+        self._clock, self._most = clock, most
         self._at: dict[tuple[str, str], list[datetime]] = {}
 
     def begin(self, user: str, address: str) -> None:
@@ -193,7 +196,7 @@ class Tries:
         if len(self._at) > 10_000:
             self._at = {who: at for who, at in self._at.items() if at[-1] > now - TRIES_WITHIN}
         recent = [at for at in self._at.get((user, address), []) if at > now - TRIES_WITHIN]
-        if len(recent) >= TRIES:
+        if len(recent) >= self._most:
             wait = int((recent[0] + TRIES_WITHIN - now).total_seconds()) + 1
             telemetry.SIGN_INS.labels("held").inc()
             raise Problem("session.too-many-tries", {"Retry-After": str(wait)}, seconds=wait)

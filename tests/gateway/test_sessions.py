@@ -11,21 +11,24 @@ from typing import Any
 import httpx
 import pytest
 
-from services.chassis.auth import ROLES, Principal, Tokens
+from services.chassis.auth import ROLES, Link, Principal, Tokens
 from services.chassis.clock import SetClock
 from services.gateway.edge import edge_app
+from services.gateway.sessions import GUESTS, GUESTS_FOR, TRIES_WITHIN
 from services.gateway.users import DEMO_PASSWORD, FILE, Account, Users, demo_users, hashed, write_users
 from tests.chassis.http_toy import NOON, ToyApi, routes
 
 
 class Edge:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, portal: str = "") -> None:
         self.clock = SetClock(NOON)
         self.users = folder / FILE
         write_users(self.users, demo_users())
         self.tokens = Tokens.from_file(folder / "keys.json", self.clock, Users(self.users).ended)
         self.api = ToyApi(self.clock)
-        self.app = edge_app([routes(self.api)], tokens=self.tokens, users=Users(self.users), clock=self.clock)
+        self.app = edge_app(
+            [routes(self.api)], tokens=self.tokens, users=Users(self.users), clock=self.clock, portal=portal
+        )
 
     def call(self, method: str, path: str, token: str = "", **more: Any) -> httpx.Response:
         async def story() -> httpx.Response:
@@ -184,3 +187,54 @@ def test_others_are_given_the_public_keys(edge: Edge):
     (key,) = edge.call("GET", "/.well-known/jwks.json").json()["keys"]
     assert key["crv"] == "Ed25519"
     assert "d" not in key
+
+
+# Guests: customers without an account.
+
+
+def test_a_guest_is_a_customer_whom_nobody_else_is(tmp_path: Path):
+    edge = Edge(tmp_path, portal="demo")
+    one, two = (edge.call("POST", "/v1/sessions/guests").json() for _ in range(2))
+    assert (one["role"], one["tenant"]) == ("customer", "demo")
+    assert one["person_id"] != two["person_id"]
+    who = edge.call("GET", "/v1/sessions/me", one["token"]).json()
+    assert (who["role"], who["person_id"]) == ("customer", one["person_id"])
+
+
+def test_a_guests_link_gives_new_tokens_for_half_a_year_and_for_nobody_else(tmp_path: Path):
+    edge = Edge(tmp_path, portal="demo")
+    guest = edge.call("POST", "/v1/sessions/guests").json()
+    edge.clock.set(NOON + GUESTS_FOR - timedelta(minutes=1))
+    assert edge.call("GET", "/v1/sessions/me", guest["token"]).status_code == 401
+    again = edge.call("POST", "/v1/sessions/links", json={"link": guest["link"]}).json()
+    assert edge.call("GET", "/v1/sessions/me", again["token"]).json()["person_id"] == guest["person_id"]
+    edge.clock.set(NOON + GUESTS_FOR)
+    assert edge.call("POST", "/v1/sessions/links", json={"link": guest["link"]}).status_code == 404
+
+
+def test_a_link_for_something_else_signs_nobody_in(tmp_path: Path):
+    edge = Edge(tmp_path, portal="demo")
+    for text in (edge.tokens.issue_link(Link("demo", "survey", "s-1"), GUESTS_FOR), "no.link.of-ours"):
+        assert edge.call("POST", "/v1/sessions/links", json={"link": text}).status_code == 404
+
+
+def test_where_no_portal_is_open_there_are_no_guests(edge: Edge):
+    assert edge.call("POST", "/v1/sessions/guests").json()["code"] == "portal.closed"
+    assert edge.call("GET", "/v1/sessions/ways").json()["portal"] is False
+
+
+def test_guests_from_one_address_are_not_made_without_end(tmp_path: Path):
+    edge = Edge(tmp_path, portal="demo")
+    answers = [edge.call("POST", "/v1/sessions/guests").status_code for _ in range(GUESTS + 1)]
+    assert answers == [201] * GUESTS + [429]
+    edge.clock.set(NOON + TRIES_WITHIN + timedelta(seconds=1))
+    assert edge.call("POST", "/v1/sessions/guests").status_code == 201
+
+
+def test_the_start_page_knows_the_demos_users_and_no_others(edge: Edge):
+    ways = edge.call("GET", "/v1/sessions/ways").json()
+    assert ways["demo_password"] == DEMO_PASSWORD
+    assert {one["tenant"] for one in ways["demo_users"]} == {"demo"}
+    write_users(edge.users, [Account(user="anna", tenant="t", role="agent", password=hashed("a secret"))])
+    ways = edge.call("GET", "/v1/sessions/ways").json()
+    assert (ways["demo_password"], ways["demo_users"]) == ("", [])

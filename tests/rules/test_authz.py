@@ -23,6 +23,7 @@ from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal, Tokens
 from services.chassis.http import Call, ServiceRouter, query, route_roles
 from services.chassis.http.app import service_app
 from services.demo.people import PICTURE
+from services.gateway.pages import ENTRIES
 from services.gateway.persons import SqliteBook, key_routes
 from services.gateway.users import DEMO_PASSWORD, FILE, Account, write_users
 from tests.rules.authz_matrix import ALLOWED, Cell, Target, coverage, matrix, table, unexpected
@@ -101,6 +102,8 @@ IN_EVERY_TENANT = {
     ("GET", "/v1/operations/{service}/lag"): "intake",
     ("GET", "/v1/operations/{service}/doctor"): "intake",
     ("POST", "/v1/deadletters/{service}/discard"): "intake",
+    ("GET", "/assets/{name}"): "mark.svg",
+    **{("GET", f"/{entry}/{{path:path}}"): "new" for entry in ENTRIES},
 }
 """What a path names that belongs to nobody: the same name is there, or can be made, in each tenant."""
 

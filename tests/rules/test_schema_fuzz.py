@@ -68,7 +68,7 @@ def test_every_answer_is_one_that_the_document_declares(world: World):
     for found in schema.get_all_operations():
         operation: Any = found.ok()
         # Whoever signs in with a wrong password waits five minutes after the fifth; an e-mail is not made by a schema.
-        if operation.path not in ("/v1/sessions", "/v1/channels/email"):
+        if operation.path not in ("/v1/sessions", "/v1/sessions/guests", "/v1/channels/email"):
             for mode in GenerationMode:
                 fuzz.try_out(operation, mode)
     assert fuzz.found == {}, "\n".join(["", *fuzz.found.values(), f"{len(fuzz.found)} kinds, seed {SEED}"])
