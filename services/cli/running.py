@@ -41,6 +41,7 @@ def demo(
     requests: Annotated[int, typer.Option(help="How many requests go through the loop", min=1)] = 40,
     seed: Annotated[int, typer.Option(help="The same seed, the same company and the same customers")] = 1,
     once: Annotated[bool, typer.Option("--once", help="End when the requests are through, not serve on")] = False,
+    still: Annotated[bool, typer.Option("--still", help="Serve on, but let nothing more happen by itself")] = False,
     as_json: Json = False,
     port: Annotated[
         int | None, typer.Option(help="Default: FIELDLOOP_PORT, else 8080; with --once any free one")
@@ -49,8 +50,9 @@ def demo(
     """
     Found an invented repair company and drive live requests through the whole loop.
 
-    What happened is counted and proved upon the stores, which stay in the data folder. Then the API serves on, until
-    Ctrl-C. With FIELDLOOP_URL, the same upon the system that answers there.
+    What happened is counted and proved upon the stores, which stay in the data folder. Then the screens and the API
+    serve on, with a few requests always under way, until Ctrl-C. With FIELDLOOP_URL, the same upon the system that
+    answers there.
     """
     from services.demo.run import run_demo
     from services.demo.table import table_of
@@ -66,7 +68,9 @@ def demo(
             out.print(table_of(outcome))
         sys.stdout.flush()
 
-    day = run_demo(chosen, requests=requests, seed=seed, once=once, guide=not as_json, show=show, console=err)
+    day = run_demo(
+        chosen, requests=requests, seed=seed, once=once, living=not still, guide=not as_json, show=show, console=err
+    )
     outcome = run(day)
     if outcome and (outcome.invariant_violations or not outcome.rebuild_identical or not outcome.chain_verified):
         raise typer.Exit(1)

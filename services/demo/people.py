@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
@@ -39,6 +39,7 @@ class People:
 
     within_s = 20.0
     """How long what others do is waited for."""
+    asks_every_s = 0.02
 
     def __init__(self, client: httpx.AsyncClient, tokens: Tokens, tenant: str = TENANT) -> None:
         self._client, self._tokens, self._tenant = client, tokens, tenant
@@ -80,7 +81,7 @@ class People:
                 answer = unexpected
             if time.monotonic() > deadline:
                 raise Unexpected(f"GET {path} still says {answer}")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(self.asks_every_s)
 
 
 async def found(people: People, company: Company, run: str) -> None:
@@ -108,12 +109,19 @@ async def found(people: People, company: Company, run: str) -> None:
     await each(company.engineers, "/v1/engineers", "dispatcher")
 
 
+Pace = Callable[[], Awaitable[None]]
+
+
+async def at_once() -> None:
+    """No time passes between the steps of a story."""
+
+
 class Story:
     """One request from the customer's word to her answer to the survey."""
 
-    def __init__(self, people: People, company: Company, key: str, rng: Random) -> None:
-        """`key` begins the idempotency keys of this story; it must be used once."""
-        self._people, self._key, self._rng = people, key, rng
+    def __init__(self, people: People, company: Company, key: str, rng: Random, pace: Pace = at_once) -> None:
+        """`key` begins the idempotency keys of this story; it must be used once. `pace` is waited for at each step."""
+        self._people, self._key, self._rng, self._pace = people, key, rng, pace
         self._device = rng.choice(company.devices)
         self._customer: str = self._device["customer_id"]
         self.assigned_after_s = 0.0
@@ -152,6 +160,7 @@ class Story:
         base, engineer = f"/v1/visits/{visit['visit_id']}", visit["engineer_id"]
 
         async def step(name: str, **body: Any) -> None:
+            await self._pace()
             await self._people.call("POST", f"{base}/{name}", "engineer", engineer, f"{self._key}{name}", json=body)
 
         async def photo(moment: str) -> None:
@@ -178,6 +187,7 @@ class Story:
         await step("accept", rating=self._rng.choices((5, 4, 3, 2), (60, 25, 10, 5))[0], signature=signature)
 
     async def _answer(self, request_id: str) -> None:
+        await self._pace()
         path = f"/v1/surveys?request_id={request_id}"
         page = await self._people.until(path, "customer", lambda page: page["items"], person=self._customer)
         ratings = {name: self._rng.choices((5, 4, 3, 1), (55, 30, 10, 5))[0] for name in RATED}

@@ -16,6 +16,7 @@ from random import Random
 
 import httpx
 import msgspec
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -25,7 +26,9 @@ from contracts.topics import PUBLISHER_OF
 from services.chassis.clock import SystemClock
 from services.chassis.journal.store import JournalStore
 from services.demo.company import company
+from services.demo.living import go_on
 from services.demo.people import TENANT, People, Story, Unexpected, found
+from services.gateway.pages import BUILT
 from services.gateway.users import DEMO_PASSWORD, demo_users, write_users
 from services.gateway.users import FILE as USERS_FILE
 from services.host import Host, discover, told_to_end, until_told
@@ -35,6 +38,8 @@ from services.settings import BadSetting, Settings
 from services.verify.run import verify
 
 BEGUN = time.monotonic()
+
+log = structlog.get_logger()
 
 AT_ONCE = 8
 """Requests under way at the same time."""
@@ -68,6 +73,7 @@ async def run_demo(
     requests: int,
     seed: int,
     once: bool,
+    living: bool,
     guide: bool,
     show: Callable[[Outcome], None],
     console: Console,
@@ -75,7 +81,8 @@ async def run_demo(
     """
     In this process; or, with FIELDLOOP_URL, upon the system that answers there. None when it was told to end before.
 
-    With `guide`, it says at the end where a person may look next; a script's last line is the outcome.
+    With `living`, requests go on at a walking pace while it serves. With `guide`, it says at the end where a person may
+    look next; a script's last line is the outcome.
 
     Raises BadSetting where the demo must not run, Unexpected when the system does something else.
     """
@@ -94,6 +101,8 @@ async def run_demo(
             elif not once:
                 show(outcome)
                 _say_where(settings, address, console, serves=host is not None)
+                if host and living:
+                    await until_told(_live(settings, address, seed), told)
                 await (told.wait() if host else asyncio.sleep(0))
             if host:
                 await host.stop_leading()
@@ -124,6 +133,8 @@ def _say_where(settings: Settings, address: str, console: Console, *, serves: bo
     for command in what:
         _tell(console, f"  {program} {command}")
     if serves:
+        if (BUILT / "index.html").exists():
+            _tell(console, f"The screens 界面: {address}/  (each role is one click)")
         _tell(console, f"The API is shown at {address}/docs; a token: {program} token manager --tenant {TENANT}")
         _tell(console, f"or sign in as manager@demo, agent@demo, engineer@demo … with the password {DEMO_PASSWORD}")
         _tell(console, f"Ctrl-C ends it; the stores stay in {settings.data}")
@@ -186,6 +197,17 @@ async def _drive(people: People, requests: int, seed: int, console: Console) -> 
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
     return [story.result() for story in stories]
+
+
+async def _live(settings: Settings, address: str, seed: int) -> None:
+    """What goes on while somebody looks; what it cannot do is not worth an end of the demo."""
+    async with httpx.AsyncClient(base_url=address, timeout=30) as client:
+        people = People(client, tokens_of(settings, SystemClock()))
+        people.within_s, people.asks_every_s = 3_600, 1
+        try:
+            await go_on(people, company(seed), f"{seed}-{time.time_ns()}-", Random(seed))
+        except* (Unexpected, httpx.HTTPError) as failed:
+            log.warning("demo_stands_still", error=repr(failed))
 
 
 async def _heads(settings: Settings) -> dict[str, int]:

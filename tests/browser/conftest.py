@@ -37,7 +37,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     if not (BUILT / "index.html").exists():
         pytest.skip("the screens are not built: `make web`")
     folder = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "services.cli", "--data", str(folder), "demo", "--requests", "12"]
+    command = [sys.executable, "-m", "services.cli", "--data", str(folder), "demo", "--requests", "12", "--still"]
     env = os.environ | {"FIELDLOOP_PORT": "0", "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     too_late = threading.Timer(STARTED_WITHIN_S, process.kill)

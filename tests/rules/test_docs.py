@@ -21,7 +21,11 @@ OURS = (
     "deploy",
     "docs",
 )
-PAGES = sorted([*ROOT.glob("*.md"), *[page for folder in OURS for page in (ROOT / folder).rglob("*.md")]])
+PAGES = sorted(
+    page
+    for page in [*ROOT.glob("*.md"), *[page for folder in OURS for page in (ROOT / folder).rglob("*.md")]]
+    if "node_modules" not in page.parts
+)
 
 OTHER_VARIABLES = {"FIELDLOOP_CACHE", "FIELDLOOP_KAFKA_BOOTSTRAP", "FIELDLOOP_TEST_SEED", "FIELDLOOP_NAME"}
 """Of the local Kafka, of the tests, and one that stands for any; whatever else a page names is a setting."""

@@ -507,7 +507,7 @@ def test_every_single_thing_has_its_version_as_etag(world: World):
     async def told() -> list[str]:
         without = []
         for route in routes(world, "GET"):
-            if route.path.endswith("}") and route.path not in NO_VERSION:
+            if route.path.startswith("/v1/") and route.path.endswith("}") and route.path not in NO_VERSION:
                 answer = await world.call("GET", given(world, route), *caller_of(world, route))
                 assert answer.status_code == 200, f"{route}: {answer.text}"
                 if answer.headers.get("etag") != f'"{answer.json()["version"]}"':
