@@ -122,6 +122,10 @@ class TestTheImage:
         packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
         assert packages <= set(copied)
 
+    def test_it_builds_the_screens_before_it_installs_the_package(self):
+        steps = re.findall(r"^RUN .*(deploy\.web|install --no-deps)", DOCKERFILE, re.MULTILINE)
+        assert steps == ["deploy.web", "install --no-deps"]
+
     def test_its_data_lies_where_the_volume_is(self):
         assert "FIELDLOOP_DATA=/data" in DOCKERFILE
         assert {volume for one in OURS.values() for volume in one["volumes"]} == {"data:/data"}
