@@ -5,7 +5,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 # What is measured by the clock, or fills the machine by itself, runs alone; the longest of the others begin first.
-ALONE := tests/simulation tests/faults tests/journeys
+ALONE := tests/simulation tests/faults tests/journeys tests/browser
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help

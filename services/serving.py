@@ -12,7 +12,7 @@ import gc
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cache
@@ -197,8 +197,10 @@ def _address(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def all_in_one(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[tuple[Host, ASGIApp]]:
-    """Every service and the gateway in this process, behind one app."""
+async def all_in_one(
+    settings: Settings, *, clock: Clock | None = None, more: Sequence[APIRouter] = ()
+) -> AsyncIterator[tuple[Host, ASGIApp]]:
+    """Every service and the gateway in this process, behind one app, which has `more` beside their routes."""
     _judge_accounts(settings)
     clock = clock or SystemClock()
     async with host_of(settings, clock=clock) as host:
@@ -206,6 +208,7 @@ async def all_in_one(settings: Settings, *, clock: Clock | None = None) -> Async
             [
                 *[running.service.routes(running) for running in host.running.values()],
                 *_routes_of_each(host.running, settings, clock, signer_of(settings).verifier),
+                *more,
             ],
             tokens=tokens_of(settings, clock),
             users=Users(settings.data / USERS_FILE),

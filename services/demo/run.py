@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -28,6 +29,7 @@ from services.chassis.journal.store import JournalStore
 from services.demo.company import company
 from services.demo.living import go_on
 from services.demo.people import TENANT, People, Story, Unexpected, found
+from services.demo.starting_over import StartOver
 from services.gateway.pages import BUILT
 from services.gateway.users import DEMO_PASSWORD, demo_users, write_users
 from services.gateway.users import FILE as USERS_FILE
@@ -89,29 +91,63 @@ async def run_demo(
     if settings.host not in LOOPBACK:
         raise BadSetting(f"FIELDLOOP_HOST is {settings.host}: the demo's passwords are known, so it runs on 127.0.0.1")
     with told_to_end() as told:
-        async with AsyncExitStack() as opened:
-            address, host = settings.url, None
-            if not address:
-                _tell(console, f"six services and the gateway start in this process; their stores are {settings.data}")
-                host, app = await opened.enter_async_context(all_in_one(replace(settings, portal=TENANT)))
-                address = await opened.enter_async_context(listening(settings, app))
-            outcome = await until_told(_day(settings, address, host, requests, seed, console), told)
-            if outcome is None:
-                _tell(console, f"ended before all requests were through; the stores stay in {settings.data}")
-            elif not once:
-                show(outcome)
-                _say_where(settings, address, console, serves=host is not None)
-                if host and living:
-                    await until_told(_live(settings, address, seed), told)
-                await (told.wait() if host else asyncio.sleep(0))
-            if host:
-                await host.stop_leading()
-        if outcome and once:
-            outcome.seconds, outcome.peak_rss_mb = _seconds(), _peak_rss_mb()
-            show(outcome)
-            if guide:
-                _say_where(settings, "", console, serves=False)
+        while True:
+            again = StartOver(settings)
+            outcome, port = await _served(settings, again, told, requests, seed, once, living, show, console)
+            if told.is_set() or not again.asked.is_set():
+                break
+            again.empty()
+            settings = replace(settings, port=port)
+            _tell(console, "the demo begins anew")
+    if outcome and once:
+        outcome.seconds, outcome.peak_rss_mb = _seconds(), _peak_rss_mb()
+        show(outcome)
+        if guide:
+            _say_where(settings, "", console, serves=False)
     return outcome
+
+
+async def _served(
+    settings: Settings,
+    again: StartOver,
+    told: asyncio.Event,
+    requests: int,
+    seed: int,
+    once: bool,
+    living: bool,
+    show: Callable[[Outcome], None],
+    console: Console,
+) -> tuple[Outcome | None, int]:
+    """One founding of the company and what follows, until it is told to end or to start over; the port it had."""
+    async with AsyncExitStack() as opened:
+        address, host = settings.url, None
+        if not address:
+            _tell(console, f"six services and the gateway start in this process; their stores are {settings.data}")
+            ours = replace(settings, portal=TENANT)
+            host, app = await opened.enter_async_context(all_in_one(ours, more=[again.routes()]))
+            address = await opened.enter_async_context(listening(settings, app))
+        outcome = await until_told(_day(settings, address, host, requests, seed, console), told)
+        if outcome is None:
+            _tell(console, f"ended before all requests were through; the stores stay in {settings.data}")
+        elif not once:
+            show(outcome)
+            _say_where(settings, address, console, serves=host is not None)
+            if host:
+                await until_told(_go_on(settings, address, seed, again, living), told)
+        if host:
+            await host.stop_leading()
+    return outcome, urlsplit(address).port or settings.port
+
+
+async def _go_on(settings: Settings, address: str, seed: int, again: StartOver, living: bool) -> None:
+    """Serve until somebody asks to start over."""
+    lives = asyncio.create_task(_live(settings, address, seed)) if living else None
+    try:
+        await again.asked.wait()
+    finally:
+        if lives:
+            lives.cancel()
+            await asyncio.wait([lives])
 
 
 def _tell(console: Console, what: str) -> None:

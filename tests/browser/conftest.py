@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +35,17 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with running_demo(tmp_path_factory.mktemp("demo"), requests=12) as demo:
+        yield demo
+
+
+@contextmanager
+def running_demo(folder: Path, requests: int) -> Iterator[Demo]:
+    """A demo as its user starts it, in a folder of its own; nothing goes on in it by itself."""
     if not (BUILT / "index.html").exists():
         pytest.skip("the screens are not built: `make web`")
-    folder = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "services.cli", "--data", str(folder), "demo", "--requests", "12", "--still"]
+    command = [sys.executable, "-m", "services.cli", "--data", str(folder)]
+    command += ["demo", "--requests", str(requests), "--still"]
     env = os.environ | {"FIELDLOOP_PORT": "0", "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     too_late = threading.Timer(STARTED_WITHIN_S, process.kill)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import expect
+from pathlib import Path
 
-from tests.browser.conftest import DESK, PHONE, Open
+import pytest
+from playwright.sync_api import Browser, expect
+
+from services.demo.starting_over import MARK, StartOver
+from services.settings import Settings
+from tests.browser.conftest import DESK, PHONE, Open, running_demo
 
 
 @pytest.mark.parametrize(("role", "page_"), [("调度员", "/desk"), ("工程师", "/field"), ("客户", "/portal")])
@@ -28,3 +32,23 @@ def test_nothing_is_wider_than_the_screen(opened: Open, size: dict[str, int]) ->
     page = opened("/", size=size)
     expect(page.get_by_role("button", name="调度员")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_demo_begins_anew_at_the_press_of_a_button(chromium: Browser, tmp_path: Path) -> None:
+    with running_demo(tmp_path, requests=2) as demo:
+        page = chromium.new_page(base_url=demo.url, locale="en-GB")
+        page.goto("/")
+        begun = (tmp_path / "intake").stat().st_ino
+        page.get_by_role("button", name="Start the demo over").click()
+        page.get_by_role("button", name="Empty it and begin again").click()
+        expect(page.get_by_text("The demo has begun anew.")).to_be_visible(timeout=60_000)
+        assert (tmp_path / "intake").stat().st_ino != begun
+        page.close()
+
+
+def test_a_folder_that_was_not_empty_is_never_emptied(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("keep")
+    button = StartOver(Settings(data=tmp_path))
+    assert not (tmp_path / MARK).exists()
+    button.empty()
+    assert (tmp_path / "mine").exists()
