@@ -74,6 +74,8 @@ class Folder:
         self.positions: dict[str, int] = {view.name: 0 for view in store.views}
         self._kept = dict(self.positions)
         """The checkpoints as the store has them."""
+        self._whole_at = float("-inf")
+        """When the checkpoints of all views were committed together, by the clock of the loop."""
         self.failed: dict[str, str] = {}
         self.editions: dict[str, int] = dict(self.positions)
         """Of each view, a number that is another one after each commit that changed a row of it."""
@@ -143,8 +145,9 @@ class Folder:
                 self._refused(view, error, entries)
                 stops.pop(name, None)
         try:
-            if changes and not (self._carries and self._may_wait(changes)):
-                await self._commit(changes)
+            if at_once := [change for change in changes if self._must_not_wait(change)]:
+                # A checkpoint that has waited is written with the next rows: it is one statement all the same.
+                await self._commit(changes if self._is_late() else at_once)
         except Refused as error:
             self._refused(error.view, error, entries)
             return
@@ -166,14 +169,17 @@ class Folder:
         rows = self._rows.get(view)
         return UNKNOWN if rows is None else rows.peek(key)
 
-    def _may_wait(self, changes: Sequence[Change]) -> bool:
-        return not any(
-            change.put or change.drop or change.position - change.after >= MOST_CARRIED for change in changes
-        )
+    def _must_not_wait(self, change: Change) -> bool:
+        return bool(not self._carries or change.put or change.drop or change.position - change.after >= MOST_CARRIED)
+
+    def _is_late(self) -> bool:
+        return asyncio.get_running_loop().time() > self._whole_at + CARRIED_S
 
     async def _commit(self, changes: Sequence[Change]) -> None:
         await self._store.commit(changes)
         self._kept.update({change.view.name: change.position for change in changes})
+        if len(changes) == len(self._store.views) - len(self.failed):
+            self._whole_at = asyncio.get_running_loop().time()
 
     @property
     def carried(self) -> bool:

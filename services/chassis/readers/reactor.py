@@ -319,7 +319,7 @@ class Reactor:
             return None
         try:
             commands = await self._commands(policy, envelope, tried)
-            for ask in self._asks(policy.name, envelope, commands):
+            for ask in self._asks(policy.name, due, commands):
                 answer = await self._writer.ask(ask)
                 if answer.rejected:
                     _log.info("reaction.rejected", policy=policy.name, event_id=envelope.id, code=answer.rejected)
@@ -339,7 +339,8 @@ class Reactor:
         """What the policy makes of an event that was tried so often before."""
         return await policy.react(envelopes.payload(envelope), envelope, self._facts)
 
-    def _asks(self, policy: str, envelope: Envelope, commands: Iterable[object]) -> list[Ask]:
+    def _asks(self, policy: str, due: _Due, commands: Iterable[object]) -> list[Ask]:
+        envelope = due.envelope
         asks: dict[str, Ask] = {}
         for command in commands:
             kind, target = type(command), self._rules.handler_of[type(command)].reads(command)[0]
@@ -357,6 +358,7 @@ class Reactor:
                 channel=envelope.channel,
                 trace_parent=envelope.trace_parent,
                 derived=True,
+                caused_at=due.position,
             )
         return list(asks.values())
 
