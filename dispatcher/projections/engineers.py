@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -130,6 +131,8 @@ _NEEDED = (
     "absences",
 )
 
+_packed = itemgetter(*_NEEDED[1:])
+
 ENGINEERS_TO_MATCH: Final = select(*[ENGINEERS.table.c[name] for name in _NEEDED])
 """What `Engineers` needs, and no more: they are a thousand."""
 ALL_ENGINEERS: Final = ENGINEERS_TO_MATCH.where(ENGINEERS.table.c.tenant == bindparam("tenant"))
@@ -143,21 +146,7 @@ class Engineers(Mapping[str, Registered]):
         self._rows = {row["engineer_id"]: row for row in rows}
 
     def __getitem__(self, engineer_id: str) -> Registered:
-        row = self._rows[engineer_id]
-        return Registered(
-            skills=names_of(row["skills"]),
-            home=Place(row["home_lat_udeg"], row["home_lon_udeg"]),
-            zone=row["zone"],
-            shifts=shifts_of(row["shifts"]),
-            van_id=row["van_id"],
-            daily_limit=row["daily_limit"],
-            levels=levels_of(row["skill_levels"]),
-            certificates=certificates_of(row["certificates"]),
-            territory=names_of(row["territory"]),
-            hour_fen=row["hour_fen"],
-            km_fen=row["km_fen"],
-            absences=absences_of(row["absences"]),
-        )
+        return _registered(*_packed(self._rows[engineer_id]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -166,7 +155,42 @@ class Engineers(Mapping[str, Registered]):
         return len(self._rows)
 
 
-# Cached: a thousand engineers have a few dozen sets of skills and a few patterns of shifts.
+# Cached: they change seldom, and are looked at with every order.
+
+
+@lru_cache(maxsize=4_096)
+def _registered(
+    skills: str,
+    home_lat_udeg: int,
+    home_lon_udeg: int,
+    zone: str,
+    shifts: str,
+    van_id: str,
+    daily_limit: int,
+    skill_levels: str,
+    certificates: str,
+    territory: str,
+    hour_fen: int,
+    km_fen: int,
+    absences: str,
+) -> Registered:
+    return Registered(
+        skills=names_of(skills),
+        home=Place(home_lat_udeg, home_lon_udeg),
+        zone=zone,
+        shifts=shifts_of(shifts),
+        van_id=van_id,
+        daily_limit=daily_limit,
+        levels=levels_of(skill_levels),
+        certificates=certificates_of(certificates),
+        territory=names_of(territory),
+        hour_fen=hour_fen,
+        km_fen=km_fen,
+        absences=absences_of(absences),
+    )
+
+
+# A thousand engineers have a few dozen sets of skills and a few patterns of shifts.
 
 
 @lru_cache(maxsize=4_096)

@@ -166,17 +166,19 @@ _FITTING: Final = select(FITTING_PARTS.table).where(
     _fitting.usual_quantity > 0,
     _fitting.fits.like(bindparam("fits"), escape="/"),
 )
+# The same for every order, so that it is asked anew only when stock has moved; what is the order's own is added.
 _FREE: Final = (
     select(_stock.place_id, func.sum(_stock.pieces).label("pieces"))
-    .where(
-        _stock.tenant == bindparam("tenant"),
-        _stock.part_id == bindparam("part_id"),
-        _stock.order_id != bindparam("besides"),
-    )
+    .where(_stock.tenant == bindparam("tenant"), _stock.part_id == bindparam("part_id"))
     .group_by(_stock.place_id)
-    .having(func.sum(_stock.pieces) >= bindparam("pieces"))
 )
 _FREE_IN_VAN: Final = _FREE.where(_stock.place_id == bindparam("van_id"))
+_SET_ASIDE: Final = select(_stock.lines).where(
+    _stock.tenant == bindparam("tenant"),
+    _stock.part_id == bindparam("part_id"),
+    _stock.place_id == bindparam("place_id"),
+    _stock.order_id == bindparam("order_id"),
+)
 
 
 async def parts_in_vans(
@@ -188,14 +190,21 @@ async def parts_in_vans(
     What is set aside for the order itself is there for it. `van_id` narrows it to one; none: every place of stock.
     """
     wanted = await _expected(queries, tenant, order)
+    if not wanted:
+        return PartsInVans()
+    rows = await queries.fetch(_SET_ASIDE, tenant=tenant, part_id="", place_id="", order_id=order["order_id"])
+    own = _lines.decode(rows[0]["lines"]) if rows else []
     held: Counter[str] = Counter()
     for part_id, pieces in wanted.items():
-        asked = {"tenant": tenant, "part_id": part_id, "pieces": pieces, "besides": order["order_id"]}
         if van_id is None:
-            rows = await queries.fetch(_FREE, **asked)
+            rows = await queries.fetch(_FREE, tenant=tenant, part_id=part_id)
         else:
-            rows = await queries.fetch(_FREE_IN_VAN, **asked, van_id=van_id)
-        held.update(row["place_id"] for row in rows)
+            rows = await queries.fetch(_FREE_IN_VAN, tenant=tenant, part_id=part_id, van_id=van_id)
+        there = {row["place_id"]: int(row["pieces"]) for row in rows}
+        for line in own:
+            if line.part_id == part_id and line.place_id in there:
+                there[line.place_id] += line.quantity
+        held.update(place for place, free in there.items() if free >= pieces)
     return PartsInVans(expected=len(wanted), held=dict(held))
 
 

@@ -33,6 +33,7 @@ from services.chassis.journal.writer import Writer
 from services.chassis.messages.outlets import Outlets
 from services.chassis.messages.sender import Sender
 from services.chassis.readers.ahead import POLL_S, Ahead
+from services.chassis.readers.answers import Answers
 from services.chassis.readers.holds import DiscardHeld, discarded, with_holds
 from services.chassis.readers.projector import Projector
 from services.chassis.readers.reactor import Reactor
@@ -123,6 +124,7 @@ class Running:
         self.writer: Writer | None = None
         """While this process may write."""
         self.projector: Projector | None = None
+        self._answers: Answers | None = None
         self.reactor: Reactor | None = None
         self.sender: Sender | None = None
         """Of a service that tells persons outside something."""
@@ -173,9 +175,9 @@ class Running:
         return False
 
     async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
-        if self.projector is None or self.ahead.lacks:
+        if self._answers is None or self.ahead.lacks:
             return await self._fetch_of_two(query, values)
-        return await self.views.fetch(query, **values)
+        return await self._answers.fetch(query, values)
 
     async def _fetch_of_two(self, query: Select[Any], values: Mapping[str, Value]) -> Sequence[Mapping[str, Any]]:
         """Where another release may serve its own views, or put them in place. Raises Stopped if only that can tell."""
@@ -392,6 +394,7 @@ class Running:
             if follower is not None:
                 tasks["follower"] = _followed(self.name, follower)
             self.projector, self.reactor, self.timers, self.writer = projector, reactor, timers, writer
+            self._answers = Answers(projector, self.views)
             self.sender = sender
             running |= {name: asyncio.create_task(work, name=f"{self.name}.{name}") for name, work in tasks.items()}
             _log.info("service.leads", service=self.name, position=writer.position)
@@ -469,6 +472,7 @@ class Running:
             with suppress(asyncio.CancelledError, Exception):
                 await task
         self.projector = self.reactor = self.sender = self.timers = self.ingest = self.publisher = None
+        self._answers = None
 
 
 async def _followed(service: str, follower: Follower) -> None:

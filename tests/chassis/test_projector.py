@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import bindparam, func, select
 
 from contracts.intake import RequestWithdrawn
+from services.chassis.readers import projector as projector_module
 from services.chassis.readers.projector import WITHIN_REACH, Folder, Projector
 from services.chassis.readers.rows import BadRow
 from services.chassis.readers.viewstore import Change, Moved, Refused, dump
@@ -640,3 +641,31 @@ def test_rows_that_a_crash_of_the_database_took_are_folded_again_at_once_and_not
                 assert rows[key("a")]["count"] == 3
 
     run(story())
+
+
+@pytest.mark.parametrize(("carried_s", "written"), [(60.0, ["things"]), (-1.0, ["resting", "things"])])
+def test_a_checkpoint_waits_for_rows_of_its_own_and_not_for_long(place, monkeypatch, carried_s, written):
+    monkeypatch.setattr(projector_module, "CARRIED_S", carried_s)
+
+    async def scenario():
+        journal = Journal([does("a", "count")])
+        async with place.store(THINGS, things("resting", reads=())) as store:
+            folder = Folder(store, carries=True)
+            await folder.start()
+            await folder.step(journal, 1_000)
+            commits, commit = [], store.commit
+
+            async def noted(changes):
+                commits.append(sorted(change.view.name for change in changes))
+                await commit(changes)
+
+            store.commit = noted
+            for _ in range(3):
+                journal.record(does("a", "count"))
+                await folder.step(journal, 1_000)
+            assert commits == [written] * 3
+            assert folder.positions == {"things": 4, "resting": 4}
+            await folder.keep()
+            assert await store.positions() == {"things": 4, "resting": 4}
+
+    run(scenario())

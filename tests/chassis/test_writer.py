@@ -20,6 +20,7 @@ from contracts import envelope as envelopes
 from contracts.envelope import Envelope
 from services.chassis.clock import SetClock, micros
 from services.chassis.ids import new_ids
+from services.chassis.journal import attempt as attempt_module
 from services.chassis.journal import writer as writer_module
 from services.chassis.journal.postgres import Lease, PostgresJournal, prepare
 from services.chassis.journal.sqlite import SqliteJournal
@@ -133,6 +134,8 @@ class Faulty:
         self._store, self.faults = store, list(faults)
         self.loads = []
         """Which streams were read, each time."""
+        self.receipts = []
+        """Which keys of receipts were looked for, each time."""
         self.commits = []
         """How many entries each commit was to write."""
         self.broken_head = None
@@ -149,6 +152,7 @@ class Faulty:
 
     async def load(self, wanted):
         self.loads.append({stream for _, stream in wanted.streams})
+        self.receipts.append({key for _, _, key in wanted.receipts})
         return await self._store.load(wanted)
 
     async def commit(self, batch, after):
@@ -441,6 +445,39 @@ async def test_a_reaction_decided_again_gives_the_same_ids(journal, other_journa
     async with journal() as store, writing(store) as writer:
         with pytest.raises(Bug, match="gave none"):
             await writer.ask(reaction(Fill("g", 1), ""))
+
+
+@told
+async def test_whether_a_reaction_to_a_new_event_was_asked_is_known_without_the_store(journal, monkeypatch):
+    monkeypatch.setattr(attempt_module, "MOST_RECEIPTS", 3)
+    async with journal() as store:
+        faulty = Faulty(store)
+        async with writing(faulty) as writer:
+            await writer.ask(ask(Fill("g", 1)))
+            known = reaction(Fill("g", 1), "e-1", caused_at=1)
+            assert [(await writer.ask(known)).repeated for _ in range(2)] == [False, True]
+            assert not any(faulty.receipts)
+            # Of many, those that were written first have to leave memory, and are looked for again.
+            for n in range(2, 6):
+                await writer.ask(reaction(Fill("g", 1), f"e-{n}", caused_at=writer.position))
+            assert (await writer.ask(known)).repeated
+            assert faulty.receipts[-1] == {"e-1"}
+        async with writing(faulty) as writer:
+            # What was recorded before this writer began, others may have reacted to.
+            assert (await writer.ask(known)).repeated
+            assert faulty.receipts[-1] == {"e-1"}
+            assert await fen_in(store) == 6
+
+
+@told
+async def test_in_a_restored_journal_every_reaction_is_looked_for(journal):
+    async with journal() as store:
+        faulty = Faulty(store)
+        async with writing(faulty) as writer:
+            writer._memory.restored = True
+            await writer.ask(ask(Fill("g", 1)))
+            await writer.ask(reaction(Fill("g", 1), "e-1", caused_at=1))
+            assert faulty.receipts[-1] == {"e-1"}
 
 
 # Commits that fail.

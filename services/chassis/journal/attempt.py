@@ -36,6 +36,9 @@ from services.chassis.journal.work import Answer, Arrival, Ask, Bug, Fork, Hole,
 KEPT = timedelta(days=30)
 """How long the answer to an idempotency key of the edge is kept; those of reactions are kept for ever."""
 
+MOST_RECEIPTS = 5_000
+"""Of reactions, kept in memory; those that were written first go first."""
+
 SEALED = "(sealed)"
 """What a fold reads in place of a personal text."""
 
@@ -82,6 +85,15 @@ class Memory:
     restored: bool = False
     """Receipts may be lacking: whether a reaction was done is told by its events as well."""
 
+    receipts: dict[ReceiptKey, Receipt] = field(default_factory=dict)
+    """Those of reactions that this writer wrote."""
+    receipts_from: int = 0
+    """All receipts of reactions to what was recorded after this position are among them."""
+
+    def knows_receipt(self, ask: Ask) -> bool:
+        """Whether it can be told without the store if this was asked before."""
+        return ask.caused_at > self.receipts_from and not self.restored
+
     def follow(self, attempt: Attempt, most_streams: int) -> None:
         """Remember what an attempt recorded; of more than so many streams, those not written for longest are left."""
         for key, live in attempt.live.items():
@@ -94,6 +106,10 @@ class Memory:
                 self.armed.pop(timer_key, None)
             else:
                 self.armed[timer_key] = timer.event_id
+        self.receipts |= attempt.reacted
+        while len(self.receipts) > MOST_RECEIPTS:
+            first = self.receipts.pop(next(iter(self.receipts)))
+            self.receipts_from = max(self.receipts_from, first.position)
         self.position, self.chains = attempt.position, attempt.chains
 
 
@@ -147,7 +163,7 @@ def wanted_by(works: Sequence[Asked | TakeIn | Settle], memory: Memory) -> Wante
             case Asked():
                 wanted.streams.update([key for key in work.streams.values() if key not in memory.live])
                 wanted.claims.update(work.claims.values())
-                if work.receipt:
+                if work.receipt and not memory.knows_receipt(work.ask):
                     wanted.receipts.add(work.receipt)
                 if work.ask.derived and memory.restored:
                     wanted.events.add(_first_id(work.ask))
@@ -173,6 +189,8 @@ class Attempt:
         self.batch = Batch()
         self.unread: set[StreamKey] = set()
         self.live: dict[StreamKey, Live] = {}
+        self.reacted: dict[ReceiptKey, Receipt] = {}
+        """The receipts of reactions among those of the batch."""
         self.chains = dict(memory.chains)
         self.position = memory.position
 
@@ -219,7 +237,10 @@ class Attempt:
                 answer = Answer(self._end(), rejected=no.code, facts=no.facts)
             if key:
                 until = 0 if ask.derived else self._now_micros + KEPT // MICROSECOND
-                self.batch.receipts[key] = Receipt(ask.request_hash, _encode(answer), answer.position, until)
+                receipt = Receipt(ask.request_hash, _encode(answer), answer.position, until)
+                self.batch.receipts[key] = receipt
+                if ask.caused_at:
+                    self.reacted[key] = receipt
         if ask.forget_timer and self._is_still(ask.forget_timer, ask.causation_id):
             self.batch.timers[ask.forget_timer] = None
         return answer
@@ -234,7 +255,7 @@ class Attempt:
     def _receipt(self, key: ReceiptKey) -> Receipt | None:
         if decided_in_this_batch := self.batch.receipts.get(key):
             return decided_in_this_batch
-        earlier = self._known.receipts.get(key)
+        earlier = self._memory.receipts.get(key) or self._known.receipts.get(key)
         return None if earlier is None or self._has_expired(key, earlier) else earlier
 
     def _has_expired(self, key: ReceiptKey, receipt: Receipt) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,32 @@ SETTINGS = {
 
 FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """What a statement can raise; to be out of time is an OSError."""
+
+
+_LOOK_UPS = {
+    "stream": "version, NULL::bigint, NULL::text, record, NULL::bytea FROM {} AS w (tenant, stream, n) "
+    "JOIN streams AS s ON s.tenant = w.tenant AND s.stream = w.stream JOIN events AS e ON e.stream = s.id",
+    "receipt": "position, kept_until, NULL, request_hash, outcome FROM {} AS w (tenant, caller, key, n) "
+    "JOIN receipts USING (tenant, caller, key)",
+    "claim": "NULL::bigint, NULL::bigint, owner, NULL::bytea, NULL::bytea FROM {} AS w (tenant, kind, key, n) "
+    "JOIN claims USING (tenant, kind, key)",
+    "seen": "public_version, NULL::bigint, NULL, NULL::bytea, NULL::bytea FROM {} AS w (tenant, stream, n) "
+    "JOIN seen USING (tenant, stream)",
+    "event": "position, NULL::bigint, NULL, NULL::bytea, NULL::bytea FROM {} AS w (id, n) "
+    "JOIN events ON event_id = w.id",
+}
+"""What is looked up by keys that are handed over as arrays: each found with its kind and the number of its key."""
+
+
+@cache
+def _look_up(kinds: tuple[tuple[str, int], ...]) -> str:
+    """One statement for these kinds, each with how many parts its key has: every statement costs a round trip."""
+    parts, first = [], 1
+    for kind, width in kinds:
+        arrays = ", ".join([f"${first + n}::text[]" for n in range(width)])
+        parts.append(f"SELECT '{kind}', w.n, " + _LOOK_UPS[kind].format(f"unnest({arrays}) WITH ORDINALITY"))
+        first += width
+    return " UNION ALL ".join(parts)
 
 
 async def prepare(dsn: str, service: str, *, role: str | None = None) -> None:
@@ -288,53 +314,35 @@ class PostgresJournal:
 
     async def load(self, wanted: Wanted) -> Known:
         known = Known()
-        if wanted.streams:
-            streams = list(wanted.streams)
-            rows = await self._look_up(
-                "SELECT w.n, record FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (tenant, stream, n) "
-                "JOIN streams AS s ON s.tenant = w.tenant AND s.stream = w.stream "
-                "JOIN events AS e ON e.stream = s.id ORDER BY w.n, e.version",
-                streams,
-            )
-            for n, record in rows:
-                known.streams.setdefault(streams[n - 1], []).append(record)
-        if wanted.receipts:
-            receipts = list(wanted.receipts)
-            rows = await self._look_up(
-                "SELECT w.n, request_hash, outcome, position, kept_until "
-                "FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (tenant, caller, key, n) "
-                "JOIN receipts USING (tenant, caller, key)",
-                receipts,
-            )
-            known.receipts = {receipts[n - 1]: Receipt(*receipt) for n, *receipt in rows}
-        if wanted.claims:
-            claims = list(wanted.claims)
-            rows = await self._look_up(
-                "SELECT w.n, owner "
-                "FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (tenant, kind, key, n) "
-                "JOIN claims USING (tenant, kind, key)",
-                claims,
-            )
-            known.claims = {claims[n - 1]: owner for n, owner in rows}
-        if wanted.seen:
-            seen = list(wanted.seen)
-            rows = await self._look_up(
-                "SELECT w.n, public_version "
-                "FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (tenant, stream, n) "
-                "JOIN seen USING (tenant, stream)",
-                seen,
-            )
-            known.seen = {seen[n - 1]: version for n, version in rows}
-        if wanted.events:
-            rows = await self._writes.rows(
-                "SELECT event_id, position FROM unnest($1::text[]) AS w (id) JOIN events ON event_id = w.id",
-                list(wanted.events),
-            )
-            known.events = {event_id: position for event_id, position in rows}
+        asked: list[tuple[str, list[Any]]] = [
+            ("stream", list(wanted.streams)),
+            ("receipt", list(wanted.receipts)),
+            ("claim", list(wanted.claims)),
+            ("seen", list(wanted.seen)),
+            ("event", [(event_id,) for event_id in wanted.events]),
+        ]
+        asked = [(kind, keys) for kind, keys in asked if keys]
+        if not asked:
+            return known
+        keys_of = dict(asked)
+        columns = [column for _, keys in asked for column in zip(*keys, strict=True)]
+        rows = await self._writes.rows(_look_up(tuple([(kind, len(keys[0])) for kind, keys in asked])), *columns)
+        streams: list[tuple[int, int, bytes]] = []
+        for kind, n, number, until, text, said, more in rows:
+            key = keys_of[kind][n - 1]
+            if kind == "stream":
+                streams.append((n, number, said))
+            elif kind == "receipt":
+                known.receipts[key] = Receipt(said, more, number, until)
+            elif kind == "claim":
+                known.claims[key] = text
+            elif kind == "seen":
+                known.seen[key] = number
+            else:
+                known.events[key[0]] = number
+        for n, _, record in sorted(streams):
+            known.streams.setdefault(keys_of["stream"][n - 1], []).append(record)
         return known
-
-    async def _look_up(self, sql: str, keys: Sequence[tuple[str, ...]]) -> list[Any]:
-        return await self._writes.rows(sql, *zip(*keys, strict=True))
 
     async def commit(self, batch: Batch, after: int) -> None:
         try:

@@ -40,6 +40,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     What a reaction, a timer or an import asks: the ids of its events are derived from its key, and its receipt is kept
     for ever.
     """
+    caused_at: int = 0
+    """
+    Of a reaction, the position of the event that it reacts to: before that was recorded, nobody can have asked it. 0
+    where that is not known.
+    """
     forget_timer: TimerKey | None = None
     """The timer that asks, removed in the same commit."""
 

@@ -142,6 +142,7 @@ class Writer:
             armed=self._memory.armed,
             shift=head.shift,
             restored=head.incarnation > 1,
+            receipts_from=head.position,
         )
 
     async def run(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -21,7 +21,7 @@ from contracts import envelope as envelopes
 from contracts.envelope import Envelope
 from contracts.event import Event
 from services.chassis.journal.store import Entry, JournalStore
-from services.chassis.readers.rows import CACHED_ROWS, BadRow, CachedRows
+from services.chassis.readers.rows import CACHED_ROWS, UNKNOWN, BadRow, CachedRows, Key, Row
 from services.chassis.readers.viewstore import Change, Moved, Refused, ViewStore
 from services.chassis.views import View
 
@@ -74,7 +74,11 @@ class Folder:
         self.positions: dict[str, int] = {view.name: 0 for view in store.views}
         self._kept = dict(self.positions)
         """The checkpoints as the store has them."""
+        self._whole_at = float("-inf")
+        """When the checkpoints of all views were committed together, by the clock of the loop."""
         self.failed: dict[str, str] = {}
+        self.editions: dict[str, int] = dict(self.positions)
+        """Of each view, a number that is another one after each commit that changed a row of it."""
         self._rows: dict[str, CachedRows] = {}
         self._most: dict[str, int] = {}
         """Fewer events per page, for a view with a row that was refused: so the event is found that made it."""
@@ -84,6 +88,9 @@ class Folder:
         there = await self._store.positions()
         self.positions = {view.name: there.get(view.name, 0) for view in self._store.views}
         self._kept = dict(self.positions)
+        self.editions = {name: edition + 1 for name, edition in self.editions.items()}
+        for view in self._store.views:
+            self.editions.setdefault(view.name, 0)
         self._rows = {}
         for view in self._store.views:
             self._rows[view.name] = CachedRows(view, complete=there.get(view.name) == 0, most=self._cached_rows)
@@ -138,8 +145,9 @@ class Folder:
                 self._refused(view, error, entries)
                 stops.pop(name, None)
         try:
-            if changes and not (self._carries and self._may_wait(changes)):
-                await self._commit(changes)
+            if at_once := [change for change in changes if self._must_not_wait(change)]:
+                # A checkpoint that has waited is written with the next rows: it is one statement all the same.
+                await self._commit(changes if self._is_late() else at_once)
         except Refused as error:
             self._refused(error.view, error, entries)
             return
@@ -147,6 +155,7 @@ class Folder:
             name = change.view.name
             if name in folded:
                 self._rows[name].keep()
+                self.editions[name] += bool(change.put or change.drop)
             self.positions[name] = change.position
             if name in self._most:
                 self._most[name] *= 2
@@ -155,14 +164,22 @@ class Folder:
             if stop := stops.get(name):
                 self._fail(change.view, stop)
 
-    def _may_wait(self, changes: Sequence[Change]) -> bool:
-        return not any(
-            change.put or change.drop or change.position - change.after >= MOST_CARRIED for change in changes
-        )
+    def row(self, view: str, key: Key) -> Row | None:
+        """A row as it is stored, where that is known here; None where it is known that there is none, else UNKNOWN."""
+        rows = self._rows.get(view)
+        return UNKNOWN if rows is None else rows.peek(key)
+
+    def _must_not_wait(self, change: Change) -> bool:
+        return bool(not self._carries or change.put or change.drop or change.position - change.after >= MOST_CARRIED)
+
+    def _is_late(self) -> bool:
+        return asyncio.get_running_loop().time() > self._whole_at + CARRIED_S
 
     async def _commit(self, changes: Sequence[Change]) -> None:
         await self._store.commit(changes)
         self._kept.update({change.view.name: change.position for change in changes})
+        if len(changes) == len(self._store.views) - len(self.failed):
+            self._whole_at = asyncio.get_running_loop().time()
 
     @property
     def carried(self) -> bool:
@@ -290,12 +307,12 @@ class Projector:
         self._late: asyncio.TimerHandle | None = None
         """One for all who wait: one for each would cost more than what they wait for."""
         self._waited_for = tuple([view.name for view in store.views if view.waited_for])
-        self._doubts = False
+        self.doubts = False
         """What was committed last may be gone: where the views stand is not known until it was read again."""
         store.watch(self._doubt)
 
     def _doubt(self) -> None:
-        self._doubts = True
+        self.doubts = True
         self._woken.set()
 
     def wake(self, position: int = 0) -> None:
@@ -305,6 +322,15 @@ class Projector:
     def positions(self) -> dict[str, int]:
         """Up to where each view has seen the journal."""
         return dict(self._folder.positions)
+
+    def editions(self, views: Iterable[str]) -> tuple[int, ...]:
+        """As long as these are the same, no row of these views has changed."""
+        editions = self._folder.editions
+        return tuple([editions[name] for name in views])
+
+    def row(self, view: str, key: Key) -> Row | None:
+        """A row as it is stored, where that is known here; None where it is known that there is none, else UNKNOWN."""
+        return self._folder.row(view, key)
 
     def failed(self) -> dict[str, str]:
         """The views that have stopped, each with the event and the reason."""
@@ -318,9 +344,9 @@ class Projector:
             self._woken.clear()
             try:
                 async with self._turn:
-                    if self._doubts or not started:
+                    if self.doubts or not started:
                         await self._folder.start()
-                        self._doubts = False
+                        self.doubts = False
                     read = await self._folder.step(self._journal, PAGE)
                     if rested and not read:
                         await self._folder.keep()
@@ -389,7 +415,7 @@ class Projector:
 
     def _reached(self, views: Collection[str]) -> int:
         """Up to where all of these have come; those that have stopped are not asked."""
-        if self._doubts:
+        if self.doubts:
             return -1
         positions, failed = self._folder.positions, self._folder.failed
         return min([positions[name] for name in views if name not in failed], default=2**63)

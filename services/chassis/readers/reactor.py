@@ -15,13 +15,11 @@ import heapq
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 import structlog
-from sqlalchemy import Select
 
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
@@ -33,7 +31,6 @@ from services.chassis.journal.work import Ask, Bug, Settle, Stopped
 from services.chassis.journal.writer import Writer
 from services.chassis.readers.holds import Decisions
 from services.chassis.service import Facts, Policy, Service
-from services.chassis.views import Value
 
 PAGE = 256
 """Events, and held keys, that are looked at together; what they ask is one commit or few."""
@@ -66,30 +63,6 @@ class _Waits(NamedTuple):
 
     why: str
     until: int | None = None
-
-
-class _SharedFacts:
-    """What policies look at: those that ask the same at the same time are given one answer."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        self._asked: dict[tuple[Any, ...], asyncio.Task[Sequence[Mapping[str, Any]]]] = {}
-
-    def now(self) -> datetime:
-        return self._facts.now()
-
-    def new_page(self) -> None:
-        """What is asked from now on may lie after what is being read."""
-        self._asked = {}
-
-    async def fetch(self, query: Select[Any], **values: Value) -> Sequence[Mapping[str, Any]]:
-        if not values:
-            return await self._facts.fetch(query)
-        asked, question = self._asked, (query, *values.items())
-        if question not in asked:
-            asked[question] = asyncio.create_task(self._facts.fetch(query, **values))
-            asked[question].add_done_callback(lambda _: asked.pop(question))
-        return await asked[question]
 
 
 Chains = Mapping[HoldKey, Sequence[_Due]]
@@ -137,7 +110,7 @@ class Reactor:
         self._policies = {policy.name: policy for policy in service.policies}
         self._rules: Rules = service.rules
         self._store, self._writer, self._clock = store, writer, clock
-        self._facts = _SharedFacts(facts)
+        self._facts = facts
         self._views_have = views_have
         self._by_type: dict[str, list[Policy]] = defaultdict(list)
         for policy in service.policies:
@@ -275,7 +248,6 @@ class Reactor:
         chains = self._chains(policies, entries, decisions)
         if chains:
             await self._views_have(end)
-            self._facts.new_page()
         parts = await asyncio.gather(*[self._settle_chain(key, dues) for key, dues in chains.items()])
         await self._settled()  # with what was asked just now, as a rule, so it is no wait of its own
         carried = max(end - self._kept[name] for name in policies)
@@ -347,7 +319,7 @@ class Reactor:
             return None
         try:
             commands = await self._commands(policy, envelope, tried)
-            for ask in self._asks(policy.name, envelope, commands):
+            for ask in self._asks(policy.name, due, commands):
                 answer = await self._writer.ask(ask)
                 if answer.rejected:
                     _log.info("reaction.rejected", policy=policy.name, event_id=envelope.id, code=answer.rejected)
@@ -367,7 +339,8 @@ class Reactor:
         """What the policy makes of an event that was tried so often before."""
         return await policy.react(envelopes.payload(envelope), envelope, self._facts)
 
-    def _asks(self, policy: str, envelope: Envelope, commands: Iterable[object]) -> list[Ask]:
+    def _asks(self, policy: str, due: _Due, commands: Iterable[object]) -> list[Ask]:
+        envelope = due.envelope
         asks: dict[str, Ask] = {}
         for command in commands:
             kind, target = type(command), self._rules.handler_of[type(command)].reads(command)[0]
@@ -385,6 +358,7 @@ class Reactor:
                 channel=envelope.channel,
                 trace_parent=envelope.trace_parent,
                 derived=True,
+                caused_at=due.position,
             )
         return list(asks.values())
 
@@ -431,7 +405,6 @@ class Reactor:
         ready = self._ready()
         self._trying = bool(ready)
         if ready:
-            self._facts.new_page()
             await self._settled()
             parts = await asyncio.gather(*[self._retry_key(key) for key in ready])
             holds: Holds = {name: held for part in parts for name, held in part.items()}

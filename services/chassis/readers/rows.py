@@ -27,6 +27,9 @@ MOST: Final = 2**63 - 1
 
 _ABSENT: Final[Any] = object()
 
+UNKNOWN: Final[Any] = object()
+"""Stands for a row that is not in memory and may be in the table."""
+
 
 class BadRow(Exception):
     """A row that a fold made and the stores cannot keep; the text says what is wrong with it."""
@@ -70,6 +73,13 @@ class CachedRows:
         full = (self.tenant, *key)
         row = self.changed.get(full, _ABSENT)
         return self._stored(full) if row is _ABSENT else row
+
+    def peek(self, full: Key) -> Row | None:
+        """A row as it is stored, without what this batch changes; UNKNOWN where it is not in memory."""
+        row: Row | None = self._recent.get(full, _ABSENT)
+        if row is _ABSENT and (row := self._older.get(full, _ABSENT)) is _ABSENT:
+            return None if self.complete and tuple(map(type, full)) == self._kinds else UNKNOWN
+        return row
 
     def put(self, *key: str | int, **columns: Value) -> None:
         full = (self.tenant, *key)
