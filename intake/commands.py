@@ -289,6 +289,8 @@ class RegisterDevice(Command):
     purchased_on: date | None = None
     in_service_on: date | None = None
     device_supplier: str = Field("", max_length=100)
+    unsaid: frozenset[str] = frozenset()
+    """What stays as it is known, where the device is: fields of which nothing was said."""
 
 
 class PutIntoService(Command):

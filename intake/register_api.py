@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Self
 
@@ -111,7 +111,11 @@ class SyncedDevice(NewDevice):
 
 
 class Sync(Body):
-    """What another system knows. It may be sent again, and in any order: the newest version stays."""
+    """
+    What another system knows. It may be sent again, and in any order: the newest version stays.
+
+    An optional field that is left out stays as it was. An empty text clears it, and so does null where a day stands.
+    """
 
     source: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$", examples=["salesforce"])
     customers: list[SyncedCustomer] = Field([], max_length=500)
@@ -178,33 +182,54 @@ def _customers(api: Api, map_: Geocoder) -> APIRouter:
 
     @router.post("/sync", summary="Take over what a CRM knows; what is older than what is known stays out")
     async def sync(body: Sync, call: Call = command("operator", "partner")) -> list[Synced]:
-        known = await _located(body, call, map_)
+        stays = await _stays(body, call)
+        customers = [_whole(one, stays) for one in body.customers]
+        known = await _located(body.source, customers, call, map_)
 
         async def one(kind: str, id: str, said: SyncedCustomer | SyncedDevice) -> Synced:
             name = f"sync/{kind}/{body.source}/{id}/{said.source_version}"
+            whole = _whole(said, stays) if isinstance(said, SyncedCustomer) else said
             try:
-                answer = await call.ask(await _as_command(said, body.source, call, known), item=(name, said))
+                answer = await call.ask(await _as_command(whole, body.source, call, known), item=(name, said))
             except (Rejected, Problem) as no:
                 outcome = "stale" if no.code.endswith(".stale") else "refused"
                 return Synced(kind=kind, id=id, outcome=outcome, problem=call.said(no.code, no.facts))
             recorded = answer.events and not answer.repeated
+            if recorded and isinstance(whole, SyncedCustomer):
+                stays[id] = whole.model_dump(include=STAYS)
             return Synced(kind=kind, id=id, outcome="recorded" if recorded else "unchanged")
 
         # One after the other: two versions of one customer may be in one call, and a device follows its customer.
-        customers = [await one("customer", said.customer_id, said) for said in body.customers]
-        return customers + [await one("device", said.device_id, said) for said in body.devices]
+        told = [await one("customer", said.customer_id, said) for said in body.customers]
+        return told + [await one("device", said.device_id, said) for said in body.devices]
 
     return router
 
 
-async def _located(body: Sync, call: Call, map_: Geocoder) -> Located:
+STAYS = {"street", "email", "wechat", "language", "quiet_hours"}
+"""What stays as it is known of a customer where nothing is said of it."""
+
+
+async def _stays(body: Sync, call: Call) -> dict[str, dict[str, Any]]:
+    """That of those customers of whom something is left out."""
+    ids = [one.customer_id for one in body.customers if not one.model_fields_set >= STAYS]
+    rows = await call.fetch(select(CUSTOMERS.table).where(CUSTOMERS.table.c.customer_id.in_(ids))) if ids else []
+    return {row["customer_id"]: customer_view(row, call).model_dump(include=STAYS) for row in rows}
+
+
+def _whole(said: SyncedCustomer, stays: Mapping[str, Mapping[str, Any]]) -> SyncedCustomer:
+    known = stays.get(said.customer_id, {})
+    return said.model_copy(update={name: known[name] for name in known if name not in said.model_fields_set})
+
+
+async def _located(source: str, customers: Sequence[SyncedCustomer], call: Call, map_: Geocoder) -> Located:
     """Where the map has those customers of whom this says something new."""
     table = CUSTOMERS.table
     mine = select(table.c.customer_id, table.c.source_version).where(
-        table.c.source == body.source, table.c.customer_id.in_([one.customer_id for one in body.customers])
+        table.c.source == source, table.c.customer_id.in_([one.customer_id for one in customers])
     )
     known = {row["customer_id"]: row["source_version"] for row in await call.fetch(mine)}
-    news = [one for one in body.customers if one.source_version > known.get(one.customer_id, 0)]
+    news = [one for one in customers if one.source_version > known.get(one.customer_id, 0)]
     return await locate_all(map_, [wanted for one in news if (wanted := to_locate(one, one.street))])
 
 
@@ -212,7 +237,8 @@ async def _as_command(
     said: SyncedCustomer | SyncedDevice, source: str, call: Call, known: Located
 ) -> RegisterCustomer | RegisterDevice:
     if isinstance(said, SyncedDevice):
-        return RegisterDevice(**said.model_dump(), source=source)
+        unsaid = frozenset(SyncedDevice.model_fields.keys() - said.model_fields_set)
+        return RegisterDevice(**said.model_dump(), source=source, unsaid=unsaid)
     return await customer_command(said, said.customer_id, call, known, source=source)
 
 

@@ -8,7 +8,7 @@ rounded, half to even.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from fractions import Fraction
 from functools import lru_cache
@@ -16,6 +16,8 @@ from itertools import accumulate, chain
 from math import isqrt
 from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from contracts.dispatcher import Shift
 from services.chassis.clock import at_micros, micros
@@ -45,20 +47,38 @@ def quantile(ordered: Sequence[int], part: Fraction) -> Fraction | None:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def quantiles_in(
-    groups: Iterable[Sequence[Sequence[int]]], part: Fraction, unit: int, digits: int
-) -> list[float | None]:
-    """Of each group of sorted runs `shown(quantile(sorted(chain(*runs)), part) / unit, digits)`, without that sort."""
+class Lasted(msgspec.Struct, gc=False):
+    """Durations of one group, as runs that are sorted, each by itself."""
+
+    runs: Sequence[Sequence[int]]
+    many: int
+    total: int
+    sample: Sequence[int] = ()
+    """A part of them, sorted; made when the first quantile of several runs is asked for."""
+
+
+def lasted(values: Iterable[int]) -> Lasted:
+    run = sorted(values)
+    return Lasted([run], len(run), sum(run))
+
+
+def lasted_in_all(groups: Collection[Lasted]) -> Lasted:
+    """Those of several groups together."""
+    runs = list(chain.from_iterable([one.runs for one in groups]))
+    return Lasted(runs, sum([one.many for one in groups]), sum([one.total for one in groups]))
+
+
+def quantiles_in(groups: Iterable[Lasted | None], part: Fraction, unit: int, digits: int) -> list[float | None]:
+    """Of each group `shown(quantile(sorted(chain(*runs)), part) / unit, digits)`, without that sort; of none, None."""
     numerator, denominator = part.as_integer_ratio()
     whole = denominator * unit
     found: list[float | None] = []
-    for runs in groups:
-        many = len(runs[0]) if len(runs) == 1 else sum(map(len, runs))
-        if not many:
+    for group in groups:
+        if group is None or not group.many:
             found.append(None)
             continue
-        below, rest = divmod((many - 1) * numerator, denominator)
-        ordered, at = (runs[0], below) if len(runs) == 1 else _around(runs, many, below)
+        below, rest = divmod((group.many - 1) * numerator, denominator)
+        ordered, at = (group.runs[0], below) if len(group.runs) == 1 else _around(group, below)
         low = ordered[at]
         # The last has no next one, and no rest either.
         found.append(quotient(low * denominator + ((ordered[at + 1] - low) * rest if rest else 0), whole, digits))
@@ -69,10 +89,12 @@ SAMPLE: Final = 4_096
 """Of many values about so many say between which two of them a place lies."""
 
 
-def _around(runs: Sequence[Sequence[int]], many: int, place: int) -> tuple[Sequence[int], int]:
+def _around(group: Lasted, place: int) -> tuple[Sequence[int], int]:
     """As much of all runs sorted together as holds this place and the next one; and where in it the place is."""
-    step = many // SAMPLE + 1
-    sample = sorted(chain.from_iterable([run[n % step :: step] for n, run in enumerate(runs)]))
+    runs, step = group.runs, group.many // SAMPLE + 1
+    sample = group.sample = group.sample or sorted(
+        chain.from_iterable([run[n % step :: step] for n, run in enumerate(runs)])
+    )
     guess, margin = place // step, isqrt(len(sample)) + 1
     while True:
         low, high = guess - margin, guess + margin
@@ -81,7 +103,7 @@ def _around(runs: Sequence[Sequence[int]], many: int, place: int) -> tuple[Seque
         ahead = sum(starts)
         if ahead <= place and (place + 1 < sum(ends) or high >= len(sample)):
             # Only what lies between these two need be sorted.
-            parts = [run[a:b] for run, a, b in zip(runs, starts, ends, strict=True)]
+            parts = [run[a:b] for run, a, b in zip(runs, starts, ends, strict=True) if a < b]
             return sorted(chain.from_iterable(parts)), place - ahead
         margin *= 4
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 from fractions import Fraction
-from itertools import chain, count
+from itertools import count
 from operator import mul
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
@@ -27,10 +27,13 @@ from reporting.figures import (
     HOUR,
     MEDIAN,
     P90,
+    Lasted,
     Part,
     Period,
     Value,
     day_begins,
+    lasted,
+    lasted_in_all,
     offsets_of,
     quantiles_in,
     quotient,
@@ -111,8 +114,7 @@ class Group(NamedTuple):
 
 
 Sums = dict["Sum", dict[GroupKey, int]]
-Durations = dict["Times", dict[GroupKey, list[list[int]]]]
-"""Of each group as lists that are sorted, each by itself."""
+Durations = dict["Times", dict[GroupKey, Lasted]]
 
 
 class Source(Protocol):
@@ -169,7 +171,7 @@ class Rows:
         return (
             {one: {key: int(row[s] or 0) for key, row in rows} for one, s in zip(sums, _names("s"), strict=False)},
             {
-                one: {key: [sorted(numbers(row[t]))] for key, row in rows if row[t]}
+                one: {key: lasted(numbers(row[t])) for key, row in rows if row[t]}
                 for one, t in zip(times, _names("t"), strict=False)
             },
         )
@@ -366,12 +368,13 @@ class Mean:
         times = found.times.get(self.times)
         if times is None:
             return [UNKNOWN] * len(keys)
-        known = [times.get(key, ()) for key in keys]
-        totals = [sum(runs[0]) if len(runs) == 1 else sum(map(sum, runs)) for runs in known]
-        return [
-            Answer(quotient(total, many * HOUR, digits) if many else None, total, many)
-            for total, many in zip(totals, map(_many, known), strict=True)
-        ]
+        return [_mean(times.get(key), digits) for key in keys]
+
+
+def _mean(times: Lasted | None, digits: int) -> Answer:
+    if times is None or not times.many:
+        return Answer(None, 0, 0)
+    return Answer(quotient(times.total, times.many * HOUR, digits), times.total, times.many)
 
 
 @dataclass(frozen=True)
@@ -386,13 +389,9 @@ class Quantile:
 
     def answers(self, found: Found, keys: Sequence[GroupKey], digits: int) -> list[Answer]:
         times = found.times.get(self.times, {})
-        known = [times.get(key, ()) for key in keys]
+        known = [times.get(key) for key in keys]
         values = quantiles_in(known, self.part, HOUR, digits)
-        return [Answer(value, None, many) for value, many in zip(values, map(_many, known), strict=True)]
-
-
-def _many(runs: Sequence[Sequence[int]]) -> int:
-    return len(runs[0]) if len(runs) == 1 else sum(map(len, runs))
+        return [Answer(value, None, one.many if one else 0) for value, one in zip(values, known, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -472,7 +471,7 @@ class Report:
         """The same over the whole range, of what was found in groups."""
         wanted = self._wanted()
         sums = {one: {ALL: sum(by.values())} for one, by in found.sums.items()}
-        times = {one: {ALL: list(chain.from_iterable(by.values()))} for one, by in found.times.items() if by}
+        times = {one: {ALL: lasted_in_all(by.values())} for one, by in found.times.items() if by}
         # What is not told by these groups, and what is not the sum of them, is read again.
         again = {
             source: asked

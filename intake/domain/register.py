@@ -164,8 +164,11 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
     if command.site_id and (site is None or site.customer_id != command.customer_id):
         raise Rejected("site.not-this-customers", site_id=command.site_id, customer_id=command.customer_id)
     dates = {"purchased_on": command.purchased_on, "in_service_on": command.in_service_on}
-    days = {name: day.isoformat() if day else "" for name, day in dates.items()}
-    event = DeviceRegistered(**command.model_dump() | days)
+    facts: dict[str, Any] = command.model_dump(exclude={"unsaid"})
+    facts |= {name: day.isoformat() if day else "" for name, day in dates.items()} | _as_known(known, command)
+    if facts["in_service_on"] and facts["in_service_on"] < facts["purchased_on"]:
+        raise Rejected("device.dates-crossed", device_id=command.device_id, purchased_on=facts["purchased_on"])
+    event = DeviceRegistered(**facts)
     counted = dict(known.counted).get(command.source, 0) if known else 0
     if command.source and command.source_version < counted:
         raise Rejected(
@@ -184,6 +187,17 @@ def register_device(states: States, command: RegisterDevice) -> list[Event]:
         about = command.device_id
         raise Rejected("device.serial-wrong", device_id=about, model=command.model, why=lack.en, why_zh=lack.zh)
     return [event]
+
+
+def _as_known(known: Device | None, command: RegisterDevice) -> dict[str, str]:
+    """What stays as it was. A device that goes to another customer leaves the site of the former one."""
+    if known is None:
+        return {}
+    purchased_on, in_service_on = known.dates
+    site_id = known.site_id if known.customer_id == command.customer_id else ""
+    told = {"purchased_on": purchased_on, "in_service_on": in_service_on, "site_id": site_id}
+    told["device_supplier"] = known.device_supplier
+    return {name: value for name, value in told.items() if name in command.unsaid}
 
 
 def put_reads(command: PutIntoService) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ def _number(when: ColumnElement[bool]) -> Sum:
 
 
 _all, _resolved, _arrived = Sum(RECEIVED), _number(RESOLVED), _number(ARRIVED)
+_overdue = _number(OVERDUE)
 
 EFFICIENCY = Report(
     name="efficiency",
@@ -129,7 +130,7 @@ EFFICIENCY = Report(
             "Open requests whose time to be assigned has run out and that nobody is assigned to yet.",
             "派单已超时且目前仍无人接单的请求数。",
             "count(open with AssignmentOverdue and without OrderAssigned)",
-            Count(_number(OVERDUE)),
+            Count(_overdue),
         ),
         Figure(
             "missed_share",
@@ -138,7 +139,7 @@ EFFICIENCY = Report(
             "assigned to yet.",
             "漏单率：派单已超时且目前仍无人接单的请求占收到请求的比例。",
             "requests_overdue / requests_received",
-            ratio(_number(OVERDUE), _all),
+            ratio(_overdue, _all),
         ),
         Figure(
             "requests_ever_overdue",

@@ -125,6 +125,57 @@ def test_a_device_follows_its_customer_and_an_older_version_of_it_stays_out(tmp_
     run(tmp_path, story)
 
 
+def test_what_is_left_out_stays_and_what_is_empty_is_cleared(tmp_path):
+    async def story(it):
+        plain = {"model": "XQG", "serial": "W1", "skill": "laundry"}
+
+        def washer(version, **said):
+            return {**plain, "customer_id": "crm-1", "device_id": "w-1", "source_version": version, **said}
+
+        async def seen():
+            return (await it.call("a", "agent", "GET", "/v1/devices/w-1")).json()
+
+        def spoken(version, **said):
+            whole = as_of(version, **said)
+            return {
+                name: value
+                for name, value in whole.items()
+                if name in {"customer_id", "source_version", "name", "phone", "region", "lat_udeg", "lon_udeg", *said}
+            }
+
+        said = {"street": "建国路 1 号", "email": "li@example.com", "language": "en"}
+        days = {"purchased_on": "2026-01-02", "in_service_on": "2026-02-03", "device_supplier": "ACME"}
+        await sync(it, spoken(1, **said), devices=[washer(1, **days)])
+        told = await sync(it, spoken(2, email=""), spoken(3), devices=[washer(2), washer(3, model="XQH")])
+        assert [one["outcome"] for one in told] == ["recorded"] * 4
+        now = await known(it)
+        assert {name: now[name] for name in said} == said | {"email": ""}
+        assert {name: (await seen())[name] for name in days} == days
+        assert [one["outcome"] for one in await sync(it, spoken(2, email=""))] == ["unchanged"], "as it was sent"
+        [crossed] = await sync(it, devices=[washer(4, in_service_on="2026-01-01")])
+        assert crossed["problem"]["code"] == "device.dates-crossed"
+        await sync(it, devices=[washer(5, in_service_on=None, device_supplier="")])
+        assert {name: (await seen())[name] for name in days} == days | {"in_service_on": None, "device_supplier": ""}
+
+    run(tmp_path, story)
+
+
+def test_a_device_that_goes_to_another_customer_leaves_the_site_behind(tmp_path):
+    async def story(it):
+        plain = {"device_id": "w-1", "model": "XQG", "serial": "W1", "skill": "laundry"}
+        await sync(it, as_of(1), as_of(1, "crm-2"))
+        site = {"site_id": "s-9", "name": "店", **STREET, "region": "北京市朝阳区", "address": "建国路 1 号"}
+        made = await it.call("a", "agent", "POST", "/v1/customers/crm-1/sites", json=site)
+        assert made.status_code == 201, made.text
+        whose = {"customer_id": "crm-1", "site_id": "s-9"}
+        await sync(it, devices=[{**plain, **whose, "source_version": 1}])
+        [moved] = await sync(it, devices=[{**plain, "customer_id": "crm-2", "source_version": 2}])
+        assert moved["outcome"] == "recorded", moved
+        assert (await it.call("a", "agent", "GET", "/v1/devices/w-1")).json()["site_id"] == ""
+
+    run(tmp_path, story)
+
+
 # The map.
 
 STREET = {"region": "北京市朝阳区", "lat_udeg": None, "lon_udeg": None}
