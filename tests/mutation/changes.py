@@ -96,7 +96,9 @@ def _says_nothing(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Assert):
         return True
     value = statement.value if isinstance(statement, ast.Expr) else None
-    return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and ast.unparse(value).startswith("_log."))
+    return isinstance(value, ast.Constant) or (
+        isinstance(value, ast.Call) and ast.unparse(value).startswith(("_log.", "assert_never("))
+    )
 
 
 def _change(node: ast.AST) -> bool:

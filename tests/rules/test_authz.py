@@ -100,6 +100,8 @@ IN_EVERY_TENANT = {
     ("POST", "/v1/deadletters/{service}/redrive"): "intake",
     ("GET", "/v1/operations/{service}/lag"): "intake",
     ("GET", "/v1/operations/{service}/doctor"): "intake",
+    ("GET", "/v1/operations/{service}/verification"): "intake",
+    ("GET", "/v1/operations/{service}/replay"): "intake",
     ("POST", "/v1/deadletters/{service}/discard"): "intake",
 }
 """What a path names that belongs to nobody: the same name is there, or can be made, in each tenant."""
