@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from services.chassis.clock import Clock
@@ -16,10 +17,21 @@ from services.chassis.running import Running
 from services.gateway.sessions import GatewayApi
 from services.operating.behind import behind_of
 from services.operating.checks import of_service, room
+from services.operating.looking import EVENT_STREAM, Looking
 from services.proof.inclusion import NotProvable, proof_of
 from services.proof.kept import Kept
 from services.proof.notes import BadNote, Verifier
 from services.settings import Settings
+
+MOST: Final = 2**63 - 1
+
+_NOT_KEPT: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_NEWS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "A stream: `progress` now and then, and at last `report`, or `refused` with the reason",
+        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+    }
+}
 
 
 class LagView(BaseModel):
@@ -95,6 +107,7 @@ def routes(
 ) -> APIRouter:
     """The routes of all services that run in this process; without a verifier nothing can be proved."""
     api: Any = GatewayApi(clock)
+    looking = Looking(settings)
     router = ServiceRouter(api, prefix="/v1/operations", tags=["operations"])
 
     def named(service: str) -> Running:
@@ -139,7 +152,51 @@ def routes(
         except (NotProvable, BadNote) as why:
             raise Problem("proof.absent", reason=str(why)) from None
 
+    @router.get(
+        "/{service}/verification",
+        summary="Whether all journals are what they were, and what is promised holds",
+        responses=_NEWS,
+        response_class=StreamingResponse,
+    )
+    async def verification(service: str, call: Call = query("auditor")) -> StreamingResponse:
+        """
+        As `fieldloop verify` does, of all journals, by a process beside the one that answers for this service.
+
+        `progress` is how many events were read; `report` is what `fieldloop verify --json` prints. Where there are
+        several tenants, a finding says its rule and place and no more.
+        """
+        named(service)
+        return _news(await looking.asked("verification", service, call.tenant))
+
+    @router.get(
+        "/{service}/replay",
+        summary="The tenant's events run through the views again, and how that differs from what lives",
+        responses=_NEWS,
+        response_class=StreamingResponse,
+    )
+    async def replay(
+        service: str,
+        call: Call = query("auditor"),
+        first: Annotated[int | None, Query(ge=1, le=MOST, description="The first position")] = None,
+        last: Annotated[int | None, Query(ge=1, le=MOST, description="The last position, included")] = None,
+        request: Annotated[str, Query(max_length=200, description="Only this request's events: its id or number")] = "",
+        speed: Annotated[int, Query(ge=1, le=100_000, description="Events a second")] = 2_000,
+    ) -> StreamingResponse:
+        """
+        As `fieldloop replay` does: into a shadow copy, which is thrown away. Nothing is sent, asked or decided.
+
+        `progress` is how many events were replayed; `report` is that of `fieldloop replay --json` for this service.
+        Who ends the stream ends the replay.
+        """
+        named(service)
+        chosen = {"first": first, "last": last, "request": request, "speed": speed}
+        return _news(await looking.asked("replay", service, call.tenant, **chosen))
+
     return router
+
+
+def _news(stream: AsyncIterator[bytes]) -> StreamingResponse:
+    return StreamingResponse(stream, media_type=EVENT_STREAM, headers=_NOT_KEPT)
 
 
 def _but(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -2,19 +2,20 @@
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
-from services.demo.people import found
+from services.demo.people import People, found
 from services.host import discover
-from tests.host.conftest import FIRM, installation
+from tests.host.conftest import FIRM, TENANT, installation
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "check_proof.py"
 
 
 def told(story):
-    return asyncio.run(asyncio.wait_for(story, 60))
+    return asyncio.run(asyncio.wait_for(story, 180))
 
 
 async def asked(it, path, role="auditor"):
@@ -56,6 +57,74 @@ def test_doctor_says_what_a_service_lacks_and_what_mends_it(tmp_path):
                 assert (await asked(it, "/v1/operations/dispatcher/doctor", role)).status_code == 403
 
     told(story())
+
+
+async def news(it, path, role="auditor"):
+    """What a stream told: what each event says, by its name."""
+    while (answer := await asked(it, path, role)).status_code == 409:  # one that was given up is just ending
+        await asyncio.sleep(0.02)
+    assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
+    lines = [part.splitlines() for part in answer.text.split("\n\n") if part.startswith("event")]
+    return {name.removeprefix("event: "): json.loads(data.removeprefix("data: ")) for name, data in lines}
+
+
+def test_an_auditor_has_the_journals_verified_and_replayed_beside_a_running_system(tmp_path):
+    async def story():
+        async with installation(tmp_path) as it:
+            await found(it.people, FIRM, "operations")
+            request_id = await it.submit()
+            await it.quiet()
+            told = await news(it, "/v1/operations/quality/verification")
+            heads = [(await running.journal.head()).position for running in it.host.running.values()]
+            assert 0 < told["progress"] <= told["report"]["events"] == sum(heads)
+            assert (told["report"]["violations"], told["report"]["findings"], told["report"]["chain"]) == (0, [], True)
+
+            # One after the other: the second is told to wait, and who goes away ends the first.
+            first = asyncio.create_task(news(it, "/v1/operations/intake/replay?speed=1"))
+            while not any(file.read_text() for file in Path("/proc/self/task").glob("*/children")):
+                await asyncio.sleep(0.01)
+            busy = await asked(it, "/v1/operations/intake/verification")
+            assert (busy.status_code, busy.json()["code"]) == (409, "operation.runs")
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            replayed = (await news(it, f"/v1/operations/intake/replay?request={request_id}"))["report"]
+            assert replayed["events"] > 0 and not any(table["changed"] for table in replayed["tables"])
+            requests = next(table for table in replayed["tables"] if table["view"] == "requests")
+            assert (requests["rows"], requests["added"], requests["missing"]) == (1, 0, 0)
+            for path in ("verification", "replay"):
+                assert (await asked(it, f"/v1/operations/intake/{path}", "operator")).status_code == 403
+                assert (await asked(it, f"/v1/operations/nobody/{path}")).status_code == 404
+
+    told(story())
+
+
+def test_what_is_found_wrong_of_another_tenant_is_said_by_rule_and_place_only(tmp_path):
+    async def story():
+        async with installation(tmp_path) as it:
+            await found(it.people, FIRM, "operations")
+            await it.submit()
+            await it.quiet()
+            heard = []
+            path = it.settings.data / "intake" / "journal.db"
+            with sqlite3.connect(path) as db:
+                # As somebody who can write the file: no role of ours may.
+                for (trigger,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+                    db.execute(f"DROP TRIGGER {trigger}")
+                ((record,),) = db.execute("SELECT record FROM events WHERE position = 2").fetchall()
+                forged = record.replace(b'"RequestTypeDefined"', b'"RequestTypeDefineD"')
+                assert forged != record
+                db.execute("UPDATE events SET record = ? WHERE position = 2", (forged,))
+            db.close()
+            for tenant in (TENANT, "another"):
+                it.people = People(it.client, it.people._tokens, tenant)
+                heard.append((await news(it, "/v1/operations/intake/verification"))["report"])
+            return heard
+
+    mine, others = told(story())
+    assert mine["violations"] == others["violations"] > 0
+    assert mine["first_bad_position"] == others["first_bad_position"] == {"intake": 2}
+    whats = [[what for *_, what in heard["findings"]] for heard in (mine, others)]
+    assert all(whats[0]) and not any(whats[1])
 
 
 def test_what_a_service_recorded_of_a_request_is_proved_in_one_file(tmp_path):

@@ -101,6 +101,8 @@ IN_EVERY_TENANT = {
     ("POST", "/v1/deadletters/{service}/redrive"): "intake",
     ("GET", "/v1/operations/{service}/lag"): "intake",
     ("GET", "/v1/operations/{service}/doctor"): "intake",
+    ("GET", "/v1/operations/{service}/verification"): "intake",
+    ("GET", "/v1/operations/{service}/replay"): "intake",
     ("POST", "/v1/deadletters/{service}/discard"): "intake",
     ("GET", "/assets/{name}"): "mark.svg",
     **{("GET", f"/{entry}/{{path:path}}"): "new" for entry in ENTRIES},
