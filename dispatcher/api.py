@@ -26,7 +26,8 @@ from dispatcher.commands import (
     TakeOrder,
 )
 from dispatcher.domain.hours import Person, days_in_question, overruled, wanted_hours
-from dispatcher.domain.matching import Proposal, Ranking, Rule, rank_in_turns
+from dispatcher.domain.matching import Proposal, Ranking, rank_in_turns
+from dispatcher.domain.suited import Rule
 from dispatcher.policies import in_turns
 from dispatcher.projections.board import BOARD, OPEN, declined_by, offered_before, offered_to, work_of
 from dispatcher.projections.dispatch_rules import rules_now

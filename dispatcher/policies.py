@@ -8,7 +8,6 @@ reads those few from their streams.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, Literal, assert_never, get_args
@@ -283,7 +282,7 @@ async def when_order_waits(
         candidates=tuple([Candidate(engineer_id=engineer_id, day=found.day) for engineer_id, found in best]),
         compared=len(engineers),
         wished=ranking.excluded.get(work.wished, ()),
-        excluded=tuple(sorted(Counter(rule for those in ranking.excluded.values() for rule in those).items())),
+        excluded=tuple(sorted(ranking.excluded.counts().items())),
         parts=parts.of_vans(engineers[engineer_id].van_id for engineer_id, _ in best),
         now=now,
     )

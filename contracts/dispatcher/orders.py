@@ -17,8 +17,9 @@ class Reason(msgspec.Struct, frozen=True):
     rule: Literal["skill", "distance", "load", "shift", "wish", "van"]
     value: int
     """
-    distance: metres; load: orders already booked that day; shift: seconds from now until the visit can start; van: of
-    the parts that the order is expected to take, so many are not in her van as it should be.
+    distance: metres that it adds to the way of her day; load: orders already booked that day; shift: seconds from now
+    until the visit can start; van: of the parts that the order is expected to take, so many are not in her van as it
+    should be.
     """
     cost: int
     """What the rule added to the cost of this engineer; the least total is chosen."""

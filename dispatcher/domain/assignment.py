@@ -27,8 +27,9 @@ from dispatcher.domain import engineer as engineers
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Day
 from dispatcher.domain.hours import Person, days_in_question, free_hours, holds, overruled, wanted_hours
-from dispatcher.domain.matching import Proposal, Rule, Work, lacks, propose
+from dispatcher.domain.matching import Proposal, propose
 from dispatcher.domain.order import Assigned, Case, Order, Waiting
+from dispatcher.domain.suited import Rule, Work, lacks
 
 States = Mapping[str, Any]
 ByPerson = TakeOrder | AssignByHand | ReassignOrder

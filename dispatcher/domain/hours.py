@@ -11,7 +11,8 @@ from contracts.problems import Rejected
 from dispatcher.commands import PartsInVans
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Day
-from dispatcher.domain.matching import Proposal, Rule, Work, best_hours, broken, day_of, hours_at, with_person
+from dispatcher.domain.matching import Proposal, best_hours, broken, day_of, hours_at, with_person
+from dispatcher.domain.suited import Rule, Work
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """
-Who should go: the rules that an engineer must keep to, and what it costs to send her.
+Who should go: where in her running days a visit is cheapest to insert, and what it costs to send her.
+
+A day is a route: what is booked keeps its hours, as they are promised, and a visit goes between two that leave room for
+it and both drives, which takes a few operations for each place of each day. Its distance is what it adds to the route.
 
 Pure and the same for both who ask: a policy ranks all engineers by the views, the decision chooses among the best few
 by the streams. Costs are points, as the company's dispatch rules weigh them.
@@ -7,97 +10,39 @@ by the streams. Costs are points, as the company's dispatch rules weigh them.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from operator import itemgetter
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from contracts.dispatcher import DispatchRulesSet, OrderOpened, Reason, Shift, SkillLevel
+from contracts.dispatcher import DispatchRulesSet, Reason, Shift
 from contracts.intake import Urgency
 from dispatcher.commands import PartsInVans
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
+from dispatcher.domain.roster import Excluded, Roster
+from dispatcher.domain.suited import FOR_EVER, Rule, Work, fit_until, has_skill, lacks
 from dispatcher.domain.travel import Place, travel_m, travel_time
 
 STEP: Final = timedelta(minutes=5)
 """Visits begin at full five minutes."""
-
-Rule = Literal[
-    "skill",
-    "skill-expired",
-    "level",
-    "certificate",
-    "certificate-expired",
-    "territory",
-    "declined",
-    "shift",
-    "absent",
-    "limit",
-    "hours",
-]
-"""
-What excludes an engineer: she lacks skill, model and brand; what she has of them is out of date; not well enough; she
-lacks a certificate; it is out of date; the place is not in her territory; she declined the order; no shift within the
-horizon is long enough; she is absent in every such shift; every such day is full; in every such day the hours between
-her other visits are too short, the drive before and after counted.
-"""
-
-LEAST: Final = 1
-"""The level of a skill of which none was said."""
-
-FOR_EVER: Final = "9999-12-31"
 
 NO_PARTS: Final = PartsInVans()
 
 TURN: Final = 50
 """Engineers that are looked at in a row: less than a thousandth of a second."""
 
+_NOTHING: Final[Mapping[str, Sequence[Booking]]] = {}
+
+_ANY: Final = 1 << 62
+"""More points than anything costs."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What must be known of an order to find somebody for it."""
-
-    order_id: str
-    skill: str
-    device_model: str
-    urgency: Urgency
-    duration: timedelta
-    place: Place
-    more_skills: tuple[str, ...] = ()
-    """What she must be able to do beside that, at any level."""
-    region: str = ""
-    level: int = 0
-    certificates: tuple[str, ...] = ()
-    wished: str = ""
-    """The engineer whom the customer would like to see."""
-
-    @cached_property
-    def known_as(self) -> tuple[str, ...]:
-        """The skill, the model and the brand: to know one of them is enough."""
-        brand = self.device_model.partition(" ")[0]
-        return tuple(dict.fromkeys([name for name in (self.skill, self.device_model, brand) if name]))
-
-    @classmethod
-    def of(cls, opened: OrderOpened) -> Work:
-        return cls(
-            order_id=opened.order_id,
-            skill=opened.skill,
-            device_model=opened.device_model,
-            urgency=opened.urgency,
-            duration=timedelta(seconds=opened.duration_s),
-            place=Place(opened.lat_udeg, opened.lon_udeg),
-            more_skills=opened.more_skills,
-            region=opened.region,
-            level=opened.skill_level,
-            certificates=opened.certificates,
-            wished=opened.wished_engineer_id,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +60,17 @@ class Proposal:
     expense_cost: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ranking:
     proposals: tuple[tuple[str, Proposal], ...]
     """Engineer and her best hours, the least cost first."""
-    excluded: Mapping[str, tuple[Rule, ...]]
-    """Every rule about what she is that excludes her; of her hours, which are looked at last, the one that does."""
+    excluded: Excluded
+    """Whoever is in neither could go, and is dearer than all that are told."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ranking):
+            return NotImplemented
+        return (self.proposals, dict(self.excluded)) == (other.proposals, dict(other.excluded))
 
 
 def rank_in_turns(
@@ -136,37 +86,42 @@ def rank_in_turns(
     """
     All engineers: her best hours, or the rules that exclude her. `booked` is by engineer and day, by start.
 
-    The same as `propose` for each of them, sorted; what many have in common is judged once, and only the cheapest are
-    said in full: `most` of them, or all. It yields every `TURN` engineers, so that who has other things to do can do
-    them in between.
+    The same as `propose` for each of them, sorted; whole kinds of engineers are judged at once, and only the cheapest
+    are said in full: `most` of them, or all. Where `most` is given, no hours are looked for that would be dearer. It
+    yields every `TURN` engineers that are looked at, so that who has other things to do can do them in between.
     """
+    roster = engineers if isinstance(engineers, Roster) else Roster(engineers)
+    kinds = roster.kinds(work, now)
+    excluded = Excluded(roster, work, kinds)
+    excluded.declined.update(one for one in declined if one in roster)
+    hours = _Hours(work, now, rules)
     found: list[tuple[int, str, _Slot]] = []
-    excluded: dict[str, tuple[Rule, ...]] = {}
-    judged: dict[tuple[object, ...], tuple[Rule, ...]] = {}
-    for number, (engineer_id, engineer) in enumerate(engineers.items(), 1):
+    dearest: list[int] = []
+    """Less than nothing: of the `most` that are cheapest so far, the dearest first."""
+    number = 0
+    for engineer_id in roster.serving(work.region):
+        kind = kinds[roster.kind_of(engineer_id)]
+        if kind.unfit or engineer_id in excluded.declined:
+            continue
+        number += 1
         if number % TURN == 0:
             yield
-        alike = (engineer.skills, engineer.levels, engineer.certificates, engineer.territory, engineer.zone)
-        unfit = judged.get(alike)
-        if unfit is None:
-            unfit = judged[alike] = lacks(work, engineer, _today(now, engineer.zone).isoformat())
-        if engineer_id in declined:
-            unfit += ("declined",)
-        if unfit:
-            excluded[engineer_id] = unfit
-            continue
-        slot = _best_slot(work, engineer, booked.get(engineer_id, {}), now, None, rules)
+        engineer = roster[engineer_id]
+        more = _points_of_person(work, engineer_id, engineer, rules, parts)
+        below = -dearest[0] - more + 1 if most and len(dearest) == most else None
+        slot = hours.best(engineer, booked.get(engineer_id, _NOTHING), kind.until, below=below)
         if isinstance(slot, _Slot):
-            more = sum(reason.cost for reason in _of_person(work, engineer_id, engineer, rules, parts))
             found.append((slot.cost + more, engineer_id, slot))
-        else:
-            excluded[engineer_id] = (slot,)
+            if most:
+                (heapq.heappush if len(dearest) < most else heapq.heappushpop)(dearest, -slot.cost - more)
+        elif slot:
+            excluded.hours[engineer_id] = slot
     found.sort(key=itemgetter(0, 1))
     proposals = []
     for _, engineer_id, slot in found[:most]:
-        engineer = engineers[engineer_id]
-        hours = _proposal(work, engineer, slot, now, rules)
-        proposals.append((engineer_id, with_person(work, engineer_id, engineer, hours, rules, parts)))
+        engineer = roster[engineer_id]
+        hers = _proposal(work, engineer, slot, now, rules)
+        proposals.append((engineer_id, with_person(work, engineer_id, engineer, hers, rules, parts)))
     return Ranking(tuple(proposals), excluded)
 
 
@@ -213,6 +168,13 @@ def with_person(
     return replace(proposal, reasons=(*proposal.reasons, *more), cost=cost)
 
 
+def _points_of_person(
+    work: Work, engineer_id: str, engineer: Registered, rules: DispatchRulesSet, parts: PartsInVans
+) -> int:
+    wish = -rules.points_for_wish if work.wished == engineer_id else 0
+    return wish + (parts.missing_in(engineer.van_id) * rules.points_a_missing_part if parts.expected else 0)
+
+
 def _of_person(
     work: Work, engineer_id: str, engineer: Registered, rules: DispatchRulesSet, parts: PartsInVans
 ) -> list[Reason]:
@@ -224,58 +186,6 @@ def _of_person(
         missing = parts.missing_in(engineer.van_id)
         more.append(Reason("van", missing, missing * rules.points_a_missing_part))
     return more
-
-
-# What she can do, and where.
-
-
-def lacks(work: Work, engineer: Registered, day: str) -> tuple[Rule, ...]:
-    """The rules about what she can do and where she serves that sending her on this day would break."""
-    rules: list[Rule] = []
-    if not _has_skill(work, engineer):
-        rules.append("skill")
-    elif work.skill and (engineer.levels or work.level > LEAST):
-        good = [one.level for one in _held(work, engineer) if day <= (one.until or FOR_EVER)]
-        if not good:
-            rules.append("skill-expired")
-        elif max(good) < work.level:
-            rules.append("level")
-    for name in work.more_skills:
-        if name not in engineer.skills:
-            rules.append("skill")
-        elif (_level(engineer, name).until or FOR_EVER) < day:
-            rules.append("skill-expired")
-    for name in work.certificates:
-        held_paper = next((one for one in engineer.certificates if one.name == name), None)
-        if held_paper is None:
-            rules.append("certificate")
-        elif (held_paper.until or FOR_EVER) < day:
-            rules.append("certificate-expired")
-    if engineer.territory and work.region not in engineer.territory:
-        rules.append("territory")
-    return tuple(dict.fromkeys(rules))
-
-
-def _has_skill(work: Work, engineer: Registered) -> bool:
-    return not work.skill or any(name in engineer.skills for name in work.known_as)
-
-
-def _held(work: Work, engineer: Registered) -> list[SkillLevel]:
-    return [_level(engineer, name) for name in work.known_as if name in engineer.skills]
-
-
-def _level(engineer: Registered, skill: str) -> SkillLevel:
-    return next((one for one in engineer.levels if one.skill == skill), SkillLevel(skill, LEAST))
-
-
-def _fit_until(work: Work, engineer: Registered) -> str:
-    """The last day, as an ISO date, on which nothing that the work needs of her is out of date."""
-    if not (engineer.levels or engineer.certificates):
-        return FOR_EVER
-    good = [one.until or FOR_EVER for one in _held(work, engineer) if one.level >= work.level]
-    others = [one.until or FOR_EVER for one in engineer.levels if one.skill in work.more_skills]
-    papers = [one.until or FOR_EVER for one in engineer.certificates if one.name in work.certificates]
-    return min(max(good, default=FOR_EVER), *others, *papers, FOR_EVER)
 
 
 # Her hours.
@@ -296,44 +206,108 @@ def best_hours(
     The hours lie in one shift, and before and after them there is time for the drive from and to her other visits of
     that day. The first drive of a day begins at her home. `within` narrows the days.
     """
-    slot = _best_slot(work, engineer, booked, now, within, rules)
+    today, until = _today(now, engineer.zone).isoformat(), fit_until(work, engineer)
+    until = FOR_EVER if until < today else until  # As in `Roster.kinds`.
+    slot = _Hours(work, now, rules).best(engineer, booked, until, within)
+    assert slot is not None
     return _proposal(work, engineer, slot, now, rules) if isinstance(slot, _Slot) else slot
 
 
-def _best_slot(
-    work: Work,
-    engineer: Registered,
-    booked: Mapping[str, Sequence[Booking]],
-    now: datetime,
-    within: Collection[str] | None,
-    rules: DispatchRulesSet,
-) -> _Slot | Rule:
-    why: Rule = "shift"
-    best: _Slot | None = None
-    asked = _Asked(work, engineer, now, rules, _points_an_hour(rules, work.urgency))
-    today = _today(now, engineer.zone)
-    until = _fit_until(work, engineer)
-    if until < today.isoformat():
-        until = FOR_EVER  # What is out of date today, `lacks` has judged, and a person may overrule.
-    for day, windows in _horizon(engineer.zone, engineer.shifts, today, rules.horizon_days):
-        if (within is not None and day not in within) or day > until:
-            continue
-        if best and windows and _wait_cost(asked.hour_points, windows[0][0] - now) >= best.cost:
-            break  # The drive, the load and what she costs only add to it, and later days wait longer.
-        if not _is_long_enough(work, windows, now):
-            continue
-        if engineer.absences:
-            windows = _present(windows, engineer.absences)
-            if not _is_long_enough(work, windows, now):
-                why = "absent" if why == "shift" else why
+class _Day(NamedTuple):
+    """A day of a pattern of shifts, as one order sees it."""
+
+    day: str
+    windows: Windows
+    waits: int
+    """What waiting until the first of the windows costs."""
+    long_enough: bool
+
+
+class _Hours:
+    """Where in the days of an engineer an order is cheapest: what is the same for all of them is worked out once."""
+
+    def __init__(self, work: Work, now: datetime, rules: DispatchRulesSet) -> None:
+        self._work, self._now, self._rules = work, now, rules
+        self._hour_points = _points_an_hour(rules, work.urgency)
+        self._patterns: dict[tuple[str, int], tuple[tuple[Shift, ...], list[_Day]]] = {}
+
+    def _ahead(self, engineer: Registered) -> list[_Day]:
+        # By which tuple it is, as its hash is dear; that it is kept keeps its number.
+        key = engineer.zone, id(engineer.shifts)
+        if key not in self._patterns:
+            today = _today(self._now, engineer.zone)
+            days = [
+                _Day(
+                    day,
+                    windows,
+                    _wait_cost(self._hour_points, windows[0][0] - self._now) if windows else 0,
+                    _is_long_enough(self._work, windows, self._now),
+                )
+                for day, windows in _horizon(engineer.zone, engineer.shifts, today, self._rules.horizon_days)
+            ]
+            self._patterns[key] = engineer.shifts, days
+        return self._patterns[key][1]
+
+    def best(
+        self,
+        engineer: Registered,
+        booked: Mapping[str, Sequence[Booking]],
+        until: str,
+        within: Collection[str] | None = None,
+        below: int | None = None,
+    ) -> _Slot | Rule | None:
+        """The cheapest; why there are none; None where none is cheaper than `below`, whether there are some or not."""
+        why: Rule = "shift"
+        best: _Slot | None = None
+        limit = _ANY if below is None else below
+        for day, windows, waits, long_enough in self._ahead(engineer):
+            if (within is not None and day not in within) or day > until:
                 continue
-        bookings = booked.get(day, ())
-        if len(bookings) >= engineer.daily_limit:
-            why = "limit" if why in ("shift", "absent") else why
-            continue
-        why = "hours"
-        best = _cheapest(asked, day, windows, bookings, best)
-    return best or why
+            if windows and waits >= limit:
+                # The drive, the load and what she costs only add to it, and later days wait longer.
+                return best or (why if below is None else None)
+            if not long_enough:
+                continue
+            if engineer.absences:
+                windows = _present(windows, engineer.absences)
+                if not _is_long_enough(self._work, windows, self._now):
+                    why = "absent" if why == "shift" else why
+                    continue
+            bookings = booked.get(day, ())
+            if len(bookings) >= engineer.daily_limit:
+                why = "limit" if why in ("shift", "absent") else why
+                continue
+            why = "hours"
+            if slot := self._cheapest(engineer, day, windows, bookings, limit):
+                best, limit = slot, slot.cost
+        return best or (why if below is None else None)
+
+    def _cheapest(
+        self, engineer: Registered, day: str, windows: Windows, bookings: Sequence[Booking], limit: int
+    ) -> _Slot | None:
+        """The cheapest hours between the bookings of a day that cost less than `limit`."""
+        work, now, rules, hour_points = self._work, self._now, self._rules, self._hour_points
+        load, load_cost, duration = len(bookings), len(bookings) * rules.points_a_booking, work.duration
+        best, opens = None, windows[0][0]
+        free_from, place = now, engineer.home
+        for after in (*bookings, None):
+            if after is None or after.starts_at - free_from >= duration:
+                waits = _wait_cost(hour_points, max(free_from, opens) - now)
+                if load_cost + waits >= limit:
+                    break  # The drive and what she costs only add to it, and the later hours of the day wait longer.
+                metres, on, added = _ways(place, work.place, after.place if after else None)
+                cost = added // rules.metres_a_point + load_cost
+                if cost + waits < limit:
+                    until = after.starts_at - travel_time(on) if after else None
+                    starts_at = _first_start(windows, free_from + travel_time(metres), until, duration)
+                    if starts_at:
+                        cost += _wait_cost(hour_points, starts_at - now)
+                        cost += _expense_fen(work, engineer, added) // rules.fen_a_point
+                        if cost < limit:
+                            best, limit = _Slot(cost, day, starts_at, metres, added, load), cost
+            if after:
+                free_from, place = max(free_from, after.ends_at), after.place
+        return best
 
 
 def hours_at(
@@ -347,8 +321,9 @@ def hours_at(
     """These very hours, as a person wants them: what they cost, whether or not she is free. `bookings` of that day."""
     day = day_of(starts_at, engineer.zone)
     before = [booking for booking in bookings if booking.starts_at < starts_at]
-    metres = travel_m(before[-1].place if before else engineer.home, work.place)
-    return _proposal(work, engineer, _Slot(0, day, starts_at, metres, len(bookings)), now, rules)
+    after = bookings[len(before)].place if len(before) < len(bookings) else None
+    metres, _, added = _ways(before[-1].place if before else engineer.home, work.place, after)
+    return _proposal(work, engineer, _Slot(0, day, starts_at, metres, added, len(bookings)), now, rules)
 
 
 def broken(
@@ -436,41 +411,22 @@ class _Slot(NamedTuple):
     day: str
     starts_at: datetime
     metres: int
+    """From where she is before."""
+    added: int
+    """Metres that her day is longer by."""
     load: int
 
 
-class _Asked(NamedTuple):
-    """What is the same for each day of the horizon."""
-
-    work: Work
-    engineer: Registered
-    now: datetime
-    rules: DispatchRulesSet
-    hour_points: int
-
-
-def _cheapest(
-    asked: _Asked, day: str, windows: Windows, bookings: Sequence[Booking], best: _Slot | None
-) -> _Slot | None:
-    """The cheapest hours between the bookings of a day, if they are cheaper than the best so far; else those."""
-    work, engineer, now, rules, hour_points = asked
-    load, load_cost = len(bookings), len(bookings) * rules.points_a_booking
-    free_from, place = now, engineer.home
-    for after in (*bookings, None):
-        if after is None or after.starts_at - free_from >= work.duration:
-            if best and load_cost + _wait_cost(hour_points, max(free_from, windows[0][0]) - now) >= best.cost:
-                break  # The drive and what she costs only add to it, and the later hours of the day wait longer.
-            metres = travel_m(place, work.place)
-            until = after.starts_at - travel_time(travel_m(work.place, after.place)) if after else None
-            starts_at = _first_start(windows, free_from + travel_time(metres), until, work.duration)
-            if starts_at:
-                cost = metres // rules.metres_a_point + load_cost + _wait_cost(hour_points, starts_at - now)
-                cost += _expense_fen(work, engineer, metres) // rules.fen_a_point
-                if best is None or cost < best.cost:
-                    best = _Slot(cost, day, starts_at, metres, load)
-        if after:
-            free_from, place = max(free_from, after.ends_at), after.place
-    return best
+def _ways(before: Place, here: Place, after: Place | None) -> tuple[int, int, int]:
+    """
+    Metres from before to here, from here on, and those that both are more than the way without. The day may end
+    anywhere: the way home is hers, whoever was last.
+    """
+    there = travel_m(before, here)
+    if after is None:
+        return there, 0, there
+    on = travel_m(here, after)
+    return there, on, max(0, there + on - travel_m(before, after))
 
 
 def _first_start(windows: Windows, ready: datetime, until: datetime | None, duration: timedelta) -> datetime | None:
@@ -503,7 +459,7 @@ def _wait_cost(hour_points: int, wait: timedelta) -> int:
 
 
 def _expense_fen(work: Work, engineer: Registered, metres: int) -> int:
-    """What her time on site and the way to it cost us."""
+    """What her time on site and the metres that it adds to her day cost us."""
     if not (engineer.hour_fen or engineer.km_fen):
         return 0
     return work.duration // timedelta(seconds=1) * engineer.hour_fen // 3_600 + metres * engineer.km_fen // 1_000
@@ -512,12 +468,12 @@ def _expense_fen(work: Work, engineer: Registered, metres: int) -> int:
 def _proposal(work: Work, engineer: Registered, slot: _Slot, now: datetime, rules: DispatchRulesSet) -> Proposal:
     wait = slot.starts_at - now
     reasons = (
-        Reason("skill", int(_has_skill(work, engineer)), 0),
-        Reason("distance", slot.metres, slot.metres // rules.metres_a_point),
+        Reason("skill", int(has_skill(work, engineer)), 0),
+        Reason("distance", slot.added, slot.added // rules.metres_a_point),
         Reason("load", slot.load, slot.load * rules.points_a_booking),
         Reason("shift", wait // timedelta(seconds=1), _wait_cost(_points_an_hour(rules, work.urgency), wait)),
     )
-    expense_fen = _expense_fen(work, engineer, slot.metres)
+    expense_fen = _expense_fen(work, engineer, slot.added)
     expense_cost = expense_fen // rules.fen_a_point
     return Proposal(
         day=slot.day,

@@ -14,8 +14,9 @@ from dispatcher.domain import dispatch_rules, order
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.assignment import must_be_suited
 from dispatcher.domain.engineer import Registered
-from dispatcher.domain.matching import Rule, Work, day_of, lacks
+from dispatcher.domain.matching import day_of
 from dispatcher.domain.order import Case, Order, Waiting
+from dispatcher.domain.suited import Rule, Work, lacks
 
 States = Mapping[str, Any]
 

@@ -29,8 +29,8 @@ from contracts.dispatcher import (
     WithdrawalTakenBack,
 )
 from contracts.envelope import Envelope
-from dispatcher.domain.matching import Work
 from dispatcher.domain.order import OrderEvent
+from dispatcher.domain.suited import Work
 from dispatcher.domain.travel import Place
 from services.chassis.clock import micros
 from services.chassis.views import Rows, Value, View

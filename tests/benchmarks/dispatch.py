@@ -33,6 +33,7 @@ from dispatcher.planning.formats import files
 from dispatcher.planning.formats.benchmark import ReleasedBenchmark, TeamBenchmark
 from dispatcher.planning.model import Engineer, Problem, Travel, Unfit, Visit, Weights
 from dispatcher.planning.planner import plan, plan_day, plan_teams
+from tests.benchmarks import live
 from tests.dispatcher.planning.published import DATA
 
 SUBSET = {
@@ -219,7 +220,7 @@ def shown(value: float | None) -> str:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--only", default="", choices=["", "insertion", *SUBSET])
+    asked.add_argument("--only", default="", choices=["", "insertion", "live", *SUBSET])
     asked.add_argument("--full", action="store_true")
     asked.add_argument("--quick", action="store_true")
     asked.add_argument("--json", action="store_true")
@@ -234,6 +235,9 @@ def main() -> None:
         found.append(row)
         cells = [row.family, row.instance, f"{row.seconds:g}", shown(row.best), shown(row.ours), shown(row.ours_gap)]
         print("| " + " | ".join([*cells, shown(row.library), shown(row.library_gap), row.note]) + " |", flush=True)
+    if chosen.only in ("", "live"):
+        for row in live.rows():
+            print(row, flush=True)
     if chosen.only in ("", "insertion"):
         print(insertion(300, 3000))
         if chosen.full:

@@ -16,7 +16,8 @@ from contracts.dispatcher import Certificate, Shift, SkillLevel
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
-from dispatcher.domain.matching import STEP, Proposal, Rule, Work, best_hours, broken, day_of
+from dispatcher.domain.matching import STEP, Proposal, best_hours, broken, day_of
+from dispatcher.domain.suited import Rule, Work
 from dispatcher.domain.travel import Place, travel_m, travel_time
 from tests.dispatcher.examples import ALL_WEEK, TODAY, TOMORROW, at
 from tests.dispatcher.ranking import rank
@@ -183,11 +184,18 @@ def test_urgency_makes_an_earlier_start_worth_a_longer_way():
     assert (first("normal"), first("critical")) == ("near", "soon")
 
 
-def test_a_later_gap_that_is_much_nearer_is_better_than_the_first_one():
-    day = {TODAY: [visit(at(17, 50), at(18), SHOP)]}
-    far_home = engineer(home=Place(40_300_000, 116_400_000))
-    found = offer(work(duration=timedelta(minutes=20)), far_home, day, now=at(4))
-    assert (found.starts_at, found.travel_m) == (at(18), 0)
+def test_a_later_gap_that_adds_less_to_the_way_is_better_than_the_first_one():
+    far = Place(40_300_000, 116_400_000)
+    day = {TODAY: [visit(at(14), at(15), far), visit(at(17, 50), at(18), SHOP)]}
+    found = offer(work(duration=timedelta(minutes=20)), engineer(home=far), day, now=at(4))
+    # Before the first visit she would drive there and back; then the place lies on her way.
+    assert (found.starts_at, found.travel_m, costs(found)["distance"]) == (at(17), 57_821, (0, 0))
+
+
+def test_between_two_visits_it_adds_what_the_way_round_is_longer():
+    day = {TODAY: [visit(at(8), at(17), NORTH), visit(at(19), at(20), NORTH)]}
+    found = offer(booked=day)
+    assert (found.travel_m, costs(found)["distance"]) == (13_010, (26_020, 260))
 
 
 # Zones.
@@ -374,7 +382,11 @@ def _tried(order, who, day, now, starts_at):
     )
     per_hour = {"low": 10, "normal": 30, "high": 90, "critical": 270}[order.urgency]
     waiting = (starts_at - now) // timedelta(seconds=1) * per_hour // 3_600
-    return metres // 100 + 15 * len(day) + waiting if fits else None
+    added = metres
+    if after:
+        came_from = before[-1].place if before else who.home
+        added += travel_m(order.place, after[0].place) - travel_m(came_from, after[0].place)
+    return max(0, added) // 100 + 15 * len(day) + waiting if fits else None
 
 
 # Speed.

@@ -27,7 +27,7 @@ from contracts.dispatcher import (
 )
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
-from dispatcher.domain.matching import Work
+from dispatcher.domain.suited import Work
 from dispatcher.domain.travel import Place
 from dispatcher.projections.board import BOARD, declined_by, offered_before, offered_to, work_of
 from dispatcher.projections.dispatch_rules import DISPATCH_RULES, rules_of

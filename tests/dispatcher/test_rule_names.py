@@ -6,7 +6,7 @@ import pytest
 
 from contracts.dispatcher import Reason
 from contracts.intake import UsualPart
-from dispatcher.domain.matching import Rule
+from dispatcher.domain.suited import Rule
 from services.chassis.http.problems import said
 from services.chassis.http.rule_names import name_of, names
 from tests.dispatcher import test_running

@@ -9,7 +9,8 @@ from contracts.dispatcher import Certificate, DispatchRulesSet, HoursBooked, Ord
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
-from dispatcher.domain.matching import Proposal, Work, best_hours
+from dispatcher.domain.matching import Proposal, best_hours
+from dispatcher.domain.suited import Work
 from dispatcher.domain.travel import Place
 from dispatcher.service import RULES
 from tests.dispatcher.examples import (
