@@ -112,8 +112,7 @@ class _Work:
 
         problem, engine = self._problem, self._asked.engine
         arrays = given(problem)
-        late = any(visit.due is not None for visit in problem.visits)
-        if engine == "ordering" or (engine == "auto" and (problem.links or late)):
+        if engine == "ordering" or (engine == "auto" and (problem.links or problem.weights.worst_lateness)):
             self._ordering(arrays)
         elif engine == "pyvrp":
             self._pyvrp_alone(arrays)
