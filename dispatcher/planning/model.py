@@ -172,9 +172,9 @@ class Problem:
                 raise Unfit(f"engineer {engineer.id} starts or ends at a place that the travel matrix has not")
             if engineer.shift[0] > engineer.shift[1]:
                 raise Unfit(f"engineer {engineer.id} has a shift that ends before it begins: {engineer.shift}")
-            for one in engineer.breaks:
-                if one.window[0] > one.window[1] or one.duration < 0:
-                    raise Unfit(f"engineer {engineer.id} has a break that ends before it begins: {one}")
+            for rest in engineer.breaks:
+                if rest.window[0] > rest.window[1] or rest.duration < 0:
+                    raise Unfit(f"engineer {engineer.id} has a break that ends before it begins: {rest}")
         for visit in self.visits:
             if not 0 <= visit.place < places:
                 raise Unfit(f"visit {visit.id} lies at a place that the travel matrix has not")

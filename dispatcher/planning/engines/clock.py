@@ -84,7 +84,12 @@ def laid(g, s, row, v, at, call, eager):  # type: ignore[no-untyped-def]
                     break
             elif rest > closes:
                 return NEVER, max(0, min(i, total - 1))
-            lay[CODE, count], lay[PLACE, count], lay[BEGIN, count], lay[LASTS, count] = FIRST_BREAK - k, here, rest, long
+            lay[CODE, count], lay[PLACE, count], lay[BEGIN, count], lay[LASTS, count] = (
+                FIRST_BREAK - k,
+                here,
+                rest,
+                long,
+            )
             count += 1
             k += 1
             now = rest + long

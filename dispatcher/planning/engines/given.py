@@ -88,7 +88,14 @@ def given(problem: Problem) -> Given:
     parts = sorted({part for visit in visits for part in visit.parts})
     asked: dict[object, list[int]] = {}
     for i, visit in enumerate(visits):
-        asks = (frozenset(visit.skills.items()), visit.certificates, visit.tools, visit.region, visit.preferred, visit.only)
+        asks = (
+            frozenset(visit.skills.items()),
+            visit.certificates,
+            visit.tools,
+            visit.region,
+            visit.preferred,
+            visit.only,
+        )
         asked.setdefault(asks, []).append(i)
     shape = (len(engineers), len(visits))
     fit, own, odd = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_), np.zeros(shape, np.int64)
@@ -131,7 +138,9 @@ def given(problem: Problem) -> Given:
         start=np.array([one.start for one in engineers], np.int64),
         end=np.array([one.end for one in engineers], np.int64),
         early=np.array([one.shift[0] for one in engineers], np.int64),
-        leave=np.array([one.shift[1] + one.overtime if one.leave is None else one.leave for one in engineers], np.int64),
+        leave=np.array(
+            [one.shift[1] + one.overtime if one.leave is None else one.leave for one in engineers], np.int64
+        ),
         shift_end=np.array([one.shift[1] for one in engineers], np.int64),
         late=np.array([one.shift[1] + one.overtime for one in engineers], np.int64),
         longest=np.array([FAR if one.longest is None else one.longest for one in engineers], np.int64),

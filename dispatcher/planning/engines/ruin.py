@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-from dispatcher.planning.engines.clock import CODE, whole
+from dispatcher.planning.engines.clock import CODE, NEVER, whole
 from dispatcher.planning.engines.given import Given
-from dispatcher.planning.engines.routes import NEVER, cheapest, empty_routes, put, rebuilt, settled
+from dispatcher.planning.engines.routes import cheapest, empty_routes, put, rebuilt, settled
 from dispatcher.planning.model import CALL, Plan
 
 REMOVED: Final = 10

@@ -83,9 +83,7 @@ def test_insertion_finds_the_cheapest_of_all_places(seed, kind):
 def test_what_is_locked_stays_at_the_begin(seed, kind):
     problem = kind(seed)
     first = Search(given(problem), seed).plan
-    kept = [
-        tuple(stop for stop in route if stop >= 0)[:2] if CALL not in route[:4] else () for route in first.routes
-    ]
+    kept = [tuple(stop for stop in route if stop >= 0)[:2] if CALL not in route[:4] else () for route in first.routes]
     locked = [replace(one, locked=stops) for one, stops in zip(problem.engineers, kept, strict=True)]
     again = replace(problem, engineers=locked)
     search = Search(given(again), seed, first)
