@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.planning.check import check
+from dispatcher.planning.engines.clock import NEVER
 from dispatcher.planning.engines.given import given
 from dispatcher.planning.engines.ordering import Ordering
 from dispatcher.planning.engines.pyvrp import Searched, maps
-from dispatcher.planning.engines.routes import NEVER, cheapest, empty_routes, put, rebuilt
+from dispatcher.planning.engines.routes import cheapest, empty_routes, put, rebuilt
 from dispatcher.planning.engines.ruin import Search
 from dispatcher.planning.engines.team_days import TeamDays
 from dispatcher.planning.model import CALL, Plan, Unfit
