@@ -19,6 +19,9 @@ from dispatcher.planning.model import CALL, Engineer, Plan, Problem, Violation
 PLENTY: Final = 1_000_000
 """Parts of everybody who has called at the depot."""
 
+BEFORE_S: Final = 5.0
+"""How long is looked for a plan of what is known before the day, at the least."""
+
 Improve = Callable[[Problem, Plan, int], Plan]
 """The plan of a problem at an instant, made from one that leaves out what is new."""
 
@@ -31,7 +34,7 @@ class Released:
 
 
 @dataclass
-class _Day:
+class Day:
     """One engineer's, as far as it is certain."""
 
     stops: list[int] = field(default_factory=list)
@@ -41,6 +44,10 @@ class _Day:
     departure: int | None = None
     ready: int = 0
     place: int = 0
+
+
+Told = Callable[[Sequence[Day], Sequence[int]], None]
+"""What is certain of each engineer's day, and who was refused."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,14 @@ class Played:
     refused: tuple[int, ...]
 
 
-def play(released: Released, improve: Improve) -> Played:
-    """The day from before its begin to its end; `improve` is asked at each release."""
+def play(released: Released, improve: Improve, told: Told = lambda days, refused: None) -> Played:
+    """
+    The day from before its begin to its end; `improve` is asked at each release.
+
+    `told` hears what has become certain, before each release and at the end of the day.
+    """
     problem, release = released.problem, released.release
-    days = [_Day(ready=one.shift[0], place=one.start) for one in problem.engineers]
+    days = [Day(ready=one.shift[0], place=one.start) for one in problem.engineers]
     ahead: Plan = Plan([()] * len(days))
     promised: set[int] = set()
     refused: list[int] = []
@@ -67,6 +78,7 @@ def play(released: Released, improve: Improve) -> Played:
         since = now
         ahead = Plan([route[_left(day, route) :] for day, route in zip(days, ahead.routes, strict=True)])
         _gone_home(problem, days, ahead, now)
+        told(days, refused)
         heard = [i for i, at in enumerate(release) if at == now]
         open_ = sorted(stop for route in ahead.routes for stop in route if stop != CALL) + heard
         rest = _rest(problem, days, open_, promised, now)
@@ -80,6 +92,7 @@ def play(released: Released, improve: Improve) -> Played:
         promised |= set(heard) & served
         refused.extend(i for i in heard if i not in served)
     _lived(problem, days, ahead, since, None)
+    told(days, refused)
     plan = Plan([tuple(day.stops) for day in days])
     return Played(
         plan,
@@ -90,12 +103,12 @@ def play(released: Released, improve: Improve) -> Played:
     )
 
 
-def _left(day: _Day, route: Sequence[int]) -> int:
+def _left(day: Day, route: Sequence[int]) -> int:
     """How many of the stops planned are certain by now."""
     return sum(stop in day.stops for stop in route)
 
 
-def _lived(problem: Problem, days: Sequence[_Day], ahead: Plan, since: int, until: int | None) -> None:
+def _lived(problem: Problem, days: Sequence[Day], ahead: Plan, since: int, until: int | None) -> None:
     """Of a plan that was made at `since`, what is left for by `until` becomes certain; None: all."""
     seconds = problem.travel.seconds
     for engineer, day, route in zip(problem.engineers, days, ahead.routes, strict=True):
@@ -122,7 +135,7 @@ def _lived(problem: Problem, days: Sequence[_Day], ahead: Plan, since: int, unti
             day.place = place
 
 
-def _gone_home(problem: Problem, days: Sequence[_Day], ahead: Plan, now: int) -> None:
+def _gone_home(problem: Problem, days: Sequence[Day], ahead: Plan, now: int) -> None:
     """Who had nothing more to do has left for home; she can be sent again when she is there, and works on till then."""
     for engineer, day, route in zip(problem.engineers, days, ahead.routes, strict=True):
         if not route and day.departure is not None and day.ready < now and day.place != engineer.end:
@@ -130,7 +143,7 @@ def _gone_home(problem: Problem, days: Sequence[_Day], ahead: Plan, now: int) ->
             day.place = engineer.end
 
 
-def _now(problem: Problem, engineer: Engineer, day: _Day, now: int) -> Engineer:
+def _now(problem: Problem, engineer: Engineer, day: Day, now: int) -> Engineer:
     """She with what she has left, from where and when she is ready."""
     ready = max(day.ready, now)
     parts = dict(engineer.parts)
@@ -152,7 +165,7 @@ def _now(problem: Problem, engineer: Engineer, day: _Day, now: int) -> Engineer:
     )
 
 
-def _rest(problem: Problem, days: Sequence[_Day], open_: Sequence[int], promised: set[int], now: int) -> Problem:
+def _rest(problem: Problem, days: Sequence[Day], open_: Sequence[int], promised: set[int], now: int) -> Problem:
     """What is still to be planned; what was promised must be served, and what is new should be."""
     engineers = [_now(problem, engineer, day, now) for engineer, day in zip(problem.engineers, days, strict=True)]
     dear = 4 * max(one.shift[1] for one in problem.engineers)

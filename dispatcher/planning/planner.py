@@ -51,7 +51,7 @@ def plan(
     """
 
     def judged(told: Any) -> tuple[Plan, Checked]:
-        found = Plan([tuple(route) for route in told])
+        found = _plan(told)
         return found, check(problem, found)
 
     return _searched((problem, seconds, seed, engine, begin), seconds, judged)
@@ -88,6 +88,72 @@ def plan_day(released: Released, seconds: float, *, seed: int = 1) -> Planned[Pl
 
     longest = (len(set(released.release)) + 1) * (seconds + DAY_S)
     return _searched((released, seconds, seed, "auto", None), longest, judged)
+
+
+class Engine:
+    """
+    The search in a child process that stays, for one who asks again and again; closed, it is killed.
+
+    A child that is late or has ended is replaced at the next question.
+    """
+
+    def __init__(self, seed: int = 1) -> None:
+        self._seed = seed
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def better(self, problem: Problem, begin: Plan, seconds: float) -> Plan:
+        """
+        A plan in which what `begin` leaves out is put in, and which was looked at for so long.
+
+        It breaks no rule that `begin` does not and costs no more than it, else it is `begin`.
+        """
+        stop, kept = None, check(problem, begin)
+        try:
+            child = self._started(problem) if self._child is None else self._child
+            assert child.stdin is not None and child.stdout is not None
+            stop = threading.Timer(seconds + GRACE_S, child.kill)
+            stop.start()
+            self._ask(child, problem, begin, seconds)
+            found = _plan(json.loads(child.stdout.readline())["plan"])
+        except (BrokenPipeError, json.JSONDecodeError):
+            self.close()
+            return begin
+        finally:
+            if stop:
+                stop.cancel()
+        checked = check(problem, found)
+        is_better = (len(checked.violations), checked.cost) <= (len(kept.violations), kept.cost)
+        return found if is_better else begin
+
+    def close(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
+
+    def _started(self, problem: Problem) -> subprocess.Popen[bytes]:
+        """With its loops loaded, or compiled the first time on a machine."""
+        command = [sys.executable, "-m", "dispatcher.planning.engines.child", "--again"]
+        self._child = child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        stop = threading.Timer(START_S, child.kill)
+        stop.start()
+        try:
+            self._ask(child, problem, Plan([()] * len(problem.engineers)), 0.0001)
+            child.stdout.readline()
+        finally:
+            stop.cancel()
+        return child
+
+    def _ask(self, child: subprocess.Popen[bytes], problem: Problem, begin: Plan, seconds: float) -> None:
+        assert child.stdin is not None
+        frame = pickle.dumps((problem, begin, seconds, self._seed))
+        child.stdin.write(len(frame).to_bytes(8, "big") + frame)
+        child.stdin.flush()
+
+
+def _plan(routes: Any) -> Plan:
+    return Plan([tuple(route) for route in routes])
 
 
 def _searched(asked: object, seconds: float, judged: Callable[[Any], tuple[P, C]]) -> Planned[P, C]:

@@ -2,7 +2,8 @@
 The child process in which engines run: `python -m dispatcher.planning.engines.child`.
 
 On stdin one frame, a problem and what is asked; on stdout a line of JSON for every plan that is better than the one
-before, the word `ready` first. Who started it kills it when it is late, and has the last line.
+before, the word `ready` first. Who started it kills it when it is late, and has the last line. With `--again` frames
+follow one another, each a problem, the plan to begin with and the seconds; each has one line of answer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import time
 from typing import IO, Any, Final, NamedTuple
 
-from dispatcher.planning.arrivals import Released, play
+from dispatcher.planning.arrivals import BEFORE_S, Released, play
 from dispatcher.planning.model import Plan, Problem
 from dispatcher.planning.teams import TeamPlan, TeamProblem, check_teams
 
@@ -39,9 +40,6 @@ TEAM_HEAT: Final = (0.01, 0.0003)
 ARRIVAL_HEAT: Final = (0.1, 0.003)
 """As HEAT, between arrivals: the plan there is good already."""
 
-BEFORE_S: Final = 5.0
-"""How long is looked for a plan of what is known before the day, at the least."""
-
 
 class Asked(NamedTuple):
     problem: Problem | TeamProblem | Released
@@ -53,6 +51,9 @@ class Asked(NamedTuple):
 
 
 def main() -> None:
+    if "--again" in sys.argv[1:]:
+        _again(sys.stdin.buffer, sys.stdout)
+        return
     # Written by the process that started us, which is of this package.
     asked = Asked(*pickle.loads(sys.stdin.buffer.read()))  # noqa: S301
     if isinstance(asked.problem, TeamProblem):
@@ -84,21 +85,35 @@ def _team_days(asked: Asked, problem: TeamProblem, to: IO[str]) -> None:
     say(search.plan)
 
 
-def _arrivals(asked: Asked, released: Released, to: IO[str]) -> None:
+def _better(problem: Problem, begin: Plan, seconds: float, seed: int) -> Plan:
+    """What is new is put in where it is cheapest, and then, in the time there is, all is looked at again."""
     from dispatcher.planning.engines.given import given
     from dispatcher.planning.engines.ruin import Search
 
-    def better(problem: Problem, begin: Plan, seconds: float) -> Plan:
-        search = Search(given(problem), asked.seed, begin)
-        if seconds:
-            search.run(seconds, hot=ARRIVAL_HEAT[0] * search.scale, cold=ARRIVAL_HEAT[1] * search.scale)
-        return search.plan
+    search = Search(given(problem), seed, begin)
+    if seconds:
+        search.run(seconds, hot=ARRIVAL_HEAT[0] * search.scale, cold=ARRIVAL_HEAT[1] * search.scale)
+    return search.plan
 
-    better(released.problem, Plan([()] * len(released.problem.engineers)), 0.0001)
+
+def _arrivals(asked: Asked, released: Released, to: IO[str]) -> None:
+    problem = released.problem
+    _better(problem, Plan([()] * len(problem.engineers)), 0.0001, asked.seed)
     _say(to, ready="insertion, then ruin" if asked.seconds else "insertion")
     before = max(BEFORE_S, asked.seconds)
-    played = play(released, lambda problem, begin, now: better(problem, begin, before if now < 0 else asked.seconds))
+
+    def improve(rest: Problem, begin: Plan, now: int) -> Plan:
+        return _better(rest, begin, before if now < 0 else asked.seconds, asked.seed)
+
+    played = play(released, improve)
     _say(to, plan=[played.plan.routes, played.departures, played.begins, played.left, played.refused])
+
+
+def _again(from_: IO[bytes], to: IO[str]) -> None:
+    while head := from_.read(8):
+        # Written by the process that started us, as above.
+        problem, begin, seconds, seed = pickle.loads(from_.read(int.from_bytes(head, "big")))  # noqa: S301
+        _say(to, plan=_better(problem, begin, seconds, seed).routes)
 
 
 class _Work:
@@ -112,8 +127,7 @@ class _Work:
 
         problem, engine = self._problem, self._asked.engine
         arrays = given(problem)
-        late = any(visit.due is not None for visit in problem.visits)
-        if engine == "ordering" or (engine == "auto" and (problem.links or late)):
+        if engine == "ordering" or (engine == "auto" and (problem.links or problem.weights.worst_lateness)):
             self._ordering(arrays)
         elif engine == "pyvrp":
             self._pyvrp_alone(arrays)

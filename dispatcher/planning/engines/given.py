@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from dispatcher.planning.model import Problem, lacks
+from dispatcher.planning.model import Problem, lacks, spare
 
 FAR: Final = 1 << 60
 
@@ -51,11 +52,33 @@ class Given(NamedTuple):
     """Engineers of one kind are alike in everything."""
     near: Any
     """[M, N]: the other visits, the nearest first."""
+    plain: bool
+    """Segments say all; else a route is laid on the clock, and segments only say what it costs at the least."""
+    breaks: Any
+    """[R, B, 3]: opens, closes, duration."""
+    break_count: Any
+    """[R]; so is the next."""
+    most: Any
+    windows: Any
+    """[M, W, 2]; `opens` and `closes` are the first and the last instant of all."""
+    window_count: Any
+    """[M]; so are the next four."""
+    due: Any
+    urgency: Any
+    told_row: Any
+    """The engineer told; -1: nothing was told, -2: somebody who is not among these."""
+    told_at: Any
     depot: int
     distance: int
     duration: int
     route: int
     overtime: int
+    waiting: int
+    balance: int
+    lateness: int
+    late_doubles: int
+    change: int
+    change_within: int
 
 
 def given(problem: Problem) -> Given:
@@ -63,14 +86,16 @@ def given(problem: Problem) -> Given:
     seconds = np.ascontiguousarray(problem.travel.seconds, dtype=np.int64)
     metres = np.ascontiguousarray(problem.travel.metres, dtype=np.int64)
     parts = sorted({part for visit in visits for part in visit.parts})
-    sorts = [(_abilities(one), one) for one in engineers]
-    kinds: dict[object, int] = {}
-    kind = [
-        kinds.setdefault((one.start, one.end, one.shift, one.overtime, one.longest, a), len(kinds)) for a, one in sorts
-    ]
     asked: dict[object, list[int]] = {}
     for i, visit in enumerate(visits):
-        asks = (frozenset(visit.skills.items()), visit.certificates, visit.tools, visit.region, visit.preferred)
+        asks = (
+            frozenset(visit.skills.items()),
+            visit.certificates,
+            visit.tools,
+            visit.region,
+            visit.preferred,
+            visit.only,
+        )
         asked.setdefault(asks, []).append(i)
     shape = (len(engineers), len(visits))
     fit, own, odd = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_), np.zeros(shape, np.int64)
@@ -80,21 +105,31 @@ def given(problem: Problem) -> Given:
             has = visit.tools <= engineer.tools
             own[row, alike] = has
             fit[row, alike] = not lacks(engineer, visit) and (has or problem.depot is not None)
-            if visit.preferred and engineer.id not in visit.preferred:
-                odd[row, alike] = weights.stranger
+            stranger = bool(visit.preferred) and engineer.id not in visit.preferred
+            odd[row, alike] = weights.stranger * stranger + weights.overqualified * spare(engineer, visit)
     place = np.array([visit.place for visit in visits], np.int64)
     between = metres[np.ix_(place, place)]
     near = np.argsort(between, axis=1, kind="stable")[:, 1 : NEIGHBOURS + 1].astype(np.int32)
     most = 10 * max(1, weights.distance * int(metres.max()) + weights.duration * max(e.shift[1] for e in engineers))
     most += 2 * weights.route
+    rows = {one.id: row for row, one in enumerate(engineers)}
+    told = {visit.told[0] for visit in visits if visit.told}
+    kinds: dict[object, int] = {}
+    kind = []
+    for row, one in enumerate(engineers):
+        able = fit[row].tobytes(), own[row].tobytes(), odd[row].tobytes(), one.id if one.id in told else ""
+        day = one.start, one.end, one.shift, one.overtime, one.longest, one.most, one.leave, one.locked, one.breaks
+        kind.append(kinds.setdefault((day, able, frozenset(one.parts.items())), len(kinds)))
     return Given(
         seconds=seconds,
         metres=metres,
         place=place,
         lasts=np.array([visit.duration for visit in visits], np.int64),
         opens=np.array([visit.window[0] for visit in visits], np.int64),
-        closes=np.array([visit.window[1] for visit in visits], np.int64),
-        prize=np.array([most if visit.prize is None else visit.prize for visit in visits], np.int64),
+        closes=np.array([visit.windows[-1][1] for visit in visits], np.int64),
+        prize=np.array(
+            [most if v.prize is None else v.prize + weights.change * (v.told is not None) for v in visits], np.int64
+        ),
         fit=fit,
         own=own,
         odd=odd,
@@ -103,28 +138,47 @@ def given(problem: Problem) -> Given:
         start=np.array([one.start for one in engineers], np.int64),
         end=np.array([one.end for one in engineers], np.int64),
         early=np.array([one.shift[0] for one in engineers], np.int64),
-        leave=np.array([one.shift[1] if one.leave is None else one.leave for one in engineers], np.int64),
+        leave=np.array(
+            [one.shift[1] + one.overtime if one.leave is None else one.leave for one in engineers], np.int64
+        ),
         shift_end=np.array([one.shift[1] for one in engineers], np.int64),
         late=np.array([one.shift[1] + one.overtime for one in engineers], np.int64),
         longest=np.array([FAR if one.longest is None else one.longest for one in engineers], np.int64),
         locked=np.array([len(one.locked) for one in engineers], np.int64),
         kind=np.array(kind, np.int64),
         near=near,
+        plain=_plain(problem),
+        breaks=_padded([[(*rest.window, rest.duration) for rest in one.breaks] for one in engineers], 3),
+        break_count=np.array([len(one.breaks) for one in engineers], np.int64),
+        most=np.array([FAR if one.most is None else one.most for one in engineers], np.int64),
+        windows=_padded([visit.windows for visit in visits], 2),
+        window_count=np.array([len(visit.windows) for visit in visits], np.int64),
+        due=np.array([FAR if visit.due is None else visit.due for visit in visits], np.int64),
+        urgency=np.array([visit.urgency for visit in visits], np.int64),
+        told_row=np.array([rows.get(visit.told[0], -2) if visit.told else -1 for visit in visits], np.int64),
+        told_at=np.array([visit.told[1] if visit.told else 0 for visit in visits], np.int64),
         depot=-1 if problem.depot is None else problem.depot,
         distance=weights.distance,
         duration=weights.duration,
         route=weights.route,
         overtime=weights.overtime,
+        waiting=weights.waiting,
+        balance=weights.balance,
+        lateness=weights.lateness,
+        late_doubles=weights.late_doubles,
+        change=weights.change,
+        change_within=weights.change_within,
     )
 
 
-def _abilities(one: Any) -> object:
-    return (
-        frozenset(one.skills.items()),
-        one.certificates,
-        one.tools,
-        frozenset(one.parts.items()),
-        one.regions,
-        one.locked,
-        one.leave,
-    )
+def _plain(problem: Problem) -> bool:
+    weights = problem.weights
+    of_visits = any(visit.also or visit.due is not None or visit.told for visit in problem.visits)
+    return not (of_visits or any(one.breaks for one in problem.engineers) or weights.waiting or weights.balance)
+
+
+def _padded(lists: Sequence[Sequence[tuple[int, ...]]], width: int) -> Any:
+    table = np.zeros((len(lists), max([1, *map(len, lists)]), width), np.int64)
+    for i, each in enumerate(lists):
+        table[i, : len(each)] = np.array(each, np.int64).reshape(-1, width)
+    return table

@@ -22,12 +22,9 @@ PROFILES: Final = 40
 
 def maps(problem: Problem, given: Given) -> bool:
     """Whether PyVRP can say it, all of it."""
-    late = any(visit.due is not None for visit in problem.visits)
-    locked = any(engineer.locked for engineer in problem.engineers)
+    bound = any(engineer.locked or engineer.most is not None for engineer in problem.engineers)
     classes = len(np.unique(_allowed(given), axis=0))
-    return not (problem.links or late or locked or problem.weights.stranger or problem.depot is not None) and (
-        classes <= PROFILES
-    )
+    return given.plain and classes <= PROFILES and not (problem.links or bound or given.odd.any() or given.depot >= 0)
 
 
 def _allowed(given: Given) -> Any:

@@ -14,9 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from dispatcher.planning.engines.given import FAR, Given
-
-NEVER: Final = FAR
+from dispatcher.planning.engines.clock import NEVER, whole
+from dispatcher.planning.engines.given import Given
 
 SECOND_LOOK: Final = 0.03
 
@@ -42,6 +41,11 @@ class Routes(NamedTuple):
     used: Any
     """[R, K]: what visits before the call take, or all where there is none."""
     cost: Any
+    lower: Any
+    """Of the cost what does not depend on time."""
+    lay: Any
+    """The stops of the route that was laid on the clock last; see `clock`."""
+    lay_n: Any
 
 
 def empty_routes(given: Given, longest: int) -> Routes:
@@ -65,6 +69,9 @@ def empty_routes(given: Given, longest: int) -> Routes:
         l2=table(),
         used=np.zeros((r, k), np.int64),
         cost=np.zeros(r, np.int64),
+        lower=np.zeros(r, np.int64),
+        lay=np.zeros((4, width + given.breaks.shape[1]), np.int64),
+        lay_n=np.zeros(1, np.int64),
     )
 
 
@@ -110,7 +117,7 @@ def rebuilt(g, s, row):  # type: ignore[no-untyped-def]
     last += 1
     stops[last], places[last] = -1, g.end[row]
     if n == 0:
-        s.cost[row] = 0
+        s.cost[row] = s.lower[row] = 0
     d, e, l = 0, g.early[row], g.leave[row]  # noqa: E741
     s.d1[row, 0], s.e1[row, 0], s.l1[row, 0] = d, e, l
     cost = 0
@@ -130,10 +137,15 @@ def rebuilt(g, s, row):  # type: ignore[no-untyped-def]
             return max(0, index - 1)
         cost += g.distance * g.metres[places[i - 1], places[i]]
         s.d1[row, i], s.e1[row, i], s.l1[row, i] = d, e, l
-    if d > g.longest[row] and n:
+    if n and (d > g.longest[row] or n > g.most[row]):
         return n - 1
     if n:
+        s.lower[row] = cost + g.route
         s.cost[row] = cost + price(g, row, d, e) + g.route
+        if not g.plain:
+            s.cost[row], late = whole(g, s, row, -1, 0, call)
+            if late >= 0:
+                return late
     d, e, l = 0, g.early[row], g.late[row]  # noqa: E741
     s.d2[row, last], s.e2[row, last], s.l2[row, last] = d, e, l
     for i in range(last - 1, 0, -1):
@@ -186,6 +198,8 @@ def with_call(g, s, row, v, at, call):  # type: ignore[no-untyped-def]
     d, e, l = joined(d, e, l, 0, g.early[row], g.late[row], g.seconds[here, g.end[row]])  # noqa: E741
     if d < 0 or d > g.longest[row]:
         return NEVER
+    if not g.plain:
+        return whole(g, s, row, v, at, call)[0]
     return cost + g.distance * g.metres[here, g.end[row]] + price(g, row, d, e)
 
 
@@ -217,7 +231,7 @@ def cheapest(g, s, row, v, limit, blink):  # type: ignore[no-untyped-def]
         if s.used[row, k] + g.need[v, k] > g.stock[row, k]:
             carried = False
     had = s.call[row]
-    if not carried and had < 0 and g.depot < 0:
+    if n >= g.most[row] or (not carried and had < 0 and g.depot < 0):
         return best, at, call
     base, odd = s.cost[row], g.odd[row, v]
     first = g.locked[row]
@@ -239,7 +253,7 @@ def cheapest(g, s, row, v, limit, blink):  # type: ignore[no-untyped-def]
         added = g.distance * (metres[one, place] + metres[place, other] - metres[one, other]) + odd
         if n == 0:
             added = g.distance * (metres[one, place] + metres[place, other]) + odd + g.route
-        if g.duration == 0 and added >= best:
+        if g.plain and g.duration == 0 and added >= best:
             continue
         d, e, l = joined(s.d1[row, i], s.e1[row, i], s.l1[row, i], lasts, opens, closes, there)  # noqa: E741
         if d < 0:
@@ -247,14 +261,19 @@ def cheapest(g, s, row, v, limit, blink):  # type: ignore[no-untyped-def]
         d, e, l = joined(d, e, l, s.d2[row, i + 1], s.e2[row, i + 1], s.l2[row, i + 1], on)  # noqa: E741
         if d < 0 or d > g.longest[row]:
             continue
-        if g.duration or g.overtime:
+        then = had + 1 if had >= 0 and i < before_call else had
+        if not g.plain:
+            if s.lower[row] + added + price(g, row, d, e) - base >= best:
+                continue
+            added = whole(g, s, row, v, index, then)[0] - base
+        elif g.duration or g.overtime:
             end = n + 1 + (1 if had >= 0 else 0)
             was = price(g, row, s.d1[row, end], s.e1[row, end]) if n else 0
             added += price(g, row, d, e) - was
         if added < best:
             best, at = added, index
             # Before or after the call: the call's index counts visits before it.
-            call = had + 1 if had >= 0 and i < before_call else had
+            call = then
     if carried or g.depot < 0:
         return best, at, call
     if had < 0:
@@ -298,6 +317,8 @@ def _with_new_call(g, s, row, v, best, at, call):  # type: ignore[no-untyped-def
                 if n and p > c:
                     longer -= g.metres[places[c], places[c + 1]]
                 added = g.distance * longer + price(g, row, d2, e2) - was + g.odd[row, v]
+                if not g.plain:
+                    added = whole(g, s, row, v, p, c)[0] - (s.cost[row] if n else 0)
                 if added < best:
                     best, at, call = added, p, c
             if p < n:

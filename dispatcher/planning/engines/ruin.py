@@ -15,8 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
+from dispatcher.planning.engines.clock import CODE, NEVER, whole
 from dispatcher.planning.engines.given import Given
-from dispatcher.planning.engines.routes import NEVER, cheapest, empty_routes, put, rebuilt, settled
+from dispatcher.planning.engines.routes import cheapest, empty_routes, put, rebuilt, settled
 from dispatcher.planning.model import CALL, Plan
 
 REMOVED: Final = 10
@@ -165,6 +166,7 @@ def improved(g, s, kept, best, where, absent, numbers, heat, steps, removed, har
         marks = 0
         seed = np.random.randint(m)
         done = 0
+        broken = False
         for j in range(-1, g.near.shape[1]):
             c = seed if j < 0 else g.near[seed, j]
             r = where[c]
@@ -206,9 +208,10 @@ def improved(g, s, kept, best, where, absent, numbers, heat, steps, removed, har
                 begin = low + np.random.randint(high - low + 1)
                 count = taken_out(g, s, where, r, begin, size, absent, count)
             late = settled(g, s, r)
-            while late >= 0:
-                count = taken_out(g, s, where, r, late, 1, absent, count)
+            while late >= 0 and s.n[r] > locked:
+                count = taken_out(g, s, where, r, max(late, locked), 1, absent, count)
                 late = settled(g, s, r)
+            broken = broken or late >= 0
             done += 1
             if done >= strings:
                 break
@@ -218,7 +221,7 @@ def improved(g, s, kept, best, where, absent, numbers, heat, steps, removed, har
         )
         marks = stamps[1]
         cost = total(s) + left
-        if cost < numbers[1] - heat * math.log(np.random.random()):
+        if not broken and cost < numbers[1] - heat * math.log(np.random.random()):
             numbers[0], numbers[1] = count, cost
             if cost < numbers[2]:
                 numbers[2], numbers[3] = cost, count
@@ -280,11 +283,14 @@ def _put_back(  # type: ignore[no-untyped-def]
     return still, cost
 
 
-def plan_of(s: Any) -> Plan:
+def plan_of(given: Given, s: Any) -> Plan:
     routes = []
     for row in range(len(s.n)):
         stops = [int(v) for v in s.visits[row, : s.n[row]]]
-        if s.call[row] >= 0:
+        if stops and not given.plain:
+            whole(given, s, row, -1, 0, int(s.call[row]))
+            stops = [int(code) for code in s.lay[CODE, : s.lay_n[0]]]
+        elif s.call[row] >= 0:
             stops.insert(int(s.call[row]), CALL)
         routes.append(tuple(stops))
     return Plan(routes)
@@ -304,6 +310,7 @@ class Search:
         placed: set[int] = set()
         for row in range(len(given.start)):
             route = begin.routes[row] if begin else ()
+            route = tuple(stop for stop in route if stop >= CALL)
             visits = [stop for stop in route if stop != CALL]
             self._s.visits[row, : len(visits)] = visits
             self._s.n[row] = len(visits)
@@ -339,7 +346,7 @@ class Search:
 
     @property
     def plan(self) -> Plan:
-        return plan_of(self._best)
+        return plan_of(self.given, self._best)
 
     def run(self, seconds: float, *, hot: float, cold: float, clock: Callable[[], float] = time.monotonic) -> int:
         """Anneals from `hot` to `cold`, in units of cost, within the time; returns how many steps that were."""

@@ -1,13 +1,15 @@
 """Small problems made by chance, of every kind that the engines plan."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 
-from dispatcher.planning.model import Engineer, Link, Problem, Travel, Visit, Weights
+from dispatcher.planning.model import Break, Engineer, Link, Problem, Travel, Visit, Weights
 
 TOOLS = ("meter", "ladder")
 PARTS = ("pump", "board")
+LUNCH = (Break((15_000, 25_000), 2_000),)
 
 
 def travel(chance: random.Random, places: int) -> Travel:
@@ -84,3 +86,42 @@ def linked(seed: int) -> Problem:
     who = [Engineer(f"e{i}", i, i, (0, 10**9)) for i in range(crew)]
     weights = Weights(distance=1, lateness=2, worst_lateness=1)
     return Problem(who, made, travel(chance, crew + asked), weights, links=links)
+
+
+def of_days(seed: int, breaks: bool = True) -> Problem:
+    """As `routing`, with what only the clock of a whole route can say."""
+    chance = random.Random(seed)
+    plain = routing(seed)
+    who = [
+        replace(
+            one,
+            breaks=chance.choice((LUNCH, (*LUNCH, Break((35_000, 35_000), 3_000)), ())) if breaks else (),
+            most=chance.choice((None, 4)),
+            leave=chance.choice((None, None, 0)),
+        )
+        for one in plain.engineers
+    ]
+    asked = []
+    for visit in plain.visits:
+        closes = visit.window[1]
+        asked.append(
+            replace(
+                visit,
+                also=chance.choice(((), ((closes + 4_000, closes + 9_000), (closes + 12_000, closes + 13_000)))),
+                due=chance.choice((None, closes - 2_000)),
+                urgency=chance.randint(1, 3),
+                told=chance.choice((None, (f"e{chance.randrange(5)}", chance.randrange(50_000)))),
+                only=chance.choice((None, None, frozenset({"e1", "e2"}))),
+            )
+        )
+    weights = replace(
+        plain.weights,
+        lateness=2,
+        late_doubles=chance.choice((0, 1_000)),
+        waiting=chance.randint(0, 2),
+        balance=chance.randint(0, 2),
+        overqualified=chance.randint(0, 200),
+        change=700,
+        change_within=900,
+    )
+    return replace(plain, engineers=who, visits=asked, weights=weights)

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.planning.check import check
+from dispatcher.planning.engines.clock import NEVER
 from dispatcher.planning.engines.given import given
 from dispatcher.planning.engines.ordering import Ordering
 from dispatcher.planning.engines.pyvrp import Searched, maps
-from dispatcher.planning.engines.routes import NEVER, cheapest, empty_routes, put, rebuilt
+from dispatcher.planning.engines.routes import cheapest, empty_routes, put, rebuilt
 from dispatcher.planning.engines.ruin import Search
 from dispatcher.planning.engines.team_days import TeamDays
 from dispatcher.planning.model import CALL, Plan, Unfit
@@ -25,9 +26,10 @@ def counted():
     return lambda: float(next(count))
 
 
+@pytest.mark.parametrize("kind", [problems.routing, problems.of_days])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_ruin_and_recreate_costs_what_the_evaluator_says_and_breaks_nothing(seed):
-    problem = problems.routing(seed)
+def test_ruin_and_recreate_costs_what_the_evaluator_says_and_breaks_nothing(seed, kind):
+    problem = kind(seed)
     search = Search(given(problem), seed)
     before = search.cost
     search.run(40, hot=search.scale, cold=search.scale / 100, clock=counted())
@@ -36,9 +38,10 @@ def test_ruin_and_recreate_costs_what_the_evaluator_says_and_breaks_nothing(seed
     assert search.cost <= before
 
 
+@pytest.mark.parametrize("kind", [problems.routing, lambda seed: problems.of_days(seed, breaks=False)])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_insertion_finds_the_cheapest_of_all_places(seed):
-    problem = problems.routing(seed)
+def test_insertion_finds_the_cheapest_of_all_places(seed, kind):
+    problem = kind(seed)
     arrays = given(problem)
     routes = empty_routes(arrays, len(problem.visits))
     chance = random.Random(seed)
@@ -49,7 +52,8 @@ def test_insertion_finds_the_cheapest_of_all_places(seed):
     def cost(route):
         alone = check(problem, Plan([route if i == row else () for i in range(len(problem.engineers))]))
         broken = [found for found in alone.violations if found.rule != "left out"]
-        prizes = sum(problem.visits[i].prize for i in alone.left_out)
+        left_out = [problem.visits[i] for i in alone.left_out]
+        prizes = sum(visit.prize + problem.weights.change * (visit.told is not None) for visit in left_out)
         return None if broken else alone.cost - prizes
 
     for visit in chance.sample(range(len(problem.visits)), len(problem.visits)):
@@ -75,13 +79,12 @@ def test_insertion_finds_the_cheapest_of_all_places(seed):
             assert cost(stops) == routes.cost[row]
 
 
+@pytest.mark.parametrize("kind", [problems.routing, problems.of_days])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_is_locked_stays_at_the_begin(seed):
-    problem = problems.routing(seed)
+def test_what_is_locked_stays_at_the_begin(seed, kind):
+    problem = kind(seed)
     first = Search(given(problem), seed).plan
-    kept = [
-        tuple(stop for stop in route if stop != CALL)[:2] if CALL not in route[:2] else () for route in first.routes
-    ]
+    kept = [tuple(stop for stop in route if stop >= 0)[:2] if CALL not in route[:4] else () for route in first.routes]
     locked = [replace(one, locked=stops) for one, stops in zip(problem.engineers, kept, strict=True)]
     again = replace(problem, engineers=locked)
     search = Search(given(again), seed, first)
