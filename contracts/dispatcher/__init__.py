@@ -29,6 +29,7 @@ from contracts.dispatcher.clocks import (
     SlaWarned,
     Standing,
 )
+from contracts.dispatcher.decisions import Considered, DecisionRecorded
 from contracts.dispatcher.engineers import (
     AbsenceCalledOff,
     Certificate,
@@ -65,6 +66,7 @@ from contracts.dispatcher.orders import (
     WithdrawalNoted,
     WithdrawalTakenBack,
 )
+from contracts.dispatcher.replans import ReplanCause, ReplanDone, Unmoved
 from contracts.dispatcher.rules import (
     DispatchRulesSet,
     OfferedFirst,
@@ -85,6 +87,8 @@ __all__ = [
     "ClockTerms",
     "ClocksMoved",
     "ClocksStarted",
+    "Considered",
+    "DecisionRecorded",
     "Difference",
     "DispatchRulesSet",
     "EngineerAbsent",
@@ -112,6 +116,8 @@ __all__ = [
     "PassedOver",
     "PauseReason",
     "Reason",
+    "ReplanCause",
+    "ReplanDone",
     "RestatementAdvanced",
     "RestatementBegun",
     "RuleCount",
@@ -125,6 +131,7 @@ __all__ = [
     "SlaWarned",
     "SpecialDay",
     "Standing",
+    "Unmoved",
     "WeekOfHours",
     "WithdrawalNoted",
     "WithdrawalTakenBack",

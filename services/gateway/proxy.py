@@ -41,6 +41,8 @@ OWNERS: Final[Mapping[str, str]] = {
     "calendars": "dispatcher",
     "slas": "dispatcher",
     "dispatch-rules": "dispatcher",
+    "decisions": "dispatcher",
+    "replans": "dispatcher",
     "visits": "fieldwork",
     "price-lists": "fieldwork",
     "service-codes": "fieldwork",
