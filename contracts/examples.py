@@ -586,6 +586,17 @@ _ALL: Final[tuple[Event, ...]] = (
         lon_udeg=125_289_000,
     ),
     dispatcher.HoursFreed(engineer_id=ENGINEER, day=DAY, order_id=ORDER),
+    dispatcher.SlotHeld(
+        slot_id="slot-1",
+        order_id=ORDER,
+        engineer_id=ENGINEER,
+        day=DAY,
+        starts_at=_at(2),
+        ends_at=_at(3),
+        held_until=_at(1, 10),
+    ),
+    dispatcher.SlotBooked(slot_id="slot-1", order_id=ORDER),
+    dispatcher.SlotReleased(slot_id="slot-1", order_id=ORDER, why="expired"),
     dispatcher.ReplanDone(
         replan_id="replan-1",
         cause="absence",

@@ -302,6 +302,51 @@ class Replan(Command):
     now: AwareDatetime
 
 
+# Slots.
+
+
+class SlotPlace(BaseModel):
+    """An engineer who can come then, as the views have it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engineer_id: str
+    day: str
+    starts_at: AwareDatetime
+
+
+class HoldSlot(Command):
+    """Keep hours of the first of these who is free for an order."""
+
+    slot_id: str
+    order_id: str
+    places: tuple[SlotPlace, ...] = Field(min_length=1)
+    minutes: int = 10
+    now: AwareDatetime
+
+
+class BookSlot(Command):
+    """The order has the hours that are held for it, in the stead of those that it has."""
+
+    slot_id: str
+    order_id: str
+    engineer_id: str
+    day: str
+    from_engineer_id: str = ""
+    from_day: str = ""
+    now: AwareDatetime
+
+
+class ReleaseSlot(Command):
+    """Held hours are given back: by who wanted them, or as their time is over."""
+
+    slot_id: str
+    engineer_id: str
+    day: str
+    due_at: AwareDatetime | None = None
+    """The time that is over."""
+
+
 # Engineers.
 
 

@@ -9,6 +9,7 @@ from dispatcher.commands import (
     AssignByHand,
     AssignOrder,
     BeginRestatement,
+    BookSlot,
     CallOffAbsence,
     CancelOrder,
     ChangeCalendar,
@@ -19,6 +20,7 @@ from dispatcher.commands import (
     DefineSla,
     FinishOrder,
     FreeHours,
+    HoldSlot,
     ImportHolidays,
     LapseOffer,
     MoveClocks,
@@ -29,6 +31,7 @@ from dispatcher.commands import (
     RecordHistory,
     RecordOverdue,
     RegisterEngineer,
+    ReleaseSlot,
     Replan,
     ReportAbsence,
     RestatePage,
@@ -62,6 +65,7 @@ from dispatcher.domain import (
     restatement,
     rounds,
     slas,
+    slots,
 )
 from dispatcher.policies import POLICIES
 from dispatcher.projections.board import BOARD
@@ -75,6 +79,7 @@ from dispatcher.projections.parts import FITTING_PARTS, RECOMMENDED_PARTS, STOCK
 from dispatcher.projections.replans import REPLANS
 from dispatcher.projections.restatements import RESTATED, RESTATEMENTS
 from dispatcher.projections.slas import SLAS
+from dispatcher.projections.slots import SLOTS
 from services.chassis.journal.rules import Handler, Rules, Stream
 from services.chassis.service import Service
 
@@ -106,6 +111,7 @@ RULES = Rules(
     service="dispatcher",
     streams=(
         Stream("order", order.INITIAL, order.evolve),
+        Stream("slot", slots.INITIAL, slots.evolve),
         Stream("replan", replan.INITIAL, replan.evolve),
         Stream("order-decisions", decision.INITIAL, decision.evolve),
         Stream("engineer", engineer.INITIAL, engineer.evolve),
@@ -125,6 +131,9 @@ RULES = Rules(
         Handler(TakeOrder, assignment.reads_of_engineer, assignment.take),
         Handler(AssignByHand, assignment.reads_of_engineer, assignment.assign_by_hand),
         Handler(ReassignOrder, assignment.reads_of_engineer, assignment.reassign),
+        Handler(HoldSlot, slots.reads_to_hold, slots.hold),
+        Handler(BookSlot, slots.reads_held, slots.book),
+        Handler(ReleaseSlot, slots.reads_held, slots.release),
         Handler(Replan, replan.reads, replan.decide),
         Handler(TakeBackOrders, order.reads_of_absence, order.take_back),
         Handler(OfferOrder, pool.reads, pool.offer),
@@ -159,6 +168,7 @@ service = Service(
         DISPATCH_RULES,
         DECISIONS,
         REPLANS,
+        SLOTS,
     ),
     policies=POLICIES,
     on_timer=ON_TIMER,

@@ -71,6 +71,7 @@ from contracts.dispatcher.rules import (
     DispatchRulesSet,
     OfferedFirst,
 )
+from contracts.dispatcher.slots import SlotBooked, SlotHeld, SlotReleased
 
 __all__ = [
     "AbsenceCalledOff",
@@ -129,6 +130,9 @@ __all__ = [
     "SlaDefined",
     "SlaRestated",
     "SlaWarned",
+    "SlotBooked",
+    "SlotHeld",
+    "SlotReleased",
     "SpecialDay",
     "Standing",
     "Unmoved",

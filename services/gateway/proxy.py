@@ -43,6 +43,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "dispatch-rules": "dispatcher",
     "decisions": "dispatcher",
     "replans": "dispatcher",
+    "slots": "dispatcher",
     "visits": "fieldwork",
     "price-lists": "fieldwork",
     "service-codes": "fieldwork",
