@@ -33,7 +33,7 @@ def _at(hour: int, minute: int = 0) -> datetime:
 
 
 _OF_REQUEST: Final = {"request_id": REQUEST}
-_OF_ORDER: Final = {"order_id": ORDER, "request_id": REQUEST}
+_OF_ORDER: Final[dict[str, Any]] = {"order_id": ORDER, "request_id": REQUEST}
 _OF_VISIT: Final = {"visit_id": VISIT, "order_id": ORDER, "request_id": REQUEST}
 _ON_SITE: Final = {**_OF_VISIT, "engineer_id": ENGINEER}
 _STEP: Final[dict[str, Any]] = {"visit_id": VISIT, "request_id": REQUEST, "step_id": f"{VISIT}-2", "number": 2}
@@ -586,6 +586,40 @@ _ALL: Final[tuple[Event, ...]] = (
         lon_udeg=125_289_000,
     ),
     dispatcher.HoursFreed(engineer_id=ENGINEER, day=DAY, order_id=ORDER),
+    dispatcher.SlotHeld(
+        slot_id="slot-1",
+        order_id=ORDER,
+        engineer_id=ENGINEER,
+        day=DAY,
+        starts_at=_at(2),
+        ends_at=_at(3),
+        held_until=_at(1, 10),
+    ),
+    dispatcher.SlotBooked(slot_id="slot-1", order_id=ORDER),
+    dispatcher.SlotReleased(slot_id="slot-1", order_id=ORDER, why="expired"),
+    dispatcher.ReplanDone(
+        replan_id="replan-1",
+        cause="absence",
+        moved=(ORDER,),
+        hours_changed=1,
+        unmoved=(dispatcher.Unmoved("order-2", "under-way"),),
+        note="ill",
+    ),
+    dispatcher.DecisionRecorded(
+        order_id=ORDER,
+        request_id=REQUEST,
+        command="AssignOrder",
+        asked='{"order_id":"o-1","candidates":[],"compared":2,"now":"2026-11-24T01:00:00Z"}',
+        considered=(
+            dispatcher.Considered(ENGINEER, DAY, 412),
+            dispatcher.Considered("engineer-2", DAY, None, ("limit",)),
+        ),
+        engineer_id=ENGINEER,
+        starts_at=_at(2),
+        ends_at=_at(3),
+        rules_version=2,
+        travel_hash="9f" * 32,
+    ),
     dispatcher.CalendarDefined(
         calendar_id="office",
         revision=1,

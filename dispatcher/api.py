@@ -14,7 +14,7 @@ from sqlalchemy import or_, select
 from contracts.dispatcher import PassedOver, Reason, RuleCount
 from contracts.intake import Urgency
 from contracts.problems import Rejected
-from dispatcher import engineers_api, history_api, rules_api, sla_api
+from dispatcher import decisions_api, engineers_api, history_api, replans_api, rules_api, sla_api, slots_api
 from dispatcher.commands import (
     FIRST,
     LAST,
@@ -279,6 +279,9 @@ def routes(api: Api) -> APIRouter:
     router.include_router(history_api.routes(api))
     router.include_router(sla_api.routes(api))
     router.include_router(rules_api.routes(api))
+    router.include_router(decisions_api.routes(api))
+    router.include_router(replans_api.routes(api))
+    router.include_router(slots_api.routes(api))
     router.include_router(_orders(api))
     router.include_router(_choice(api))
     router.include_router(engineers_api.routes(api))

@@ -21,6 +21,7 @@ from contracts.dispatcher import (
     OrderQueued,
     OrderTaken,
     PauseReason,
+    ReplanCause,
     Shift,
     SkillLevel,
     SlaClock,
@@ -272,6 +273,78 @@ class ReassignOrder(LookAhead):
     starts_at: AwareDatetime | None = None
     """None: the first hours that she is free."""
     reason: str = Field(min_length=1, max_length=1_000)
+
+
+class OrderMove(BaseModel):
+    """An order gets these hours of an engineer; `from_…` is where the plan found it, empty where nobody had it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    order_id: str
+    engineer_id: str
+    day: str
+    starts_at: AwareDatetime
+    from_engineer_id: str = ""
+    from_day: str = ""
+    from_starts_at: AwareDatetime | None = None
+
+
+class Replan(Command):
+    """A part of the plan is to be changed, in one step."""
+
+    replan_id: str
+    cause: ReplanCause
+    moves: tuple[OrderMove, ...]
+    absence_id: str = ""
+    """Whoever gave an order to her who knew of this absence wanted it so."""
+    note: str = Field("", max_length=1_000)
+    seed: int = 0
+    now: AwareDatetime
+
+
+# Slots.
+
+
+class SlotPlace(BaseModel):
+    """An engineer who can come then, as the views have it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engineer_id: str
+    day: str
+    starts_at: AwareDatetime
+
+
+class HoldSlot(Command):
+    """Keep hours of the first of these who is free for an order."""
+
+    slot_id: str
+    order_id: str
+    places: tuple[SlotPlace, ...] = Field(min_length=1)
+    minutes: int = 10
+    now: AwareDatetime
+
+
+class BookSlot(Command):
+    """The order has the hours that are held for it, in the stead of those that it has."""
+
+    slot_id: str
+    order_id: str
+    engineer_id: str
+    day: str
+    from_engineer_id: str = ""
+    from_day: str = ""
+    now: AwareDatetime
+
+
+class ReleaseSlot(Command):
+    """Held hours are given back: by who wanted them, or as their time is over."""
+
+    slot_id: str
+    engineer_id: str
+    day: str
+    due_at: AwareDatetime | None = None
+    """The time that is over."""
 
 
 # Engineers.

@@ -24,10 +24,11 @@ from contracts.dispatcher import (
     SlaChanged,
     SlaRestated,
     SlaWarned,
+    SlotHeld,
 )
 from contracts.envelope import Envelope
 from contracts.event import Event
-from dispatcher.commands import LapseOffer, RecordOverdue, RetryAssignment, TellMark
+from dispatcher.commands import LapseOffer, RecordOverdue, ReleaseSlot, RetryAssignment, TellMark
 from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
 from services.chassis.journal.store import Timer, TimerKey
@@ -35,6 +36,7 @@ from services.chassis.journal.store import Timer, TimerKey
 OVERDUE: Final = "assignment-overdue"
 AGAIN: Final = "assign-again"
 OFFER: Final = "offer-lapses"
+SLOT: Final = "slot-held"
 
 CLOCK_OF: Final[Mapping[str, ClockName]] = {"sla-assign": "assign", "sla-arrive": "arrive", "sla-fix": "fix"}
 """A timer for each clock of an order: its next mark, 50, 75 or 100 percent of the time."""
@@ -88,6 +90,10 @@ def when_warned(event: SlaWarned, envelope: Envelope) -> Sequence[Arm]:
     return [Arm(f"sla-{event.clock}", event.order_id, event.next_at)]
 
 
+def when_held(event: SlotHeld, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(SLOT, f"{event.engineer_id}/{event.day}/{event.slot_id}", event.held_until)]
+
+
 TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     OrderOpened: when_opened,
     OrderDeclined: when_it_waits_again,
@@ -105,6 +111,7 @@ TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     FactCorrected: when_clocks_stand,
     SlaRestated: when_clocks_stand,
     SlaWarned: when_warned,
+    SlotHeld: when_held,
 }
 
 
@@ -124,9 +131,15 @@ def tell_mark(key: TimerKey, timer: Timer) -> TellMark:
     return TellMark(order_id=key.key, clock=CLOCK_OF[key.name], due_at=at_micros(timer.due))
 
 
+def release(key: TimerKey, timer: Timer) -> ReleaseSlot:
+    engineer_id, day, slot_id = key.key.rsplit("/", 2)
+    return ReleaseSlot(slot_id=slot_id, engineer_id=engineer_id, day=day, due_at=at_micros(timer.due))
+
+
 ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {
     OVERDUE: record_overdue,
     AGAIN: retry,
     OFFER: lapse,
+    SLOT: release,
     **dict.fromkeys(CLOCK_OF, tell_mark),
 }

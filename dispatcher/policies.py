@@ -58,6 +58,7 @@ from dispatcher.commands import (
     MoveClocks,
     OfferOrder,
     OpenOrder,
+    Replan,
     RestatePage,
     ReturnOrder,
     SettleAbsenceNote,
@@ -86,6 +87,7 @@ from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, boo
 from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, Engineers
 from dispatcher.projections.parts import parts_in_vans
 from dispatcher.projections.slas import ANY_SLA
+from dispatcher.replanning import Plan, as_command, in_thread
 from services.chassis.clock import EPOCH, at_micros, micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -243,7 +245,7 @@ OrderWaits = OrderOpened | OrderDeclined | OrderReturned | OfferDeclined | Offer
 
 async def when_order_waits(
     event: OrderWaits, envelope: Envelope, facts: Facts
-) -> Sequence[FreeHours | OfferOrder | AssignOrder]:
+) -> Sequence[FreeHours | OfferOrder | AssignOrder | Replan]:
     """Give back what it had, and look for the best engineers: to offer it to them, or to give it to one."""
     if isinstance(event, OfferDeclined) and event.left:
         return []  # Somebody may still take it.
@@ -272,9 +274,14 @@ async def when_order_waits(
             if engineer_id not in before and not is_away(engineers[engineer_id], now, until)
         ]
         if fresh:
-            asked = OfferOrder(order_id=event.order_id, engineer_ids=tuple(fresh[: rules.offer_to]), now=now)
-            return [*frees, asked]
+            offer = OfferOrder(order_id=event.order_id, engineer_ids=tuple(fresh[: rules.offer_to]), now=now)
+            return [*frees, offer]
     best = ranking.proposals[:CANDIDATES]
+    if not best and work.urgency == "critical":
+        plan = await Plan.read(facts, tenant, now)
+        found = await in_thread(plan, [event.order_id], displacing=True)
+        urgent = [as_command(found, derived_id("replan", envelope.id), "urgent", now)] if found.moves else []
+        return [*frees, *urgent]
     if not best:
         return frees
     assign = AssignOrder(
@@ -289,15 +296,16 @@ async def when_order_waits(
     return [*frees, assign]
 
 
-Absence = TakeBackOrders | TakeBackOffer | SettleAbsenceNote
+Absence = Replan | TakeBackOrders | TakeBackOffer | SettleAbsenceNote
 
 
 async def when_absence_changes(
     event: EngineerAbsent | AbsenceCalledOff, envelope: Envelope, facts: Facts
 ) -> Sequence[Absence]:
     """
-    What is booked in the time of her absence goes to somebody else, or, where she has departed, before a dispatcher;
-    what is offered to her, to others. What a dispatcher was to look at is settled when the absence is called off.
+    What is booked in the time of her absence goes to somebody else: what has a place there, at the promised hours if
+    they can be kept, in one step; the rest waits again. Where she has departed, it comes before a dispatcher. What is
+    offered to her goes to others. What a dispatcher was to look at is settled when the absence is called off.
     """
     one = {"tenant": envelope.tenant, "engineer_id": event.engineer_id}
     if isinstance(event, AbsenceCalledOff):
@@ -313,7 +321,21 @@ async def when_absence_changes(
         TakeBackOrders(order_ids=tuple(orders), engineer_id=event.engineer_id, day=day, absence_id=event.absence_id)
         for day, orders in meant.items()
     ]
-    return taken + await _offers_missed(event, envelope, facts)
+    moved = await _moved_away(event, [one for orders in meant.values() for one in orders], envelope, facts)
+    # Of what is moved there is nothing left to take back.
+    return moved + taken + await _offers_missed(event, envelope, facts)
+
+
+async def _moved_away(
+    event: EngineerAbsent, order_ids: Sequence[str], envelope: Envelope, facts: Facts
+) -> list[Absence]:
+    if not order_ids:
+        return []
+    plan = await Plan.read(facts, envelope.tenant, facts.now())
+    found = await in_thread(plan, order_ids, displacing=False)
+    if not found.moves:
+        return []
+    return [as_command(found, derived_id("replan", envelope.id), "absence", facts.now(), absence_id=event.absence_id)]
 
 
 async def _offers_missed(event: EngineerAbsent, envelope: Envelope, facts: Facts) -> list[Absence]:

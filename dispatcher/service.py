@@ -9,6 +9,7 @@ from dispatcher.commands import (
     AssignByHand,
     AssignOrder,
     BeginRestatement,
+    BookSlot,
     CallOffAbsence,
     CancelOrder,
     ChangeCalendar,
@@ -19,6 +20,7 @@ from dispatcher.commands import (
     DefineSla,
     FinishOrder,
     FreeHours,
+    HoldSlot,
     ImportHolidays,
     LapseOffer,
     MoveClocks,
@@ -29,6 +31,8 @@ from dispatcher.commands import (
     RecordHistory,
     RecordOverdue,
     RegisterEngineer,
+    ReleaseSlot,
+    Replan,
     ReportAbsence,
     RestatePage,
     ResumeClocks,
@@ -50,26 +54,32 @@ from dispatcher.deadlines import ON_TIMER, TIMERS
 from dispatcher.domain import (
     assignment,
     calendars,
+    decision,
     dispatch_rules,
     engineer,
     engineer_day,
     order,
     order_clocks,
     pool,
+    replan,
     restatement,
     rounds,
     slas,
+    slots,
 )
 from dispatcher.policies import POLICIES
 from dispatcher.projections.board import BOARD
 from dispatcher.projections.calendars import CALENDARS, lacking_holidays
 from dispatcher.projections.clocks import CLOCKS
+from dispatcher.projections.decisions import DECISIONS
 from dispatcher.projections.dispatch_rules import DISPATCH_RULES
 from dispatcher.projections.engineer_days import ENGINEER_DAYS
 from dispatcher.projections.engineers import ENGINEERS
 from dispatcher.projections.parts import FITTING_PARTS, RECOMMENDED_PARTS, STOCK_AT_PLACES
+from dispatcher.projections.replans import REPLANS
 from dispatcher.projections.restatements import RESTATED, RESTATEMENTS
 from dispatcher.projections.slas import SLAS
+from dispatcher.projections.slots import SLOTS
 from services.chassis.journal.rules import Handler, Rules, Stream
 from services.chassis.service import Service
 
@@ -101,6 +111,9 @@ RULES = Rules(
     service="dispatcher",
     streams=(
         Stream("order", order.INITIAL, order.evolve),
+        Stream("slot", slots.INITIAL, slots.evolve),
+        Stream("replan", replan.INITIAL, replan.evolve),
+        Stream("order-decisions", decision.INITIAL, decision.evolve),
         Stream("engineer", engineer.INITIAL, engineer.evolve),
         Stream("engineer-day", engineer_day.INITIAL, engineer_day.evolve),
         Stream("order-clocks", order_clocks.INITIAL, order_clocks.evolve),
@@ -118,6 +131,10 @@ RULES = Rules(
         Handler(TakeOrder, assignment.reads_of_engineer, assignment.take),
         Handler(AssignByHand, assignment.reads_of_engineer, assignment.assign_by_hand),
         Handler(ReassignOrder, assignment.reads_of_engineer, assignment.reassign),
+        Handler(HoldSlot, slots.reads_to_hold, slots.hold),
+        Handler(BookSlot, slots.reads_held, slots.book),
+        Handler(ReleaseSlot, slots.reads_held, slots.release),
+        Handler(Replan, replan.reads, replan.decide),
         Handler(TakeBackOrders, order.reads_of_absence, order.take_back),
         Handler(OfferOrder, pool.reads, pool.offer),
         Handler(TakeBackOffer, pool.reads_of_absence, pool.take_back),
@@ -149,6 +166,9 @@ service = Service(
         RESTATEMENTS,
         RESTATED,
         DISPATCH_RULES,
+        DECISIONS,
+        REPLANS,
+        SLOTS,
     ),
     policies=POLICIES,
     on_timer=ON_TIMER,

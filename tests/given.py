@@ -33,7 +33,7 @@ def _sealed(event: Event) -> Event:
 class When:
     """What a command does after the given events: its events, or its rejection."""
 
-    def __init__(self, rules: Rules, given: Sequence[Event], command: Any) -> None:
+    def __init__(self, rules: Rules, given: Sequence[Event], command: Any, besides: tuple[type[Event], ...]) -> None:
         handler = rules.handler_of[type(command)]
         states = {name: rules.stream_of[name.partition("/")[0]].initial for name in handler.reads(command)}
         owners: dict[tuple[str, str], str | None] = {}
@@ -43,6 +43,7 @@ class When:
             for claim in rules.claims.get(type(event), lambda _: ())(event):
                 owners[claim.kind, claim.key] = claim.owner
         self._rules, self._owners, self._reads = rules, owners, handler.reads(command)
+        self._besides = besides
         claimed = {name: owners.get(name) for name in handler.claims(command)}
         self._decide: Callable[[], list[Event]] = lambda: list(handler.decide(States(states, claimed), command))
 
@@ -56,7 +57,7 @@ class When:
                 if claim.owner is not None and owners.get((claim.kind, claim.key)) not in (None, claim.owner):
                     raise Rejected(f"{claim.kind}.taken", key=claim.key)
                 owners[claim.kind, claim.key] = claim.owner
-        return events
+        return [event for event in events if not isinstance(event, self._besides)]
 
     def then(self, *expected: Event) -> None:
         assert self._events() == list(expected)
@@ -78,12 +79,13 @@ class When:
 
 
 class Given:
-    def __init__(self, rules: Rules, events: Sequence[Event]) -> None:
-        self._rules, self._events = rules, events
+    def __init__(self, rules: Rules, events: Sequence[Event], besides: tuple[type[Event], ...] = ()) -> None:
+        self._rules, self._events, self._besides = rules, events, besides
 
     def when(self, command: Any) -> When:
-        return When(self._rules, self._events, command)
+        return When(self._rules, self._events, command, self._besides)
 
 
-def spec_for(rules: Rules) -> Callable[..., Given]:
-    return lambda *events: Given(rules, events)
+def spec_for(rules: Rules, besides: tuple[type[Event], ...] = ()) -> Callable[..., Given]:
+    """Events of the types `besides` are recorded beside those that a test states, and other tests judge them."""
+    return lambda *events: Given(rules, events, besides)

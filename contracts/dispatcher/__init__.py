@@ -29,6 +29,7 @@ from contracts.dispatcher.clocks import (
     SlaWarned,
     Standing,
 )
+from contracts.dispatcher.decisions import Considered, DecisionRecorded
 from contracts.dispatcher.engineers import (
     AbsenceCalledOff,
     Certificate,
@@ -65,10 +66,12 @@ from contracts.dispatcher.orders import (
     WithdrawalNoted,
     WithdrawalTakenBack,
 )
+from contracts.dispatcher.replans import ReplanCause, ReplanDone, Unmoved
 from contracts.dispatcher.rules import (
     DispatchRulesSet,
     OfferedFirst,
 )
+from contracts.dispatcher.slots import SlotBooked, SlotHeld, SlotReleased
 
 __all__ = [
     "AbsenceCalledOff",
@@ -85,6 +88,8 @@ __all__ = [
     "ClockTerms",
     "ClocksMoved",
     "ClocksStarted",
+    "Considered",
+    "DecisionRecorded",
     "Difference",
     "DispatchRulesSet",
     "EngineerAbsent",
@@ -112,6 +117,8 @@ __all__ = [
     "PassedOver",
     "PauseReason",
     "Reason",
+    "ReplanCause",
+    "ReplanDone",
     "RestatementAdvanced",
     "RestatementBegun",
     "RuleCount",
@@ -123,8 +130,12 @@ __all__ = [
     "SlaDefined",
     "SlaRestated",
     "SlaWarned",
+    "SlotBooked",
+    "SlotHeld",
+    "SlotReleased",
     "SpecialDay",
     "Standing",
+    "Unmoved",
     "WeekOfHours",
     "WithdrawalNoted",
     "WithdrawalTakenBack",

@@ -196,11 +196,13 @@ class OrderReassigned(Event, frozen=True, kw_only=True):
     device_model: str = ""
     skill: str = ""
     frees: EngineerDay | None = None
-    """Where the former engineer's hours were booked; they are free again."""
+    """Where the former engineer's hours were booked; they are free again. None where they are so already."""
     broke_rules: tuple[str, ...] = ()
     """As in OrderAssigned."""
     reasons: tuple[Reason, ...] = ()
-    """What the hours of the new engineer cost, by these rules; a person chose her."""
+    """What the hours of the new engineer cost, by these rules."""
+    chosen_by: Literal["person", "rule"] = "person"
+    """`rule`: a part of the plan was changed (ReplanDone); the engineer may be the same, at other hours."""
     rules_version: NonNegative = 0
     """As in OrderAssigned."""
     expense_fen: NonNegative = 0

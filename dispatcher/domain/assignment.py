@@ -7,10 +7,12 @@ booked twice however many ask at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from contracts.dispatcher import (
+    Considered,
+    DecisionRecorded,
     DispatchRulesSet,
     EngineerDay,
     HoursBooked,
@@ -22,7 +24,7 @@ from contracts.dispatcher import (
 from contracts.event import Event
 from contracts.problems import Rejected
 from dispatcher.commands import AssignByHand, AssignOrder, ReassignOrder, TakeOrder
-from dispatcher.domain import dispatch_rules, engineer_day, order
+from dispatcher.domain import decision, dispatch_rules, engineer_day, order
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Day
@@ -30,13 +32,14 @@ from dispatcher.domain.hours import Person, days_in_question, free_hours, holds,
 from dispatcher.domain.matching import Proposal, propose
 from dispatcher.domain.order import Assigned, Case, Order, Waiting
 from dispatcher.domain.suited import Rule, Work, lacks
+from dispatcher.domain.travel import Place
 
 States = Mapping[str, Any]
 ByPerson = TakeOrder | AssignByHand | ReassignOrder
 
 
 def reads_of_candidates(command: AssignOrder) -> tuple[str, ...]:
-    named = [order.stream(command.order_id), dispatch_rules.STREAM]
+    named = [order.stream(command.order_id), decision.stream(command.order_id, type(command)), dispatch_rules.STREAM]
     for one in command.candidates:
         named += [engineers.stream(one.engineer_id), engineer_day.stream(one.engineer_id, one.day)]
     return tuple(dict.fromkeys(named))
@@ -44,7 +47,8 @@ def reads_of_candidates(command: AssignOrder) -> tuple[str, ...]:
 
 def reads_of_engineer(command: ByPerson) -> tuple[str, ...]:
     days = [engineer_day.stream(command.engineer_id, day) for day in _days_in_question(command)]
-    return (order.stream(command.order_id), dispatch_rules.STREAM, engineers.stream(command.engineer_id), *days)
+    named = [order.stream(command.order_id), decision.stream(command.order_id, type(command)), dispatch_rules.STREAM]
+    return (*named, engineers.stream(command.engineer_id), *days)
 
 
 def assign(states: States, command: AssignOrder) -> list[Event]:
@@ -57,16 +61,19 @@ def assign(states: States, command: AssignOrder) -> list[Event]:
             rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
             found: list[tuple[int, int, str, Proposal]] = []
             passed = [PassedOver(case.opened.wished_engineer_id, command.wished)] if command.wished else []
+            considered = []
             for nth, one in enumerate(command.candidates):
                 proposal = _proposal_of(states, case, one.engineer_id, one.day, command, rules)
                 if isinstance(proposal, Proposal):
                     found.append((proposal.cost, nth, one.engineer_id, proposal))
+                    considered.append(Considered(one.engineer_id, one.day, proposal.cost))
                 else:
                     passed.append(PassedOver(one.engineer_id, proposal))
+                    considered.append(Considered(one.engineer_id, one.day, None, proposal))
             if not found:
                 raise Rejected("order.no-free-engineer", order_id=command.order_id)
             *_, engineer_id, best = min(found, key=lambda one: one[:2])
-            return _assigned(
+            events = _assigned(
                 states,
                 case,
                 engineer_id,
@@ -77,6 +84,8 @@ def assign(states: States, command: AssignOrder) -> list[Event]:
                 passed_over=tuple(passed),
                 excluded=tuple(RuleCount(rule, count) for rule, count in command.excluded),
             )
+            places = [place for one in command.candidates for place in _places(states, one.engineer_id, [one.day])]
+            return [decision.recorded(command, case, engineer_id, best, considered, places, rules.version), *events]
         case order.Unopened():
             raise order.refusal(now)
         case _:
@@ -95,7 +104,8 @@ def take(states: States, command: TakeOrder) -> list[Event]:
             proposal = free_hours(work, person, command.now, rules, command.parts)
             if unfit := lacks(work, person.engineer, proposal.day):
                 must_be_suited(work, command.engineer_id, unfit)
-            return _assigned(states, case, command.engineer_id, proposal, "pool", rules_version=rules.version)
+            events = _assigned(states, case, command.engineer_id, proposal, "pool", rules_version=rules.version)
+            return [_decided(states, case, command, proposal, (), rules), *events]
         case Assigned(booked=booked) if booked.engineer_id == command.engineer_id:
             return []
         case _:
@@ -116,7 +126,7 @@ def assign_by_hand(states: States, command: AssignByHand) -> list[Event]:
         case Waiting(case=case):
             rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
             proposal, broke = _by_hand(states, case, command, rules)
-            return _assigned(
+            events = _assigned(
                 states,
                 case,
                 command.engineer_id,
@@ -127,6 +137,7 @@ def assign_by_hand(states: States, command: AssignByHand) -> list[Event]:
                 broke_rules=broke,
                 though_absent=_known_absences(states, command.engineer_id, proposal),
             )
+            return [_decided(states, case, command, proposal, broke, rules), *events]
         case Assigned(booked=booked) if booked.engineer_id == command.engineer_id:
             return []
         case _:
@@ -142,9 +153,35 @@ def reassign(states: States, command: ReassignOrder) -> list[Event]:
             rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
             proposal, broke = _by_hand(states, case, command, rules)
             given = _reassigned(states, case, booked, proposal, command, broke, rules)
-            return [given, _hours_booked(case, command.engineer_id, proposal)]
+            hours = _hours_booked(case, command.engineer_id, proposal)
+            return [_decided(states, case, command, proposal, broke, rules), given, hours]
         case _:
             raise order.refusal(now)
+
+
+# Why.
+
+
+def _decided(
+    states: States,
+    case: Case,
+    command: ByPerson,
+    proposal: Proposal,
+    broke: tuple[Rule, ...],
+    rules: DispatchRulesSet,
+) -> DecisionRecorded:
+    name = command.engineer_id
+    considered = [Considered(name, proposal.day, proposal.cost, broke)]
+    places = _places(states, name, _days_in_question(command))
+    return decision.recorded(command, case, name, proposal, considered, places, rules.version)
+
+
+def _places(states: States, engineer_id: str, days: Iterable[str]) -> list[Place]:
+    """Where she is on these days."""
+    engineer = states[engineers.stream(engineer_id)]
+    if not isinstance(engineer, Registered):
+        return []
+    return [engineer.home, *[it.place for day in days for it in states[engineer_day.stream(engineer_id, day)]]]
 
 
 # Hours.

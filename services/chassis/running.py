@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from services.chassis.bus.publisher import Outlet, Publisher
 from services.chassis.clock import Clock
 from services.chassis.ids import Ids
 from services.chassis.journal import attempt
+from services.chassis.journal.as_of import states_before
 from services.chassis.journal.store import JournalStore, Wanted
 from services.chassis.journal.sweep import Sweeper
 from services.chassis.journal.work import Answer, Ask, Fork, Hole, Stopped, TakeIn
@@ -238,6 +239,9 @@ class Running:
         if not opened:
             raise KeyError(person)
         return b64decode(opened)
+
+    async def states_before(self, tenant: str, streams: Iterable[str], position: int) -> Mapping[str, Any]:
+        return await states_before(self.journal, self.service.rules, tenant, streams, position)
 
     def now(self) -> datetime:
         return self._clock.now()

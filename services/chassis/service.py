@@ -6,7 +6,7 @@ What a service is to the host: its rules, its views, its policies and its routes
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -156,6 +156,9 @@ class Api(Queries, Protocol):
 
     async def parked(self, tenant: str, key: str) -> Sequence[Any]:
         """What waits for somebody to look, of one key: `services.chassis.readers.stuck.Stuck`."""
+
+    async def states_before(self, tenant: str, streams: Iterable[str], position: int) -> Mapping[str, Any]:
+        """The states of streams of this service as they were before a position of its journal."""
 
     async def index(self, tenant: str, text: str) -> str:
         """A keyed hash of a personal text, by which a row is found that keeps the text sealed."""

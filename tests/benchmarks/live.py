@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -19,6 +20,7 @@ from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.matching import rank_in_turns
+from dispatcher.domain.repair import Repair, Standing
 from dispatcher.domain.roster import Roster
 from dispatcher.domain.suited import Work
 from dispatcher.domain.travel import Place
@@ -106,7 +108,62 @@ def insertion(engineers: int, orders: int, regions: int, seed: int = 1) -> str:
     )
 
 
+def disruption(engineers: int, visits: int, seed: int = 1, times: int = 60) -> str:
+    """
+    A full day; then an engineer is ill, a visit runs over by two hours, or an urgent order comes: the repair alone.
+    """
+    chance = Random(seed)
+    regions = max(1, engineers // 25)
+    people = staff(engineers, regions, chance)
+    roster = Roster(people)
+    booked: defaultdict[str, dict[str, list[Booking]]] = defaultdict(dict)
+    standing: dict[str, Standing] = {}
+    for n in range(visits):
+        work = order(n, regions, chance)
+        turns = rank_in_turns(work, roster, booked, NOW, (), DEFAULTS, PartsInVans(), 1)
+        try:
+            while True:
+                next(turns)
+        except StopIteration as done:
+            [(engineer_id, found)] = done.value.proposals[:1] or [("", None)]
+        if found:
+            day = booked[engineer_id].setdefault(found.day, [])
+            day.append(Booking(found.starts_at, found.ends_at, work.order_id, work.place))
+            day.sort()
+            standing[work.order_id] = Standing(work, engineer_id, found.day, found.starts_at)
+    took: list[float] = []
+    busy: list[float] = []
+    affected = moved = others = changed = left = 0
+    for n in range(times):
+        name, away = f"e-{chance.randrange(engineers)}", timedelta(hours=(24, 2, 0)[n % 3])
+        now = NOW + timedelta(minutes=chance.randrange(300))
+        if away:
+            out = Absence(now, now + away, "out")
+            day_of = {**people, name: replace(people[name], absences=tuple(sorted([*people[name].absences, out])))}
+            hit = [one for one in standing.values() if one.engineer_id == name and now < one.starts_at < now + away]
+            works = [one.work for one in hit]
+        else:
+            day_of, works = people, [replace(order(visits + n, regions, chance), urgency="critical")]
+        begin, cpu = time.perf_counter(), time.thread_time()
+        found_for = Repair(day_of, booked, standing, now, DEFAULTS).run(works)
+        took.append(time.perf_counter() - begin)
+        busy.append(time.thread_time() - cpu)
+        theirs = {one.order_id for one in works}
+        affected += len(works)
+        moved += len(found_for.moves)
+        others += len(found_for.moves.keys() - theirs)
+        changed += found_for.changed
+        left += len(found_for.left)
+    p50, p95 = (sorted(took)[int(share * times)] for share in (0.5, 0.95))
+    return (
+        f"disruption, {engineers} engineers x {len(standing)} visits, {times} times: p50 {p50:.2f} s, p95 {p95:.2f} s "
+        f"({sorted(busy)[int(0.95 * times)]:.2f} of CPU); {affected} affected, {moved} moved ({others} of others), "
+        f"{changed} at other hours, {left} without any"
+    )
+
+
 def rows() -> Iterator[str]:
+    yield disruption(50, 500)
     yield insertion(300, 3_000, 0)
     yield insertion(300, 3_000, 10)
     yield insertion(10_000, 3_000, 100)

@@ -9,6 +9,7 @@ from contracts.dispatcher import (
     AbsenceNoted,
     AbsenceNoteSettled,
     Certificate,
+    DecisionRecorded,
     DispatchRulesSet,
     EngineerAbsent,
     EngineerDay,
@@ -54,7 +55,7 @@ from tests.dispatcher.test_policies import reactions
 from tests.fold import rows_after
 from tests.given import NOW, spec_for
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 AWAY = {"engineer_id": "e-1", "absence_id": "a-1", "starts_at": at(17, 30), "ends_at": at(12, day=25)}
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from contracts.dispatcher import (
+    DecisionRecorded,
     DispatchRulesSet,
     EngineerDay,
     HoursBooked,
@@ -33,7 +34,7 @@ from tests.dispatcher.examples import (
 )
 from tests.given import NOW, spec_for
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 MORNINGS = tuple(Shift(weekday, 8 * 60, 12 * 60) for weekday in range(7))
 FULL = booked(order_id="o-9", starts_at=at(17), ends_at=at(20))

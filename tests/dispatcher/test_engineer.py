@@ -2,12 +2,13 @@
 
 import pytest
 
+from contracts.dispatcher import DecisionRecorded
 from dispatcher.commands import FreeHours, ShiftHours, UpdateEngineer
 from dispatcher.service import RULES
 from tests.dispatcher.examples import TODAY, booked, freed, register, registered
 from tests.given import spec_for
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 
 def update(**changes):

@@ -7,6 +7,7 @@ import pytest
 from contracts.dispatcher import (
     AssignmentOverdue,
     AssignmentRetried,
+    DecisionRecorded,
     EngineerDay,
     HoursBooked,
     OrderAssigned,
@@ -42,7 +43,7 @@ from tests.dispatcher.examples import (
 )
 from tests.given import NOW, spec_for
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 DUE = NOW + timedelta(minutes=30)
 HERS = EngineerDay("e-1", TODAY)

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from contracts.dispatcher import DispatchRulesSet, HoursBooked, OrderAssigned, OrderReassigned, Reason
+from contracts.dispatcher import DecisionRecorded, DispatchRulesSet, HoursBooked, OrderAssigned, OrderReassigned, Reason
 from contracts.intake import UsualPart
 from contracts.inventory import (
     PartConsumed,
@@ -42,7 +42,7 @@ from tests.dispatcher.test_policies import Views, reactions
 from tests.fold import TENANT, assert_same_rows_shuffled
 from tests.given import NOW, spec_for
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 NEAR, FAR = registered("e-1", van_id="van-1"), registered("e-2", van_id="van-2", home_lat_udeg=39_930_000)
 """Her home is at the shop; hers is some four kilometres of road away, which is 43 points."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from contracts.dispatcher import (
+    DecisionRecorded,
     DispatchRulesSet,
     HoursBooked,
     OfferDeclined,
@@ -37,7 +38,7 @@ from tests.dispatcher.test_policies import assign as asked_to_assign
 from tests.dispatcher.test_policies import reactions
 from tests.given import NOW, spec_for
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 MINUTE = timedelta(minutes=1)
 UNTIL = NOW + 10 * MINUTE

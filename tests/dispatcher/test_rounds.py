@@ -4,7 +4,14 @@ import asyncio
 
 import pytest
 
-from contracts.dispatcher import EngineerDay, OrderCancelled, OrderReturned, WithdrawalNoted, WithdrawalTakenBack
+from contracts.dispatcher import (
+    DecisionRecorded,
+    EngineerDay,
+    OrderCancelled,
+    OrderReturned,
+    WithdrawalNoted,
+    WithdrawalTakenBack,
+)
 from contracts.intake import RequestClosed, RequestReopened, RequestUnmerged, Work
 from dispatcher.commands import ReturnOrder, WithdrawOrder
 from dispatcher.policies import order_of, when_request_changed
@@ -12,7 +19,7 @@ from dispatcher.service import RULES
 from tests.dispatcher.examples import TODAY, assigned, open_order, opened, started
 from tests.given import NOW, spec_for
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 NOTED = WithdrawalNoted(order_id="o-1", request_id="r-1")
 BACK = WithdrawalTakenBack(order_id="o-1", request_id="r-1")

@@ -5,7 +5,15 @@ from itertools import combinations
 
 import pytest
 
-from contracts.dispatcher import Certificate, DispatchRulesSet, HoursBooked, OrderAssigned, OrderReassigned, SkillLevel
+from contracts.dispatcher import (
+    Certificate,
+    DecisionRecorded,
+    DispatchRulesSet,
+    HoursBooked,
+    OrderAssigned,
+    OrderReassigned,
+    SkillLevel,
+)
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
@@ -31,7 +39,7 @@ from tests.dispatcher.examples import (
 from tests.dispatcher.ranking import rank
 from tests.given import NOW, spec_for
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 SHOP = Place(39_900_000, 116_400_000)
 YESTERDAY = "2026-11-23"

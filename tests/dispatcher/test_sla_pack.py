@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from contracts.dispatcher import CalendarDefined, SlaDefined
+from contracts.dispatcher import CalendarDefined, DecisionRecorded, SlaDefined
 from contracts.examples import EXAMPLES
 from dispatcher.adapters.sla_pack import shipped_calendars, shipped_slas
 from dispatcher.domain.calendars import calendar_of, missing_years
@@ -18,7 +18,7 @@ from tests.fold import enveloped
 from tests.given import spec_for
 from tests.sla.cases import CALENDARS
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 TYPES = [(pack.pack_id, one) for pack in packs().values() for one in pack.types]
 
 

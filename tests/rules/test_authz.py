@@ -52,6 +52,7 @@ THING = {
     "inspection_id": "inspection_id",
     "complaint_id": "complaint_id",
     "absence_id": "absence_id",
+    "decision_id": "decision_id",
 }
 """Parameter of a path → field of `Story`."""
 

@@ -71,6 +71,8 @@ class Story(NamedTuple):
     """An alert about the engineer of the customer's own name; it is raised by `alerted`."""
     inspection_id: str = ""
     complaint_id: str = ""
+    decision_id: str = ""
+    """Who carries the order out."""
 
 
 @dataclass
@@ -433,6 +435,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     away = {"starts_at": "2090-01-01T00:00:00Z", "ends_at": "2090-02-01T00:00:00Z", "reason": "training"}
     absences = f"/v1/engineers/{engineer}/absences"
     absence = await people.call("POST", absences, "engineer", engineer, f"{key}away", json=away)
+    decisions = await people.until(f"/v1/decisions?order_id={order}", "dispatcher", bool)
     return Story(
         customer_id=customer,
         device_id=device,
@@ -452,6 +455,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         inspection_id=queue["items"][0]["inspection_id"],
         complaint_id=complaint["id"],
         absence_id=absence["id"],
+        decision_id=decisions[0]["decision_id"],
     )
 
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from contracts.dispatcher import CalendarChanged, CalendarDefined, SlaClock, SlaDefined, SpecialDay
+from contracts.dispatcher import CalendarChanged, CalendarDefined, DecisionRecorded, SlaClock, SlaDefined, SpecialDay
 from dispatcher.commands import CalendarHours, CalendarWeek
 from dispatcher.domain.slas import for_request
 from dispatcher.service import RULES
@@ -23,7 +23,7 @@ from tests.sla.examples import (
     sla_defined,
 )
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 
 def hours(*spans):

@@ -9,6 +9,7 @@ from contracts.dispatcher import (
     CalendarChanged,
     ClocksMoved,
     ClocksStarted,
+    DecisionRecorded,
     Difference,
     SlaBreached,
     SlaClock,
@@ -30,7 +31,7 @@ from tests.sla.examples import (
     start_clocks,
 )
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 PLAIN = SlaClock("fix", "", 14_400, 7_200, 3_600, 1_800, ("customer", "parts"))
 """Two hours around the clock."""

@@ -1,6 +1,6 @@
 """The views of service levels: what the events make of them."""
 
-from contracts.dispatcher import ClocksStarted, Difference, SlaBreached, SlaRestated, SlaWarned
+from contracts.dispatcher import ClocksStarted, DecisionRecorded, Difference, SlaBreached, SlaRestated, SlaWarned
 from dispatcher.projections.calendars import CALENDARS, measure_of
 from dispatcher.projections.clocks import CLOCKS
 from dispatcher.projections.slas import SLAS
@@ -11,7 +11,7 @@ from tests.given import NOW, spec_for
 from tests.sla.cases import CALENDARS as MEASURES
 from tests.sla.examples import HOUR, calendar_defined, move_clocks, pause_clocks, sla_defined, start_clocks
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 
 def story(*commands):

@@ -2,7 +2,16 @@
 
 import pytest
 
-from contracts.dispatcher import ClocksMoved, ClocksStarted, Difference, SlaBreached, SlaChanged, SlaClock, SlaWarned
+from contracts.dispatcher import (
+    ClocksMoved,
+    ClocksStarted,
+    DecisionRecorded,
+    Difference,
+    SlaBreached,
+    SlaChanged,
+    SlaClock,
+    SlaWarned,
+)
 from dispatcher.commands import TellMark
 from dispatcher.service import RULES
 from tests.given import NOW, spec_for
@@ -18,7 +27,7 @@ from tests.sla.examples import (
     start_clocks,
 )
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 FIX = SlaClock("fix", "", 14_400, 7_200, 3_600, 1_800, ("customer",))
 """Two hours around the clock, three quarters of an hour of which may pass while the customer is waited for."""

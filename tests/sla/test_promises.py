@@ -9,6 +9,7 @@ from contracts.dispatcher import (
     ClockMove,
     ClocksMoved,
     ClocksStarted,
+    DecisionRecorded,
     Difference,
     FactCorrected,
     RestatementAdvanced,
@@ -38,7 +39,7 @@ from tests.sla.examples import (
     start_clocks,
 )
 
-given = spec_for(RULES)
+given = spec_for(RULES, besides=(DecisionRecorded,))
 
 FIX = SlaClock("fix", "", 14_400, 7_200, 3_600, 1_800, ("customer", "parts"))
 """Two hours around the clock."""

@@ -1,0 +1,42 @@
+"""A day planned anew in part: why, what moved, and what stayed as it was."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from contracts.event import Event, NonNegative, belongs_to
+
+ReplanCause = Literal["absence", "overrun", "traffic", "urgent", "part-missing", "better", "batch"]
+"""
+Why: an engineer is away; her visit runs over; the way takes longer; an order cannot wait; a part is not there in time;
+a better plan was found; many orders were given at once.
+"""
+
+
+class Unmoved(msgspec.Struct, frozen=True):
+    """An order that the plan would have moved, and stayed as it was."""
+
+    order_id: str
+    why: Literal["changed-meanwhile", "under-way", "hours-taken", "known-absence", "ended", "offered"]
+    """
+    Somebody changed it while it was planned; she has departed; the hours are no longer free; who gave it to her knew of
+    the absence; it needs nobody any more; engineers are asked whether they want it.
+    """
+
+
+@belongs_to("replan", of="replan_id", key=None, public=False)
+class ReplanDone(Event, frozen=True, kw_only=True):
+    """A part of the plan was changed in one step; each order that moved says so itself (OrderReassigned)."""
+
+    replan_id: str
+    cause: ReplanCause
+    moved: tuple[str, ...]
+    """The orders."""
+    hours_changed: NonNegative = 0
+    """How many of them had been promised other hours."""
+    unmoved: tuple[Unmoved, ...] = ()
+    seed: NonNegative = 0
+    """As in DecisionRecorded."""
+    note: str = ""

@@ -1,0 +1,197 @@
+"""
+A part of the plan, changed in one step: what a person changed meanwhile wins, and stays with the reason.
+
+The plan was made upon views; here the streams decide. What is moved must be where the plan found it, its new hours must
+be free and keep every rule; a move that is refused may take others with it that needed its hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from contracts.dispatcher import (
+    Considered,
+    DispatchRulesSet,
+    EngineerDay,
+    HoursBooked,
+    HoursFreed,
+    OrderAssigned,
+    OrderReassigned,
+    ReplanDone,
+    Unmoved,
+)
+from contracts.event import Event
+from dispatcher.commands import OrderMove, Replan
+from dispatcher.domain import decision, dispatch_rules, engineer_day, order
+from dispatcher.domain import engineer as engineers
+from dispatcher.domain.engineer import Registered
+from dispatcher.domain.engineer_day import Booking
+from dispatcher.domain.matching import Proposal, broken, hours_at
+from dispatcher.domain.order import Assigned, Case, UnderWay, Waiting
+from dispatcher.domain.suited import Work
+from dispatcher.domain.travel import Place
+
+States = Mapping[str, Any]
+Why = Literal["changed-meanwhile", "under-way", "hours-taken", "known-absence", "ended", "offered"]
+
+INITIAL: Final = 0
+"""Whether it was done: once at most."""
+
+
+def stream(replan_id: str) -> str:
+    return f"replan/{replan_id}"
+
+
+def evolve(count: int, event: ReplanDone) -> int:
+    return count + 1
+
+
+def reads(command: Replan) -> tuple[str, ...]:
+    named = [stream(command.replan_id), dispatch_rules.STREAM]
+    for move in command.moves:
+        named += [order.stream(move.order_id), decision.stream(move.order_id, Replan)]
+        named += [engineers.stream(move.engineer_id), engineer_day.stream(move.engineer_id, move.day)]
+        if move.from_engineer_id:
+            named.append(engineer_day.stream(move.from_engineer_id, move.from_day))
+    return tuple(dict.fromkeys(named))
+
+
+def decide(states: States, command: Replan) -> list[Event]:
+    if states[stream(command.replan_id)]:
+        return []
+    rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
+    unmoved: dict[str, Why] = {}
+    for move in command.moves:
+        if why := _changed(states, move, command):
+            unmoved[move.order_id] = why
+    while True:
+        moves = [move for move in command.moves if move.order_id not in unmoved]
+        proposals = _placed(states, moves, command, rules)
+        taken = next((move for move in moves if move.order_id not in proposals), None)
+        if taken is None:
+            break
+        unmoved[taken.order_id] = "hours-taken"
+    freed: list[Event] = []
+    given: list[Event] = []
+    for move in moves:
+        case, proposal = states[order.stream(move.order_id)].case, proposals[move.order_id]
+        if move.from_engineer_id:
+            freed.append(HoursFreed(engineer_id=move.from_engineer_id, day=move.from_day, order_id=move.order_id))
+        given += _events(states, case, move, proposal, command, rules)
+    done = ReplanDone(
+        replan_id=command.replan_id,
+        cause=command.cause,
+        moved=tuple([move.order_id for move in moves]),
+        hours_changed=sum(1 for move in moves if move.from_starts_at not in (None, move.starts_at)),
+        unmoved=tuple(Unmoved(order_id, why) for order_id, why in unmoved.items()),
+        seed=command.seed,
+        note=command.note,
+    )
+    # All that is given back comes first: no hours are ever booked twice, not even between two events of one step.
+    return [*[one for one in given if one.STREAM == "order-decisions"], *freed, *_others(given), done]
+
+
+def _others(events: list[Event]) -> list[Event]:
+    return [one for one in events if one.STREAM != "order-decisions"]
+
+
+def _changed(states: States, move: OrderMove, command: Replan) -> Why | None:
+    match states[order.stream(move.order_id)]:
+        case Waiting(offering=offering) if not move.from_engineer_id:
+            return "offered" if offering else None
+        case Assigned(booked=booked, though_absent=known) if move.from_engineer_id:
+            if booked != EngineerDay(move.from_engineer_id, move.from_day):
+                return "changed-meanwhile"
+            if command.absence_id and command.absence_id in known:
+                return "known-absence"
+            hers: engineer_day.Day = states[engineer_day.stream(move.from_engineer_id, move.from_day)]
+            at = next((one.starts_at for one in hers if one.order_id == move.order_id), None)
+            return None if at == move.from_starts_at else "changed-meanwhile"
+        case UnderWay():
+            return "under-way"
+        case Waiting() | Assigned():
+            return "changed-meanwhile"
+        case _:
+            return "ended"
+
+
+def _placed(states: States, moves: list[OrderMove], command: Replan, rules: DispatchRulesSet) -> dict[str, Proposal]:
+    """The hours of each move, upon the days without what is moved away; without the first that has no room."""
+    days: dict[tuple[str, str], list[Booking]] = {}
+
+    def day_of(engineer_id: str, day: str) -> list[Booking]:
+        name = engineer_id, day
+        if name not in days:
+            days[name] = list(states[engineer_day.stream(engineer_id, day)])
+        return days[name]
+
+    for move in moves:
+        if move.from_engineer_id:
+            hers = day_of(move.from_engineer_id, move.from_day)
+            hers[:] = [one for one in hers if one.order_id != move.order_id]
+    found: dict[str, Proposal] = {}
+    for move in moves:
+        case: Case = states[order.stream(move.order_id)].case
+        engineer, work = states[engineers.stream(move.engineer_id)], Work.of(case.opened)
+        if not isinstance(engineer, Registered):
+            return found
+        hers = day_of(move.engineer_id, move.day)
+        proposal = hours_at(work, engineer, hers, command.now, move.starts_at, rules)
+        overlaps = any(one.starts_at < proposal.ends_at and proposal.starts_at < one.ends_at for one in hers)
+        declined = move.engineer_id in case.declined
+        if (
+            overlaps
+            or any(one.order_id == work.order_id for one in hers)
+            or proposal.starts_at < command.now
+            or broken(work, engineer, hers, proposal, command.now, declined)
+        ):
+            return found
+        hers.append(Booking(proposal.starts_at, proposal.ends_at, work.order_id, work.place))
+        hers.sort()
+        found[move.order_id] = proposal
+    return found
+
+
+def _events(
+    states: States, case: Case, move: OrderMove, proposal: Proposal, command: Replan, rules: DispatchRulesSet
+) -> list[Event]:
+    opened, engineer = case.opened, states[engineers.stream(move.engineer_id)]
+    facts: dict[str, Any] = {
+        "order_id": opened.order_id,
+        "request_id": opened.request_id,
+        "engineer_id": move.engineer_id,
+        "van_id": engineer.van_id,
+        "starts_at": proposal.starts_at,
+        "ends_at": proposal.ends_at,
+        "day": proposal.day,
+        "travel_m": proposal.travel_m,
+        "customer_id": opened.customer_id,
+        "device_id": opened.device_id,
+        "device_model": opened.device_model,
+        "skill": opened.skill,
+        "reasons": proposal.reasons,
+        "rules_version": rules.version,
+        "expense_fen": proposal.expense_fen,
+        "expense_cost": proposal.expense_cost,
+    }
+    given: Event
+    if move.from_engineer_id:
+        reason = f"{command.cause}: {command.note}" if command.note else command.cause
+        given = OrderReassigned(from_engineer_id=move.from_engineer_id, reason=reason, chosen_by="rule", **facts)
+    else:
+        given = OrderAssigned(crew=(move.engineer_id,), chosen_by="rule", candidates=1, note=command.note, **facts)
+    hours = HoursBooked(
+        engineer_id=move.engineer_id,
+        day=proposal.day,
+        order_id=opened.order_id,
+        starts_at=proposal.starts_at,
+        ends_at=proposal.ends_at,
+        lat_udeg=opened.lat_udeg,
+        lon_udeg=opened.lon_udeg,
+    )
+    considered = [Considered(move.engineer_id, proposal.day, proposal.cost)]
+    day = states[engineer_day.stream(move.engineer_id, move.day)]
+    places: list[Place] = [engineer.home, *[one.place for one in day]]
+    why = decision.recorded(command, case, move.engineer_id, proposal, considered, places, rules.version, command.seed)
+    return [why, given, hours]

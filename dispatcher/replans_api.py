@@ -1,0 +1,132 @@
+"""The routes of disruptions: say what happened, and only what is affected is planned anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import AwareDatetime, Field
+from sqlalchemy import select
+
+from contracts.dispatcher import ReplanCause
+from contracts.problems import Rejected
+from dispatcher.commands import FIRST, LAST
+from dispatcher.projections.replans import REPLANS, replan_of
+from dispatcher.replanning import Plan, as_command, in_thread
+from services.chassis.clock import at_micros
+from services.chassis.http import Body, Call, ServiceRouter, absent, command, query
+from services.chassis.http.rule_names import name_of
+from services.chassis.service import Api
+
+WHO = ("dispatcher", "manager", "auditor")
+
+
+class DisruptionBody(Body):
+    """
+    What happened. Her visit runs over or the way takes longer: `engineer_id` and when she is free, `from_at`. A part is
+    not there: `order_id` and when it is, `from_at`. An order cannot wait: `order_id`; another may give its hours.
+    """
+
+    cause: Literal["overrun", "traffic", "part-missing", "urgent"]
+    engineer_id: str = Field("", max_length=100)
+    order_id: str = Field("", max_length=100)
+    from_at: AwareDatetime | None = Field(None, ge=FIRST, lt=LAST)
+    note: str = Field("", max_length=1_000)
+
+
+class UnmovedView(Body):
+    order_id: str
+    why: str
+
+
+class LeftView(Body):
+    """An order that found no hours keeps those that it has, and the rules say why."""
+
+    order_id: str
+    rules: list[str]
+    names: list[str]
+    """The same in the caller's language."""
+
+
+class ReplanView(Body):
+    replan_id: str
+    cause: ReplanCause
+    done_at: datetime | None
+    actor: str
+    moved: list[str]
+    hours_changed: int
+    """How many of them had been promised other hours."""
+    unmoved: list[UnmovedView]
+    """Changed by somebody while it was planned, and left as that one wanted."""
+    note: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> ReplanView:
+        one = replan_of(row)
+        return cls(
+            replan_id=one.replan_id,
+            cause=one.cause,
+            done_at=at_micros(row["done_at"]),
+            actor=row["actor"],
+            moved=list(one.moved),
+            hours_changed=one.hours_changed,
+            unmoved=[UnmovedView(order_id=it.order_id, why=it.why) for it in one.unmoved],
+            note=one.note,
+        )
+
+
+class Replanned(Body):
+    id: str
+    """Of the replan: what it did is told at /v1/replans/{id}."""
+    asked: int
+    """Orders that were affected."""
+    left: list[LeftView]
+
+
+def routes(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/replans", tags=["orders"])
+    table = REPLANS.table
+
+    @router.post("", summary="Something came between: plan anew what is affected, and nothing else")
+    async def disrupt(body: DisruptionBody, call: Call = command("dispatcher")) -> Replanned:
+        plan = await Plan.read(api, call.tenant, call.now)
+        orders = _affected(body, plan)
+        found = await in_thread(plan, orders, displacing=True)
+        replan_id = call.new_id()
+        await call.ask(as_command(found, replan_id, body.cause, call.now, note=body.note))
+        left = [
+            LeftView(
+                order_id=order_id,
+                rules=list(rules),
+                names=[name_of("breaks", rule, call.language) for rule in rules],
+            )
+            for order_id, rules in found.left.items()
+        ]
+        return Replanned(id=replan_id, asked=len(orders), left=left)
+
+    @router.get("/{replan_id}", summary="What was moved, and what stayed because somebody had changed it")
+    async def one(replan_id: str, call: Call = query(*WHO)) -> ReplanView:
+        row = await call.one(select(table).where(table.c.replan_id == replan_id))
+        if row is None:
+            raise absent("replan", replan_id)
+        return ReplanView.of(row)
+
+    return router
+
+
+def _affected(body: DisruptionBody, plan: Plan) -> list[str]:
+    if body.cause in ("overrun", "traffic"):
+        if body.engineer_id not in plan.engineers:
+            raise Rejected("engineer.unknown", engineer_id=body.engineer_id)
+        if body.from_at is None:
+            raise Rejected("replan.from-at-missing", cause=body.cause)
+        return plan.held_up(body.engineer_id, body.from_at)
+    if body.order_id not in plan.works:
+        raise absent("order", body.order_id)
+    if body.cause == "part-missing":
+        if body.from_at is None:
+            raise Rejected("replan.from-at-missing", cause=body.cause)
+        plan.not_before[body.order_id] = body.from_at
+    return [body.order_id]

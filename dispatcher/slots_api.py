@@ -1,0 +1,154 @@
+"""The routes of slots: what can be had, held for some minutes, booked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, Field
+from sqlalchemy import select
+
+from contracts.problems import Rejected
+from dispatcher.commands import FIRST, LAST, BookSlot, HoldSlot, ReleaseSlot, SlotPlace
+from dispatcher.domain.roster import Roster
+from dispatcher.domain.slots import PLACES, Offered, offered
+from dispatcher.projections.board import BOARD, declined_by, work_of
+from dispatcher.projections.dispatch_rules import rules_now
+from dispatcher.projections.engineer_days import booked_between, bookings, horizon
+from dispatcher.projections.engineers import ENGINEERS_TO_MATCH, Engineers
+from dispatcher.projections.slots import SLOTS
+from services.chassis.clock import at_micros
+from services.chassis.http import Accepted, Body, Call, ServiceRouter, absent, command, query
+from services.chassis.service import Api
+
+WHO = ("customer", "agent", "dispatcher")
+
+
+class SlotView(Body):
+    """She arrives between `opens_at` and `closes_at`."""
+
+    opens_at: datetime
+    closes_at: datetime
+    grade: Literal["A", "B", "C"]
+    """A suits us best: it lies near what is booked anyway. C is a way of its own."""
+    places: int
+    """So many can be booked."""
+
+
+class HoldBody(Body):
+    opens_at: AwareDatetime = Field(ge=FIRST, lt=LAST, description="As a slot says")
+    minutes: int = Field(10, ge=1, le=60, description="How long it is held")
+
+
+class HeldSlot(Body):
+    slot_id: str
+    order_id: str
+    state: Literal["held", "booked", "expired", "given-back"]
+    engineer_id: str
+    """Empty for a customer."""
+    starts_at: datetime
+    ends_at: datetime
+    held_until: datetime
+
+
+def routes(api: Api) -> APIRouter:
+    router = APIRouter()
+    router.include_router(_of_order(api))
+    router.include_router(_held(api))
+    return router
+
+
+def _of_order(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/orders", tags=["slots"])
+    table = BOARD.table
+
+    async def of_order(order_id: str, days: int, zone: str, call: Call) -> list[Offered]:
+        row = await call.one(select(table).where(table.c.order_id == order_id))
+        if row is None or not call.owns(row["customer_id"]):
+            raise absent("order", order_id)
+        rules = await rules_now(api, call.tenant, call.now)
+        barred = declined_by(row)
+        known = Engineers(await call.fetch(ENGINEERS_TO_MATCH))
+        roster = Roster({one: engineer for one, engineer in known.items() if one not in barred})
+        booked = bookings(await call.fetch(booked_between(**horizon(call.now, days))), besides=order_id)
+        return offered(work_of(row), roster, booked, call.now, zone, days, rules)
+
+    @router.get("/{order_id}/slots", summary="When somebody can come, each with a grade")
+    async def some(
+        order_id: str,
+        call: Call = query(*WHO),
+        days: Annotated[int, Query(ge=1, le=14)] = 7,
+        zone: Annotated[Literal["Asia/Shanghai", "UTC"], Query(description="Whose clock the bands go by")] = (
+            "Asia/Shanghai"
+        ),
+    ) -> list[SlotView]:
+        found = await of_order(order_id, days, zone, call)
+        return [
+            SlotView(opens_at=one.opens, closes_at=one.closes, grade=one.grade, places=len(one.places)) for one in found
+        ]
+
+    @router.post("/{order_id}/slots", summary="Hold a slot for some minutes: nobody else can have it")
+    async def hold(order_id: str, body: HoldBody, call: Call = command(*WHO)) -> Accepted:
+        days = max(1, min(14, (body.opens_at - call.now).days + 2))
+        found = await of_order(order_id, days, "Asia/Shanghai", call)
+        slot = next((one for one in found if one.opens == body.opens_at), None)
+        if slot is None:
+            raise Rejected("slot.taken", order_id=order_id)
+        places = [
+            SlotPlace(engineer_id=one.engineer_id, day=one.proposal.day, starts_at=one.proposal.starts_at)
+            for one in slot.places[:PLACES]
+        ]
+        slot_id = call.new_id()
+        asked = HoldSlot(slot_id=slot_id, order_id=order_id, places=tuple(places), minutes=body.minutes, now=call.now)
+        return Accepted.of(await call.ask(asked), id=slot_id)
+
+    return router
+
+
+def _held(api: Api) -> APIRouter:
+    router = ServiceRouter(api, prefix="/v1/slots", tags=["slots"])
+    table, orders = SLOTS.table, BOARD.table
+
+    async def known(slot_id: str, call: Call) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        row = await call.one(select(table).where(table.c.slot_id == slot_id))
+        order = row and await call.one(select(orders).where(orders.c.order_id == row["order_id"]))
+        if row is None or order is None or not call.owns(order["customer_id"]):
+            raise absent("slot", slot_id)
+        return row, order
+
+    @router.get("/{slot_id}", summary="A slot that was held, and what became of it")
+    async def one(slot_id: str, call: Call = query(*WHO)) -> HeldSlot:
+        row, _ = await known(slot_id, call)
+        return HeldSlot(
+            slot_id=slot_id,
+            order_id=row["order_id"],
+            state=row["state"],
+            engineer_id="" if call.role == "customer" else row["engineer_id"],
+            starts_at=at_micros(row["starts_at"]),
+            ends_at=at_micros(row["ends_at"]),
+            held_until=at_micros(row["held_until"]),
+        )
+
+    @router.post("/{slot_id}/book", summary="The order has these hours")
+    async def book(slot_id: str, call: Call = command(*WHO)) -> Accepted:
+        row, order = await known(slot_id, call)
+        asked = BookSlot(
+            slot_id=slot_id,
+            order_id=row["order_id"],
+            engineer_id=row["engineer_id"],
+            day=row["day"],
+            from_engineer_id=order["engineer_id"],
+            from_day=order["day"],
+            now=call.now,
+        )
+        return Accepted.of(await call.ask(asked), id=slot_id)
+
+    @router.post("/{slot_id}/release", summary="Give a held slot back")
+    async def release(slot_id: str, call: Call = command(*WHO)) -> Accepted:
+        row, _ = await known(slot_id, call)
+        asked = ReleaseSlot(slot_id=slot_id, engineer_id=row["engineer_id"], day=row["day"])
+        return Accepted.of(await call.ask(asked), id=slot_id)
+
+    return router
