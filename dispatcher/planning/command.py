@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 ENGINES: Final = ("auto", "ruin", "ordering", "pyvrp")
 
 
+def _prepared(wanted: bool) -> None:
+    if wanted:
+        from dispatcher.planning.planner import prepare
+
+        typer.echo(f"what the engines run is compiled; it took {prepare():.1f} s")
+        raise typer.Exit()
+
+
 def plan(
     file: Annotated[Path, typer.Argument(help="The instance; of ROADEF 2007 its folder", exists=True)],
     seconds: Annotated[
@@ -34,6 +42,15 @@ def plan(
     seed: Annotated[int, typer.Option(help="Of chance")] = 1,
     write: Annotated[Path | None, typer.Option(help="Where to keep the plan in the benchmark's own format")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")] = False,
+    prepare: Annotated[
+        bool,
+        typer.Option(
+            "--prepare",
+            is_eager=True,
+            callback=_prepared,
+            help="Compile what the engines run, once on a machine, and end; the first plan does it else",
+        ),
+    ] = False,
 ) -> None:
     """
     Plan a published instance, and say what the plan is worth in the benchmark's own objective.

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
+import numpy as np
+
+from dispatcher.planning import engines
 from dispatcher.planning.arrivals import Played, PlayedChecked, Released, check_played
 from dispatcher.planning.check import Checked, check
-from dispatcher.planning.model import Plan, Problem, Unfit
-from dispatcher.planning.teams import Team, TeamChecked, TeamPlan, TeamProblem, check_teams
+from dispatcher.planning.model import Engineer, Link, Plan, Problem, Travel, Unfit, Visit, Weights
+from dispatcher.planning.teams import Member, Team, TeamChecked, TeamPlan, TeamProblem, Work, check_teams
 
 START_S: Final = 600.0
 """For the child to begin: the first time on a machine it compiles its loops."""
@@ -134,7 +142,7 @@ class Engine:
     def _started(self, problem: Problem) -> subprocess.Popen[bytes]:
         """With its loops loaded, or compiled the first time on a machine."""
         command = [sys.executable, "-m", "dispatcher.planning.engines.child", "--again"]
-        self._child = child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._child = child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment())
         assert child.stdout is not None
         stop = threading.Timer(START_S, child.kill)
         stop.start()
@@ -152,6 +160,43 @@ class Engine:
         child.stdin.flush()
 
 
+def prepare() -> float:
+    """
+    Compile what the engines run, where later children find it; returns how many seconds it took.
+
+    It lies beside the code of the engines, or where NUMBA_CACHE_DIR says. On another kind of processor it is made anew.
+    """
+    begun = time.monotonic()
+    nowhere = np.zeros((1, 1), np.int64)
+    one, other = (Engineer(name, 0, 0, (0, 10)) for name in ("one", "other"))
+    visits = [Visit("first", 0, 1, (0, 5)), Visit("second", 0, 1, (0, 5))]
+    routes = Problem([one, other], visits, Travel(nowhere, nowhere), Weights(distance=1, duration=1))
+    plan(routes, 0.01, engine="ruin")
+    plan(replace(routes, links=[Link(0, 1)]), 0.01, engine="ordering")
+    plan_teams(TeamProblem([Member("one", (1,))], [Work("first", 1, 1, ((1,),))], (1, 1, 1, 1)), 0.01)
+    return time.monotonic() - begun
+
+
+def _environment() -> Mapping[str, str]:
+    """
+    Where a child finds what was compiled, and may write: beside the code of the engines, or where NUMBA_CACHE_DIR says.
+
+    Where nothing may be written there, a copy in the folder for temporary files.
+    """
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    kept = Path(given) if given else Path(engines.__file__).parent / "__pycache__"
+    if os.access(kept if kept.is_dir() else kept.parent, os.W_OK):
+        return os.environ
+    mine = Path(tempfile.gettempdir()) / f"fieldloop-compiled-{os.getuid()}"
+    if given and kept.is_dir() and not mine.exists():
+        aside = tempfile.mkdtemp(prefix=f"{mine.name}-", dir=mine.parent)
+        shutil.copytree(kept, aside, dirs_exist_ok=True)
+        with suppress(OSError):
+            # Another process may have put its own there meanwhile, which is as good.
+            os.rename(aside, mine)
+    return {**os.environ, "NUMBA_CACHE_DIR": str(mine)}
+
+
 def _plan(routes: Any) -> Plan:
     return Plan([tuple(route) for route in routes])
 
@@ -163,6 +208,7 @@ def _searched(asked: object, seconds: float, judged: Callable[[Any], tuple[P, C]
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env=_environment(),
     )
     assert child.stdin is not None and child.stdout is not None and child.stderr is not None
     said: list[bytes] = []

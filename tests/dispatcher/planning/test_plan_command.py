@@ -177,3 +177,24 @@ def test_what_is_read_is_told_apart_by_its_type(given):
         folder = given(f"A0/{name}", text).parent
     assert isinstance(files.read(folder / "tech_list"), TeamBenchmark)
     assert isinstance(files.read(given("small.txt", SOLOMON)), Benchmark)
+
+
+def test_what_was_compiled_is_found_where_nothing_may_be_written(monkeypatch, tmp_path):
+    kept, other = tmp_path / "kept", tmp_path / "tmp"
+    (kept / "engines").mkdir(parents=True)
+    other.mkdir()
+    (kept / "engines/ruin.nbi").write_text("compiled")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(kept))
+    monkeypatch.setattr(planner.tempfile, "tempdir", str(other))
+    assert planner._environment()["NUMBA_CACHE_DIR"] == str(kept)
+    monkeypatch.setattr(planner.os, "access", lambda *_: False)
+    for _ in range(2):
+        mine = Path(planner._environment()["NUMBA_CACHE_DIR"])
+        assert mine.parent == other
+        assert (mine / "engines/ruin.nbi").read_text() == "compiled"
+
+
+def test_the_loops_are_compiled_by_an_option_of_its_own():
+    made = CliRunner().invoke(app, ["plan", "--prepare"])
+    assert made.exit_code == 0
+    assert "is compiled" in made.stdout
