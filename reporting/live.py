@@ -15,7 +15,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel
 
 from contracts import envelope as envelopes
-from contracts.intake import RequestCorrected, RequestReceived, RequestSupplemented
+from contracts.intake import RequestCorrected, RequestIncomplete, RequestReceived, RequestSupplemented
 from reporting.feed import EVENT_STREAM, FeedApi, Reader, position_of, stream, streamed
 from services.chassis.auth import ROLES
 from services.chassis.http import Call, Problem, ServiceRouter, absent, query
@@ -33,7 +33,7 @@ class Change(BaseModel):
     at: datetime
 
 
-WHOSE: Final = (RequestReceived, RequestSupplemented, RequestCorrected)
+WHOSE: Final = (RequestIncomplete, RequestReceived, RequestSupplemented, RequestCorrected)
 
 
 def _told(record: bytes) -> bytes:
