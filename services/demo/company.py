@@ -106,7 +106,7 @@ def company(seed: int) -> Company:
 
 
 def _at_home(name_zh: str, name: str, skill: str) -> dict[str, Any]:
-    """A repair of what has no number in the register, with the two questions that help the engineer to come prepared."""
+    """A repair of what has no number in the register, with two questions that help the engineer to come prepared."""
     since = {"today": ("Today", "今天"), "days": ("For days", "这几天"), "longer": ("For longer", "更久")}
     return {
         "name": name,
