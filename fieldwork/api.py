@@ -55,6 +55,7 @@ from fieldwork.commands import (
 from fieldwork.domain.charge import charge_stream
 from fieldwork.domain.reported_steps import KINDS
 from fieldwork.domain.visit import FAST_CLOCK, visit_stream
+from fieldwork.projections.engineers import ENGINEERS
 from fieldwork.projections.reported_steps import REPORTED, facts_of
 from fieldwork.projections.service_codes import SERVICE_CODES, codes_of
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
@@ -291,6 +292,7 @@ class VisitView(Body):
     order_id: str
     request_id: str
     engineer_id: str
+    engineer_name: str
     customer_id: str
     device_id: str
     device_model: str
@@ -348,23 +350,35 @@ TIMES = ("starts_at", "ends_at", "departed_at", "arrived_at", "started_at", "fin
 SEALED = ("record", "refusal", "signature", "signed_name")
 
 
-def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(row: Mapping[str, Any], engineer_name: str) -> dict[str, Any]:
     times = {name: None if row[name] is None else at_micros(row[name]) for name in TIMES}
     parts = [PartLine(**msgspec.structs.asdict(part)) for part in parts_of(row["parts"])]
-    return {**{name: row[name] for name in VisitView.model_fields}, **times, "parts": parts}
+    plain = {name: row[name] for name in VisitView.model_fields if name != "engineer_name"}
+    return {**plain, **times, "parts": parts, "engineer_name": engineer_name}
 
 
-def _view(row: Mapping[str, Any]) -> VisitView:
-    return VisitView(**_facts(row))
+async def _names(rows: Sequence[Mapping[str, Any]], call: Call) -> dict[str, str]:
+    """What the engineers of these visits are called; of one who is forgotten, the empty string."""
+    table, ids = ENGINEERS.table, {row["engineer_id"] for row in rows}
+    known = await call.fetch(select(table).where(table.c.engineer_id.in_(ids))) if ids else []
+    return {engineer_id: "" for engineer_id in ids} | {row["engineer_id"]: call.open(row["name"]) for row in known}
 
 
-def _detail(row: Mapping[str, Any], call: Call) -> VisitDetail:
+async def _detail(row: Mapping[str, Any], call: Call) -> VisitDetail:
+    names = await _names([row], call)
     opened: dict[str, Any] = {name: call.open(row[name]) for name in SEALED}
     plain = {name: row[name] for name in ("signed_lat_udeg", "signed_lon_udeg", "signed_sha256", "note")}
     checklist = [Checked(**msgspec.structs.asdict(one)) for one in checklist_of(row["checklist"])]
     readings = [Reading(**msgspec.structs.asdict(one)) for one in readings_of(row["readings"])]
     missing = msgspec.json.decode(row["lacking"], type=tuple[str, ...])
-    return VisitDetail(**_facts(row), **opened, checklist=checklist, readings=readings, lacking=missing, **plain)
+    return VisitDetail(
+        **_facts(row, names[row["engineer_id"]]),
+        **opened,
+        checklist=checklist,
+        readings=readings,
+        lacking=missing,
+        **plain,
+    )
 
 
 def reported(happened_at: datetime | None, now: datetime) -> datetime:
@@ -457,9 +471,9 @@ async def _ask(call: Call, step: StepCommand) -> Accepted:
 def _reads(router: ServiceRouter) -> None:
     table = VISITS.table
 
-    @router.get("", summary="Visits in the order of their hours; an engineer's own of the day")
+    @router.get("", summary="Visits in the order of their hours; an engineer's own of the day, a customer's own")
     async def some(
-        call: Call = query("engineer", *STAFF),
+        call: Call = query("customer", "engineer", *STAFF),
         day: Day = None,
         state: str | None = None,
         engineer_id: str | None = None,
@@ -473,6 +487,7 @@ def _reads(router: ServiceRouter) -> None:
         if day or call.role == "engineer":
             rows = rows.where(_today(table, call.now, day))
         filters = (
+            (table.c.customer_id, call.person_id if call.role == "customer" else None),
             (table.c.engineer_id, wanted),
             (table.c.state, state),
             (table.c.order_id, order_id),
@@ -482,13 +497,14 @@ def _reads(router: ServiceRouter) -> None:
             if value is not None:
                 rows = rows.where(column == value)
         page = await call.page(rows, order_by=[table.c.starts_at, table.c.visit_id], cursor=cursor, limit=limit)
-        return page.map(_view)
+        names = await _names(page.items, call)
+        return page.map(lambda row: VisitView(**_facts(row, names[row["engineer_id"]])))
 
     @router.get("/{visit_id}", summary="One visit")
     async def one(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> VisitDetail:
         row = await _own(visit_id, call)
         call.etag(row["version"])
-        return _detail(row, call)
+        return await _detail(row, call)
 
 
 def _steps(router: ServiceRouter, api: FieldworkApi) -> None:
@@ -640,7 +656,7 @@ def _report(router: ServiceRouter, api: FieldworkApi) -> None:
                 pictures.append(ReportPhoto(row["moment"], _local(row["taken_at"]), content))
         lists = SERVICE_CODES.table
         codes = await call.one(select(lists).where(lists.c.version == visit["codes_version"]))
-        told = _told(_detail(visit, call), codes, pictures, len(rows))
+        told = _told(await _detail(visit, call), codes, pictures, len(rows))
         paper: bytes = await PAPER.done("report", told, within_s=SLOWEST_REPORT_S)
         named = {"Content-Disposition": f'inline; filename="service-report-{visit_id}.pdf"'}
         return Response(paper, media_type="application/pdf", headers=SAFE | named)

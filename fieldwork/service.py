@@ -42,6 +42,7 @@ from fieldwork.domain import (
 from fieldwork.policies import POLICIES
 from fieldwork.projections.charges import CHARGES, CORRECTIONS, DISPUTES
 from fieldwork.projections.coverages import COVERAGES
+from fieldwork.projections.engineers import ENGINEERS
 from fieldwork.projections.entitlements import ENTITLEMENTS
 from fieldwork.projections.price_lists import PRICE_LISTS
 from fieldwork.projections.record_templates import ORDER_TYPES, RECORD_TEMPLATES
@@ -112,6 +113,7 @@ RULES = Rules(
 VIEWS = (
     VISITS,
     VISIT_PHOTOS,
+    ENGINEERS,
     REPORTED,
     SERVICE_CODES,
     RECORD_TEMPLATES,

@@ -12,7 +12,9 @@ from intake.channel_api import IntakeApi
 from intake.contacts_api import contact_routes, notice_routes
 from intake.customers_api import customer_routes
 from intake.devices_api import device_routes
+from intake.job_api import job_routes
 from intake.messages_api import message_routes
+from intake.own_customer_api import own_customer_routes
 from intake.requests_api import request_routes
 from intake.types_api import type_routes
 from services.chassis.service import Api
@@ -23,8 +25,10 @@ def routes(api: Api) -> APIRouter:
     router, map_ = APIRouter(), AsSet(lambda: own.outside)
     router.include_router(channel_api.routes(own, map_))
     router.include_router(request_routes(api, map_))
+    router.include_router(job_routes(api))
     router.include_router(photos_api.routes(own))
     router.include_router(register_api.routes(api, map_))
+    router.include_router(own_customer_routes(api, map_))
     router.include_router(customer_routes(api, map_))
     router.include_router(device_routes(api))
     router.include_router(type_routes(api))

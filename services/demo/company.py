@@ -30,6 +30,15 @@ DISTRICTS = {
 }
 """District → its middle, millionths of a degree."""
 
+APPLIANCES = {
+    "air-conditioning": ("空调维修", "Air conditioner"),
+    "refrigeration": ("冰箱维修", "Refrigerator"),
+    "laundry": ("洗衣机维修", "Washing machine"),
+    "gas-appliance": ("燃气热水器维修", "Gas water heater"),
+    "kitchen": ("油烟机维修", "Cooker hood"),
+}
+"""What somebody asks for whose device is in no register: what it is says who can mend it."""
+
 SURNAMES, GIVEN = "王李张刘陈杨赵黄周吴徐孙", "伟芳娜敏静强磊军洋勇艳杰涛明超"
 PARTS_OF_SKILL = {
     "refrigeration": ("compressor", "sealant", "thermostat", "fan motor", "door seal", "start relay"),
@@ -82,6 +91,7 @@ def company(seed: int) -> Company:
             "repair": {"name": "设备报修 Repair", "duration_s": 3_600, "min_description": 2},
             "installation": {"name": "安装 Installation", "kind": "installation", "duration_s": 5_400},
             "inspection": {"name": "巡检 Inspection round", "duration_s": 1_800},
+            **{f"home-{skill}": _at_home(*words, skill) for skill, words in APPLIANCES.items()},
         },
         customers=customers,
         devices=devices,
@@ -93,6 +103,29 @@ def company(seed: int) -> Company:
         prices=[_prices(parts)],
         coverages=[_warranty(device["device_id"]) for device in devices[::2]],
     )
+
+
+def _at_home(name_zh: str, name: str, skill: str) -> dict[str, Any]:
+    """A repair of what has no number in the register, with two questions that help the engineer to come prepared."""
+    since = {"today": ("Today", "今天"), "days": ("For days", "这几天"), "longer": ("For longer", "更久")}
+    return {
+        "name": name,
+        "name_zh": name_zh,
+        "needs_device": False,
+        "skill": skill,
+        "duration_s": 3_600,
+        "min_description": 2,
+        "form": [
+            {
+                "name": "since",
+                "label": "Since when",
+                "label_zh": "什么时候开始的",
+                "kind": "choice",
+                "choices": [{"value": value, "label": en, "label_zh": zh} for value, (en, zh) in since.items()],
+            },
+            {"name": "code", "label": "Code on the display", "label_zh": "屏幕上的故障代码", "most": 20},
+        ],
+    }
 
 
 FOUNDED = "2026-01-01T00:00:00+08:00"

@@ -58,7 +58,10 @@ def page_routes(built: Path = BUILT) -> ServiceRouter:
         async def below(path: str, call: Call = public()) -> Response:
             # A service worker and its manifest lie below the page that they serve.
             own = f"{entry}/{path}"
-            return file(own if (built / own).is_file() else f"{entry}.html", ASK_AGAIN)
+            answer = file(own if (built / own).is_file() else f"{entry}.html", ASK_AGAIN)
+            # The page itself lies a step above its service worker.
+            answer.headers["Service-Worker-Allowed"] = f"/{entry}"
+            return answer
 
     for entry in ENTRIES:
         serve(entry)

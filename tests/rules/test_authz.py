@@ -120,6 +120,7 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/requests": {"request_type": "repair", "device_id": "D-one-refrigeration", "description": "it leaks"},
     "/v1/customers": {"customer_id": "new", "name": "New", "phone": "13800000000", "region": "East"}
     | {"lat_udeg": 0, "lon_udeg": 0},
+    "/v1/customers/me": {"name": "Own", "phone": "13800000000", "region": "East", "lat_udeg": 0, "lon_udeg": 0},
     "/v1/customers/{customer_id}/sites": {"name": "Shop", "region": "成都市锦江区"},
     "/v1/devices": {"device_id": "D-one-refrigeration", "customer_id": "one", "model": "M-refrigeration"}
     | {"serial": "one-refrigeration", "skill": "refrigeration"},

@@ -357,6 +357,8 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked("POST", f"{closed}/reopen", "customer", customer, "a4", json={"reason": firm.words("one")["reason"]})
     place = {"name": "branch", "region": "朝阳区", "lat_udeg": 39_921_000, "lon_udeg": 116_443_000}
     await asked("POST", f"/v1/customers/{customer}/sites", "agent", "", "a6", json=place)
+    guest = {**place, "name": "Guest", "phone": "13800000000"}
+    await asked("POST", "/v1/customers/me", "customer", "guest", "a7g", json=guest)
     await asked("POST", "/v1/channels/email?request_type=repair", "operator", "", "a7", content=MAIL)
     inspected = {"round_id": "r", "customer_id": customer, "request_type": "repair", "each": "site"}
     await asked("POST", "/v1/requests/rounds", "agent", "", "a8", json=inspected)

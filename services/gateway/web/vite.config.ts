@@ -1,11 +1,12 @@
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
+import { fieldWorker } from './worker'
 
 // One page each; the gateway serves it for every path below it (services/gateway/pages.py).
 const entries = ['index', 'portal', 'field', 'desk']
 
 export default defineConfig({
-  plugins: [vue()],
+  plugins: [vue(), fieldWorker()],
   define: { __VUE_OPTIONS_API__: true, __INTLIFY_JIT_COMPILATION__: true, __INTLIFY_DROP_MESSAGE_COMPILER__: false },
   build: {
     rollupOptions: { input: entries.map((name) => `${name}.html`) },
