@@ -442,6 +442,7 @@ _ALL: Final[tuple[Event, ...]] = (
         asked_at=_at(0),
         assign_within_s=1_800,
         rules_version=2,
+        number="R-261124-0042",
     ),
     dispatcher.OrderQueued(**_AT_TEAM),
     dispatcher.OrderTaken(**_AT_TEAM),

@@ -92,6 +92,8 @@ class OrderView(Body):
     overdue: bool
     withdrawn: bool
     request_id: str
+    number: str
+    """What people call its request, `R-261124-0042`."""
     customer_id: str
     device_id: str
     device_model: str

@@ -64,6 +64,8 @@ class OpenOrder(Command):
     skill_level: int = 0
     certificates: tuple[str, ...] = ()
     wished_engineer_id: str = ""
+    number: str = ""
+    """What people call its request."""
     sla: str = ""
     usual_parts: tuple[UsualPart, ...] = ()
     earlier_ids: tuple[str, ...] = ()

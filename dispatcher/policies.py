@@ -151,6 +151,7 @@ async def when_request_changed(
                     skill_level=event.skill_level,
                     certificates=event.certificates,
                     wished_engineer_id=event.wished_engineer_id,
+                    number=event.number,
                     more_skills=event.more_skills,
                     sla=event.sla,
                     usual_parts=event.usual_parts,

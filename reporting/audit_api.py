@@ -1,4 +1,4 @@
-"""The story of a request over HTTP, for auditors: from what reporting took in, so all public events of the services."""
+"""The story of a request over HTTP, for those who answer for it: from what reporting took in, so all public events of the services."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def routes(api: FeedApi) -> APIRouter:
     @router.get("/{request_id}", summary="The story of a request, as it was known at an instant")
     async def story(
         request_id: str,
-        call: Call = query("auditor"),
+        call: Call = query("auditor", "manager", "agent"),
         at: Annotated[AwareDatetime | None, Query(description="What had happened by then; now if left out")] = None,
         known_at: Annotated[
             AwareDatetime | None, Query(description="As far as it was known by then; now if left out")

@@ -80,6 +80,8 @@ class OrderOpened(Event, frozen=True, kw_only=True):
     """How long it may wait for somebody, seconds: now, and anew whenever it waits again."""
     rules_version: NonNegative = 0
     """Of the DispatchRulesSet that says so; 0: of the defaults."""
+    number: str = ""
+    """Of its request, by which people speak of it: `R-261124-0042`; empty in old records and in later rounds."""
 
 
 @belongs_to("order", of="order_id", key="request_id")

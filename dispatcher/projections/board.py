@@ -181,13 +181,14 @@ _OPENED = (
     "lon_udeg",
     "skill_level",
     "wished_engineer_id",
+    "number",
 )
 _BOOKED = ("engineer_id", "van_id", "day", "travel_m")
 _DECLINED: Final = {"engineer": "declined", "absence": "absence"}
 
 BOARD = View(
     name="dispatch_board",
-    version=3,
+    version=4,
     key={"order_id": str},
     columns={
         "version": 0,
@@ -215,6 +216,7 @@ BOARD = View(
         "certificates": "[]",
         "usual_parts": "[]",
         "wished_engineer_id": "",
+        "number": "",
         **_NOBODY,
         "starts_at": (int, None),
         "ends_at": (int, None),

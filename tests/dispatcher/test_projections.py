@@ -178,6 +178,10 @@ def test_who_is_absent_has_declined_nothing():
     assert (row["state"], declined_by(row)) == ("waiting", frozenset())
 
 
+def test_an_order_is_shown_by_the_number_that_people_speak_of():
+    assert row_after(opened(number="R-261124-0042"), assigned())["number"] == "R-261124-0042"
+
+
 def test_an_order_that_needs_much_is_matched_as_it_was_opened():
     needs = {"more_skills": ("ladder",), "skill_level": 3, "certificates": ("电工证",), "wished_engineer_id": "e-9"}
     row = row_after(opened(**needs))

@@ -22,7 +22,9 @@ async def test_an_auditor_reads_the_story_of_a_request_and_nobody_elses(it):
     assert found["shown"]["assigned_at"] is not None
     for hidden in ("r-2", "r-3"):
         assert (await it.get(f"/v1/audit/{hidden}", role="auditor")).status_code == 404
-    for role in ("customer", "engineer", "agent", "dispatcher", "partner"):
+    for role in ("manager", "agent"):
+        assert (await it.get("/v1/audit/r-1", role=role)).json() == found
+    for role in ("customer", "engineer", "dispatcher", "partner"):
         assert (await it.get("/v1/audit/r-1", role=role)).status_code == 403
 
 

@@ -1,0 +1,54 @@
+/** What changes, told to whatever page is open: one stream for the whole desk. */
+import { onMounted, onUnmounted, type Ref } from 'vue'
+import { useLive, type Change, type Line } from '../shared/live'
+
+const listeners = new Set<(change: Change) => void>()
+const readers = new Set<() => Promise<unknown>>()
+
+/** Once, by the shell. */
+export function followAll(): Ref<Line> {
+  return useLive(
+    (change) => listeners.forEach((tell) => tell(change)),
+    () => Promise.all([...readers].map((read) => read())),
+  )
+}
+
+/** `changed` for each change while the component is there; `again` reads anew what may have been missed. */
+export function onChanges(changed: (change: Change) => void, again: () => Promise<unknown>): void {
+  onMounted(() => {
+    listeners.add(changed)
+    readers.add(again)
+  })
+  onUnmounted(() => {
+    listeners.delete(changed)
+    readers.delete(again)
+  })
+}
+
+const GATHER_MS = 120
+/** A view may be a moment behind the stream that told of the change. */
+const SETTLED_MS = 1_200
+
+/**
+ * Reads each thing that was named since, once: a burst of changes of one order is one reading.
+ * `read` says whether it found something new; if not, it is asked once more a moment later.
+ */
+export function gathered(read: (id: string) => Promise<boolean>): (id: string) => void {
+  const waiting = new Set<string>()
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  async function flush(): Promise<void> {
+    timer = undefined
+    const now = [...waiting]
+    waiting.clear()
+    for (const id of now) {
+      const fresh = await read(id).catch(() => true)
+      if (!fresh) setTimeout(() => void read(id).catch(() => undefined), SETTLED_MS)
+    }
+  }
+
+  return (id) => {
+    waiting.add(id)
+    timer ??= setTimeout(() => void flush(), GATHER_MS)
+  }
+}
