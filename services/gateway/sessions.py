@@ -23,8 +23,8 @@ GUEST: Final = "guest"
 GUESTS_FOR: Final = timedelta(days=180)
 """How long the link of a guest opens what they asked for."""
 
-GUESTS: Final = 30
-"""So many new ones come in from one address within TRIES_WITHIN."""
+GUESTS: Final = 60
+"""So many new ones come in from one address within TRIES_WITHIN: behind it may be all phones of a mobile network."""
 
 TRIES, TRIES_WITHIN = 5, timedelta(minutes=5)
 """So many wrong passwords for a user from one address, and then they wait."""

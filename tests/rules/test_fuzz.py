@@ -315,7 +315,7 @@ async def made(world: World, one: Drawn) -> httpx.Response:
 
 
 def operations(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    # Whoever signs in with a wrong password waits five minutes after the fifth, and so do guests after the thirtieth.
+    # Whoever signs in with a wrong password waits five minutes after the fifth, and so do guests after the sixtieth.
     found = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
     return [one for one in found if one not in (("POST", "/v1/sessions"), ("POST", "/v1/sessions/guests"))]
 
