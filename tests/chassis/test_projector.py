@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, func, select
 
 from contracts.intake import RequestWithdrawn
 from services.chassis.readers import projector as projector_module
+from services.chassis.readers import sqlite_views
 from services.chassis.readers.projector import WITHIN_REACH, Folder, Projector
 from services.chassis.readers.rows import BadRow
 from services.chassis.readers.viewstore import Change, Moved, Refused, dump
@@ -667,5 +668,24 @@ def test_a_checkpoint_waits_for_rows_of_its_own_and_not_for_long(place, monkeypa
             assert folder.positions == {"things": 4, "resting": 4}
             await folder.keep()
             assert await store.positions() == {"things": 4, "resting": 4}
+
+    run(scenario())
+
+
+def test_what_holds_the_answer_of_a_tidied_file_keeps_no_commit_from_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite_views, "TIDIED", 1)
+
+    async def scenario():
+        async with InSqlite(tmp_path).store(THINGS) as store:
+            there, given_back = store._in, []
+
+            async def slow_to_let_go(pool, work):
+                given_back.append(await there(pool, work))
+                return given_back[-1]
+
+            store._in = slow_to_let_go
+            journal = Journal([does("a", "count") for _ in range(3)])
+            assert (await fold(store, journal, page=1)).positions == {"things": 3}
+            assert given_back
 
     run(scenario())

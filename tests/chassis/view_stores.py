@@ -115,6 +115,8 @@ class Journal:
             )
         return found
 
+    records = read
+
 
 # An event is a script: `does("r-1", "put", {"text": "a"})`.
 

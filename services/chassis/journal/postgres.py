@@ -29,6 +29,7 @@ from services.chassis.journal.store import (
     OtherFormat,
     Receipt,
     ReceiptKey,
+    Recorded,
     Timer,
     TimerKey,
     Wanted,
@@ -379,6 +380,10 @@ class PostgresJournal:
             return newest
         rows = await self._reads.rows(f"{_ENTRIES} WHERE position > $1 ORDER BY position LIMIT $2", after, limit)
         return [Entry._make(row) for row in rows]
+
+    async def records(self, after: int, limit: int) -> Sequence[Recorded]:
+        sql = "SELECT position, record FROM events WHERE position > $1 ORDER BY position LIMIT $2"
+        return list(map(Recorded._make, await self._reads.rows(sql, after, limit)))
 
     async def story(self, tenant: str, correlation_id: str) -> Sequence[Entry]:
         of_story = "WHERE e.tenant = $1 AND correlation_id = $2 ORDER BY position"

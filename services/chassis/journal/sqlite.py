@@ -32,6 +32,7 @@ from services.chassis.journal.store import (
     OtherFormat,
     Receipt,
     ReceiptKey,
+    Recorded,
     StreamKey,
     Timer,
     TimerKey,
@@ -304,6 +305,10 @@ class SqliteJournal:
     def _read(self, after: int, limit: int) -> list[Entry]:
         rows = self._reader.execute(f"{_ENTRIES} WHERE position > ? ORDER BY position LIMIT ?", (after, limit))
         return list(map(Entry._make, rows))
+
+    async def records(self, after: int, limit: int) -> Sequence[Recorded]:
+        sql = "SELECT position, record FROM events WHERE position > ? ORDER BY position LIMIT ?"
+        return list(map(Recorded._make, await self._rows(sql, after, limit)))
 
     async def story(self, tenant: str, correlation_id: str) -> Sequence[Entry]:
         of_story = "WHERE events.tenant = ? AND correlation_id = ? ORDER BY position"

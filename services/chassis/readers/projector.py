@@ -20,7 +20,7 @@ import structlog
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
 from contracts.event import Event
-from services.chassis.journal.store import Entry, JournalStore
+from services.chassis.journal.store import Entry, JournalStore, Recorded
 from services.chassis.readers.rows import CACHED_ROWS, UNKNOWN, BadRow, CachedRows, Key, Row
 from services.chassis.readers.viewstore import Change, Moved, Refused, ViewStore
 from services.chassis.views import View
@@ -45,7 +45,7 @@ _log = structlog.get_logger()
 class Readable(Protocol):
     """What a fold asks of a journal."""
 
-    async def read(self, after: int, limit: int) -> Sequence[Entry]:
+    async def read(self, after: int, limit: int) -> Sequence[Entry | Recorded]:
         """Entries with a position above `after`, in order."""
 
 
@@ -123,7 +123,7 @@ class Folder:
                 read += len(entries)
         return read
 
-    async def fold(self, views: Sequence[View], entries: Sequence[Entry]) -> None:
+    async def fold(self, views: Sequence[View], entries: Sequence[Entry | Recorded]) -> None:
         """Fold these into views that all stand right before them, and commit."""
         stops: dict[str, _Stop] = {}
         folded = {view.name for view in views}
@@ -192,7 +192,7 @@ class Folder:
         if moved:
             await self._commit([Change(view, self._kept[view.name], self.positions[view.name]) for view in moved])
 
-    def _straight(self, views: Sequence[View], entries: Sequence[Entry]) -> bool:
+    def _straight(self, views: Sequence[View], entries: Sequence[Entry | Recorded]) -> bool:
         """Fold each event as it is read, where every row is in memory. False if one fails: all is to be done again."""
         if not all(self._rows[view.name].complete for view in views):
             return False
@@ -228,7 +228,7 @@ class Folder:
             else:
                 return None
 
-    def _refused(self, view: View, error: Exception, entries: Sequence[Entry]) -> None:
+    def _refused(self, view: View, error: Exception, entries: Sequence[Entry | Recorded]) -> None:
         if len(entries) > 1:
             self._most[view.name] = len(entries) // 2
         else:
@@ -239,7 +239,9 @@ class Folder:
         _log.error("view.failed", view=view.name, position=stop.position, exc_info=stop.reason)
 
 
-def _decode(views: Sequence[View], entries: Sequence[Entry]) -> tuple[dict[str, list[_Due]], dict[str, _Stop]]:
+def _decode(
+    views: Sequence[View], entries: Sequence[Entry | Recorded]
+) -> tuple[dict[str, list[_Due]], dict[str, _Stop]]:
     """What is to be folded, by view: every envelope read once, and a payload only if it is wanted."""
     due: dict[str, list[_Due]] = defaultdict(list)
     stops: dict[str, _Stop] = {}

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from services.chassis.journal.store import JournalStore
+from services.chassis.journal.store import JournalStore, Recorded
 from services.chassis.readers.projector import Folder
 from services.chassis.readers.viewstore import Snapshot, Values, ViewStore
 from services.chassis.views import View
@@ -54,6 +54,16 @@ class Comparison:
     """This view is not served in its version: there is nothing to compare with."""
 
 
+class _Records:
+    """A journal as a fold of the whole of it reads it."""
+
+    def __init__(self, journal: JournalStore) -> None:
+        self._journal = journal
+
+    async def read(self, after: int, limit: int) -> Sequence[Recorded]:
+        return await self._journal.records(after, limit)
+
+
 async def rebuild(
     journal: JournalStore,
     live: ViewStore,
@@ -69,9 +79,10 @@ async def rebuild(
     length = (await journal.head()).position
     folder = Folder(fresh, cached_rows=SHORT) if length <= SHORT else Folder(fresh)
     await folder.start()
+    records = _Records(journal)
     while True:
         upto = await _upto(journal, live, fresh)
-        read = await folder.step(journal, PAGE, upto)
+        read = await folder.step(records, PAGE, upto)
         events += read
         behind = min(upto, key=lambda name: folder.positions[name] - upto[name], default="")
         progress(folder.positions.get(behind, 0), upto.get(behind, 0))

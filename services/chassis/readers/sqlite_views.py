@@ -304,7 +304,8 @@ class SqliteViews:
         self._untidy += sum([len(change.put) + len(change.drop) for change in changes])
         if self._untidy >= TIDIED:
             self._untidy = 0
-            await self._in(self._writes, lambda: db.execute("PRAGMA wal_checkpoint(PASSIVE)"))
+            # Read to its end: as long as anything holds an open answer, this connection can commit nothing.
+            await self._in(self._writes, lambda: db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
 
     def _write(self, table: _Table, change: Change) -> None:
         if change.put:
