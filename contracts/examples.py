@@ -123,6 +123,7 @@ _ALL: Final[tuple[Event, ...]] = (
     # intake
     intake.RequestReceived(
         **_OF_REQUEST,
+        sealed_under=_OF_REQUEST["request_id"],
         number="R-261124-0042",
         request_type="repair",
         type_version=1,
