@@ -243,6 +243,19 @@ class RequestCorrected(Event, frozen=True, kw_only=True):
 
 
 @belongs_to("request", of="request_id", key="request_id")
+class RequestMovedAway(Event, frozen=True, kw_only=True):
+    """
+    A request was said to be this customer's, and is another's. Recorded with the RequestCorrected that says whose.
+
+    Read by: whoever sends the customer messages: nobody comes to her for it.
+    """
+
+    request_id: str
+    customer_id: str
+    """Who it was said to be."""
+
+
+@belongs_to("request", of="request_id", key="request_id")
 class RequestWithdrawn(Event, frozen=True, kw_only=True):
     """The customer does not want it any more. Acted on by: dispatcher (cancels the order unless work has begun)."""
 

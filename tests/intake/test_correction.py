@@ -14,6 +14,7 @@ from contracts.intake import (
     NumberGiven,
     RequestClosed,
     RequestCorrected,
+    RequestMovedAway,
     RequestReceived,
     RequestReopened,
     RequestTypeDefined,
@@ -59,7 +60,7 @@ def test_an_agent_puts_customer_and_device_right_and_the_text_is_sealed_under_th
     async def story(it):
         asked = (await submit(it, "a", "agent", customer_id="c-1", contact_phone="13800000009"))["id"]
         answer = await correct(it, asked, customer_id="c-2", device_id="d-2", reason="同名客户")
-        assert answer.json()["events"] == ["RequestCorrected"]
+        assert answer.json()["events"] == ["RequestCorrected", "RequestMovedAway"]
         told = {type(event): event for event in await it.own_events()}
         event, received = told[RequestCorrected], told[RequestReceived]
         assert (event.from_customer_id, event.customer_id, event.round_no) == ("c-1", "c-2", 2)
@@ -195,7 +196,7 @@ def correction(**changes):
 
 
 def corrected():
-    [event] = given(*REGISTERS, WRONG).when(correction()).then_types(RequestCorrected)
+    event, _ = given(*REGISTERS, WRONG).when(correction()).then_types(RequestCorrected, RequestMovedAway)
     return event
 
 
