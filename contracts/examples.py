@@ -123,6 +123,7 @@ _ALL: Final[tuple[Event, ...]] = (
     # intake
     intake.RequestReceived(
         **_OF_REQUEST,
+        sealed_under=_OF_REQUEST["request_id"],
         number="R-261124-0042",
         request_type="repair",
         type_version=1,
@@ -252,6 +253,7 @@ _ALL: Final[tuple[Event, ...]] = (
         round_no=1,
     ),
     intake.RequestCancelled(**_OF_REQUEST, customer_id=CUSTOMER),
+    intake.RequestMovedAway(**_OF_REQUEST, customer_id=CUSTOMER),
     intake.RequestClosed(**_OF_REQUEST, outcome="completed", completed_at=_at(3), order_id=ORDER, round_no=2),
     intake.CustomerRegistered(
         customer_id=CUSTOMER,

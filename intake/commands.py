@@ -58,6 +58,8 @@ class SubmitRequest(Command):
     """`channel/name`: the channel's own name of the message. It is taken once."""
     message_digest: str = ""
     """SHA-256 of what the message said."""
+    by_customer: bool = False
+    """The customer, signed in, wrote it herself."""
     fault: str = Field("", max_length=60)
     """A code of the fault tree of the device's model."""
     wished_engineer_id: str = Field("", max_length=100)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
@@ -11,13 +11,13 @@ from sqlalchemy import bindparam, select
 from contracts.dispatcher import OrderAssigned, OrderReassigned
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.intake import NoticeDue, RequestIncomplete, RequestReminded
+from contracts.intake import NoticeDue, RequestCorrected, RequestIncomplete, RequestMovedAway, RequestReminded
 from contracts.quality import LINK_OUTLIVES, SURVEY_LINK, SURVEY_PAGE, ComplaintClosed, SurveySent
 from intake import staff_notices
 from intake.adapters.words import moment, words
 from intake.commands import RecordNoticeNotSent, RecordNoticeSent, RecordNotSent, RecordSent
 from intake.projections.contacts import OF_PERSON
-from intake.projections.messages import TEMPLATE_OF
+from intake.projections.messages import MESSAGES, TEMPLATE_OF
 from intake.projections.registers import CUSTOMERS
 from intake.projections.requests import REQUESTS
 from services.chassis.messages.kinds import Language, Medium
@@ -33,12 +33,19 @@ ONE_CUSTOMER: Final = select(CUSTOMERS.table).where(
     CUSTOMERS.table.c.tenant == bindparam("tenant"), CUSTOMERS.table.c.customer_id == bindparam("customer_id")
 )
 
+SENT: Final = select(MESSAGES.table.c.customer_id).where(
+    MESSAGES.table.c.tenant == bindparam("tenant"),
+    MESSAGES.table.c.request_id == bindparam("request_id"),
+    MESSAGES.table.c.state == "sent",
+)
+
 TRUE_WHILE: Final[Mapping[str, str]] = {
     "request-received": "received",
     "request-incomplete": "incomplete",
     "request-reminded": "incomplete",
     "request-expired": "expired",
     "request-cancelled": "cancelled",
+    "request-corrected": "received",
     "order-assigned": "received",
     "order-reassigned": "received",
 }
@@ -88,7 +95,9 @@ async def _to_staff(event: NoticeDue, envelope: Envelope, facts: Facts) -> Draft
 async def _to_customer(event: Event, envelope: Envelope, facts: Facts) -> Draft:
     template = TEMPLATE_OF[type(event)]
     request = await _request(event, envelope, facts)
-    customer_id = request["customer_id"] if request else str(getattr(event, "customer_id", ""))
+    # What was said of a request that is another's by now is told to whom it was said to be.
+    gone = isinstance(event, RequestMovedAway)
+    customer_id = str(getattr(event, "customer_id", "")) if gone or not request else request["customer_id"]
     found = await facts.fetch(ONE_CUSTOMER, tenant=envelope.tenant, customer_id=customer_id)
     customer = found[0] if found else None
     language: Language = customer["language"] if customer else "zh"
@@ -105,8 +114,21 @@ async def _to_customer(event: Event, envelope: Envelope, facts: Facts) -> Draft:
         quiet_hours=customer["quiet_hours"] if customer else "",
         waits=template not in ANSWERS,
         latest=_latest(event),
-        wanted=not request or template not in TRUE_WHILE or request["state"] == TRUE_WHILE[template],
+        wanted=await _was_told(event, envelope, facts) if gone else _is_true(template, request),
     )
+
+
+def _is_true(template: str, request: Row | None) -> bool:
+    return not request or template not in TRUE_WHILE or request["state"] == TRUE_WHILE[template]
+
+
+async def _was_told(event: Event, envelope: Envelope, facts: Facts) -> bool:
+    """Whoever was told nothing of a request does not wonder what became of it; unless it has come back to her."""
+    told = await facts.fetch(SENT, tenant=envelope.tenant, request_id=getattr(event, "request_id", ""))
+    request = await _request(event, envelope, facts)
+    customer_id = getattr(event, "customer_id", "")
+    is_hers = request is not None and request["customer_id"] == customer_id
+    return not is_hers and any(row["customer_id"] == customer_id for row in told)
 
 
 async def _request(event: Event, envelope: Envelope, facts: Facts) -> Row | None:
@@ -138,6 +160,8 @@ def _words(event: Event, request: Row | None, language: Language) -> dict[str, s
             return {"missing": _missing(request, language)}
         case OrderAssigned() | OrderReassigned():
             return {"starts": moment(event.starts_at, language)}
+        case RequestCorrected():
+            return {"changed": _named(event.fields, language)}
         case SurveySent():
             return {"until": moment(event.expires_at, language)}
         case ComplaintClosed():
@@ -159,6 +183,12 @@ def _missing(request: Row, language: Language) -> str:
         field, _, what = line.partition(": ")
         lines.append(f"- {names[field]}{between}{what}" if field in names else f"- {what}")
     return "\n".join(lines)
+
+
+def _named(fields: Sequence[str], language: Language) -> str:
+    """By what people call the fields."""
+    names = words(language).fields
+    return ("、" if language == "zh" else ", ").join([names[field] for field in fields])
 
 
 def _link(event: Event) -> LinkTo | None:

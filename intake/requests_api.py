@@ -283,7 +283,7 @@ def request_routes(api: Api, map_: Geocoder) -> APIRouter:
         asked_for = call.person_id if call.role == "customer" else body.customer_id or request_id
         facts = body.model_dump() | {"customer_id": asked_for, "here": body.here and body.here.wgs84()}
         if call.role == "customer":
-            facts["impact"] = "medium"
+            facts |= {"impact": "medium", "by_customer": True}
         return await take(call, map_, request_id, facts, body.model_dump_json(exclude={"message_id"}))
 
     @router.get("", summary="Requests, the newest first")

@@ -10,7 +10,7 @@ from contracts.event import Event, NonNegative, Personal, Positive, Utc, belongs
 from contracts.intake.values import DAY_S, Impact, PlacedBy, RequestKind, Urgency, UsualPart, Work
 
 
-@belongs_to("request", of="request_id", key="request_id")
+@belongs_to("request", of="request_id", key="request_id", joins=("sealed_under", "customer_id"))
 class RequestReceived(Event, frozen=True, kw_only=True):
     """
     A request is complete and valid: all that dispatch, parts and survey need is in it.
@@ -19,6 +19,11 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     """
 
     request_id: str
+    sealed_under: str = ""
+    """
+    Whose key what was written lies under: the customer's where she wrote it herself; else the request's own, which is
+    destroyed with that of the customer who it is corrected to be of. Empty, in records from before: the customer's.
+    """
     number: str
     """What people say on the phone, `R-261124-0042`; never an identifier in a contract."""
     request_type: str
@@ -49,7 +54,7 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     lat_udeg: int
     """Rounded to a thousandth of a degree (about 100 m), in millionths of a degree, WGS-84: where the site lies."""
     lon_udeg: int
-    description: Annotated[str, Personal("customer_id")] = ""
+    description: Annotated[str, Personal("sealed_under")] = ""
     kind: RequestKind = "repair"
     needs_visit: bool = True
     """False: it is answered from the desk, and no order is opened."""
@@ -57,11 +62,11 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     """The name of the service level that its type promises; empty for none."""
     usual_parts: tuple[UsualPart, ...] = ()
     """What work of this type usually takes, beside what the device's model does."""
-    answers: Annotated[str, Personal("customer_id")] = ""
+    answers: Annotated[str, Personal("sealed_under")] = ""
     """The answers to the fields of the type's form: a JSON object, its keys sorted; empty for none."""
-    contact_phone: Annotated[str, Personal("customer_id")] = ""
+    contact_phone: Annotated[str, Personal("sealed_under")] = ""
     """Whom to call on site, where that is not the customer's own number."""
-    address: Annotated[str, Personal("customer_id")] = ""
+    address: Annotated[str, Personal("sealed_under")] = ""
     """Where service is wanted, as it was written; it lies in the customer's `region`."""
     site_id: str = ""
     """The customer's site where service is wanted; empty for the customer's own place."""
@@ -77,7 +82,7 @@ class RequestReceived(Event, frozen=True, kw_only=True):
     The channel's own name of the message that this came of, `wechat/8f3…`: it is taken once. Only the first event of a
     request has it.
     """
-    message_digest: Annotated[str, Personal("customer_id")] = ""
+    message_digest: Annotated[str, Personal("sealed_under")] = ""
     """SHA-256 of what the message said, by which its repeat is told from another message under its name."""
     fault_class: str = ""
     """A code of the fault tree of the device's model, or what the form says; empty where nobody knows."""
@@ -205,8 +210,8 @@ class RequestCorrected(Event, frozen=True, kw_only=True):
     """
     A complete request was of another customer, device or place than it said; all that depends on it as it is now.
 
-    What was written is sealed anew, under the key of the customer who it is. The first record stays under the key of
-    the one who it was said to be, and is forgotten with her.
+    What was written is sealed anew, under the key of the customer who it is. That of the first record, where it is the
+    request's own, is from now on destroyed with hers.
 
     Acted on by: dispatcher (withdraws the order of the round before and opens one of this round). Read by: quality,
     reporting.
@@ -235,6 +240,19 @@ class RequestCorrected(Event, frozen=True, kw_only=True):
     contact_phone: Annotated[str, Personal("customer_id")] = ""
     address: Annotated[str, Personal("customer_id")] = ""
     """Each as in RequestReceived."""
+
+
+@belongs_to("request", of="request_id", key="request_id")
+class RequestMovedAway(Event, frozen=True, kw_only=True):
+    """
+    A request was said to be this customer's, and is another's. Recorded with the RequestCorrected that says whose.
+
+    Read by: whoever sends the customer messages: nobody comes to her for it.
+    """
+
+    request_id: str
+    customer_id: str
+    """Who it was said to be."""
 
 
 @belongs_to("request", of="request_id", key="request_id")

@@ -53,6 +53,8 @@ class Given:
     site_id: str
     message_id: str = ""
     message_digest: str = ""
+    by_customer: bool = False
+    """The customer wrote it herself: who it is cannot be wrong."""
     fault: str = ""
     """What it was said to be; the form may say it too."""
     wished_engineer_id: str = ""
@@ -156,6 +158,7 @@ def check(states: States, given: Given) -> RequestReceived | RequestIncomplete:
     takes = takes or Mending()
     return RequestReceived(
         request_id=given.request_id,
+        sealed_under=given.customer_id if given.by_customer else given.request_id,
         number=given.number,
         request_type=given.request_type,
         type_version=kind.type_version,

@@ -8,7 +8,7 @@ one of the next round is opened. So it is refused once an engineer is under way,
 from __future__ import annotations
 
 from contracts.event import Event
-from contracts.intake import RequestCorrected, RequestIncomplete
+from contracts.intake import RequestCorrected, RequestIncomplete, RequestMovedAway
 from contracts.problems import Rejected
 from intake.commands import CorrectRequest
 from intake.domain.checks import Given, answers_text, check
@@ -112,4 +112,6 @@ def _corrected(states: States, command: CorrectRequest, known: Received) -> list
         contact_phone=found.contact_phone,
         address=found.address,
     )
-    return [corrected]
+    if "customer_id" not in changed:
+        return [corrected]
+    return [corrected, RequestMovedAway(request_id=command.request_id, customer_id=known.customer_id)]

@@ -16,6 +16,7 @@ from contracts.intake import (
     RequestExpired,
     RequestIncomplete,
     RequestMerged,
+    RequestMovedAway,
     RequestReceived,
     RequestReminded,
     RequestReopened,
@@ -147,6 +148,7 @@ RequestEvent = (
     | RequestExpired
     | RequestSupplemented
     | RequestCorrected
+    | RequestMovedAway
     | RequestWithdrawn
     | RequestMerged
     | RequestUnmerged
@@ -535,7 +537,7 @@ def evolve(request: Request, event: RequestEvent) -> Request:
                 facts=facts,
                 was=(*request.was, (request.customer_id, request.work.device_id)),
             )
-        case RequestSupplemented():
+        case RequestSupplemented() | RequestMovedAway():
             return request
         case RequestReminded():
             return replace(request, reminders=event.time_no) if isinstance(request, Incomplete) else request

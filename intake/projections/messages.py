@@ -16,8 +16,10 @@ from contracts.intake import (
     MessageNotSent,
     MessageSent,
     RequestCancelled,
+    RequestCorrected,
     RequestExpired,
     RequestIncomplete,
+    RequestMovedAway,
     RequestReceived,
     RequestReminded,
 )
@@ -31,6 +33,8 @@ TEMPLATE_OF: Final[Mapping[type[Event], str]] = {
     RequestReminded: "request-reminded",
     RequestExpired: "request-expired",
     RequestCancelled: "request-cancelled",
+    RequestCorrected: "request-corrected",
+    RequestMovedAway: "request-moved-away",
     OrderAssigned: "order-assigned",
     OrderReassigned: "order-reassigned",
     SurveySent: "survey",
@@ -66,7 +70,7 @@ def _settle(rows: Rows, event: MessageSent | MessageNotSent, envelope: Envelope,
 
 MESSAGES = View(
     name="messages",
-    version=1,
+    version=2,
     key={"message_id": str},
     columns={
         "request_id": "",

@@ -66,6 +66,7 @@ async def until(condition: Callable[[], Any | Awaitable[Any]], within: float = 3
 def received(request_id: str, number: int = 0, description: str = "") -> RequestReceived:
     return RequestReceived(
         request_id=request_id,
+        sealed_under=request_id,
         number=str(number),
         request_type="repair",
         type_version=1,

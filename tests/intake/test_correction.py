@@ -14,6 +14,7 @@ from contracts.intake import (
     NumberGiven,
     RequestClosed,
     RequestCorrected,
+    RequestMovedAway,
     RequestReceived,
     RequestReopened,
     RequestTypeDefined,
@@ -24,6 +25,7 @@ from dispatcher.policies import order_of, when_order_moves, when_request_changed
 from intake.commands import CloseRequest, CorrectRequest, ReopenRequest, SubmitRequest
 from intake.service import RULES, service
 from reporting.projections.request_story import REQUEST_STORY
+from services.gateway.persons import MemoryBook, PersonKeys
 from tests.fieldwork.live import live
 from tests.fold import assert_same_rows_shuffled, rows_after
 from tests.given import NOW, spec_for
@@ -58,7 +60,7 @@ def test_an_agent_puts_customer_and_device_right_and_the_text_is_sealed_under_th
     async def story(it):
         asked = (await submit(it, "a", "agent", customer_id="c-1", contact_phone="13800000009"))["id"]
         answer = await correct(it, asked, customer_id="c-2", device_id="d-2", reason="同名客户")
-        assert answer.json()["events"] == ["RequestCorrected"]
+        assert answer.json()["events"] == ["RequestCorrected", "RequestMovedAway"]
         told = {type(event): event for event in await it.own_events()}
         event, received = told[RequestCorrected], told[RequestReceived]
         assert (event.from_customer_id, event.customer_id, event.round_no) == ("c-1", "c-2", 2)
@@ -75,6 +77,44 @@ def test_an_agent_puts_customer_and_device_right_and_the_text_is_sealed_under_th
         assert (await it.call("c-2", "customer", "GET", f"/v1/requests/{asked}")).status_code == 200
         again = await correct(it, asked, customer_id="c-2", device_id="d-2")
         assert again.json()["events"] == []
+
+    on_stage(tmp_path, story)
+
+
+def test_the_first_record_of_a_corrected_request_is_forgotten_with_the_right_customer(
+    tmp_path,
+):
+    async def story(it):
+        asked = (await submit(it, "a", "agent", customer_id="c-1", contact_phone="13800000009"))["id"]
+        assert it.keys.joined == {asked: "c-1"}
+        await correct(it, asked, customer_id="c-2", device_id="d-2")
+        [first] = [event for event in await it.own_events() if isinstance(event, RequestReceived)]
+        keys, tenant = PersonKeys(MemoryBook()), "t-1"
+        for text in (first.description, first.contact_phone):
+            assert text.startswith(f"sealed:{asked}:")
+        await keys.ensure({(tenant, asked), (tenant, "c-1")})
+        sealed = keys.seal(tenant, asked, "漏水")
+        for person, owner in it.keys.joined.items():
+            await keys.join(tenant, person, owner)
+        await keys.forget(tenant, "c-1")
+        assert await read(keys, tenant, sealed) == "漏水"
+        await keys.forget(tenant, "c-2")
+        assert await read(keys, tenant, sealed) == ""
+
+    async def read(keys, tenant, sealed):
+        afresh = PersonKeys(keys.book)
+        await afresh.ready(tenant, [sealed])
+        return afresh.open(tenant, sealed)
+
+    on_stage(tmp_path, story)
+
+
+def test_what_a_customer_writes_herself_lies_under_her_own_key(tmp_path):
+    async def story(it):
+        await submit(it, "c-1", "customer")
+        [first] = [event for event in await it.own_events() if isinstance(event, RequestReceived)]
+        assert first.description.startswith("sealed:c-1:")
+        assert it.keys.joined == {}
 
     on_stage(tmp_path, story)
 
@@ -156,7 +196,7 @@ def correction(**changes):
 
 
 def corrected():
-    [event] = given(*REGISTERS, WRONG).when(correction()).then_types(RequestCorrected)
+    event, _ = given(*REGISTERS, WRONG).when(correction()).then_types(RequestCorrected, RequestMovedAway)
     return event
 
 

@@ -18,7 +18,7 @@ from services.chassis.messages.message import Away, Refused
 from services.chassis.messages.outlets import Outlets
 from tests.fieldwork.live import live
 from tests.given import NOW
-from tests.intake.examples import CUSTOMER, founded, submit
+from tests.intake.examples import CUSTOMER, FRIDGE, founded, submit
 from tests.intake.test_waiting import later
 from tests.messages.providers import Armed, Orders
 
@@ -309,6 +309,31 @@ def test_who_asked_is_told_when_somebody_comes(tmp_path):
         await it.outcomes(2)
         assert it.calls[-1].template == "order-assigned"
         assert "e-1" not in it.calls[-1].body
+
+    run(story, tmp_path, "text")
+
+
+def test_when_a_request_is_anothers_both_are_told_and_who_heard_nothing_of_it_is_not(tmp_path):
+    other = CUSTOMER | {"customer_id": "c-2", "phone": "13800000011"}
+    theirs = FRIDGE | {"device_id": "d-2", "customer_id": "c-2", "serial": "S2"}
+    right = {"customer_id": "c-2", "device_id": "d-2"}
+
+    async def story(it):
+        for path, body in (("/v1/customers", other), ("/v1/devices", theirs)):
+            assert (await it.it.call("a", "agent", "POST", path, json=body)).is_success
+        asked = await submit(it.it, "a", "agent", customer_id="c-1")
+        await it.outcomes(1)
+        path = f"/v1/requests/{asked['id']}/correct"
+        assert (await it.it.call("a", "agent", "POST", path, json=right)).is_success
+        await it.outcomes(3)
+        hers, [told] = [[c for c in it.calls if c.recipient == phone] for phone in (CUSTOMER["phone"], other["phone"])]
+        assert [call.template for call in hers] == ["request-received", "request-moved-away"]
+        assert told.template == "request-corrected"
+        assert "客户" in told.body
+        answer = await it.it.call("a", "agent", "POST", path, json={"address": "北京市朝阳区建国路 2 号"})
+        assert answer.is_success, answer.text
+        await it.outcomes(4)
+        assert it.calls[-1].recipient == other["phone"] and "地址" in it.calls[-1].body
 
     run(story, tmp_path, "text")
 

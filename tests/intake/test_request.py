@@ -74,7 +74,7 @@ def received(**changes):
         "lon_udeg": 0,
         "description": "does not cool",
     }
-    return RequestReceived(**facts | changes)
+    return RequestReceived(**{"sealed_under": (facts | changes)["request_id"]} | facts | changes)
 
 
 def incomplete(*missing, zh=(), **changes):
