@@ -20,7 +20,7 @@ import structlog
 
 from services.chassis.bus.embedded import EmbeddedFeed
 from services.chassis.bus.feed import Feed
-from services.chassis.bus.ingest import DeadLetterFile, DeadLetters
+from services.chassis.bus.ingest import LETTERS, DeadLetterFile, DeadLetters
 from services.chassis.bus.kafka import KafkaDeadLetters, KafkaFeed, Outlet, ensure_topics
 from services.chassis.clock import Clock, SystemClock, micros
 from services.chassis.ids import new_ids
@@ -66,7 +66,7 @@ def letters_of(settings: Settings, service: str) -> DeadLetters:
 
 def letter_file(settings: Settings, service: str) -> DeadLetterFile:
     """Where a service of this installation leaves it without Kafka."""
-    return DeadLetterFile(settings.data / service / "dead-letters.jsonl")
+    return DeadLetterFile(settings.data / service / LETTERS)
 
 
 async def open_to_read(settings: Settings, service: str) -> JournalStore:

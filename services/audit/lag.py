@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 
 from contracts import envelope as envelopes
+from services.chassis.bus.feed import Record
+from services.chassis.bus.ingest import arrival_of
 from services.chassis.bus.kafka import Waiting
 from services.chassis.journal.store import JournalStore
 from services.chassis.service import Service
@@ -109,9 +111,18 @@ async def still_to_take(
 
 
 def to_take(service: str, publisher: str, waiting: Waiting, now: datetime) -> Lag:
-    """On Kafka: what lies in the publisher's topic after the offsets, whether it concerns the service or not."""
+    """On Kafka: what lies in the publisher's topic after the offsets, of what concerns the service."""
     oldest = envelopes.read(waiting.oldest).recorded_at if waiting.oldest else None
-    return Lag(service, f"takes in {publisher}", waiting.offset, waiting.messages, _age(oldest, now))
+    at_least = waiting.at_least
+    return Lag(service, f"takes in {publisher}", waiting.offset, waiting.messages, _age(oldest, now), at_least)
+
+
+def concerns(service: Service, publisher: str, message: bytes) -> bool:
+    """Whether it is taken in, or put aside because nobody can read it; of all else only the offset is noted."""
+    try:
+        return arrival_of(Record(publisher, "", 0, message), service.takes).wanted
+    except ValueError:
+        return True
 
 
 def _age(oldest: datetime | None, now: datetime) -> float:

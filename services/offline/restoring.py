@@ -28,6 +28,7 @@ from services.restoring.backup import (
     journal_in,
     opened_keys,
     put_files_back,
+    put_letters_back,
     put_secrets_back,
     read_backup,
 )
@@ -132,7 +133,7 @@ async def restore_backup(
             for name, source in sources.items():
                 if name not in backups[source].stores:
                     raise Unfit(f"{source} has nothing of {name}")
-            keys = [after.enter_context(opened_keys(source, settings.data, passphrase)) for source in backups]
+            keys = {source: after.enter_context(opened_keys(source, settings.data, passphrase)) for source in backups}
         except Unfit as error:
             raise CannotDo(str(error)) from None
         await _may_be_put(settings, list(services), replace)
@@ -159,12 +160,13 @@ async def restore_backup(
             _take_in_from_the_start(copies)
         else:
             read_again(copies)
-        for one in keys:
+        for one in keys.values():
             put_secrets_back(one, settings.data)
         await _place(settings, copies, done)
         for name, source in sources.items():
             put_files_back(source, name, settings.data)
-        for one in keys:
+            put_letters_back(keys[source], name, settings.data)
+        for one in keys.values():
             await _bring_keys_back(settings, one)
     return list(done.values())
 

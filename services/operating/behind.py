@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from services.audit.lag import HeldBack, Lag, held_back, lags, still_to_take, to_take
+from services.audit.lag import MOST_READ, HeldBack, Lag, concerns, held_back, lags, still_to_take, to_take
 from services.chassis.bus.kafka import waiting_in
 from services.chassis.journal.store import JournalStore
 from services.chassis.service import Service
@@ -38,7 +39,8 @@ async def behind_of(settings: Settings, service: Service, now: datetime) -> Behi
         if settings.cluster:
             offsets = await journal.offsets()
             for publisher in sorted(service.listens_to):
-                waits = await waiting_in(settings.cluster, publisher, offsets)
+                concerned = partial(concerns, service, publisher)
+                waits = await waiting_in(settings.cluster, publisher, offsets, concerned, MOST_READ)
                 found.append(to_take(service.name, publisher, waits, now))
         else:
             publishers = {name: await to_read(name) for name in sorted(service.listens_to)}

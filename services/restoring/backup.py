@@ -3,9 +3,10 @@ A backup: a folder with a copy of every journal, the files of the services, and 
 
     backup.json                 what it holds, with a hash of every journal
     <service>/journal.db        views are not in it: they are folded again
-    <service>/files/            photos, dead letters
-    keys/                       keys of persons, accounts, secrets: to be kept apart, and for a shorter time;
-                                with a passphrase they are one sealed file in there
+    <service>/files/            photos
+    keys/                       keys of persons, accounts, secrets, and messages that nobody could read, which nobody
+                                sealed: to be kept apart, and for a shorter time; with a passphrase they are one
+                                sealed file in there
 
 What is beside the checkpoints (hashes, notes, and who was forgotten) is in no backup: what is put back must be judged
 by what was kept elsewhere.
@@ -26,6 +27,7 @@ from typing import Final
 
 import msgspec
 
+from services.chassis.bus.ingest import LETTERS
 from services.chassis.journal import sqlite as journals
 from services.restoring.copies import copy_postgres, copy_sqlite, head_of, incarnation_of, keep_tenant
 from services.restoring.sealing import SEALED, WrongPassphrase, seal, unseal
@@ -38,8 +40,8 @@ BOOK: Final = "persons.db"
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
-_STORES = re.compile(r"(journal|views)\b.*")
-"""In a service's folder, what is no file of its own."""
+_STORES = re.compile(rf"(journal|views)\b.*|{re.escape(LETTERS)}")
+"""In a service's folder, what is no file of its own, or goes with the keys."""
 
 
 class Unfit(Exception):
@@ -108,6 +110,8 @@ async def back_up(
         keys = Path(target)
         _copy_secrets(keys, data, tenant)
         await copy_book(keys / BOOK, tenant)
+        if not tenant:  # whose a message is, nobody can read
+            _copy_letters(keys, data, services)
         if passphrase:
             await asyncio.to_thread(seal, keys, folder / KEYS / SEALED, passphrase)
     backup = Backup(now, stores, tenant)
@@ -174,6 +178,18 @@ def _copy_secrets(keys: Path, data: Path, tenant: str) -> None:
     if tenant and (users := keys / USERS).exists():
         theirs = [one for one in msgspec.json.decode(users.read_bytes()) if one["tenant"] == tenant]
         users.write_bytes(msgspec.json.encode(theirs))
+
+
+def _copy_letters(keys: Path, data: Path, services: Collection[str]) -> None:
+    for name in services:
+        if (data / name / LETTERS).exists():
+            shutil.copy2(data / name / LETTERS, keys / f"{name}.{LETTERS}")
+
+
+def put_letters_back(keys: Path, service: str, data: Path) -> None:
+    """What a service could not read by then, in the place of what it could not read since."""
+    if (kept := keys / f"{service}.{LETTERS}").exists():
+        shutil.copy2(kept, data / service / LETTERS)
 
 
 @contextmanager

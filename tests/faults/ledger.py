@@ -167,9 +167,10 @@ class Verdict:
 
 
 async def left(settings: Settings) -> list[str]:
-    """I14, of settled services: what waits after it was tried, or for somebody to look. Nothing is right."""
-    # Not the lags: on Kafka they count what concerns nobody until the taker's next commit.
-    return [str(one) for one in (await offline.behind(settings)).held if one.tries or one.parked]
+    """I14, of settled services: who is behind, and what waits after it was tried, or for somebody to look."""
+    found = await offline.behind(settings)
+    late = [str(one) for one in found.lags if one.events]
+    return late + [str(one) for one in found.held if one.tries or one.parked]
 
 
 async def judged(settings: Settings, told: Told) -> Verdict:

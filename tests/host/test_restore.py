@@ -16,6 +16,8 @@ import pytest
 
 from contracts import envelope as envelopes
 from services import offline
+from services.chassis.bus.feed import Record
+from services.chassis.bus.ingest import DeadLetterFile
 from services.chassis.clock import SystemClock
 from services.demo.company import company
 from services.demo.people import TENANT, People, Story, found
@@ -232,6 +234,9 @@ def test_keys_under_a_passphrase_open_with_it_and_with_nothing_else(stores, fiel
     (tmp_path / "short").write_text("short\n")
     folder = tmp_path / "backup"
     backup = ("--data", stores, "backup", folder)
+    # A message that nobody could read: what it says of a person was sealed by nobody.
+    letter = DeadLetterFile(stores / "dispatcher" / "dead-letters.jsonl")
+    asyncio.run(letter.leave(Record("intake", "intake", 1, b"canary-in-a-letter"), "unreadable"))
     assert "12 characters" in fieldloop(*backup, "--passphrase-file", tmp_path / "short").err
     made = fieldloop(*backup, "--passphrase-file", secret)
     assert made.code == 0 and "sealed" in made.out
@@ -244,6 +249,7 @@ def test_keys_under_a_passphrase_open_with_it_and_with_nothing_else(stores, fiel
     stolen = b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
     assert not any(key in stolen for key in keys), "no key of a person is in it"
     assert (stores / "tokens.json").read_bytes() not in stolen
+    assert letter.path.read_bytes() not in stolen
     away = Path(shutil.copytree(stores, tmp_path / "before", symlinks=True))
 
     for words, told in (((), "--passphrase-file"), (("--passphrase-file", other), "does not open")):
@@ -259,5 +265,6 @@ def test_keys_under_a_passphrase_open_with_it_and_with_nothing_else(stores, fiel
     assert fieldloop("--data", tmp_path / "fresh", "restore", folder, "--passphrase-file", secret).code == 0
     put_back = sqlite3.connect(tmp_path / "fresh" / "persons.db")
     assert {key for (key,) in put_back.execute("SELECT secret FROM person_key")} >= set(keys)
+    assert (tmp_path / "fresh" / "dispatcher" / "dead-letters.jsonl").read_bytes() == letter.path.read_bytes()
     put_back.close()
     assert (tmp_path / "fresh" / "tokens.json").read_bytes() == (away / "tokens.json").read_bytes()

@@ -113,11 +113,19 @@ def killed(folder: Path, mutant: Mutant, tests: tuple[str, ...], recorded: Recor
         return False
     place = folder / mutant.path
     right = place.read_text()
-    place.write_text(mutant.source)
-    try:
-        return not runs.green(tests, only, LEAST_S + SLOWER * sum(recorded.seconds[test] for test in only))
-    finally:
-        place.write_text(right)
+    while only:
+        within_s = LEAST_S + SLOWER * sum(recorded.seconds[test] for test in only)
+        place.write_text(mutant.source)
+        try:
+            if runs.green(tests, only, within_s):
+                return False
+        finally:
+            place.write_text(right)
+        failed = runs.failed
+        if not failed or runs.green(tests, [failed], within_s):
+            return True
+        only.remove(failed)  # it fails without the change, too: a busy machine
+    return False
 
 
 def main() -> int:

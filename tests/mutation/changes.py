@@ -87,6 +87,8 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
     for name, value in ast.iter_fields(node):
         if name not in ("annotation", "returns", "format_spec"):
             for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.stmt) and _says_nothing(child):
+                    continue
                 if isinstance(child, ast.AST) and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                     yield from _walk(child)
 

@@ -80,6 +80,11 @@ class Runs:
         at = {path: {int(line): names for line, names in lines.items()} for path, lines in said["at"].items()}
         return Recorded(at, said["seconds"])
 
+    @property
+    def failed(self) -> str:
+        """The test that failed in the last run; empty where none did, as when it took too long."""
+        return (self._folder / "failed.txt").read_text()
+
     def green(self, tests: Sequence[str], only: Sequence[str], at_most_s: float) -> bool:
         """Whether these of the tests pass, in this order, within so many seconds."""
         return self._run(tests, at_most_s, {"only": list(only)})
@@ -104,6 +109,10 @@ class Only:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            Path("failed.txt").write_text(report.nodeid)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         found = {item.nodeid: item for item in items}
@@ -180,6 +189,7 @@ def _one(said: dict[str, Any]) -> None:
     os.dup2(out, 2)
     lines = Lines(said["files"]) if "record" in said else None
     only = Only(said["only"]) if "only" in said else None
+    Path("failed.txt").write_text("")
     plain = [*([] if lines else ["-x"]), "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:schemathesis"]
     code = pytest.main([*plain, *said["tests"]], [plugin for plugin in (lines, only) if plugin])
     sys.settrace(None)

@@ -4,8 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.quality import CorrectionDone, CorrectionOverdue, StandardItem
-from quality.commands import DefineStandard, FinishCorrection, Item, RecordCorrectionOverdue
+from contracts.quality import CorrectionDone, CorrectionDueSoon, CorrectionOverdue, StandardItem
+from quality.commands import (
+    DefineStandard,
+    FinishCorrection,
+    Item,
+    RecordCorrectionDueSoon,
+    RecordCorrectionOverdue,
+)
 from quality.projections.inspections import INSPECTIONS
 from quality.service import RULES
 from tests.fold import rows_after
@@ -119,3 +125,19 @@ def test_the_view_has_the_way_of_an_inspection():
         ("failed", "e-1", True),
         ("corrected", "e-1", True),
     ]
+
+
+def test_who_is_to_put_it_right_is_reminded_once_and_not_after_the_end():
+    remind = RecordCorrectionDueSoon(inspection_id="i-1", due_at=NOW + WEEK)
+    soon = CorrectionDueSoon(inspection_id="i-1", request_id="r-1", owner_id="e-1", due_at=NOW + WEEK)
+    given(*FAILED).when(remind).then(soon)
+    for since in ((soon,), (OVERDUE,), (DONE,), (soon, OVERDUE), (soon, DONE)):
+        given(*FAILED, *since).when(remind).then_nothing()
+    given(*FAILED, soon).when(REMIND).then(OVERDUE)
+    given(*FAILED).when(remind.model_copy(update={"due_at": NOW + 2 * WEEK})).then_nothing()
+
+
+def test_the_same_review_again_is_nothing_new_whatever_came_of_it():
+    for since in ((), (OVERDUE,), (DONE,), (OVERDUE, DONE)):
+        given(*FAILED, *since).when(review(uniform="broken")).then_nothing()
+        given(*FAILED, *since).when(review()).then_rejected("inspection.reviewed", inspection_id="i-1")

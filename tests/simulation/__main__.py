@@ -28,6 +28,7 @@ from queue import Queue
 from typing import Any
 
 REPO = Path(__file__).resolve().parents[2]
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 REGRESSIONS = Path(__file__).with_name("regressions.txt")
 
 
@@ -53,7 +54,9 @@ def days(
 
     The hash seed is fixed, so that also what a mistake makes depend on the order of a set is the same each time.
     """
+    folder = tempfile.TemporaryDirectory(prefix="sim-", dir=IN_MEMORY)
     env = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(repo)}
+    env["FIELDLOOP_SIM_FOLDER"] = folder.name
     command = [sys.executable, "-m", "tests.simulation", "worker"]
     pipe = subprocess.PIPE
     left, turn, results = iter(seeds), threading.Lock(), Queue[dict[str, Any] | None]()
@@ -97,12 +100,13 @@ def days(
             if worker.poll() is None:
                 worker.kill()
                 worker.wait()
+        folder.cleanup()
 
 
 @contextmanager
 def founded() -> Iterator[None]:
     """Have the companies founded once, for all processes that are begun within."""
-    with tempfile.TemporaryDirectory(prefix="sim-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(prefix="sim-", dir=IN_MEMORY) as folder:
         command = [sys.executable, "-m", "tests.simulation", "found", folder]
         subprocess.run(command, cwd=REPO, env=os.environ | {"PYTHONHASHSEED": "0"}, check=True)
         os.environ["FIELDLOOP_SIM_TEMPLATE"] = folder

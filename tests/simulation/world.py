@@ -49,6 +49,8 @@ DAY_S: Final = 5_400.0
 """In which the stories begin and faults happen."""
 
 TEMPLATE: Final = "FIELDLOOP_SIM_TEMPLATE"
+FOLDER: Final = "FIELDLOOP_SIM_FOLDER"
+"""Where a worker keeps its days: whoever began it clears that away, also when the worker is killed."""
 """The folder of a template that `keep_template` made: founding the companies takes longer than a day."""
 
 STALE_S: Final = 60.0
@@ -320,7 +322,7 @@ async def _started(world: World, tale: Callable[[World], Coroutine[Any, Any, Any
 def _scratch() -> Path:
     """A folder in memory where there is one: what a commit waits for there is nothing."""
     memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="sim-", dir=memory if memory.is_dir() else None))
+    return Path(tempfile.mkdtemp(prefix="sim-", dir=os.environ.get(FOLDER) or (memory if memory.is_dir() else None)))
 
 
 def _founded() -> _Template:

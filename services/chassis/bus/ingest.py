@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -34,6 +34,10 @@ MOST_CARRIED = 2_000
 """So far the offsets may move over what nobody wants before that is worth a commit of its own."""
 
 log = structlog.get_logger(__name__)
+
+
+LETTERS: Final = "dead-letters.jsonl"
+"""In the folder of a service, for the bus that has no topics."""
 
 
 class Letter(NamedTuple):

@@ -9,7 +9,7 @@ codecs would be one more dependency.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -163,31 +163,46 @@ class KafkaFeed:
 
 
 class Waiting(NamedTuple):
-    """What lies in a public topic after the offsets of somebody who takes it in."""
+    """What lies in a public topic after the offsets of somebody who takes it in, and concerns them."""
 
     offset: int
     """The sum over the partitions of where to go on."""
     messages: int
     oldest: bytes
-    """The one that was recorded first, of the first in each partition; empty where none waits."""
+    """The one that was recorded first; empty where none waits."""
+    at_least: bool = False
+    """There may be more: not all of the topic was looked at."""
 
 
-async def waiting_in(cluster: Cluster, service: str, offsets: Mapping[str, int]) -> Waiting:
-    """How much of a service's public topic lies after these offsets. Raises what Kafka raises."""
+async def waiting_in(
+    cluster: Cluster, service: str, offsets: Mapping[str, int], concerns: Callable[[bytes], bool], most: int
+) -> Waiting:
+    """
+    How much of a service's public topic lies after these offsets and concerns who asks.
+
+    No more than `most` are looked at, and the rest of a page. Raises what Kafka raises.
+    """
     consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="none", **cluster.clients)
     await consumer.start()
     try:
         partitions = [TopicPartition(public_topic(service), n) for n in range(PARTITIONS)]
         ends = await consumer.end_offsets(partitions)
         starts = {one: offsets.get(_name(one), 0) for one in partitions}
-        behind = {one: max(0, ends[one] - starts[one]) for one in partitions}
-        firsts: list[bytes] = []
-        for partition in [one for one in partitions if behind[one]]:
-            consumer.assign([partition])
+        left = {one: ends[one] - starts[one] for one in partitions if ends[one] > starts[one]}
+        consumer.assign(list(left))
+        for partition in left:
             consumer.seek(partition, starts[partition])
-            firsts.append((await consumer.getone(partition)).value or b"")
-        oldest = min(firsts, key=_recorded_at, default=b"")
-        return Waiting(sum(starts.values()), sum(behind.values()), oldest)
+        read, found, oldest = 0, 0, b""
+        while left and read < most:
+            pages = await consumer.getmany(*left, timeout_ms=500)
+            for partition, messages in pages.items():
+                wanted = [m.value or b"" for m in messages if m.offset < ends[partition] and concerns(m.value or b"")]
+                read, found = read + len(messages), found + len(wanted)
+                oldest = min(filter(None, [oldest, *wanted]), key=_recorded_at, default=b"")
+                if messages[-1].offset + 1 >= ends[partition]:
+                    del left[partition]
+                    consumer.pause(partition)
+        return Waiting(sum(starts.values()), found, oldest, at_least=bool(left))
     finally:
         await consumer.stop()
 
