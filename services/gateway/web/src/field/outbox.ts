@@ -110,9 +110,9 @@ export async function send(): Promise<void> {
         sending.value = 'sending'
         const [first] = due
         await (first?.what === 'photo' ? sendPhoto(first) : sendSteps(due))
+        failures = 0
         await changed()
       }
-      failures = 0
       sending.value = 'idle'
     } catch (failed) {
       if (failed instanceof NotSignedIn || (failed instanceof Refused && failed.status === 401)) sending.value = 'signed-out'
