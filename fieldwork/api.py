@@ -106,6 +106,10 @@ class StepBody(Body):
     happened_at: HappenedAt = None
 
 
+NOW: Final = StepBody()
+"""What a step without a body says."""
+
+
 class PartFacts(Body):
     part_id: Name
     serials: tuple[Name, ...] = Field(default=(), max_length=1_000, description="Of all pieces, or of none.")
@@ -519,15 +523,15 @@ def _steps(router: ServiceRouter, api: FieldworkApi) -> None:
         return {"visit_id": visit_id, "now": call.now, **said, "at": reported(body.happened_at, call.now)}
 
     @router.post("/{visit_id}/depart", summary="She is on her way")
-    async def depart(visit_id: str, body: StepBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
+    async def depart(visit_id: str, body: StepBody = NOW, call: Call = command(*IN_THE_FIELD)) -> Accepted:
         return await _ask(call, Depart(**await about(visit_id, body, call)))
 
     @router.post("/{visit_id}/arrive", summary="She is at the site")
-    async def arrive(visit_id: str, body: StepBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
+    async def arrive(visit_id: str, body: StepBody = NOW, call: Call = command(*IN_THE_FIELD)) -> Accepted:
         return await _ask(call, Arrive(**await about(visit_id, body, call)))
 
     @router.post("/{visit_id}/start", summary="She works on the device")
-    async def start(visit_id: str, body: StepBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
+    async def start(visit_id: str, body: StepBody = NOW, call: Call = command(*IN_THE_FIELD)) -> Accepted:
         return await _ask(call, StartWork(**await about(visit_id, body, call)))
 
     @router.post("/{visit_id}/parts", summary="A part went into the device")

@@ -83,30 +83,22 @@ class AskFollowUp(Command):
     request: SubmitRequest
 
 
-class SupplementRequest(Command):
-    """What was missing is given, or what was wrong is corrected; what is empty stays as it was."""
+class ChangeRequest(Command):
+    """What a request says is other than it was; what is empty stays."""
 
     request_id: str
-    request_type: str = ""
     customer_id: str = ""
     device_id: str = ""
-    description: str = Field("", max_length=4_000)
-    answers: Mapping[str, Any] = Field(default_factory=dict)
-    """Answers that are new or other than before."""
-    serial: str = Field("", max_length=100)
-    contact_phone: str = Field("", max_length=40)
-    address: str = Field("", max_length=400)
     site_id: str = Field("", max_length=100)
     fault: str = Field("", max_length=60)
-    wished_engineer_id: str = Field("", max_length=100)
+    contact_phone: str = Field("", max_length=40)
+    address: str = Field("", max_length=400)
     device_model: str = ""
     device_site_id: str = ""
     """Of the device that is named now, or else that was before."""
     spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
     """As in SubmitRequest, of the address that is given now, or else that was before."""
     here: tuple[int, int] | None = None
-    """As in SubmitRequest."""
-    message_id: str = Field("", max_length=200)
     """As in SubmitRequest."""
     known_request_type: str = ""
     known_customer_id: str = ""
@@ -120,33 +112,26 @@ class SupplementRequest(Command):
     known_address: str = Field("", max_length=400)
 
 
-class CorrectRequest(Command):
-    """A complete request was of another customer, device or place than it said; what is empty stays as it was."""
+class SupplementRequest(ChangeRequest):
+    """What was missing is given, or what was wrong is corrected."""
 
-    request_id: str
-    customer_id: str = ""
-    device_id: str = ""
-    site_id: str = Field("", max_length=100)
-    fault: str = Field("", max_length=60)
-    contact_phone: str = Field("", max_length=40)
-    address: str = Field("", max_length=400)
-    here: tuple[int, int] | None = None
+    request_type: str = ""
+    description: str = Field("", max_length=4_000)
+    answers: Mapping[str, Any] = Field(default_factory=dict)
+    """Answers that are new or other than before."""
+    serial: str = Field("", max_length=100)
+    wished_engineer_id: str = Field("", max_length=100)
+    message_id: str = Field("", max_length=200)
+    """As in SubmitRequest."""
+
+
+class CorrectRequest(ChangeRequest):
+    """A complete request was of another customer, device or place than it said."""
+
     reason: str = Field("", max_length=1_000)
     under_way: bool = False
     """As in MergeRequest."""
     received_at: AwareDatetime | None = None
-    device_model: str = ""
-    device_site_id: str = ""
-    spots: tuple[tuple[int, int], ...] = Field((), max_length=20)
-    known_request_type: str
-    known_customer_id: str
-    known_device_id: str = ""
-    known_site_id: str = ""
-    known_description: str = Field("", max_length=4_000)
-    known_answers: Mapping[str, Any] = Field(default_factory=dict)
-    known_contact_phone: str = Field("", max_length=40)
-    known_address: str = Field("", max_length=400)
-    """Each as in SupplementRequest."""
 
 
 class AttachRequestPhoto(Command):

@@ -88,33 +88,31 @@ class NewRequest(Body):
     )
 
 
-class Supplement(Body):
+class Change(Body):
+    """What a request says is other than it was; fields that are left out stay as they were."""
+
+    customer_id: str = Field("", max_length=100)
+    device_id: str = Field("", max_length=100)
+    site_id: str = Field("", max_length=100)
+    fault: str = Field("", max_length=60)
+    contact_phone: str = Field("", max_length=40)
+    address: str = Field("", max_length=400)
+    here: Spot | None = None
+
+
+class Supplement(Change):
     """What was missing, or what was wrong; fields that are left out stay as they were."""
 
     request_type: str = Field("", max_length=100)
-    customer_id: str = Field("", max_length=100)
-    device_id: str = Field("", max_length=100)
     description: str = Field("", max_length=4_000)
     answers: Answers = Field(default_factory=dict)
     serial: str = Field("", max_length=100)
-    contact_phone: str = Field("", max_length=40)
-    address: str = Field("", max_length=400)
-    here: Spot | None = None
-    site_id: str = Field("", max_length=100)
-    fault: str = Field("", max_length=60)
     wished_engineer_id: str = Field("", max_length=100)
 
 
-class RequestCorrection(Body):
+class RequestCorrection(Change):
     """What was wrong of a request that was complete; fields that are left out stay as they were."""
 
-    customer_id: str = Field("", max_length=100)
-    device_id: str = Field("", max_length=100)
-    site_id: str = Field("", max_length=100)
-    fault: str = Field("", max_length=60)
-    contact_phone: str = Field("", max_length=40)
-    address: str = Field("", max_length=400)
-    here: Spot | None = None
     reason: str = Field("", max_length=1_000)
 
 

@@ -77,7 +77,7 @@ RULES = Rules(
             request.supplement,
             claims=lambda c: (("channel-message", c.message_id),) if c.message_id else (),
         ),
-        Handler(CorrectRequest, correction.reads, correction.correct),
+        Handler(CorrectRequest, request.change_reads, correction.correct),
         Handler(AskFollowUp, follow_up.reads, follow_up.ask),
         Handler(AttachRequestPhoto, photos.reads, photos.attach),
         on_stream(RemindRequest, lambda c: request.request_stream(c.request_id), request.remind),

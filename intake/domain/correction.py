@@ -13,21 +13,9 @@ from contracts.problems import Rejected
 from intake.commands import CorrectRequest
 from intake.domain.checks import Given, answers_text, check
 from intake.domain.form import fault_said
-from intake.domain.models import model_stream
-from intake.domain.register import customer_stream, device_stream, site_stream, type_stream, version_of
+from intake.domain.register import type_stream, version_of
 from intake.domain.request import Absent, Closed, Incomplete, Received, Request, request_stream, work_of
 from services.chassis.journal.rules import States
-
-
-def reads(command: CorrectRequest) -> tuple[str, ...]:
-    return (
-        request_stream(command.request_id),
-        type_stream(command.known_request_type),
-        *{customer_stream(command.customer_id), customer_stream(command.known_customer_id)},
-        *{device_stream(command.device_id), device_stream(command.known_device_id)},
-        *{site_stream(one) for one in (command.site_id, command.known_site_id, command.device_site_id)},
-        model_stream(command.device_model),
-    )
 
 
 def correct(states: States, command: CorrectRequest) -> list[Event]:

@@ -30,6 +30,7 @@ from contracts.intake import (
 from contracts.problems import Rejected
 from intake.commands import (
     CancelRequest,
+    ChangeRequest,
     CloseRequest,
     ExpireRequest,
     MergeRequest,
@@ -189,15 +190,19 @@ def submit(states: States, command: SubmitRequest) -> list[Event]:
     return [NumberGiven(day=command.day, request_id=command.request_id), check(states, Given(number=number, **facts))]
 
 
-def supplement_reads(command: SupplementRequest) -> tuple[str, ...]:
+def change_reads(command: ChangeRequest) -> tuple[str, ...]:
     return (
         request_stream(command.request_id),
-        *{type_stream(command.request_type), type_stream(command.known_request_type)},
+        type_stream(command.known_request_type),
         *{customer_stream(command.customer_id), customer_stream(command.known_customer_id)},
         *{device_stream(command.device_id), device_stream(command.known_device_id)},
         *{site_stream(one) for one in (command.site_id, command.known_site_id, command.device_site_id)},
         model_stream(command.device_model),
     )
+
+
+def supplement_reads(command: SupplementRequest) -> tuple[str, ...]:
+    return tuple({*change_reads(command), type_stream(command.request_type)})
 
 
 def supplement(states: States, command: SupplementRequest) -> list[Event]:

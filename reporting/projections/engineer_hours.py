@@ -1,8 +1,7 @@
 """
 Where the hours of engineers go: one row a visit, and one row an engineer with the shifts she works.
 
-What figures of visits are grouped by is said of the request. The row `request/ID` holds it, and the visits that were
-made for it, so that a visit has it whichever is heard of first; it has no times, and counts nowhere.
+What figures of visits are grouped by is said of the request, and kept as `request_row` says.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from contracts.fieldwork import (
 )
 from contracts.intake import RequestCorrected, RequestReceived
 from contracts.quality import StaffSurveyAnswered
+from reporting.projections.request_row import RequestRow
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
@@ -32,6 +32,8 @@ EngineerEvent = EngineerRegistered | EngineerDeparted | EngineerArrived | WorkFi
 ABOUT: Final = ("device_model", "request_type", "channel")
 """What is said of the request of a visit."""
 
+OF_REQUEST: Final = RequestRow(ABOUT, "visits")
+
 _shifts = msgspec.msgpack.Decoder(tuple[Shift, ...])
 
 
@@ -40,31 +42,18 @@ def shifts_of(packed: bytes) -> tuple[Shift, ...]:
     return _shifts.decode(packed)
 
 
-def _about(rows: Rows, request_id: str, visit_id: str = "", **facts: str) -> None:
-    """More is known of a request, or another visit for it."""
-    whole = f"request/{request_id}"
-    row = rows.get(whole) or VISITS.defaults
-    visits = str(row["visits"]).splitlines()
-    told = {name: row[name] for name in ABOUT} | facts
-    if facts or visit_id not in visits:
-        visits += [visit_id] if visit_id else []
-        rows.put(whole, visits="\n".join(visits), **told)
-        for one in [visit_id] if visit_id else visits:
-            rows.put(one, **told)
-
-
 def apply_visit(rows: Rows, event: VisitEvent | RequestReceived | RequestCorrected, envelope: Envelope) -> None:
     at = micros(envelope.time)
     if isinstance(event, RequestReceived):
         facts = {"device_model": event.device_model, "request_type": event.request_type}
-        _about(rows, event.request_id, **facts, channel=envelope.channel)
+        OF_REQUEST.say(rows, event.request_id, **facts, channel=envelope.channel)
         return
     if isinstance(event, RequestCorrected):
-        _about(rows, event.request_id, device_model=event.work.device_model)
+        OF_REQUEST.say(rows, event.request_id, device_model=event.work.device_model)
         return
     whose = {"engineer_id": event.engineer_id, "request_id": event.request_id, "order_id": event.order_id}
     rows.put(event.visit_id, **whose)
-    _about(rows, event.request_id, event.visit_id)
+    OF_REQUEST.add(rows, event.request_id, event.visit_id)
     match event:
         case EngineerDeparted():
             rows.put(event.visit_id, departed_at=at)
@@ -98,7 +87,7 @@ def apply_engineer(rows: Rows, event: EngineerEvent, envelope: Envelope) -> None
 
 VISITS = View(
     name="visit_hours",
-    version=4,
+    version=5,
     key={"visit_id": str},
     columns={
         "engineer_id": "",

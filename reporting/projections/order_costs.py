@@ -6,7 +6,7 @@ when it was used. Whoever names a cost may say from when on it holds; else it ho
 it counts for all time, whatever was said before. A word that repeats the costs of the one before, as when only a name
 was changed, says nothing about costs. What something cost before anybody said so is not known.
 
-The rows beside those of orders count nowhere. `request/ID` has the channel and the orders of a request; `engineer/ID`
+The rows beside those of orders count nowhere. `request/ID` is as `request_row` says, of the channel; `engineer/ID`
 and `part/ID` what was said of their costs, and in which weeks anything was counted at them; `engineer/ID/week` and
 `part/ID/week` in which orders. So a cost that is said for the past, or is heard of late, counts these orders anew.
 """
@@ -34,6 +34,7 @@ from contracts.fieldwork import (
 from contracts.intake import RequestReceived
 from contracts.inventory import PartConsumed, PartDefined
 from reporting.figures import HOUR
+from reporting.projections.request_row import RequestRow
 from services.chassis.clock import micros
 from services.chassis.ids import derived_id
 from services.chassis.views import Rows, Value, View
@@ -43,6 +44,8 @@ OrderEvent = (
     OrderOpened | OrderAssigned | OrderReassigned | VisitEvent | ServiceCharged | ChargeCorrected | PartConsumed
 )
 CostEvent = EngineerRegistered | PartDefined
+
+OF_REQUEST: Final = RequestRow(("channel",), "listed")
 
 WEEK: Final = 7 * 24 * HOUR
 
@@ -105,19 +108,16 @@ def apply(rows: Rows, event: OrderEvent | CostEvent | RequestReceived, envelope:
         case PartDefined():
             _say(rows, f"part/{event.part_id}", envelope, event.cost_from, event.cost_fen)
         case RequestReceived():
-            rows.put(f"request/{event.request_id}", channel=envelope.channel)
-            for order_id in _listed(rows, f"request/{event.request_id}"):
-                rows.put(order_id, channel=envelope.channel)
+            OF_REQUEST.say(rows, event.request_id, channel=envelope.channel)
         case _:
             _order(rows, event, envelope)
 
 
 def _order(rows: Rows, event: OrderEvent, envelope: Envelope) -> None:
-    request, order_id, at = f"request/{event.request_id}", event.order_id, micros(envelope.time)
-    _enlist(rows, request, order_id)
+    order_id, at = event.order_id, micros(envelope.time)
+    OF_REQUEST.add(rows, event.request_id, order_id)
     row = dict(rows.get(order_id) or ORDER_COSTS.defaults)
-    about = {"request_id": event.request_id, "channel": (rows.get(request) or row)["channel"]}
-    rows.put(order_id, **about, **_said_of(row, event, at))
+    rows.put(order_id, request_id=event.request_id, **_said_of(row, event, at))
     if isinstance(event, OrderOpened | ServiceCharged | ChargeCorrected):
         return
     now = _facts(row["facts"]) if row["facts"] else Facts()

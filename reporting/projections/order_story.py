@@ -1,8 +1,8 @@
 """
 One row an order: who was sent and who did it, and which promises were kept.
 
-Each column has one publisher, as in `request_story`. What is said of the request, its channel, is kept in the row
-`request/ID` with the orders that it has, so that each order has it whichever is heard of first. It counts nowhere.
+Each column has one publisher, as in `request_story`. What is said of the request, its channel, is kept as `request_row`
+says.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from contracts.envelope import Envelope
 from contracts.event import Event
 from contracts.fieldwork import EngineerArrived, ServiceCompleted, VisitAborted
 from contracts.intake import RequestReceived
+from reporting.projections.request_row import RequestRow
 from services.chassis.clock import micros
 from services.chassis.views import Rows, Value, View
+
+OF_REQUEST: Final = RequestRow(("channel",), "orders")
 
 CLOCKS: Final = ("assign", "arrive", "fix")
 
@@ -46,24 +49,11 @@ OrderEvent = (
 )
 
 
-def _about(rows: Rows, request_id: str, order_id: str = "", **facts: str) -> None:
-    """More is known of a request, or another order for it."""
-    whole = f"request/{request_id}"
-    row = rows.get(whole) or ORDER_STORY.defaults
-    orders = str(row["orders"]).splitlines()
-    told = {"channel": row["channel"]} | facts
-    if facts or order_id not in orders:
-        orders += [order_id] if order_id else []
-        rows.put(whole, orders="\n".join(sorted(orders)), **told)
-        for one in [order_id] if order_id else orders:
-            rows.put(one, **told)
-
-
 def apply(rows: Rows, event: OrderEvent | RequestReceived, envelope: Envelope) -> None:
     if isinstance(event, RequestReceived):
-        _about(rows, event.request_id, channel=envelope.channel)
+        OF_REQUEST.say(rows, event.request_id, channel=envelope.channel)
         return
-    _about(rows, event.request_id, event.order_id)
+    OF_REQUEST.add(rows, event.request_id, event.order_id)
     order_id, at = event.order_id, micros(envelope.time)
     row = rows.get(order_id) or {}
 

@@ -13,6 +13,7 @@ from dispatcher.domain.calendars import calendar_of, missing_years
 from dispatcher.policies import when_type_names_sla
 from dispatcher.service import RULES, service
 from intake.adapters.packs import packs
+from services.chassis.clock import at_micros, micros
 from tests.fieldwork.live import live
 from tests.fold import enveloped
 from tests.given import spec_for
@@ -68,7 +69,23 @@ def test_a_calendar_that_the_company_has_under_the_name_is_taken_instead():
 def test_every_shipped_calendar_is_used_and_what_waits_for_a_desk_is_measured_by_its_hours():
     used = {one.calendar.calendar_id: sla_id for sla_id, one in shipped_slas().items() if one.calendar}
     assert set(used) == set(shipped_calendars())
-    assert {sla_id for sla_id, one in shipped_slas().items() if not one.calendar} == {"incident", "shop", "standard"}
+    assert {sla_id for sla_id, one in shipped_slas().items() if not one.calendar} == {"incident", "standard"}
+
+
+def test_a_shop_is_served_in_its_opening_hours_and_what_stands_still_around_the_clock():
+    """Whoever reports at half past nine in the evening that nothing works."""
+    reported = datetime(2026, 11, 24, 13, 30, tzinfo=UTC)
+
+    def due(sla_id):
+        shipped = shipped_slas()[sla_id]
+        arrive = next(one for one in shipped.clocks if one.clock == "arrive")
+        if shipped.calendar is None:
+            return reported + timedelta(seconds=arrive.critical_s)
+        [known] = given().when(shipped.calendar).then_types(CalendarDefined)
+        return at_micros(calendar_of(known).after(micros(reported), arrive.critical_s * 1_000_000))
+
+    assert due("shop") == datetime(2026, 11, 25, 3, 30, tzinfo=UTC)  # Two hours of opening: half past eleven.
+    assert due("incident") == reported + timedelta(hours=1)
 
 
 def test_the_shipped_holidays_are_those_of_the_table_that_the_histories_are_worked_out_by():

@@ -156,6 +156,17 @@ async def test_a_visit_that_is_under_way_stays_on_the_list_of_the_next_day(it):
 
 
 @story
+async def test_a_step_that_has_nothing_to_say_needs_no_body(it):
+    visit_id = await planned(it)
+    for name in ("depart", "arrive", "start"):
+        it.clock.set(it.clock.now() + timedelta(minutes=5))
+        answer = await it.call("e-1", "engineer", "POST", f"/v1/visits/{visit_id}/{name}")
+        assert answer.status_code == 200, answer.text
+    told = await it.call("e-1", "engineer", "POST", f"/v1/visits/{visit_id}/finish")
+    assert (told.status_code, told.json()["errors"][0]["field"]) == (422, "body")
+
+
+@story
 async def test_a_phone_that_was_offline_says_when_it_happened(it):
     visit_id = await planned(it)
     it.clock.set(NOW + timedelta(hours=2))
