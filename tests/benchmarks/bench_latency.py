@@ -13,9 +13,10 @@ import asyncio
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -46,6 +47,7 @@ ENGINEERS = 40
 """So many that everyone can be given somebody within a week: each works around the clock in one of five trades."""
 
 WITHIN_S = 180
+WARM_S = 20
 LOOK_EVERY_S = 0.010
 
 
@@ -77,12 +79,21 @@ class Latency:
     p50: float
     p99: float
     cpu_ms_per_request: float
+    samples: tuple[float, ...]
+    """Seconds, of each request."""
 
 
 async def measured(
-    url: str, tokens: Tokens, views: ViewStore, rate: int, seconds: float, pids: Sequence[int]
+    url: str,
+    tokens: Tokens,
+    views: ViewStore,
+    rate: int,
+    seconds: float,
+    pids: Sequence[int],
+    run: str = "run",
+    warm_s: float = WARM_S,
 ) -> Latency:
-    """Raises RuntimeError when requests are not assigned within three minutes."""
+    """Each run has a name of its own. Raises RuntimeError when requests are not assigned within three minutes."""
     firm = big_company()
     async with httpx.AsyncClient(base_url=url, timeout=30) as founding:
         people = People(founding, tokens, TENANT)
@@ -92,15 +103,15 @@ async def measured(
         agent = people._token("agent", "")
         looking = asyncio.create_task(_look(views, sent, took))
         async with Client(int(url.rpartition(":")[2]), 64) as client:
-            await _send(client, agent, firm, rate // 2, 20, "warm", sent)
+            await _send(client, agent, firm, rate // 2, warm_s, f"warm-{run}", sent)
             await _all_in(sent, WITHIN_S)
             took.clear()
             with timed(pids) as span:
-                await _send(client, agent, firm, rate, seconds, "run", sent)
+                await _send(client, agent, firm, rate, seconds, run, sent)
                 await _all_in(sent, WITHIN_S)
         looking.cancel()
     cuts = statistics.quantiles(took, n=100, method="inclusive")
-    return Latency(cuts[49] * 1_000, cuts[98] * 1_000, span.cpu / len(took) * 1_000)
+    return Latency(cuts[49] * 1_000, cuts[98] * 1_000, span.cpu / len(took) * 1_000, tuple(took))
 
 
 async def _send(
@@ -161,6 +172,50 @@ def embedded(folder: Path, seconds: float, rate: int = RATE) -> Latency:
         return asyncio.run(_from_outside(settings, f"http://127.0.0.1:{settings.port}", rate, seconds, [pid]))
 
 
+BESIDE_RATE, SPEED = 20, 1_000
+"""Requests a second that leave the machine time for a replay, and the events a second that it is held to."""
+
+
+def beside_a_replay(folder: Path, seconds: float, rounds: int) -> tuple[float, float]:
+    """
+    p99 in milliseconds of the same requests beside `fieldloop replay --speed` of what they are recorded in, over and
+    over, and without it; embedded, by turns, over all samples of each.
+    """
+    settings = Settings(data=folder, port=free_port())
+    url, found = f"http://127.0.0.1:{settings.port}", {True: list[float](), False: list[float]()}
+    with served(settings) as pid:
+        for number in range(2 * rounds):
+            beside = number % 2 == 1
+            with _replaying(folder) if beside else nullcontext():
+                named = _from_outside(settings, url, BESIDE_RATE, seconds, [pid], f"{number}", 2.0)
+                found[beside] += asyncio.run(named).samples
+    cuts = {which: statistics.quantiles(all_of, n=100, method="inclusive") for which, all_of in found.items()}
+    return cuts[True][98] * 1_000, cuts[False][98] * 1_000
+
+
+@contextmanager
+def _replaying(folder: Path) -> Iterator[None]:
+    ended, process = threading.Event(), list[subprocess.Popen[bytes]]()
+    command = [Path(sys.executable).with_name("fieldloop"), "--data", folder]
+    said = ["replay", "--speed", str(SPEED), "--json"]
+
+    def run() -> None:
+        while not ended.is_set():
+            process[:] = [subprocess.Popen([*map(str, command), *said], stdout=subprocess.DEVNULL)]
+            process[0].wait()
+
+    replaying = threading.Thread(target=run)
+    replaying.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        while replaying.is_alive():
+            if process:
+                process[0].terminate()
+            replaying.join(0.1)
+
+
 @contextmanager
 def served(settings: Settings) -> Iterator[int]:
     """`fieldloop serve all` in a process of its own, whose pid is given once it is ready."""
@@ -169,7 +224,7 @@ def served(settings: Settings) -> Iterator[int]:
     with (settings.data / "serve.log").open("wb") as log:
         process = subprocess.Popen([*map(str, command), "--port", str(settings.port)], stdout=log, stderr=log)
     try:
-        if not until(lambda: process.poll() is not None or _is_ready(url), 30) or process.poll() is not None:
+        if not until(lambda: process.poll() is not None or _is_ready(url), 60) or process.poll() is not None:
             raise RuntimeError(f"{url} does not come up; see {settings.data / 'serve.log'}")
         yield process.pid
     finally:
@@ -205,14 +260,22 @@ def distributed(folder: Path, seconds: float, rate: int = RATE) -> Latency:
         _nothing_failed(folder)
 
 
-async def _from_outside(settings: Settings, url: str, rate: int, seconds: float, pids: Sequence[int]) -> Latency:
+async def _from_outside(
+    settings: Settings,
+    url: str,
+    rate: int,
+    seconds: float,
+    pids: Sequence[int],
+    run: str = "run",
+    warm_s: float = WARM_S,
+) -> Latency:
     views: ViewStore
     if settings.dsn:
         views = await PostgresViews.open(settings.dsn, "dispatcher", dispatcher.views, readonly=True)
     else:
         views = await SqliteViews.open(settings.folder("dispatcher") / "views.db", dispatcher.views, readonly=True)
     try:
-        return await measured(url, tokens_of(settings, SystemClock()), views, rate, seconds, pids)
+        return await measured(url, tokens_of(settings, SystemClock()), views, rate, seconds, pids, run, warm_s)
     finally:
         await views.close()
 
@@ -223,5 +286,8 @@ if __name__ == "__main__":
     which, how_long, how_many = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        measure = embedded if which == "embedded" else distributed
-        print(measure(Path(name), how_long, how_many))
+        if which == "replay":
+            print("p99 in ms beside a replay and without one:", *beside_a_replay(Path(name), how_long, how_many))
+        else:
+            measure = embedded if which == "embedded" else distributed
+            print(replace(measure(Path(name), how_long, how_many), samples=()))

@@ -13,7 +13,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +32,7 @@ from tests.benchmarks import (
     bench_ingest,
     bench_latency,
     bench_log,
+    bench_poison,
     bench_rebuild,
     bench_report_pdf,
     bench_sla,
@@ -59,11 +60,30 @@ class Size:
     """Records over all journals, short and long."""
     log_requests: int
     """So many requests were really served; the others are like them."""
+    poison_rounds: int
+    replay: tuple[float, int]
+    """Seconds of each round, and rounds with and without a replay."""
 
 
-QUICK = Size(10_000, 800, 3, 2_000, 20_000, 1, 40_000, 3_000, 5, (10_000, 50_000), 5_000, (10_000, 30_000), 6)
+QUICK = Size(
+    10_000, 800, 3, 2_000, 20_000, 1, 40_000, 3_000, 5, (10_000, 50_000), 5_000, (10_000, 30_000), 6, 2, (5, 1)
+)
 FULL = Size(
-    20_000, 3_000, 5, 5_000, 50_000, 3, 100_000, 20_000, 20, (100_000, 1_000_000), 100_000, (100_000, 1_000_000), 40
+    20_000,
+    3_000,
+    5,
+    5_000,
+    50_000,
+    3,
+    100_000,
+    20_000,
+    20,
+    (100_000, 1_000_000),
+    100_000,
+    (100_000, 1_000_000),
+    40,
+    10,
+    (20, 3),
 )
 
 COMMAND_SQLITE = "full command, SQLite, 128 concurrent"
@@ -78,6 +98,8 @@ GROWTH = "CPU per event as the journal grows"
 VERIFY = "verify of all journals"
 AUDIT = "audit of one request"
 REBUILD_ALL = "rebuild of all services, SQLite"
+POISON = "p99 of other keys beside a poisoned one"
+REPLAY = "p99 of live requests beside a replay"
 RESTATEMENT = "orders restated by a changed calendar"
 PAPER = "service report with 8 photos of 12 MP, PDF"
 
@@ -261,6 +283,25 @@ def paper(size: Size, folder: Path) -> list[Row]:
     return [Row(PAPER, "2,000 ms", ours, cpu, None, cpu / ours, None, ours <= 2_000, note)]
 
 
+def poison(size: Size, folder: Path) -> list[Row]:
+    beside, alone = bench_poison.measure(size.poison_rounds)
+    return [
+        _of_itself(POISON, beside, alone, 1.2, f"ms; raw is itself without it; {size.poison_rounds} rounds of each")
+    ]
+
+
+def replay(size: Size, folder: Path) -> list[Row]:
+    beside, alone = bench_latency.beside_a_replay(folder, *size.replay)
+    note = (
+        f"ms at {bench_latency.BESIDE_RATE} requests/s, {bench_latency.SPEED:,} events/s replayed; raw is itself alone"
+    )
+    return [_of_itself(REPLAY, beside, alone, 1.3, note)]
+
+
+def _of_itself(name: str, beside: float, alone: float, most: float, note: str) -> Row:
+    return Row(name, f"itself {most}", beside, alone, None, beside / alone, None, beside / alone <= most, note)
+
+
 def _no_psycopg() -> str:
     return "" if find_spec("psycopg") else "the peer needs psycopg: pip install 'psycopg[binary,pool]'"
 
@@ -280,6 +321,8 @@ BENCHMARKS: dict[str, Callable[[Size, Path], list[Row]]] = {
     "rebuild-all": rebuild_all,
     "restatement": restatement,
     "paper": paper,
+    "poison": poison,
+    "replay": replay,
 }
 
 
@@ -310,11 +353,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="10^4 to 10^5 events; three minutes")
     parser.add_argument("--json", action="store_true", help="a list of objects as the last line")
+    parser.add_argument("--records", type=int, help="over all journals, for verify, audit and rebuild-all; 10000000")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", metavar="NAME", help=", ".join(BENCHMARKS))
     options = parser.parse_args()
+    size = QUICK if options.quick else FULL
+    if options.records:
+        size = replace(size, log=(options.records // 10, options.records))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     calm_collector()
-    rows = list(measured(options.only or list(BENCHMARKS), QUICK if options.quick else FULL))
+    rows = list(measured(options.only or list(BENCHMARKS), size))
     print(json.dumps([asdict(row) for row in rows], ensure_ascii=False) if options.json else table(rows))
     sys.exit(any(row.note.startswith("failed") for row in rows))
 

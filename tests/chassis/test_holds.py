@@ -6,7 +6,7 @@ from contracts import envelope as envelopes
 from contracts.operations import HeldEventDiscarded, RedriveAsked
 from services.chassis.journal.work import Ask
 from services.chassis.readers.holds import AskRedrive, DiscardHeld, with_holds
-from services.chassis.readers.reactor import TRIES
+from services.chassis.readers.reactor import TRIES, pause_s
 from services.chassis.readers.stuck import Stuck, fingerprint, grouped, held
 from services.chassis.service import Service
 from tests.chassis import test_reactor
@@ -79,6 +79,25 @@ async def test_only_what_is_meant_is_tried_again(journal, clock):
         answer = await stage.writer.ask(asked(AskRedrive("4", "", "", "", "all"), tenant="other"))
         await until(lambda: stage.reactor.has_tried(answer.position))
         assert react.seen == ["s1"], "and another tenant's operator means their own"
+
+
+@told
+async def test_what_fails_again_when_an_operator_asks_waits_for_its_new_pause_and_not_for_the_old_one(journal, clock):
+    react = Pays(s1=KeyError("order 17"))
+    async with journal() as store, reacting(store, clock, pay(react)) as stage:
+        await stage.book("s1")
+        await stage.settled()
+        answer = await stage.writer.ask(again("g"))
+        await until(lambda: stage.reactor.has_tried(answer.position))
+        assert react.seen == ["s1", "s1"]
+        await stage.later(pause_s(1) + 0.1)  # when it would have been tried for the first failure
+        await stage.book("s2", guest="h")
+        await stage.settled()
+        answer = await stage.writer.ask(again("nobody", redrive_id="2"))
+        await until(lambda: stage.reactor.has_tried(answer.position))
+        assert react.seen == ["s1", "s1", "s2"]
+        await stage.later(pause_s(2))
+        await until(lambda: react.seen == ["s1", "s1", "s2", "s1"])
 
 
 def _three(ask):

@@ -41,7 +41,7 @@ _DISPATCHER: Final = (
     *("absence", "assignment", "booking_machine", "deadlines", "engineer", "matching", "order", "parts_in_vans"),
     *("policies", "pool", "ranking", "rounds", "rules_of_matching", "sla_pack"),
 )
-_READERS: Final = ("projector", "reactor", "timers", "holds", "later", "rebuild", "poison", "views_of_two_releases")
+_READERS: Final = ("projector", "reactor", "timers", "holds", "later", "poison")
 
 PARTS: Final = {
     "intake": Part(("intake/domain/*.py",), ("tests/intake",)),
