@@ -66,7 +66,7 @@ from contracts.dispatcher.orders import (
     WithdrawalNoted,
     WithdrawalTakenBack,
 )
-from contracts.dispatcher.replans import ReplanCause, ReplanDone, Unmoved
+from contracts.dispatcher.replans import ReplanCause, ReplanDone, Unmoved, WithoutHours
 from contracts.dispatcher.rules import (
     DispatchRulesSet,
     OfferedFirst,
@@ -139,4 +139,5 @@ __all__ = [
     "WeekOfHours",
     "WithdrawalNoted",
     "WithdrawalTakenBack",
+    "WithoutHours",
 ]
