@@ -232,6 +232,15 @@ class AssignOrder(Command):
     now: AwareDatetime
 
 
+class NoteNobody(Command):
+    """By what the engineers are, none of them may ever carry the order out."""
+
+    order_id: str
+    compared: int
+    excluded: tuple[tuple[str, int], ...] = ()
+    """How many engineers each rule excludes."""
+
+
 class OfferOrder(Command):
     """Ask some engineers whether they want a waiting order."""
 

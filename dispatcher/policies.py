@@ -56,6 +56,7 @@ from dispatcher.commands import (
     FinishOrder,
     FreeHours,
     MoveClocks,
+    NoteNobody,
     OfferOrder,
     OpenOrder,
     Replan,
@@ -245,7 +246,7 @@ OrderWaits = OrderOpened | OrderDeclined | OrderReturned | OfferDeclined | Offer
 
 async def when_order_waits(
     event: OrderWaits, envelope: Envelope, facts: Facts
-) -> Sequence[FreeHours | OfferOrder | AssignOrder | Replan]:
+) -> Sequence[FreeHours | OfferOrder | AssignOrder | Replan | NoteNobody]:
     """Give back what it had, and look for the best engineers: to offer it to them, or to give it to one."""
     if isinstance(event, OfferDeclined) and event.left:
         return []  # Somebody may still take it.
@@ -277,6 +278,9 @@ async def when_order_waits(
             offer = OfferOrder(order_id=event.order_id, engineer_ids=tuple(fresh[: rules.offer_to]), now=now)
             return [*frees, offer]
     best = ranking.proposals[:CANDIDATES]
+    if not best and engineers and not ranking.excluded.hours:
+        excluded = tuple(sorted(ranking.excluded.counts().items()))
+        return [*frees, NoteNobody(order_id=event.order_id, compared=len(engineers), excluded=excluded)]
     if not best and work.urgency == "critical":
         plan = await Plan.read(facts, tenant, now)
         found = await in_thread(plan, [event.order_id], displacing=True)
