@@ -589,6 +589,7 @@ _ALL: Final[tuple[Event, ...]] = (
         lon_udeg=125_289_000,
     ),
     dispatcher.HoursFreed(engineer_id=ENGINEER, day=DAY, order_id=ORDER),
+    dispatcher.NobodyCan(**_OF_ORDER, compared=12, excluded=(dispatcher.RuleCount("skill", 12),)),
     dispatcher.SlotHeld(
         slot_id="slot-1",
         order_id=ORDER,

@@ -132,6 +132,8 @@ class OrderView(Body):
     broke_names: list[str]
     passed_over: list[PassedOverView]
     excluded: list[RuleCountView]
+    nobody_can: list[RuleCountView]
+    """By what they are, no engineer may ever go, by these rules; empty where somebody may, or when somebody has it."""
     more_skills: list[str]
     skill_level: int
     certificates: list[str]
@@ -158,10 +160,8 @@ class OrderView(Body):
                 for one in msgspec.json.decode(row["passed_over"], type=list[PassedOver])
                 if call.owns(one.engineer_id)
             ],
-            "excluded": [
-                RuleCountView(rule=one.rule, name=name_of("breaks", one.rule, call.language), engineers=one.engineers)
-                for one in msgspec.json.decode(row["excluded"], type=list[RuleCount])
-            ],
+            "excluded": _counts(row["excluded"], call),
+            "nobody_can": _counts(row["nobody_can"], call),
             "more_skills": msgspec.json.decode(row["more_skills"]),
             "certificates": msgspec.json.decode(row["certificates"]),
             "parked": None,
@@ -177,6 +177,13 @@ def _rules(reasons: Sequence[Reason], expense_fen: int, expense_cost: int, call:
     return [
         RuleView(rule=rule, name=name_of("reasons", rule, call.language), value=value, cost=cost)
         for rule, value, cost in said
+    ]
+
+
+def _counts(text: str, call: Call) -> list[RuleCountView]:
+    return [
+        RuleCountView(rule=one.rule, name=name_of("breaks", one.rule, call.language), engineers=one.engineers)
+        for one in msgspec.json.decode(text, type=list[RuleCount])
     ]
 
 

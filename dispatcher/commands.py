@@ -234,6 +234,15 @@ class AssignOrder(Command):
     now: AwareDatetime
 
 
+class NoteNobody(Command):
+    """By what the engineers are, none of them may ever carry the order out."""
+
+    order_id: str
+    compared: int
+    excluded: tuple[tuple[str, int], ...] = ()
+    """How many engineers each rule excludes."""
+
+
 class OfferOrder(Command):
     """Ask some engineers whether they want a waiting order."""
 
@@ -300,6 +309,12 @@ class Replan(Command):
     absence_id: str = ""
     """Whoever gave an order to her who knew of this absence wanted it so."""
     note: str = Field("", max_length=1_000)
+    left: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Orders without hours, and the rules that exclude everybody."""
+    verdict: Literal["", "published", "not-better", "nobody-works", "nothing-found"] = ""
+    cost_before: int = 0
+    cost_after: int = 0
+    left_alone: tuple[str, ...] = ()
     seed: int = 0
     now: AwareDatetime
 
@@ -322,7 +337,7 @@ class HoldSlot(Command):
 
     slot_id: str
     order_id: str
-    places: tuple[SlotPlace, ...] = Field(min_length=1)
+    places: tuple[SlotPlace, ...]
     minutes: int = 10
     now: AwareDatetime
 

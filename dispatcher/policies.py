@@ -56,6 +56,7 @@ from dispatcher.commands import (
     FinishOrder,
     FreeHours,
     MoveClocks,
+    NoteNobody,
     OfferOrder,
     OpenOrder,
     Replan,
@@ -87,7 +88,7 @@ from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, boo
 from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, Engineers
 from dispatcher.projections.parts import parts_in_vans
 from dispatcher.projections.slas import ANY_SLA
-from dispatcher.replanning import Plan, as_command, in_thread
+from dispatcher.replanning import Plan, as_command
 from services.chassis.clock import EPOCH, at_micros, micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -246,7 +247,7 @@ OrderWaits = OrderOpened | OrderDeclined | OrderReturned | OfferDeclined | Offer
 
 async def when_order_waits(
     event: OrderWaits, envelope: Envelope, facts: Facts
-) -> Sequence[FreeHours | OfferOrder | AssignOrder | Replan]:
+) -> Sequence[FreeHours | OfferOrder | AssignOrder | Replan | NoteNobody]:
     """Give back what it had, and look for the best engineers: to offer it to them, or to give it to one."""
     if isinstance(event, OfferDeclined) and event.left:
         return []  # Somebody may still take it.
@@ -278,9 +279,12 @@ async def when_order_waits(
             offer = OfferOrder(order_id=event.order_id, engineer_ids=tuple(fresh[: rules.offer_to]), now=now)
             return [*frees, offer]
     best = ranking.proposals[:CANDIDATES]
+    if not best and engineers and not ranking.excluded.hours:
+        excluded = tuple(sorted(ranking.excluded.counts().items()))
+        return [*frees, NoteNobody(order_id=event.order_id, compared=len(engineers), excluded=excluded)]
     if not best and work.urgency == "critical":
         plan = await Plan.read(facts, tenant, now)
-        found = await in_thread(plan, [event.order_id], displacing=True)
+        found = plan.repaired([event.order_id], displacing=True)
         urgent = [as_command(found, derived_id("replan", envelope.id), "urgent", now)] if found.moves else []
         return [*frees, *urgent]
     if not best:
@@ -333,7 +337,7 @@ async def _moved_away(
     if not order_ids:
         return []
     plan = await Plan.read(facts, envelope.tenant, facts.now())
-    found = await in_thread(plan, order_ids, displacing=False)
+    found = plan.repaired(order_ids, displacing=False)
     if not found.moves:
         return []
     return [as_command(found, derived_id("replan", envelope.id), "absence", facts.now(), absence_id=event.absence_id)]

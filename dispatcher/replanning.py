@@ -95,10 +95,19 @@ async def in_thread(plan: Plan, order_ids: Iterable[str], *, displacing: bool) -
 
 
 def as_command(
-    found: Repaired, replan_id: str, cause: ReplanCause, now: datetime, *, absence_id: str = "", note: str = ""
+    found: Repaired,
+    replan_id: str,
+    cause: ReplanCause,
+    now: datetime,
+    *,
+    absence_id: str = "",
+    note: str = "",
+    **search: Any,
 ) -> Replan:
+    """`search` are fields of Replan that say how a better plan was looked for."""
     moves = tuple([_move(one) for one in found.moves.values()])
-    return Replan(replan_id=replan_id, cause=cause, moves=moves, absence_id=absence_id, note=note, now=now)
+    facts = {"replan_id": replan_id, "cause": cause, "absence_id": absence_id, "note": note, "now": now, **search}
+    return Replan(moves=moves, left=tuple(found.left.items()), **facts)
 
 
 def _move(one: Move) -> OrderMove:

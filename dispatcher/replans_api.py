@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -12,11 +12,12 @@ from sqlalchemy import select
 
 from contracts.dispatcher import ReplanCause
 from contracts.problems import Rejected
+from dispatcher.better import better_day
 from dispatcher.commands import FIRST, LAST
 from dispatcher.projections.replans import REPLANS, replan_of
 from dispatcher.replanning import Plan, as_command, in_thread
 from services.chassis.clock import at_micros
-from services.chassis.http import Body, Call, ServiceRouter, absent, command, query
+from services.chassis.http import Accepted, Body, Call, ServiceRouter, absent, command, query
 from services.chassis.http.rule_names import name_of
 from services.chassis.service import Api
 
@@ -60,10 +61,18 @@ class ReplanView(Body):
     """How many of them had been promised other hours."""
     unmoved: list[UnmovedView]
     """Changed by somebody while it was planned, and left as that one wanted."""
+    left: list[LeftView]
+    verdict: Literal["", "published", "not-better", "nobody-works", "nothing-found"]
+    """What a search for a better plan came to; empty for a repair."""
+    cost_before: int
+    """Metres of way, with 5,000 for each order that is with another engineer and more for what is not served."""
+    cost_after: int
+    left_alone: list[str]
+    """Engineers with several windows that day, whose days stay as they are."""
     note: str
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> ReplanView:
+    def of(cls, row: Mapping[str, Any], language: str) -> ReplanView:
         one = replan_of(row)
         return cls(
             replan_id=one.replan_id,
@@ -73,16 +82,31 @@ class ReplanView(Body):
             moved=list(one.moved),
             hours_changed=one.hours_changed,
             unmoved=[UnmovedView(order_id=it.order_id, why=it.why) for it in one.unmoved],
+            left=[
+                LeftView(
+                    order_id=it.order_id,
+                    rules=list(it.rules),
+                    names=[name_of("breaks", rule, language) for rule in it.rules],
+                )
+                for it in one.left
+            ],
+            verdict=one.verdict,
+            cost_before=one.cost_before,
+            cost_after=one.cost_after,
+            left_alone=list(one.left_alone),
             note=one.note,
         )
 
 
-class Replanned(Body):
-    id: str
-    """Of the replan: what it did is told at /v1/replans/{id}."""
-    asked: int
-    """Orders that were affected."""
-    left: list[LeftView]
+class BetterBody(Body):
+    """Look for a better plan of a day."""
+
+    day: date
+    region: str = Field("", max_length=100, description="Whose engineers and waiting orders; empty: all")
+    seconds: float = Field(10, ge=0.5, le=60, description="How long is looked for")
+    least_gain_percent: float = Field(2, ge=0, le=100, description="Below it nothing is moved")
+    slack_minutes: int = Field(0, ge=0, le=240, description="So far promised hours may move; 0: not at all")
+    seed: int = Field(1, ge=0, lt=2**31)
 
 
 def routes(api: Api) -> APIRouter:
@@ -90,28 +114,40 @@ def routes(api: Api) -> APIRouter:
     table = REPLANS.table
 
     @router.post("", summary="Something came between: plan anew what is affected, and nothing else")
-    async def disrupt(body: DisruptionBody, call: Call = command("dispatcher")) -> Replanned:
+    async def disrupt(body: DisruptionBody, call: Call = command("dispatcher")) -> Accepted:
         plan = await Plan.read(api, call.tenant, call.now)
         orders = _affected(body, plan)
         found = await in_thread(plan, orders, displacing=True)
         replan_id = call.new_id()
-        await call.ask(as_command(found, replan_id, body.cause, call.now, note=body.note))
-        left = [
-            LeftView(
-                order_id=order_id,
-                rules=list(rules),
-                names=[name_of("breaks", rule, call.language) for rule in rules],
-            )
-            for order_id, rules in found.left.items()
-        ]
-        return Replanned(id=replan_id, asked=len(orders), left=left)
+        asked = as_command(found, replan_id, body.cause, call.now, note=body.note)
+        return Accepted.of(await call.ask(asked), id=replan_id)
+
+    @router.post("/better", summary="Look for a better plan of a day; what is begun or promised is kept")
+    async def better(body: BetterBody, call: Call = command("dispatcher", "manager")) -> Accepted:
+        plan = await Plan.read(api, call.tenant, call.now)
+        slack = timedelta(minutes=body.slack_minutes)
+        day = body.day.isoformat()
+        found = await better_day(plan, day, body.region, body.seconds, body.least_gain_percent, slack, body.seed)
+        replan_id = call.new_id()
+        asked = as_command(
+            found.repaired,
+            replan_id,
+            "better",
+            api.now(),
+            verdict=found.verdict,
+            cost_before=found.before,
+            cost_after=found.after,
+            left_alone=found.left_alone,
+            seed=body.seed,
+        )
+        return Accepted.of(await call.ask(asked), id=replan_id)
 
     @router.get("/{replan_id}", summary="What was moved, and what stayed because somebody had changed it")
     async def one(replan_id: str, call: Call = query(*WHO)) -> ReplanView:
         row = await call.one(select(table).where(table.c.replan_id == replan_id))
         if row is None:
             raise absent("replan", replan_id)
-        return ReplanView.of(row)
+        return ReplanView.of(row, call.language)
 
     return router
 
@@ -124,7 +160,7 @@ def _affected(body: DisruptionBody, plan: Plan) -> list[str]:
             raise Rejected("replan.from-at-missing", cause=body.cause)
         return plan.held_up(body.engineer_id, body.from_at)
     if body.order_id not in plan.works:
-        raise absent("order", body.order_id)
+        raise Rejected("order.unknown")
     if body.cause == "part-missing":
         if body.from_at is None:
             raise Rejected("replan.from-at-missing", cause=body.cause)

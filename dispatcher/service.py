@@ -24,6 +24,7 @@ from dispatcher.commands import (
     ImportHolidays,
     LapseOffer,
     MoveClocks,
+    NoteNobody,
     OfferOrder,
     OpenOrder,
     PauseClocks,
@@ -91,6 +92,7 @@ OF_ORDER: tuple[type[Any], ...] = (
     FinishOrder,
     RecordOverdue,
     RetryAssignment,
+    NoteNobody,
     RecordHistory,
     SettleAbsenceNote,
 )

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
-from contracts.problems import Rejected
 from dispatcher.commands import FIRST, LAST, BookSlot, HoldSlot, ReleaseSlot, SlotPlace
 from dispatcher.domain.roster import Roster
 from dispatcher.domain.slots import PLACES, Offered, offered
@@ -44,6 +43,7 @@ class HoldBody(Body):
 
 class HeldSlot(Body):
     slot_id: str
+    version: int
     order_id: str
     state: Literal["held", "booked", "expired", "given-back"]
     engineer_id: str
@@ -94,15 +94,13 @@ def _of_order(api: Api) -> APIRouter:
         days = max(1, min(14, (body.opens_at - call.now).days + 2))
         found = await of_order(order_id, days, "Asia/Shanghai", call)
         slot = next((one for one in found if one.opens == body.opens_at), None)
-        if slot is None:
-            raise Rejected("slot.taken", order_id=order_id)
         places = [
             SlotPlace(engineer_id=one.engineer_id, day=one.proposal.day, starts_at=one.proposal.starts_at)
-            for one in slot.places[:PLACES]
+            for one in (slot.places[:PLACES] if slot else ())
         ]
         slot_id = call.new_id()
         asked = HoldSlot(slot_id=slot_id, order_id=order_id, places=tuple(places), minutes=body.minutes, now=call.now)
-        return Accepted.of(await call.ask(asked), id=slot_id)
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=slot_id)
 
     return router
 
@@ -121,8 +119,10 @@ def _held(api: Api) -> APIRouter:
     @router.get("/{slot_id}", summary="A slot that was held, and what became of it")
     async def one(slot_id: str, call: Call = query(*WHO)) -> HeldSlot:
         row, _ = await known(slot_id, call)
+        call.etag(row["version"])
         return HeldSlot(
             slot_id=slot_id,
+            version=row["version"],
             order_id=row["order_id"],
             state=row["state"],
             engineer_id="" if call.role == "customer" else row["engineer_id"],
@@ -143,12 +143,12 @@ def _held(api: Api) -> APIRouter:
             from_day=order["day"],
             now=call.now,
         )
-        return Accepted.of(await call.ask(asked), id=slot_id)
+        return Accepted.of(await call.ask(asked, versioned=f"slot/{slot_id}"), id=slot_id)
 
     @router.post("/{slot_id}/release", summary="Give a held slot back")
     async def release(slot_id: str, call: Call = command(*WHO)) -> Accepted:
         row, _ = await known(slot_id, call)
         asked = ReleaseSlot(slot_id=slot_id, engineer_id=row["engineer_id"], day=row["day"])
-        return Accepted.of(await call.ask(asked), id=slot_id)
+        return Accepted.of(await call.ask(asked, versioned=f"slot/{slot_id}"), id=slot_id)
 
     return router

@@ -46,6 +46,7 @@ from contracts.dispatcher.orders import (
     AbsenceNoteSettled,
     AssignmentOverdue,
     AssignmentRetried,
+    NobodyCan,
     OfferDeclined,
     OfferLapsed,
     OrderAssigned,
@@ -66,7 +67,7 @@ from contracts.dispatcher.orders import (
     WithdrawalNoted,
     WithdrawalTakenBack,
 )
-from contracts.dispatcher.replans import ReplanCause, ReplanDone, Unmoved
+from contracts.dispatcher.replans import ReplanCause, ReplanDone, Unmoved, WithoutHours
 from contracts.dispatcher.rules import (
     DispatchRulesSet,
     OfferedFirst,
@@ -98,6 +99,7 @@ __all__ = [
     "FactCorrected",
     "HoursBooked",
     "HoursFreed",
+    "NobodyCan",
     "OfferDeclined",
     "OfferLapsed",
     "OfferedFirst",
@@ -139,4 +141,5 @@ __all__ = [
     "WeekOfHours",
     "WithdrawalNoted",
     "WithdrawalTakenBack",
+    "WithoutHours",
 ]

@@ -343,6 +343,20 @@ class AssignmentRetried(Event, frozen=True, kw_only=True):
     """Counted since the order began to wait."""
 
 
+@belongs_to("order", of="order_id", key="request_id", public=False)
+class NobodyCan(Event, frozen=True, kw_only=True):
+    """
+    Whoever has time: no engineer may ever go, by what they are. Recorded once for a wait, so that somebody trains one,
+    hires one, or mends the order at once. It is looked at again as any that waits.
+    """
+
+    order_id: str
+    request_id: str
+    compared: NonNegative
+    excluded: tuple[RuleCount, ...] = ()
+    """How many engineers each rule excludes."""
+
+
 @belongs_to("order", of="order_id", key="request_id")
 class OrderDeclined(Event, frozen=True, kw_only=True):
     """

@@ -26,6 +26,14 @@ class Unmoved(msgspec.Struct, frozen=True):
     """
 
 
+class WithoutHours(msgspec.Struct, frozen=True):
+    """An affected order for which no hours were found; it keeps those that it has, if any."""
+
+    order_id: str
+    rules: tuple[str, ...] = ()
+    """Those that exclude everybody."""
+
+
 @belongs_to("replan", of="replan_id", key=None, public=False)
 class ReplanDone(Event, frozen=True, kw_only=True):
     """A part of the plan was changed in one step; each order that moved says so itself (OrderReassigned)."""
@@ -37,6 +45,14 @@ class ReplanDone(Event, frozen=True, kw_only=True):
     hours_changed: NonNegative = 0
     """How many of them had been promised other hours."""
     unmoved: tuple[Unmoved, ...] = ()
+    left: tuple[WithoutHours, ...] = ()
+    verdict: Literal["", "published", "not-better", "nobody-works", "nothing-found"] = ""
+    """What a search for a better plan came to; empty for a repair."""
+    cost_before: NonNegative = 0
+    """Of a search: metres of way, and more for each order that changes its engineer or has none."""
+    cost_after: NonNegative = 0
+    left_alone: tuple[str, ...] = ()
+    """Engineers whose days such a search cannot say, and does not touch."""
     seed: NonNegative = 0
     """As in DecisionRecorded."""
     note: str = ""

@@ -390,6 +390,12 @@ def _horizon(zone: str, shifts: tuple[Shift, ...], first: date, count: int) -> t
     return tuple(days)
 
 
+def open_hours(engineer: Registered, day: str) -> Windows:
+    """When she works on this day, without her absences."""
+    [(_, windows)] = _horizon(engineer.zone, engineer.shifts, date.fromisoformat(day), 1)
+    return _present(windows, engineer.absences)
+
+
 def _is_long_enough(work: Work, windows: Windows, now: datetime) -> bool:
     return any(closes - max(opens, now) >= work.duration for opens, closes in windows)
 

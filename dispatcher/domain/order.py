@@ -14,6 +14,7 @@ from contracts.dispatcher import (
     AssignmentRetried,
     DispatchRulesSet,
     EngineerDay,
+    NobodyCan,
     OfferDeclined,
     OfferLapsed,
     OrderAssigned,
@@ -28,6 +29,7 @@ from contracts.dispatcher import (
     OrderReturned,
     OrderStarted,
     OrderTaken,
+    RuleCount,
     WithdrawalNoted,
     WithdrawalTakenBack,
 )
@@ -37,6 +39,7 @@ from dispatcher.commands import (
     CancelOrder,
     DeclineOrder,
     FinishOrder,
+    NoteNobody,
     OpenOrder,
     RecordHistory,
     RecordOverdue,
@@ -84,6 +87,8 @@ class Waiting:
     offers: int = 0
     """How often it was offered since it began to wait."""
     offering: Offering | None = None
+    nobody_can: bool = False
+    """It is recorded that no engineer may ever go."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,7 @@ OrderEvent = (
     | WithdrawalTakenBack
     | AssignmentRetried
     | AssignmentOverdue
+    | NobodyCan
     | OrderCancelled
     | OrderFinished
 )
@@ -157,6 +163,7 @@ OrderCommand = (
     | FinishOrder
     | RecordOverdue
     | RetryAssignment
+    | NoteNobody
     | RecordHistory
     | SettleAbsenceNote
 )
@@ -188,6 +195,8 @@ def decide(states: Mapping[str, Any], command: OrderCommand) -> list[Event]:
             return _record_overdue(order, command)
         case RetryAssignment():
             return _retry(order, command)
+        case NoteNobody():
+            return _note_nobody(order, command)
         case RecordHistory():
             return _record_history(order, command)
         case SettleAbsenceNote():
@@ -429,6 +438,16 @@ def _retry(order: Order, command: RetryAssignment) -> list[Event]:
             return []
 
 
+def _note_nobody(order: Order, command: NoteNobody) -> list[Event]:
+    match order:
+        case Waiting(case=case, nobody_can=False):
+            excluded = tuple([RuleCount(rule, count) for rule, count in command.excluded])
+            ids = {"order_id": command.order_id, "request_id": case.opened.request_id}
+            return [NobodyCan(compared=command.compared, excluded=excluded, **ids)]
+        case _:
+            return []
+
+
 def _record_history(order: Order, command: RecordHistory) -> list[Event]:
     match order:
         case Unopened() | Historic():
@@ -484,6 +503,8 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             return Waiting(_case(order))
         case AssignmentRetried():
             return replace(_waiting(order), attempts=event.attempt)
+        case NobodyCan():
+            return replace(_waiting(order), nobody_can=True)
         case AssignmentOverdue():
             return replace(order, case=replace(order.case, overdue=True)) if isinstance(order, Waiting) else order
         case OrderCancelled():

@@ -20,6 +20,7 @@ from contracts.dispatcher import (
     OrderReassigned,
     ReplanDone,
     Unmoved,
+    WithoutHours,
 )
 from contracts.event import Event
 from dispatcher.commands import OrderMove, Replan
@@ -85,6 +86,11 @@ def decide(states: States, command: Replan) -> list[Event]:
         moved=tuple([move.order_id for move in moves]),
         hours_changed=sum(1 for move in moves if move.from_starts_at not in (None, move.starts_at)),
         unmoved=tuple(Unmoved(order_id, why) for order_id, why in unmoved.items()),
+        left=tuple([WithoutHours(order_id, rules) for order_id, rules in command.left]),
+        verdict=command.verdict,
+        cost_before=command.cost_before,
+        cost_after=command.cost_after,
+        left_alone=command.left_alone,
         seed=command.seed,
         note=command.note,
     )

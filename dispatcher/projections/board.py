@@ -14,6 +14,7 @@ from contracts.dispatcher import (
     AbsenceNoteSettled,
     AssignmentOverdue,
     AssignmentRetried,
+    NobodyCan,
     OfferDeclined,
     OfferLapsed,
     OrderAssigned,
@@ -60,6 +61,7 @@ _NOBODY: Mapping[str, Value] = {
     "absence_noted": "",
     "back_because": "",
     "back_reason": "",
+    "nobody_can": "[]",
 }
 """What a new assignment or a new wait begins with."""
 
@@ -131,6 +133,8 @@ def _changes(rows: Rows, event: OrderEvent, envelope: Envelope) -> Mapping[str, 
             return {"absence_noted": ""} if row.get("absence_noted") == event.absence_id else {}
         case WithdrawalTakenBack():
             return {"withdrawn": False}
+        case NobodyCan():
+            return {"nobody_can": _text(event.excluded)}
         case AssignmentOverdue():
             return {"overdue": True}
         case OrderCancelled():
@@ -238,6 +242,7 @@ BOARD = View(
         WithdrawalTakenBack,
         AssignmentRetried,
         AssignmentOverdue,
+        NobodyCan,
         OrderCancelled,
         OrderFinished,
     ),

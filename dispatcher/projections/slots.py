@@ -13,6 +13,7 @@ def apply(rows: Rows, event: SlotHeld | SlotBooked | SlotReleased, envelope: Env
         case SlotHeld():
             rows.put(
                 event.slot_id,
+                version=envelope.version,
                 order_id=event.order_id,
                 engineer_id=event.engineer_id,
                 day=event.day,
@@ -21,9 +22,9 @@ def apply(rows: Rows, event: SlotHeld | SlotBooked | SlotReleased, envelope: Env
                 held_until=micros(event.held_until),
             )
         case SlotBooked():
-            rows.put(event.slot_id, state="booked")
+            rows.put(event.slot_id, version=envelope.version, state="booked")
         case SlotReleased():
-            rows.put(event.slot_id, state=event.why)
+            rows.put(event.slot_id, version=envelope.version, state=event.why)
 
 
 SLOTS = View(
@@ -31,6 +32,7 @@ SLOTS = View(
     version=1,
     key={"slot_id": str},
     columns={
+        "version": 0,
         "order_id": "",
         "engineer_id": "",
         "day": "",

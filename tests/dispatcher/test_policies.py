@@ -24,6 +24,7 @@ from dispatcher.commands import (
     Candidate,
     FinishOrder,
     FreeHours,
+    NoteNobody,
     OpenOrder,
     ReturnOrder,
     StartOrder,
@@ -165,7 +166,8 @@ def test_an_opened_order_goes_to_the_best_candidates_the_best_first():
 
 
 def test_with_nobody_to_ask_the_order_waits():
-    assert reactions(opened(), registered(skills=("heating",))) == {"find-engineer": []}
+    nobody = NoteNobody(order_id="o-1", compared=1, excluded=(("skill", 1),))
+    assert reactions(opened(), registered(skills=("heating",))) == {"find-engineer": [nobody]}
 
 
 def test_booked_hours_lead_to_another_day():

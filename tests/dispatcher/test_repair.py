@@ -270,7 +270,7 @@ def test_a_visit_that_runs_over_moves_what_she_cannot_reach(told):
         first = {one: await desk.order(one) for one in ("o-1", "o-2")}
         early = [one for one, order in first.items() if order["starts_at"].startswith("2026-11-24T09:00")]
         assert done["moved"] == early and first[early[0]]["engineer_id"] == "e-2"
-        assert (done["hours_changed"], done["unmoved"]) == (0, [])
+        assert (done["hours_changed"], done["unmoved"], done["left"]) == (0, [], [])
         missing = await desk.call("POST", "/v1/replans", cause="overrun", engineer_id="e-1")
         assert (missing.status_code, missing.json()["code"]) == (422, "replan.from-at-missing")
 

@@ -140,6 +140,26 @@ def test_an_opened_order_is_assigned_by_itself_with_its_reasons(told):
     told(story)
 
 
+def test_an_order_that_no_engineer_may_ever_carry_out_is_said_at_once_with_the_rules(told):
+    async def story(desk):
+        await desk.register("e-1", skills=("heating",))
+        await desk.register("e-2", territory=("西城区",))
+        await desk.quiet()
+        await desk.open()
+        await desk.quiet()
+        order = await desk.order()
+        said = {one["rule"]: one["engineers"] for one in order["nobody_can"]}
+        assert (order["state"], said) == ("waiting", {"skill": 1, "territory": 1})
+        await desk.later(minutes=20)
+        assert (await desk.order())["version"] > order["version"], "it is looked at again"
+        await desk.register("e-3")
+        await desk.quiet()
+        order = await desk.order()
+        assert (order["engineer_id"], order["nobody_can"]) == ("e-3", [])
+
+    told(story)
+
+
 def test_many_orders_at_once_all_find_somebody_and_nobody_is_booked_twice(told):
     async def story(desk):
         for n in range(6):

@@ -53,6 +53,8 @@ THING = {
     "complaint_id": "complaint_id",
     "absence_id": "absence_id",
     "decision_id": "decision_id",
+    "replan_id": "replan_id",
+    "slot_id": "slot_id",
 }
 """Parameter of a path → field of `Story`."""
 
@@ -69,6 +71,7 @@ STILL_OPEN = {
     "/v1/orders/{order_id}/candidates": "waiting_id",
     "/v1/orders/{order_id}/offer": "waiting_id",
     "/v1/orders/{order_id}/reassign": "assigned_id",
+    "/v1/orders/{order_id}/slots": "assigned_id",
     "/v1/orders/{order_id}/decline": "assigned_id",
     "/v1/reservations/{order_id}/pick-up": "assigned_id",
     "/v1/orders/{order_id}/clocks/pause": "waiting_id",
@@ -144,6 +147,7 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/orders/{order_id}/sla": {"sla_id": "standard", "reason": "so agreed"},
     "/v1/orders/{order_id}/clocks/corrections": {"happening": "paused", "happened_at": None, "reason": "never"},
     "/v1/orders/{order_id}/reassign": {"engineer_id": "two", "reason": "nearer"},
+    "/v1/orders/{order_id}/slots": {"opens_at": "2090-01-01T00:00:00Z"},
     "/v1/orders/history": {
         "source": "elsewhere",
         "rows": [
@@ -221,7 +225,11 @@ def story_for(world: World, path: str, target: Target, who: Principal) -> Story:
 
 
 def bodies(world: World) -> Any:
-    dynamic = {"/v1/requests/{request_id}/merge": {"into_id": world.demo.stories["two"].stuck_id}}
+    two = world.demo.stories["two"]
+    dynamic = {
+        "/v1/requests/{request_id}/merge": {"into_id": two.stuck_id},
+        "/v1/replans": {"cause": "urgent", "order_id": two.waiting_id},
+    }
 
     def give(method: str, path: str) -> Mapping[str, Any] | bytes | None:
         return (BODIES | dynamic).get(path) if method == "POST" else None
@@ -278,11 +286,11 @@ def as_it_should_be(cell: Cell) -> Cell:
     makes = cell.method == "POST" and "{service}" not in cell.path  # nobody makes a service by naming it
     if route in IN_EVERY_TENANT and cell.expected == "404" and (cell.target == "own" or makes):
         return cell._replace(expected=ALLOWED)  # The other tenant has one too, or makes one; and a name may be new.
-    if route in {("POST", f"/v1/{one}") for one in ("devices", "complaints", "requests/rounds")} and (
+    if route in {("POST", f"/v1/{one}") for one in ("devices", "complaints", "requests/rounds", "replans")} and (
         cell.tenant,
         cell.got,
     ) == ("other", "404"):
-        return cell._replace(expected="404")  # The customer that the body names is not theirs.
+        return cell._replace(expected="404")  # The customer or the order that the body names is not theirs.
     return cell
 
 
@@ -312,6 +320,8 @@ def test_most_of_what_is_allowed_was_done_and_not_refused_by_a_rule(cells: list[
     assert never <= {
         ("POST", "/v1/orders/{order_id}/take"),
         ("POST", "/v1/orders/{order_id}/offer"),
+        # In that band nobody comes any more.
+        ("POST", "/v1/orders/{order_id}/slots"),
         ("POST", "/v1/visits/{visit_id}/refuse"),
         ("POST", "/v1/visits/{visit_id}/abort"),
         ("POST", "/v1/visits/{visit_id}/photos"),

@@ -294,6 +294,14 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked("POST", away, "dispatcher", "", "5b3", json=times)
     await asked("POST", f"{away}/away-2/call-off", "dispatcher", "", "5b4")
     await asked("POST", "/v1/dispatch-rules", "manager", "", "5b5", json={"offer_minutes": 5})
+    slots = await people.until(f"{assigned}/slots", "dispatcher", bool)
+    for number, (band, what) in enumerate(((slots[-1], "release"), (slots[-1], "book"))):
+        held = await asked("POST", f"{assigned}/slots", "agent", "", f"5d{number}", json={"opens_at": band["opens_at"]})
+        path = f"/v1/slots/{held['id']}"
+        await people.until(path, "agent", lambda slot: slot["state"] == "held")
+        await asked("POST", f"{path}/{what}", "agent", "", f"5e{number}")
+    day = {"day": slots[-1]["opens_at"][:10], "seconds": 0.5}
+    await asked("POST", "/v1/replans/better", "dispatcher", "", "5f", json=day)
     await asked("POST", f"/v1/reservations/{story['assigned_id']}/pick-up", "operator", "", "5c")
     await asked("POST", f"{assigned}/reassign", "dispatcher", "", "6", json={"engineer_id": other, "reason": "nearer"})
     await asked("POST", f"{assigned}/cancel", "dispatcher", "", "7", json={"note": "not needed"})
@@ -504,7 +512,7 @@ def test_who_loses_a_race_is_told_409(world: World):
 
 
 def test_every_single_thing_has_its_version_as_etag(world: World):
-    """A report is made when it is asked for, and a photo never changes: they have none."""
+    """A report is made when it is asked for, and a photo or a decision never changes: they have none."""
 
     async def told() -> list[str]:
         without = []
@@ -520,6 +528,8 @@ def test_every_single_thing_has_its_version_as_etag(world: World):
 
 
 NO_VERSION = {
+    "/v1/decisions/{decision_id}",
+    "/v1/replans/{replan_id}",
     "/v1/reports/{name}",
     "/v1/audit/{request_id}",
     "/v1/visits/{visit_id}/photos/{photo_id}",

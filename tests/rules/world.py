@@ -73,6 +73,10 @@ class Story(NamedTuple):
     complaint_id: str = ""
     decision_id: str = ""
     """Who carries the order out."""
+    replan_id: str = ""
+    """A search for hours for the order of which nobody has the skill."""
+    slot_id: str = ""
+    """Held for the order that an engineer has."""
 
 
 @dataclass
@@ -436,6 +440,12 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     absences = f"/v1/engineers/{engineer}/absences"
     absence = await people.call("POST", absences, "engineer", engineer, f"{key}away", json=away)
     decisions = await people.until(f"/v1/decisions?order_id={order}", "dispatcher", bool)
+    urgent = {"cause": "urgent", "order_id": waiting}
+    replan = await people.call("POST", "/v1/replans", "dispatcher", key=f"{key}replan", json=urgent)
+    of_order = f"/v1/orders/{assigned['order_id']}/slots"
+    slots = await people.until(of_order, "dispatcher", bool)
+    wanted = {"opens_at": slots[-1]["opens_at"], "minutes": 60}
+    slot = await people.call("POST", of_order, "agent", key=f"{key}slot", json=wanted)
     return Story(
         customer_id=customer,
         device_id=device,
@@ -456,6 +466,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         complaint_id=complaint["id"],
         absence_id=absence["id"],
         decision_id=decisions[0]["decision_id"],
+        replan_id=replan["id"],
+        slot_id=slot["id"],
     )
 
 

@@ -1,0 +1,55 @@
+"""What if: by the recorded rules a past day is dispatched exactly as it was; by others it is another one."""
+
+from datetime import timedelta
+from random import Random
+
+import msgspec
+
+from contracts import envelope as envelopes
+from dispatcher.domain.whatif import Again
+from tests.dispatcher import test_running
+from tests.given import NOW
+
+told = test_running.told
+ALL = NOW - timedelta(days=1), NOW + timedelta(days=30)
+
+
+async def a_day(desk):
+    chance = Random(4)
+
+    def somewhere(what):
+        return {f"{what}lat_udeg": 39_900_000 + 1_000 * chance.randrange(-150, 150)}
+
+    for n in range(4):
+        await desk.register(f"e-{n}", **somewhere("home_"))
+    await desk.quiet()
+    for n in range(16):
+        await desk.open(f"o-{n}", **somewhere(""))
+        await desk.quiet()
+        if n == 5:
+            order = await desk.order("o-2")
+            path = "/v1/orders/o-2/decline"
+            await desk.call("POST", path, role="engineer", person_id=order["engineer_id"], reason="too far")
+            await desk.call("POST", "/v1/orders/o-3/reassign", engineer_id="e-0", reason="so wished")
+            await desk.quiet()
+    return [envelopes.payload(envelopes.read(one.record)) for one in await desk.running.journal.read(0, 10_000)]
+
+
+def test_by_the_recorded_rules_the_recorded_plan_comes_out_and_by_others_another(told):
+    async def story(desk):
+        events = await a_day(desk)
+        recorded = Again(*ALL).follow(events)
+        assert (recorded.decisions, recorded.same, recorded.refused) == (17, 17, 0)
+
+        def near(rules):
+            return msgspec.structs.replace(rules, points_a_booking=0, points_an_hour_normal=0, metres_a_point=1)
+
+        nearest = Again(*ALL, near).follow(events)
+        assert nearest.travel_m < recorded.travel_m and nearest.wait_s > recorded.wait_s
+        # Who is not there gets nothing, and the others have more to do.
+        fewer = Again(*ALL, None, frozenset({"e-0", "e-1", "e-2"})).follow(events)
+        assert fewer.busiest == 17 - fewer.refused and fewer.wait_s > recorded.wait_s
+        # Ranked anew by the same rules, everybody looked at, it is the recorded plan as well.
+        assert Again(*ALL, lambda rules: rules).follow(events).same == 17
+
+    told(story)
