@@ -142,7 +142,9 @@ class Engine:
     def _started(self, problem: Problem) -> subprocess.Popen[bytes]:
         """With its loops loaded, or compiled the first time on a machine."""
         command = [sys.executable, "-m", "dispatcher.planning.engines.child", "--again"]
-        self._child = child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment())
+        self._child = child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
+        )
         assert child.stdout is not None
         stop = threading.Timer(START_S, child.kill)
         stop.start()
