@@ -16,6 +16,7 @@ import csv
 import json
 import os
 import random
+import resource
 import statistics
 import sys
 import time
@@ -26,13 +27,14 @@ from typing import Any
 
 import numpy as np
 
+from dispatcher.planning.arrivals import BEFORE_S, check_played, play
 from dispatcher.planning.engines.given import given
 from dispatcher.planning.engines.routes import empty_routes, put, rebuilt
 from dispatcher.planning.engines.ruin import best_place
 from dispatcher.planning.formats import files
 from dispatcher.planning.formats.benchmark import ReleasedBenchmark, TeamBenchmark
-from dispatcher.planning.model import Engineer, Problem, Travel, Unfit, Visit, Weights
-from dispatcher.planning.planner import plan, plan_day, plan_teams
+from dispatcher.planning.model import Engineer, Plan, Problem, Travel, Unfit, Visit, Weights
+from dispatcher.planning.planner import Engine, plan, plan_teams
 from tests.benchmarks import live
 from tests.dispatcher.planning.published import DATA
 
@@ -48,7 +50,10 @@ SUBSET = {
     "roadef2007": ("A5", "A7", "B9"),
 }
 
-PER_CENT = (10, 30, 50, 70, 90)
+DAY_S = 86_400
+
+LEFT_OUT = 200_000
+"""What an order costs that is left out: more than any way to it."""
 
 
 @dataclass
@@ -62,6 +67,9 @@ class Row:
     library: float | None
     library_gap: float | None
     note: str = ""
+    refused: int = 0
+    published: int = 0
+    """Refused by the published method, of a day as it comes."""
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -132,7 +140,12 @@ def static(family: str, chosen: Any, seconds: list[float]) -> Iterator[Row]:
 
 
 def dynamic(chosen: Any, seconds: list[float]) -> Iterator[Row]:
-    """`best` is the published working time: of regret-3 for insertion alone, else of the parallel ALNS."""
+    """
+    `best` is the published working time: of regret-3 for insertion alone, else of the parallel ALNS.
+
+    One child process searches for all days, so that none waits for another to start.
+    """
+    engine = Engine()
     stated = {row["release_file"]: row for row in table("trsp/dyn_reference.csv")}
     for file in sorted((DATA / "trsp/dyn").glob("*.txt")):
         row = stated.get(file.name)
@@ -141,21 +154,29 @@ def dynamic(chosen: Any, seconds: list[float]) -> Iterator[Row]:
         benchmark = files.read(file)
         assert isinstance(benchmark, ReleasedBenchmark)
         for limit in seconds:
-            day = plan_day(benchmark.problem, limit)
+            before = max(BEFORE_S, limit)
+
+            def better(rest: Problem, begin: Plan, now: int, limit: float = limit, before: float = before) -> Plan:
+                return engine.better(rest, begin, before if now < 0 else limit)
+
+            day = play(benchmark.problem, better)
+            checked = check_played(benchmark.problem, day)
             which = (
                 ("palns_waiting_best_duration", "palns_waiting_rejected")
                 if limit
                 else ("regret3_duration", "regret3_rejected")
             )
             best, theirs = float(row[which[0]]), row[which[1]]
-            ours = None if day.checked.violations else day.checked.cost / benchmark.scale
-            note = f"refused {len(day.plan.refused)}, published {theirs}"
-            yield Row("dynamic", file.stem, limit, best, ours, gap(ours, best), None, None, note)
+            ours = None if checked.violations else checked.cost / benchmark.scale
+            note = f"refused {len(day.refused)}, published {theirs}"
+            refused = len(day.refused), round(float(theirs))
+            yield Row("dynamic", file.stem, limit, best, ours, gap(ours, best), None, None, note, *refused)
+    engine.close()
 
 
-def insertion(engineers: int, orders: int, seed: int = 1) -> str:
+def city(engineers: int, orders: int, seed: int, days: int = 1) -> Problem:
     """
-    An invented city of 60 x 60 km: each order goes to its cheapest place as it comes, and is timed.
+    Invented, of 60 x 60 km; an engineer of each day is one of its own.
 
     8 skills of which an engineer has half, windows of 1 to 4 hours, shifts of 10 hours, 30 minutes a visit.
     """
@@ -163,17 +184,46 @@ def insertion(engineers: int, orders: int, seed: int = 1) -> str:
     skills = [f"skill {i}" for i in range(8)]
     at = np.array([(chance.random() * 60_000, chance.random() * 60_000) for _ in range(engineers + orders)])
     metres = np.rint(np.sqrt(((at[:, None, :] - at[None, :, :]) ** 2).sum(axis=2)) * 1.35).astype(np.int64)
+    has = [{one: 1 for one in chance.sample(skills, 4)} for _ in range(engineers)]
     who = [
-        Engineer(f"e{i}", i, i, (0, 36_000), skills={one: 1 for one in chance.sample(skills, 4)}, overtime=3600)
+        Engineer(f"e{i} {day}", i, i, (day * DAY_S, day * DAY_S + 36_000), skills=has[i], overtime=3600)
         for i in range(engineers)
+        for day in range(days)
     ]
     visits = []
     for i in range(orders):
-        opens = chance.randrange(0, 32_000)
+        opens = chance.randrange(days) * DAY_S + chance.randrange(0, 32_000)
         closes = opens + chance.randrange(3_600, 14_400)
-        visits.append(Visit(f"o{i}", engineers + i, 1800, (opens, closes), skills={chance.choice(skills): 1}))
-    weights = Weights(distance=1, duration=1, overtime=2)
-    arrays = given(Problem(who, visits, Travel(metres // 10, metres), weights))
+        visits.append(
+            Visit(f"o{i}", engineers + i, 1800, (opens, closes), skills={chance.choice(skills): 1}, prize=LEFT_OUT)
+        )
+    return Problem(who, visits, Travel(metres // 10, metres), Weights(distance=1, duration=1, overtime=2))
+
+
+def sized(engineers: int, orders: int, days: int, seconds: float, library: bool) -> str:
+    """A large plan: what it costs, how many are left out, and the most memory that a child took."""
+    problem = city(engineers, orders, 1, days)
+    said = []
+    for engine in ("auto", "pyvrp") if library else ("auto",):
+        try:
+            planned = plan(problem, seconds, engine=engine)
+        except Unfit as wrong:
+            said.append(f"{engine} {wrong}")
+            continue
+        checked = planned.checked
+        said.append(
+            f"{planned.engine}: cost {checked.cost:,}, left out {len(checked.left_out)}, "
+            f"{len(checked.violations)} violations, {checked.distance // 1000:,} km, {planned.seconds:.0f} s in all, "
+            f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20:.2f} GB at the most so far"
+        )
+    size = f"{engineers} engineers x {orders} orders x {days} days, {seconds:g} s"
+    return "\n".join(f"{size}: {one}" for one in said)
+
+
+def insertion(engineers: int, orders: int, seed: int = 1) -> str:
+    """The orders of `city`: each goes to its cheapest place as it comes, and is timed."""
+    problem = city(engineers, orders, seed)
+    arrays = given(problem)
     routes = empty_routes(arrays, 60)
     for row in range(engineers):
         rebuilt(arrays, routes, row)
@@ -196,7 +246,7 @@ def insertion(engineers: int, orders: int, seed: int = 1) -> str:
     )
 
 
-def rows(only: str, full: bool, quick: bool) -> Iterator[Row]:
+def rows(only: str, full: bool, quick: bool, seconds: float | None) -> Iterator[Row]:
     long = 10.0 if quick else 60.0
     for family, names in SUBSET.items():
         if only and family != only:
@@ -207,11 +257,25 @@ def rows(only: str, full: bool, quick: bool) -> Iterator[Row]:
             return full or any(name == one or (family == "hhcrsp" and name.endswith(one)) for one in names)
 
         if family == "dynamic":
-            yield from dynamic(chosen, [0.0, 0.2] if quick else [0.0, 1.0])
+            yield from dynamic(chosen, [seconds] if seconds is not None else [0.0, 0.2] if quick else [0.0, 1.0])
         elif family in ("trsp", "hhcrsp", "roadef2007"):
-            yield from static(family, chosen, [long])
+            yield from static(family, chosen, [long if seconds is None else seconds])
         else:
-            yield from static(family, chosen, [1.0, 10.0, 60.0] if full else [1.0, 10.0])
+            limits = [1.0, 10.0, 60.0] if full else [1.0, 10.0]
+            yield from static(family, chosen, limits if seconds is None else [seconds])
+
+
+def of_days(found: list[Row]) -> Iterator[str]:
+    """Of days as they come, the means at each degree: refused and working time, ours and published."""
+    days = [row for row in found if row.family == "dynamic"]
+    for degree, limit in dict.fromkeys((row.instance.rpartition("_")[2], row.seconds) for row in days):
+        those = [row for row in days if row.instance.endswith(f"_{degree}") and row.seconds == limit]
+        refused, published = (statistics.mean(n) for n in zip(*[(r.refused, r.published) for r in those], strict=True))
+        longer = statistics.mean(row.ours_gap for row in those if row.ours_gap is not None)
+        yield (
+            f"dynamic {degree} %, {limit:g} s, {len(those)} days: refused {refused:.2f} of 100, published "
+            f"{published:.2f}; working time {longer:+.1f} % of the published"
+        )
 
 
 def shown(value: float | None) -> str:
@@ -220,9 +284,10 @@ def shown(value: float | None) -> str:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--only", default="", choices=["", "insertion", "live", *SUBSET])
+    asked.add_argument("--only", default="", choices=["", "insertion", "live", "sizes", *SUBSET])
     asked.add_argument("--full", action="store_true")
     asked.add_argument("--quick", action="store_true")
+    asked.add_argument("--seconds", type=float, help="in place of those of each family; 0: insertion alone")
     asked.add_argument("--json", action="store_true")
     chosen = asked.parse_args()
     if not DATA.is_dir():
@@ -231,7 +296,7 @@ def main() -> None:
     print(
         "| family | instance | s | best known | ours | gap % | PyVRP | gap % | |\n|---|---|---|---|---|---|---|---|---|"
     )
-    for row in rows(chosen.only, chosen.full, chosen.quick):
+    for row in rows(chosen.only, chosen.full, chosen.quick, chosen.seconds):
         found.append(row)
         cells = [row.family, row.instance, f"{row.seconds:g}", shown(row.best), shown(row.ours), shown(row.ours_gap)]
         print("| " + " | ".join([*cells, shown(row.library), shown(row.library_gap), row.note]) + " |", flush=True)
@@ -242,6 +307,11 @@ def main() -> None:
         print(insertion(300, 3000))
         if chosen.full:
             print(insertion(10_000, 3000))
+    if chosen.only in ("", "sizes"):
+        print(sized(100, 1000, 1, 10.0 if chosen.quick else 60.0, library=True), flush=True)
+        print(sized(50, 4000, 14, 60.0 if chosen.quick else 300.0, library=False), flush=True)
+    for line in of_days(found):
+        print(line)
     for family, limit in dict.fromkeys((row.family, row.seconds) for row in found):
         gaps = [r.ours_gap for r in found if (r.family, r.seconds) == (family, limit) and r.ours_gap is not None]
         if gaps:

@@ -18,16 +18,20 @@ from dispatcher.planning.arrivals import BEFORE_S, Released, play
 from dispatcher.planning.model import Plan, Problem
 from dispatcher.planning.teams import TeamPlan, TeamProblem, check_teams
 
-HEAT: Final = (0.3, 0.003)
+HEAT: Final = (2.0, 0.015)
 """Of ruin and recreate, in mean costs of a visit: where annealing begins and ends."""
 
-ORDERING_HEAT: Final = (0.5, 0.005)
+FIRST_HEAT: Final = (0.3, 0.003)
+"""The same where PyVRP goes on from there, which finds its own way out of where ruin and recreate has settled."""
+
+ORDERING_HEAT: Final = (5.0, 0.005)
+"""In the cost of the mean distance."""
 
 BEGINS: Final = 6
 """How often an ordering is begun anew at the most: one that settles early is up to a tenth worse than another."""
 
-SETTLES_S: Final = 5.0
-"""What each of them has at the least."""
+SETTLES_S: Final = 0.1
+"""What each of them has for each visit at the least."""
 
 FIRST_SHARE: Final = 0.25
 """Of the time that ruin and recreate has before PyVRP goes on from its plan."""
@@ -144,7 +148,7 @@ class _Work:
         Ordering(self._problem, seed, arrays).run(0.0001, hot=1, cold=1)
         self._say(ready="ordering")
         unit = max(1.0, float(arrays.metres.mean()) * self._problem.weights.distance)
-        times = max(1, min(BEGINS, int(seconds / SETTLES_S)))
+        times = max(1, min(BEGINS, int(seconds / SETTLES_S / len(self._problem.visits))))
         for i in range(times):
             search = Ordering(self._problem, seed + i, arrays)
             self._say(plan=search.plan.routes)
@@ -178,7 +182,8 @@ class _Work:
         self._say(plan=search.plan.routes)
         share = FIRST_SHARE if searched else 1.0
         left = self._asked.seconds * share - (time.monotonic() - begin)
-        search.run(left, hot=HEAT[0] * search.scale, cold=HEAT[1] * search.scale)
+        hot, cold = FIRST_HEAT if searched else HEAT
+        search.run(left, hot=hot * search.scale, cold=cold * search.scale)
         self._say(plan=search.plan.routes)
         if searched:
             left = self._asked.seconds - (time.monotonic() - begin)

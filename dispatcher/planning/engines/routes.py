@@ -43,6 +43,8 @@ class Routes(NamedTuple):
     cost: Any
     lower: Any
     """Of the cost what does not depend on time."""
+    busy: Any
+    """Seconds of travel and work: the shortest that the route can last, without any waiting."""
     lay: Any
     """The stops of the route that was laid on the clock last; see `clock`."""
     lay_n: Any
@@ -70,6 +72,7 @@ def empty_routes(given: Given, longest: int) -> Routes:
         used=np.zeros((r, k), np.int64),
         cost=np.zeros(r, np.int64),
         lower=np.zeros(r, np.int64),
+        busy=np.zeros(r, np.int64),
         lay=np.zeros((4, width + given.breaks.shape[1]), np.int64),
         lay_n=np.zeros(1, np.int64),
     )
@@ -117,10 +120,10 @@ def rebuilt(g, s, row):  # type: ignore[no-untyped-def]
     last += 1
     stops[last], places[last] = -1, g.end[row]
     if n == 0:
-        s.cost[row] = s.lower[row] = 0
+        s.cost[row] = s.lower[row] = s.busy[row] = 0
     d, e, l = 0, g.early[row], g.leave[row]  # noqa: E741
     s.d1[row, 0], s.e1[row, 0], s.l1[row, 0] = d, e, l
-    cost = 0
+    cost, busy = 0, 0
     index = 0
     for i in range(1, last + 1):
         v = stops[i]
@@ -128,6 +131,7 @@ def rebuilt(g, s, row):  # type: ignore[no-untyped-def]
         if v >= 0:
             d, e, l = joined(d, e, l, g.lasts[v], g.opens[v], g.closes[v], way)  # noqa: E741
             cost += g.odd[row, v]
+            busy += g.lasts[v]
             index += 1
         elif i == last:
             d, e, l = joined(d, e, l, 0, g.early[row], g.late[row], way)  # noqa: E741
@@ -136,11 +140,12 @@ def rebuilt(g, s, row):  # type: ignore[no-untyped-def]
         if d < 0:
             return max(0, index - 1)
         cost += g.distance * g.metres[places[i - 1], places[i]]
+        busy += way
         s.d1[row, i], s.e1[row, i], s.l1[row, i] = d, e, l
     if n and (d > g.longest[row] or n > g.most[row]):
         return n - 1
     if n:
-        s.lower[row] = cost + g.route
+        s.lower[row], s.busy[row] = cost + g.route, busy
         s.cost[row] = cost + price(g, row, d, e) + g.route
         if not g.plain:
             s.cost[row], late = whole(g, s, row, -1, 0, call)
@@ -243,17 +248,18 @@ def cheapest(g, s, row, v, limit, blink):  # type: ignore[no-untyped-def]
         index = i if i < before_call else i - 1
         if index < first or (not carried and i < before_call):
             continue
-        if blink > 0.0 and np.random.random() < blink:
-            continue
         one, other = places[i], places[i + 1]
         there, on = seconds[one, place], seconds[place, other]
         if s.e1[row, i] + s.d1[row, i] + there > closes:
             # Later stops are reached later still.
             break
         added = g.distance * (metres[one, place] + metres[place, other] - metres[one, other]) + odd
+        longer = there + on - seconds[one, other]
         if n == 0:
             added = g.distance * (metres[one, place] + metres[place, other]) + odd + g.route
-        if g.plain and g.duration == 0 and added >= best:
+            longer = there + on
+        if s.lower[row] + added + g.duration * (s.busy[row] + longer + lasts) - base >= best:
+            # It is too dear even if nothing more is waited for.
             continue
         d, e, l = joined(s.d1[row, i], s.e1[row, i], s.l1[row, i], lasts, opens, closes, there)  # noqa: E741
         if d < 0:
@@ -270,7 +276,7 @@ def cheapest(g, s, row, v, limit, blink):  # type: ignore[no-untyped-def]
             end = n + 1 + (1 if had >= 0 else 0)
             was = price(g, row, s.d1[row, end], s.e1[row, end]) if n else 0
             added += price(g, row, d, e) - was
-        if added < best:
+        if added < best and not (blink > 0.0 and np.random.random() < blink):
             best, at = added, index
             # Before or after the call: the call's index counts visits before it.
             call = then
@@ -299,13 +305,24 @@ def _with_new_call(g, s, row, v, best, at, call):  # type: ignore[no-untyped-def
         )
         if d < 0:
             break
+        least = s.lower[row] + g.odd[row, v] + (0 if n else g.route) - (s.cost[row] if n else 0)
+        least += g.duration * (s.busy[row] + g.lasts[v])
+        least += g.duration * (g.seconds[here, g.depot] + g.seconds[g.depot, places[c + 1]])
+        least += g.distance * (g.metres[here, g.depot] + g.metres[g.depot, places[c + 1]])
+        if n:
+            least -= g.duration * g.seconds[here, places[c + 1]] + g.distance * g.metres[here, places[c + 1]]
+        if least >= best:
+            # The way by the depot alone is too dear.
+            continue
         way = g.metres[here, g.depot]
         here = g.depot
         for p in range(c, n + 1):
             there, on = g.seconds[here, place], g.seconds[place, places[p + 1]]
             if e + d + there > g.closes[v]:
                 break
-            d2, e2, l2 = joined(d, e, l, g.lasts[v], g.opens[v], g.closes[v], there)
+            d2, e2, l2 = -1, 0, 0
+            if least + g.duration * (there + on - g.seconds[here, places[p + 1]]) < best:
+                d2, e2, l2 = joined(d, e, l, g.lasts[v], g.opens[v], g.closes[v], there)
             if d2 >= 0:
                 d2, e2, l2 = joined(d2, e2, l2, s.d2[row, p + 1], s.e2[row, p + 1], s.l2[row, p + 1], on)
             if d2 >= 0 and d2 <= g.longest[row]:

@@ -36,16 +36,18 @@ LONG_ABSENT: Final = 20.0
 def best_place(g, s, v, blink, tried, stamp):  # type: ignore[no-untyped-def]
     """(cost, row, at, call) of the cheapest place; of engineers of one kind who stay at home, one is tried."""
     best, row, at, call = g.prize[v], -1, -1, -1
-    for r in range(len(g.start)):
-        if not g.fit[r, v]:
-            continue
-        if s.n[r] == 0:
-            if tried[g.kind[r]] == stamp:
+    # Who would first have to call at the depot is mostly too dear, which is found out sooner when the others are known.
+    for first in (True, False):
+        for r in range(len(g.start)):
+            if not g.fit[r, v] or (g.own[r, v] or s.call[r] >= 0) != first:
                 continue
-            tried[g.kind[r]] = stamp
-        cost, i, c = cheapest(g, s, r, v, best, blink)
-        if i >= 0:
-            best, row, at, call = cost, r, i, c
+            if s.n[r] == 0:
+                if tried[g.kind[r]] == stamp:
+                    continue
+                tried[g.kind[r]] = stamp
+            cost, i, c = cheapest(g, s, r, v, best, blink)
+            if i >= 0:
+                best, row, at, call = cost, r, i, c
     return best, row, at, call
 
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from dispatcher.planning import planner
 from dispatcher.planning.arrivals import Released, check_played, play
 from dispatcher.planning.engines.given import given
 from dispatcher.planning.engines.ruin import Search
+from dispatcher.planning.model import Plan
+from dispatcher.planning.planner import Engine
 from tests.dispatcher.planning import problems
 
 SEEDS = range(12)
@@ -64,3 +67,28 @@ def test_foreknowledge_is_found_out():
     day = released(1)
     played = play(replace(day, release=[-1] * len(day.release)), inserted)
     assert any("before it was heard of" in found.text for found in check_played(day, played).violations)
+
+
+def test_a_child_that_is_gone_leaves_the_plan_as_it_is():
+    problem, nobody = released(1).problem, Plan([()] * 4)
+    engine = Engine()
+    try:
+        first = engine.better(problem, nobody, 0.0)
+        assert first.served
+        engine._child.kill()
+        engine._child.wait()
+        assert engine.better(problem, nobody, 0.0) == nobody
+        assert engine.better(problem, nobody, 0.0) == first
+    finally:
+        engine.close()
+
+
+def test_a_plan_that_is_worse_or_breaks_a_rule_is_not_taken(monkeypatch):
+    problem, nobody = released(1).problem, Plan([()] * 4)
+    engine = Engine()
+    try:
+        first = engine.better(problem, nobody, 0.0)
+        monkeypatch.setattr(planner, "_plan", lambda routes: Plan([(0, 1, 2, 3), (0,), (), ()]))
+        assert engine.better(problem, first, 0.0) == first
+    finally:
+        engine.close()

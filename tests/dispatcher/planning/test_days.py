@@ -181,7 +181,7 @@ def test_lunch_is_where_she_is_and_an_absence_is_kept():
 
 def test_nobody_who_is_at_home_needs_a_break():
     far = np.zeros((1, 1), np.int64)
-    engineer = Engineer("li", 0, 0, (0, 500), breaks=(Break((30, 40), 20),))
-    for window in ((0, 0), (100, 100)):
+    for lunch, window in (((30, 40), (0, 0)), ((3, 5), (0, 0)), ((30, 40), (100, 100)), ((30, 40), (50, 50))):
+        engineer = Engineer("li", 0, 0, (0, 500), breaks=(Break(lunch, 20),))
         problem = Problem([engineer], [Visit("one", 0, 5, window)], Travel(far, far), Weights(duration=1))
         assert check(problem, Plan([(0,)])).violations == ()
