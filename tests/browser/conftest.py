@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,13 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     if not (BUILT / "index.html").exists():
         pytest.skip("the screens are not built: `make web`")
-    folder = tmp_path_factory.mktemp("demo")
+    with started(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Demo]:
+    """A demo in a process of its own, with its stores in this folder."""
     command = [sys.executable, "-m", "services.cli", "--data", str(folder), "demo", "--requests", "12"]
     env = os.environ | {"FIELDLOOP_PORT": "0", "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
