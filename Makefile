@@ -9,7 +9,7 @@ ALONE := tests/simulation tests/faults tests/journeys tests/browser
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web up down test fuzz chaos soak mutants lint types imports reference lock bench bench-dispatch test-browser
+.PHONY: help demo web up down test fuzz chaos soak mutants lint types imports reference lock bench bench-dispatch bench-web test-browser
 
 help: ## Show this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {print "\n" substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench: .venv/test ## Speed, with the raw limit and the peer in the same run; ARG
 
 bench-dispatch: .venv/test ## Planning of published instances, best known and bare PyVRP beside ours (30 minutes); ARGS=--full over night
 	@$(BIN)/python -m tests.benchmarks.dispatch $(ARGS)
+
+bench-web: .venv/test web ## The screens in a real Chromium: how soon they show what happened, and what they weigh
+	@$(BIN)/python -m tests.benchmarks.bench_web $(ARGS)
 
 lock: ## Pin every dependency by version and hash (needs uv)
 	$(LOCK) --extra planning -o requirements.txt pyproject.toml

@@ -5,9 +5,11 @@ import functools
 import hashlib
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderReassigned
+from contracts.examples import EXAMPLES
 from contracts.fieldwork import EngineerDeparted, PhotoAttached, ServiceCompleted, VisitCancelled, VisitPlanned
 from fieldwork.service import service
 from services.chassis.ids import derived_id
@@ -298,3 +300,14 @@ async def test_an_assignment_that_is_repeated_plans_one_visit(it):
     rows = await it.rows(service.views[0])
     # Another event is another assignment: the visit of the first is called off.
     assert sorted(row["state"] for row in rows) == ["cancelled", "planned"]
+
+
+@story
+async def test_a_customer_sees_who_comes_and_when_and_no_visit_of_another(it):
+    registered = msgspec.structs.replace(EXAMPLES["EngineerRegistered"], engineer_id="e-1", name="王芳")
+    await it.publishes(registered)
+    visit_id = await planned(it)
+    [seen] = (await it.call("c-1", "customer", "GET", "/v1/visits?request_id=r-1")).json()["items"]
+    assert (seen["visit_id"], seen["engineer_name"]) == (visit_id, "王芳")
+    assert (await it.call("c-1", "customer", "GET", f"/v1/visits/{visit_id}")).json()["engineer_name"] == "王芳"
+    assert (await it.call("c-2", "customer", "GET", "/v1/visits?request_id=r-1")).json()["items"] == []

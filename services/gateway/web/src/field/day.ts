@@ -165,7 +165,7 @@ async function read(): Promise<void> {
     }
     if (job?.lat_udeg == null || job.lon_udeg == null) return
     for (const part of suggested(next, visit).slice(0, MOST_SUGGESTED)) {
-      const query = { part_id: part, lat_udeg: job.lat_udeg, lon_udeg: job.lon_udeg, limit: 4 }
+      const query = { part_id: part, lat_udeg: job.lat_udeg, lon_udeg: job.lon_udeg, limit: 50 }
       next.near[`${visit.visit_id} ${part}`] = whole(await api.GET('/v1/stock/near', { params: { query } }))
     }
   })

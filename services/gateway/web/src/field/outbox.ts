@@ -90,6 +90,15 @@ export async function undo(item: Item): Promise<boolean> {
   return inTime
 }
 
+/** She is sure: what is held is sent now. */
+export async function release(): Promise<void> {
+  const tx = (await store(user)).transaction('outbox', 'readwrite')
+  for (const one of await tx.store.getAll()) if (one.holdUntil) await tx.store.put({ ...one, holdUntil: 0 })
+  await tx.done
+  await changed()
+  await send()
+}
+
 /** She has read why it was refused. */
 export async function dismiss(item: Item): Promise<void> {
   if (item.seq !== undefined) await (await store(user)).delete('outbox', item.seq)
