@@ -1,4 +1,4 @@
-"""The story of a request over HTTP, for those who answer for it: from what reporting took in, so all public events of the services."""
+"""The story of a request over HTTP: from what reporting took in, so all public events of the services."""
 
 from __future__ import annotations
 
