@@ -93,7 +93,7 @@ def test_what_is_closed_is_all_on_one_page_and_is_reopened(opened: Open, others:
     expect(page.get_by_text(re.compile(r"共 ¥"))).to_be_visible()
     expect(page.get_by_text("已计划上门")).to_be_visible()
     page.get_by_text("已计划上门").click()
-    expect(page.get_by_text("得知于").first).to_be_visible()
+    expect(page.get_by_text("得知于").locator("visible=true")).to_be_visible()
     act(page, "登记投诉", "师傅迟到")
     expect(page.get_by_text("师傅迟到")).to_be_visible()
     act(page, "重新打开", "又不制冷")
