@@ -9,7 +9,7 @@ ALONE := tests/simulation tests/faults tests/journeys
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web up down test fuzz chaos soak mutants lint types imports reference lock bench bench-dispatch test-browser
+.PHONY: help demo web up down test fuzz chaos soak mutants lint types imports reference lock bench bench-dispatch test-browser bench-web
 
 help: ## Show this list
 	@awk 'BEGIN {FS=":.*## "} /^##@/ {print "\n" substr($$0,5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ reference: .venv/run ## The reference pages and schemas, made anew from the code
 
 bench: .venv/test ## Speed, with the raw limit and the peer in the same run; ARGS="--quick --json" takes 3 minutes
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
+
+bench-web: .venv/test web ## The screens' speed in a real Chromium: the board of 300 engineers; ARGS=--json
+	@$(BIN)/python -m tests.benchmarks.bench_board $(ARGS)
 
 bench-dispatch: .venv/test ## Planning of published instances, best known and bare PyVRP beside ours (30 minutes); ARGS=--full over night
 	@$(BIN)/python -m tests.benchmarks.dispatch $(ARGS)
