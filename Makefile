@@ -85,14 +85,12 @@ reference: .venv/run ## The reference pages and schemas, made anew from the code
 bench: .venv/test ## Speed, with the raw limit and the peer in the same run; ARGS="--quick --json" takes 3 minutes
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
-bench-web: .venv/test web ## The screens' speed in a real Chromium: the board of 300 engineers; ARGS=--json
-	@$(BIN)/python -m tests.benchmarks.bench_board $(ARGS)
-
 bench-dispatch: .venv/test ## Planning of published instances, best known and bare PyVRP beside ours (30 minutes); ARGS=--full over night
 	@$(BIN)/python -m tests.benchmarks.dispatch $(ARGS)
 
 bench-web: .venv/test web ## The screens in a real Chromium: how soon they show what happened, and what they weigh
 	@$(BIN)/python -m tests.benchmarks.bench_web $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.bench_board $(ARGS)
 
 lock: ## Pin every dependency by version and hash (needs uv)
 	$(LOCK) --extra planning -o requirements.txt pyproject.toml
