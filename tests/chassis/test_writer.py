@@ -134,7 +134,7 @@ class Faulty:
         self._store, self.faults = store, list(faults)
         self.loads = []
         """Which streams were read, each time."""
-        self.receipts = []
+        self.receipts_sought = []
         """Which keys of receipts were looked for, each time."""
         self.commits = []
         """How many entries each commit was to write."""
@@ -152,7 +152,7 @@ class Faulty:
 
     async def load(self, wanted):
         self.loads.append({stream for _, stream in wanted.streams})
-        self.receipts.append({key for _, _, key in wanted.receipts})
+        self.receipts_sought.append({key for _, _, key in wanted.receipts})
         return await self._store.load(wanted)
 
     async def commit(self, batch, after):
@@ -456,16 +456,16 @@ async def test_whether_a_reaction_to_a_new_event_was_asked_is_known_without_the_
             await writer.ask(ask(Fill("g", 1)))
             known = reaction(Fill("g", 1), "e-1", caused_at=1)
             assert [(await writer.ask(known)).repeated for _ in range(2)] == [False, True]
-            assert not any(faulty.receipts)
+            assert not any(faulty.receipts_sought)
             # Of many, those that were written first have to leave memory, and are looked for again.
             for n in range(2, 6):
                 await writer.ask(reaction(Fill("g", 1), f"e-{n}", caused_at=writer.position))
             assert (await writer.ask(known)).repeated
-            assert faulty.receipts[-1] == {"e-1"}
+            assert faulty.receipts_sought[-1] == {"e-1"}
         async with writing(faulty) as writer:
             # What was recorded before this writer began, others may have reacted to.
             assert (await writer.ask(known)).repeated
-            assert faulty.receipts[-1] == {"e-1"}
+            assert faulty.receipts_sought[-1] == {"e-1"}
             assert await fen_in(store) == 6
 
 
@@ -477,7 +477,7 @@ async def test_in_a_restored_journal_every_reaction_is_looked_for(journal):
             writer._memory.restored = True
             await writer.ask(ask(Fill("g", 1)))
             await writer.ask(reaction(Fill("g", 1), "e-1", caused_at=1))
-            assert faulty.receipts[-1] == {"e-1"}
+            assert faulty.receipts_sought[-1] == {"e-1"}
 
 
 # Commits that fail.
