@@ -252,6 +252,6 @@ def test_once_it_is_known_who_asks_what_was_written_before_is_forgotten_with_her
         assert (await request(it, made["id"]))["state"] == "received"
         assert it.running.keys.joined == {made["id"]: "c-1"}
         [row] = await it.rows(service.views[0])
-        assert row["description"].startswith("sealed:c-1:")
+        assert row["description"].startswith(f"sealed:{made['id']}:")
 
     run(tmp_path, story)
