@@ -18,7 +18,7 @@ from services.settings import Settings
 from tests.faults.ledger import Told, Verdict, judged, left
 from tests.faults.proxy import Line, Lines
 
-QUIET_S = 120.0
+QUIET_S = 60.0
 """So soon after a fault all must be taken in and shown, or at least be worked on."""
 
 LONGEST_S = 600.0

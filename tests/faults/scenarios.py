@@ -24,7 +24,7 @@ from services.chassis.bus.publisher import CHECKPOINT
 from services.chassis.http.problems import RETRY
 from services.chassis.journal.postgres import TTL_S
 from services.offline import readers
-from tests.faults.ground import QUIET_S, Ground, end, go_on, stop
+from tests.faults.ground import Ground, end, go_on, stop
 from tests.faults.ledger import FIRM, Clients, Told
 
 READ_S = 60.0
@@ -105,6 +105,10 @@ LATE = {
 """What is asked of a process that is late: a route of its, a role, and bodies that would be taken otherwise."""
 
 
+DRAINED_S = 120.0
+"""So soon after the broker is back all that waited is published."""
+
+
 async def broker_down(ground: Ground, name: str, seconds: float) -> Told:
     """No Kafka for so long: intake goes on answering, what it records waits in its journal, and all of it drains."""
 
@@ -123,7 +127,7 @@ async def broker_down(ground: Ground, name: str, seconds: float) -> Told:
             assert during <= buffered
             await asyncio.to_thread(ground.kafka.start)
             begun = time.monotonic()
-            async with asyncio.timeout(QUIET_S):
+            async with asyncio.timeout(DRAINED_S):
                 while (await journal.checkpoints())[CHECKPOINT] < head:
                     await asyncio.sleep(0.1)
         drained_s = time.monotonic() - begun

@@ -85,6 +85,13 @@ def test_an_issue_is_a_fact_also_when_our_stock_says_none():
     )
 
 
+def test_what_a_document_leaves_low_is_told_once():
+    given(*REGISTERS, counted(2, "wh-1")).when(book(said(1), **ISSUE)).then(issued(1), booked(said(1), **ISSUE), low(1))
+    given(*REGISTERS, counted(2, "wh-1"), issued(1), low(1)).when(book(said(1), **ISSUE)).then(
+        issued(1), booked(said(1), **ISSUE)
+    )
+
+
 def test_an_issue_of_what_was_set_aside_takes_it_from_the_order():
     before = [*REGISTERS, counted(2, "wh-1"), set_aside(2, "wh-1"), low(0)]
     given(*before).when(book(said(1), **ISSUE)).then(issued(1), fell_short(1, "wh-1"), booked(said(1), **ISSUE))
