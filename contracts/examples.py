@@ -607,6 +607,12 @@ _ALL: Final[tuple[Event, ...]] = (
         moved=(ORDER,),
         hours_changed=1,
         unmoved=(dispatcher.Unmoved("order-2", "under-way"),),
+        left=(dispatcher.WithoutHours("order-3", ("skill", "hours")),),
+        verdict="published",
+        cost_before=41_200,
+        cost_after=32_900,
+        left_alone=("E03",),
+        seed=1,
         note="ill",
     ),
     dispatcher.DecisionRecorded(

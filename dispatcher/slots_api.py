@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -73,7 +74,8 @@ def _of_order(api: Api) -> APIRouter:
         known = Engineers(await call.fetch(ENGINEERS_TO_MATCH))
         roster = Roster({one: engineer for one, engineer in known.items() if one not in barred})
         booked = bookings(await call.fetch(booked_between(**horizon(call.now, days))), besides=order_id)
-        return offered(work_of(row), roster, booked, call.now, zone, days, rules)
+        # Of a thousand engineers it takes a second, in which others are answered.
+        return await asyncio.to_thread(offered, work_of(row), roster, booked, call.now, zone, days, rules)
 
     @router.get("/{order_id}/slots", summary="When somebody can come, each with a grade")
     async def some(

@@ -30,7 +30,7 @@ from dispatcher.domain import dispatch_rules, engineer_day, order
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
-from dispatcher.domain.matching import STEP, Proposal, best_hours, broken, hours_at
+from dispatcher.domain.matching import STEP, Proposal, best_hours, broken, hours_at, open_hours
 from dispatcher.domain.order import Assigned, Order, Waiting
 from dispatcher.domain.roster import Roster
 from dispatcher.domain.suited import Work
@@ -53,7 +53,7 @@ _LONG_AGO, _FAR = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=
 # What can be had.
 
 
-class Place(NamedTuple):
+class Opening(NamedTuple):
     """An engineer who can come in a band: from when, and what that costs without the wait, which the customer wants."""
 
     engineer_id: str
@@ -68,7 +68,7 @@ class Offered:
     opens: datetime
     closes: datetime
     grade: Grade
-    places: tuple[Place, ...]
+    places: tuple[Opening, ...]
     """The cheapest first."""
 
 
@@ -84,7 +84,7 @@ def offered(
     """Every band of these days, as the clock in this zone has them, in which somebody can come."""
     kinds = roster.kinds(work, now)
     able = [one for one in roster.serving(work.region) if not kinds[roster.kind_of(one)].unfit]
-    found: list[tuple[datetime, tuple[Place, ...]]] = []
+    found: list[tuple[datetime, tuple[Opening, ...]]] = []
     for opens in _bands(now, zone, days):
         places = [place for one in able if (place := _place(work, one, roster[one], booked, now, opens, rules))]
         if places:
@@ -111,16 +111,18 @@ def _place(
     now: datetime,
     opens: datetime,
     rules: DispatchRulesSet,
-) -> Place | None:
+) -> Opening | None:
     closes = opens + BAND - STEP + work.duration
     outside = (Absence(_LONG_AGO, opens, ""), Absence(closes, _FAR, ""))
-    within = replace(engineer, absences=tuple(sorted([*engineer.absences, *outside])))
     day = opens.astimezone(ZoneInfo(engineer.zone)).date().isoformat()
+    if not any(begin < closes and opens < end for begin, end in open_hours(engineer, day)):
+        return None
+    within = replace(engineer, absences=tuple(sorted([*engineer.absences, *outside])))
     proposal = best_hours(work, within, booked.get(engineer_id, {}), now, (day,), rules)
     if not isinstance(proposal, Proposal):
         return None
     wait = sum(reason.cost for reason in proposal.reasons if reason.rule == "shift")
-    return Place(engineer_id, proposal, proposal.cost - wait)
+    return Opening(engineer_id, proposal, proposal.cost - wait)
 
 
 def _grade(dearer: int) -> Grade:

@@ -93,6 +93,11 @@ async def _upset(people, firm):
     await people.call(
         "POST", f"/v1/orders/{visit['order_id']}/decline", "engineer", visit["engineer_id"], "upset-d", json=reason
     )
+    slots = f"/v1/orders/{visit['order_id']}/slots"
+    bands = await people.until(slots, "agent", bool)
+    await people.call("POST", slots, "agent", "", "upset-sl", json={"opens_at": bands[-1]["opens_at"]})
+    late = {"cause": "overrun", "engineer_id": visit["engineer_id"], "from_at": SystemClock().now().isoformat()}
+    await people.call("POST", "/v1/replans", "dispatcher", "", "upset-re", json=late)
     _, _, visit = await submitted(3)
     base, engineer = f"/v1/visits/{visit['visit_id']}", visit["engineer_id"]
     gone = {"visit_id": visit["visit_id"], "step_id": "upset", "number": 1, "step": "depart"}
