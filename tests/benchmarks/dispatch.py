@@ -21,7 +21,9 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -200,24 +202,28 @@ def city(engineers: int, orders: int, seed: int, days: int = 1) -> Problem:
     return Problem(who, visits, Travel(metres // 10, metres), Weights(distance=1, duration=1, overtime=2))
 
 
-def sized(engineers: int, orders: int, days: int, seconds: float, library: bool) -> str:
-    """A large plan: what it costs, how many are left out, and the most memory that a child took."""
-    problem = city(engineers, orders, 1, days)
-    said = []
-    for engine in ("auto", "pyvrp") if library else ("auto",):
-        try:
-            planned = plan(problem, seconds, engine=engine)
-        except Unfit as wrong:
-            said.append(f"{engine} {wrong}")
-            continue
-        checked = planned.checked
-        said.append(
-            f"{planned.engine}: cost {checked.cost:,}, left out {len(checked.left_out)}, "
-            f"{len(checked.violations)} violations, {checked.distance // 1000:,} km, {planned.seconds:.0f} s in all, "
-            f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20:.2f} GB at the most so far"
-        )
+def sized(engineers: int, orders: int, days: int, seconds: float, engine: str) -> str:
+    """A large plan: what it costs, how many are left out, and the most memory that its child took."""
     size = f"{engineers} engineers x {orders} orders x {days} days, {seconds:g} s"
-    return "\n".join(f"{size}: {one}" for one in said)
+    try:
+        planned = plan(city(engineers, orders, 1, days), seconds, engine=engine)
+    except Unfit as wrong:
+        return f"{size}: {engine} {wrong}"
+    checked = planned.checked
+    return (
+        f"{size}: {planned.engine}: cost {checked.cost:,}, left out {len(checked.left_out)}, "
+        f"{len(checked.violations)} violations, {checked.distance // 1000:,} km, {planned.seconds:.0f} s in all, "
+        f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20:.2f} GB"
+    )
+
+
+def sizes(quick: bool, seconds: float | None) -> Iterator[str]:
+    """Each in a process of its own, which is asked how much memory its children took."""
+    short, long = (10.0, 60.0) if quick else (60.0, 300.0)
+    for size in ((100, 1000, 1, short, "auto"), (100, 1000, 1, short, "pyvrp"), (50, 4000, 14, long, "auto")):
+        asked = size if seconds is None else (*size[:3], seconds, size[4])
+        with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+            yield fresh.submit(sized, *asked).result()
 
 
 def insertion(engineers: int, orders: int, seed: int = 1) -> str:
@@ -308,8 +314,8 @@ def main() -> None:
         if chosen.full:
             print(insertion(10_000, 3000))
     if chosen.only in ("", "sizes"):
-        print(sized(100, 1000, 1, 10.0 if chosen.quick else 60.0, library=True), flush=True)
-        print(sized(50, 4000, 14, 60.0 if chosen.quick else 300.0, library=False), flush=True)
+        for line in sizes(chosen.quick, chosen.seconds):
+            print(line, flush=True)
     for line in of_days(found):
         print(line)
     for family, limit in dict.fromkeys((row.family, row.seconds) for row in found):

@@ -12,6 +12,7 @@ import json
 import pickle
 import sys
 import time
+from dataclasses import replace
 from typing import IO, Any, Final, NamedTuple
 
 from dispatcher.planning.arrivals import BEFORE_S, Released, play
@@ -163,6 +164,7 @@ class _Work:
         self._say(plan=searched.run(self._asked.seconds, self._asked.seed).routes)
 
     def _ruin(self, arrays: Any, go_on: bool) -> None:
+        from dispatcher.planning.engines.given import given
         from dispatcher.planning.engines.pyvrp import Searched, maps
         from dispatcher.planning.engines.ruin import Search
 
@@ -175,10 +177,12 @@ class _Work:
             return
         searched = Searched(problem, arrays) if library else None
         # What is compiled is loaded before the clock starts.
-        Search(arrays, seed, self._asked.begin).run(0.0001, hot=1, cold=1)
-        self._say(ready="ruin, then PyVRP" if library else "ruin")
+        one = replace(problem.engineers[0], locked=())
+        few = replace(problem, engineers=[one], visits=problem.visits[:2], links=())
+        Search(given(few), seed).run(0.0001, hot=1, cold=1)
         begin = time.monotonic()
         search = Search(arrays, seed, self._asked.begin)
+        self._say(ready="ruin, then PyVRP" if library else "ruin")
         self._say(plan=search.plan.routes)
         share = FIRST_SHARE if searched else 1.0
         left = self._asked.seconds * share - (time.monotonic() - begin)
