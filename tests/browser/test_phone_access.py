@@ -1,4 +1,4 @@
-"""Portal and field app are for everybody: axe finds nothing, in either language; in the field, all is large."""
+"""Portal and field app are for everybody: axe finds nothing in either language; in the field, all is large enough."""
 
 from __future__ import annotations
 
