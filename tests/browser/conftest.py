@@ -69,8 +69,9 @@ def running_demo(folder: Path, requests: int) -> Iterator[Demo]:
         process.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    # Of a module: as long as it is there an event loop runs, and other tests begin their own.
     program = shutil.which("chromium")
     if not program:
         pytest.skip("no Chromium here (Debian: chromium)")
