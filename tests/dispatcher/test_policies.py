@@ -102,9 +102,9 @@ FREE = FreeHours(engineer_id="e-1", day=TODAY, order_id="o-1")
 
 
 def test_a_request_opens_an_order_with_all_that_is_known():
-    asked = open_order(order_id=order_of("r-1"), sla="gold")
-    facts = asked.model_dump(exclude={"order_id", "now", "customer_id", "earlier_ids", "asked_at", "number"})
-    event = RequestReceived(**facts, number="R-261124-0001", type_version=1, customer_id="c-1")
+    asked = open_order(order_id=order_of("r-1"), sla="gold", number="R-261124-0001")
+    facts = asked.model_dump(exclude={"order_id", "now", "customer_id", "earlier_ids", "asked_at"})
+    event = RequestReceived(**facts, type_version=1, customer_id="c-1")
     assert reactions(event) == {"follow-request": [asked]}
 
 

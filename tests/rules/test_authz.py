@@ -274,7 +274,14 @@ def cells(world: World) -> list[Cell]:
     own, other = ({role: caller(role, tenant) for role in ROLES} for tenant in TENANTS)
     tried: list[Cell] = world.run(
         matrix(
-            world.app, world.tokens, ids=ids(world), bodies=bodies(world), hidden=hidden(world), own=own, other=other
+            world.app,
+            world.tokens,
+            ids=ids(world),
+            bodies=bodies(world),
+            hidden=hidden(world),
+            own=own,
+            other=other,
+            skip=[OWN_RECORD],
         )
     )
     return [as_it_should_be(cell) for cell in tried]
@@ -291,7 +298,15 @@ def as_it_should_be(cell: Cell) -> Cell:
         cell.got,
     ) == ("other", "404"):
         return cell._replace(expected="404")  # The customer or the order that the body names is not theirs.
+    if route == JOB and cell.caller == "engineer" and not re.search("-of-one-|-at-other", cell.note):
+        return cell._replace(note="")  # Who is sent to a customer must know whom to call and where it is.
     return cell
+
+
+OWN_RECORD = "POST", "/v1/customers/me"
+"""It makes a customer of the caller's id in either tenant; tests/intake/test_own_customer.py tries it."""
+
+JOB = "GET", "/v1/requests/{request_id}/job"
 
 
 # The matrix.

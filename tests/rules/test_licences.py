@@ -48,7 +48,9 @@ REVIEWED = {
 
 
 def is_free(expression):
-    """Whether one of the alternatives of every part of an SPDX expression is; brackets are not understood."""
+    """Whether one of the alternatives of every part of an SPDX expression is; brackets within it are not understood."""
+    whole = re.fullmatch(r"\(([^()]*)\)", expression)
+    expression = whole[1] if whole else expression
     parts = [part.split(" OR ") for part in expression.split(" AND ")]
     return all(any(one.strip() in FREE for one in part) for part in parts)
 
