@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy import select
 
 from contracts.problems import Rejected
@@ -105,7 +105,9 @@ def routes(api: Api) -> APIRouter:
         return row
 
     @router.get("", summary="Every decision about an order, the newest first")
-    async def some(order_id: str, call: Call = query(*WHO)) -> list[DecisionView]:
+    async def some(
+        order_id: Annotated[str, Query(min_length=1, max_length=200)], call: Call = query(*WHO)
+    ) -> list[DecisionView]:
         rows = await call.fetch(select(table).where(table.c.order_id == order_id).order_by(table.c.position.desc()))
         return [DecisionView.of(row, call.language) for row in rows]
 

@@ -12,7 +12,6 @@ from sqlalchemy import select
 
 from contracts.dispatcher import ReplanCause
 from contracts.problems import Rejected
-from dispatcher.better import better_day
 from dispatcher.commands import FIRST, LAST
 from dispatcher.projections.replans import REPLANS, replan_of
 from dispatcher.replanning import Plan, as_command, in_thread
@@ -101,7 +100,7 @@ class ReplanView(Body):
 class BetterBody(Body):
     """Look for a better plan of a day."""
 
-    day: date
+    day: date = Field(ge=FIRST.date(), lt=LAST.date())
     region: str = Field("", max_length=100, description="Whose engineers and waiting orders; empty: all")
     seconds: float = Field(10, ge=0.5, le=60, description="How long is looked for")
     least_gain_percent: float = Field(2, ge=0, le=100, description="Below it nothing is moved")
@@ -124,6 +123,8 @@ def routes(api: Api) -> APIRouter:
 
     @router.post("/better", summary="Look for a better plan of a day; what is begun or promised is kept")
     async def better(body: BetterBody, call: Call = command("dispatcher", "manager")) -> Accepted:
+        from dispatcher.better import better_day  # with numpy, which nothing else needs here
+
         plan = await Plan.read(api, call.tenant, call.now)
         slack = timedelta(minutes=body.slack_minutes)
         day = body.day.isoformat()

@@ -126,6 +126,8 @@ def day_problem(
                 len(places),
                 -1,
                 (leaves, max(leaves, second(closes))),
+                # Whoever waits for her is visited as early as she can be there, not as late as costs her nothing.
+                leave=leaves,
                 parts={"visit": one.daily_limit - len(begun)},
             )
         )

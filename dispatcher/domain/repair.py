@@ -2,7 +2,7 @@
 A disturbed day, repaired: only what is affected finds other hours, and as few promised hours change as can be.
 
 For each order that lost its hours, the most urgent first: the same hours with somebody else; else the cheapest other
-hours; else the hours of one other order of no greater urgency, which is found others in its turn. What is done, under
+hours; else the hours of one other order of lesser urgency, which is found others in its turn. What is done, under
 way or pinned is locked and stays. Pure, and the same for the same input.
 """
 

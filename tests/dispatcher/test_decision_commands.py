@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from services.cli import app
@@ -22,7 +23,9 @@ def stores(told, tmp_path):
         await desk.quiet()
 
     told(story)
-    return tmp_path
+    yield tmp_path
+    # The command logs to a stream that ends with it.
+    structlog.reset_defaults()
 
 
 def ask(stores, *words):
