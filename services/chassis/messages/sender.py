@@ -17,7 +17,7 @@ from contracts import envelope as envelopes
 from contracts.envelope import Envelope
 from contracts.problems import NotBefore
 from services.chassis.clock import TENANT_ZONE, Clock
-from services.chassis.journal.store import JournalStore
+from services.chassis.journal.store import JournalStore, Wanted
 from services.chassis.journal.writer import Writer
 from services.chassis.messages.message import Address, Draft, Message, Outcome, Refused
 from services.chassis.messages.outlets import Outlet, Outlets
@@ -58,7 +58,7 @@ class Sender(Reactor):
         keys: Opens,
         outlets: Outlets,
     ) -> None:
-        self._notices, self._keys, self._outlets = notices, keys, outlets
+        self._notices, self._keys, self._outlets, self._journal = notices, keys, outlets, store
         sends = Policy(POLICY, notices.when, self._tell)
         super().__init__(replace(service, policies=(sends,)), store, writer, facts, clock, views_have=views_have)
 
@@ -67,10 +67,19 @@ class Sender(Reactor):
 
     async def _tell(self, event: Any, envelope: Envelope, facts: Facts, tried: int = 0) -> list[Any]:
         draft = await self._notices.compose(event, envelope, facts)
-        if draft is None:
+        if draft is None or (tried and await self._is_told(draft, envelope)):
             return []
         outcome = await self._outcome(draft, envelope)
         return [self._notices.record(draft, replace(outcome, attempts=tried + 1))]
+
+    async def _is_told(self, draft: Draft, envelope: Envelope) -> bool:
+        """
+        Whether what became of it is recorded. A crash may have come between that record and the end of the hold: what
+        waited for its next try then would go out once more, long after it was sent.
+        """
+        command = self._notices.record(draft, Outcome(message_id=envelope.id, why_not="too-late"))
+        stream = envelope.tenant, self._rules.handler_of[type(command)].reads(command)[0]
+        return bool((await self._journal.load(Wanted(streams={stream}))).streams)
 
     async def _outcome(self, draft: Draft, envelope: Envelope) -> Outcome:
         key = envelope.id

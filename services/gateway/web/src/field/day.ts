@@ -71,9 +71,10 @@ export async function openDay(userId: string): Promise<void> {
 }
 
 async function keep(next: Day): Promise<void> {
-  day.value = next
-  // What Vue wraps cannot be cloned.
-  await (await store(user)).put('kept', JSON.parse(JSON.stringify(next)) as Day, 'day')
+  // What Vue wraps cannot be cloned; and what is shown is what is kept, not what is still being read.
+  const plain = JSON.parse(JSON.stringify(next)) as Day
+  day.value = plain
+  await (await store(user)).put('kept', plain, 'day')
 }
 
 /** What the server has taken is so, also before it is asked again. */
