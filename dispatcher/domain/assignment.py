@@ -17,6 +17,7 @@ from contracts.dispatcher import (
     EngineerDay,
     HoursBooked,
     OrderAssigned,
+    OrderOpened,
     OrderReassigned,
     PassedOver,
     RuleCount,
@@ -153,7 +154,7 @@ def reassign(states: States, command: ReassignOrder) -> list[Event]:
             rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
             proposal, broke = _by_hand(states, case, command, rules)
             given = _reassigned(states, case, booked, proposal, command, broke, rules)
-            hours = _hours_booked(case, command.engineer_id, proposal)
+            hours = hours_booked(case, command.engineer_id, proposal)
             return [_decided(states, case, command, proposal, broke, rules), given, hours]
         case _:
             raise order.refusal(now)
@@ -249,26 +250,11 @@ def _assigned(
     """`how` are fields of OrderAssigned that say how it came to this choice."""
     opened = case.opened
     assigned = OrderAssigned(
-        order_id=opened.order_id,
-        request_id=opened.request_id,
-        engineer_id=engineer_id,
         crew=(engineer_id,),
-        van_id=_registered(states, engineer_id).van_id,
-        starts_at=proposal.starts_at,
-        ends_at=proposal.ends_at,
-        day=proposal.day,
-        travel_m=proposal.travel_m,
         chosen_by=chosen_by,
-        reasons=proposal.reasons,
-        customer_id=opened.customer_id,
-        device_id=opened.device_id,
-        device_model=opened.device_model,
-        skill=opened.skill,
-        expense_fen=proposal.expense_fen,
-        expense_cost=proposal.expense_cost,
-        **{"candidates": 1, **how},
+        **{"candidates": 1, **given_to(opened, engineer_id, _registered(states, engineer_id), proposal), **how},
     )
-    return [assigned, _hours_booked(case, engineer_id, proposal)]
+    return [assigned, hours_booked(case, engineer_id, proposal)]
 
 
 def _reassigned(
@@ -282,31 +268,38 @@ def _reassigned(
 ) -> OrderReassigned:
     opened = case.opened
     return OrderReassigned(
-        order_id=opened.order_id,
-        request_id=opened.request_id,
         from_engineer_id=booked.engineer_id,
-        engineer_id=command.engineer_id,
-        van_id=_registered(states, command.engineer_id).van_id,
-        starts_at=proposal.starts_at,
-        ends_at=proposal.ends_at,
-        day=proposal.day,
-        travel_m=proposal.travel_m,
         reason=command.reason,
-        customer_id=opened.customer_id,
-        device_id=opened.device_id,
-        device_model=opened.device_model,
-        skill=opened.skill,
         frees=booked,
         broke_rules=broke_rules,
-        reasons=proposal.reasons,
         rules_version=rules.version,
-        expense_fen=proposal.expense_fen,
-        expense_cost=proposal.expense_cost,
+        **given_to(opened, command.engineer_id, _registered(states, command.engineer_id), proposal),
         though_absent=_known_absences(states, command.engineer_id, proposal),
     )
 
 
-def _hours_booked(case: Case, engineer_id: str, proposal: Proposal) -> HoursBooked:
+def given_to(opened: OrderOpened, engineer_id: str, engineer: Registered, proposal: Proposal) -> dict[str, Any]:
+    """What every event says that gives an order to an engineer at some hours."""
+    return {
+        "order_id": opened.order_id,
+        "request_id": opened.request_id,
+        "engineer_id": engineer_id,
+        "van_id": engineer.van_id,
+        "starts_at": proposal.starts_at,
+        "ends_at": proposal.ends_at,
+        "day": proposal.day,
+        "travel_m": proposal.travel_m,
+        "customer_id": opened.customer_id,
+        "device_id": opened.device_id,
+        "device_model": opened.device_model,
+        "skill": opened.skill,
+        "reasons": proposal.reasons,
+        "expense_fen": proposal.expense_fen,
+        "expense_cost": proposal.expense_cost,
+    }
+
+
+def hours_booked(case: Case, engineer_id: str, proposal: Proposal) -> HoursBooked:
     opened = case.opened
     return HoursBooked(
         engineer_id=engineer_id,

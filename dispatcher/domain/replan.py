@@ -14,7 +14,6 @@ from contracts.dispatcher import (
     Considered,
     DispatchRulesSet,
     EngineerDay,
-    HoursBooked,
     HoursFreed,
     OrderAssigned,
     OrderReassigned,
@@ -26,6 +25,7 @@ from contracts.event import Event
 from dispatcher.commands import OrderMove, Replan
 from dispatcher.domain import decision, dispatch_rules, engineer_day, order
 from dispatcher.domain import engineer as engineers
+from dispatcher.domain.assignment import given_to, hours_booked
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.matching import Proposal, broken, hours_at
@@ -163,39 +163,14 @@ def _events(
     states: States, case: Case, move: OrderMove, proposal: Proposal, command: Replan, rules: DispatchRulesSet
 ) -> list[Event]:
     opened, engineer = case.opened, states[engineers.stream(move.engineer_id)]
-    facts: dict[str, Any] = {
-        "order_id": opened.order_id,
-        "request_id": opened.request_id,
-        "engineer_id": move.engineer_id,
-        "van_id": engineer.van_id,
-        "starts_at": proposal.starts_at,
-        "ends_at": proposal.ends_at,
-        "day": proposal.day,
-        "travel_m": proposal.travel_m,
-        "customer_id": opened.customer_id,
-        "device_id": opened.device_id,
-        "device_model": opened.device_model,
-        "skill": opened.skill,
-        "reasons": proposal.reasons,
-        "rules_version": rules.version,
-        "expense_fen": proposal.expense_fen,
-        "expense_cost": proposal.expense_cost,
-    }
+    facts = given_to(opened, move.engineer_id, engineer, proposal) | {"rules_version": rules.version}
     given: Event
     if move.from_engineer_id:
         reason = f"{command.cause}: {command.note}" if command.note else command.cause
         given = OrderReassigned(from_engineer_id=move.from_engineer_id, reason=reason, chosen_by="rule", **facts)
     else:
         given = OrderAssigned(crew=(move.engineer_id,), chosen_by="rule", candidates=1, note=command.note, **facts)
-    hours = HoursBooked(
-        engineer_id=move.engineer_id,
-        day=proposal.day,
-        order_id=opened.order_id,
-        starts_at=proposal.starts_at,
-        ends_at=proposal.ends_at,
-        lat_udeg=opened.lat_udeg,
-        lon_udeg=opened.lon_udeg,
-    )
+    hours = hours_booked(case, move.engineer_id, proposal)
     considered = [Considered(move.engineer_id, proposal.day, proposal.cost)]
     day = states[engineer_day.stream(move.engineer_id, move.day)]
     places: list[Place] = [engineer.home, *[one.place for one in day]]

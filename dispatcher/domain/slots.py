@@ -28,6 +28,7 @@ from contracts.problems import Rejected
 from dispatcher.commands import BookSlot, HoldSlot, ReleaseSlot
 from dispatcher.domain import dispatch_rules, engineer_day, order
 from dispatcher.domain import engineer as engineers
+from dispatcher.domain.assignment import given_to
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.matching import STEP, Proposal, best_hours, broken, hours_at, open_hours
@@ -233,26 +234,8 @@ def book(states: States, command: BookSlot) -> list[Event]:
         held_there = states[engineer_day.stream(before.engineer_id, before.day)]
         if any(one.order_id == work.order_id for one in held_there):
             events.append(HoursFreed(engineer_id=before.engineer_id, day=before.day, order_id=work.order_id))
-    opened = now.case.opened
-    facts: dict[str, Any] = {
-        "order_id": opened.order_id,
-        "request_id": opened.request_id,
-        "engineer_id": slot.engineer_id,
-        "van_id": engineer.van_id,
-        "starts_at": proposal.starts_at,
-        "ends_at": proposal.ends_at,
-        "day": proposal.day,
-        "travel_m": proposal.travel_m,
-        "customer_id": opened.customer_id,
-        "device_id": opened.device_id,
-        "device_model": opened.device_model,
-        "skill": opened.skill,
-        "reasons": proposal.reasons,
-        "rules_version": rules.version,
-        "expense_fen": proposal.expense_fen,
-        "expense_cost": proposal.expense_cost,
-        "chosen_by": "person",
-    }
+    facts = given_to(now.case.opened, slot.engineer_id, engineer, proposal)
+    facts |= {"rules_version": rules.version, "chosen_by": "person"}
     if before:
         events.append(OrderReassigned(from_engineer_id=before.engineer_id, reason="slot", **facts))
     else:

@@ -1,6 +1,6 @@
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
-import { fieldWorker } from './worker'
+import { fieldWorker } from './shell'
 
 // One page each; the gateway serves it for every path below it (services/gateway/pages.py).
 const entries = ['index', 'portal', 'field', 'desk']
