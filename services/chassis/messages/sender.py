@@ -58,7 +58,8 @@ class Sender(Reactor):
         keys: Opens,
         outlets: Outlets,
     ) -> None:
-        self._notices, self._keys, self._outlets, self._journal = notices, keys, outlets, store
+        self._journal = store
+        self._notices, self._keys, self._outlets = notices, keys, outlets
         sends = Policy(POLICY, notices.when, self._tell)
         super().__init__(replace(service, policies=(sends,)), store, writer, facts, clock, views_have=views_have)
 
