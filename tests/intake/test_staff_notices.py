@@ -274,6 +274,23 @@ def test_what_would_come_too_late_after_the_night_goes_at_once(tmp_path):
     run(story, tmp_path, quiet_hours="22:00-08:00")
 
 
+def test_what_its_provider_was_away_for_is_sent_when_it_is_back(tmp_path):
+    async def story(it):
+        await it.reach("d-1", "dispatcher")
+        it.provider.fails = Away("down")
+        await it.it.publishes(overdue())
+        await it.asleep(1)
+        it.provider.fails = None
+        await it.at(it.it.clock.now() + HOUR)
+        [sent] = await it.known(NoticeSent, 1)
+        assert sent.attempts == 2
+        await it.asleep(0)
+        first, again = it.provider.calls
+        assert first.key == again.key == sent.message_id
+
+    run(story, tmp_path)
+
+
 def test_an_order_that_has_found_somebody_meanwhile_wakes_nobody(tmp_path):
     async def story(it):
         await it.reach("d-1", "dispatcher")

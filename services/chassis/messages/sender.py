@@ -17,7 +17,9 @@ from contracts import envelope as envelopes
 from contracts.envelope import Envelope
 from contracts.problems import NotBefore
 from services.chassis.clock import TENANT_ZONE, Clock
-from services.chassis.journal.store import JournalStore, Wanted
+from services.chassis.journal.as_of import states_before
+from services.chassis.journal.rules import States
+from services.chassis.journal.store import JournalStore
 from services.chassis.journal.writer import Writer
 from services.chassis.messages.message import Address, Draft, Message, Outcome, Refused
 from services.chassis.messages.outlets import Outlet, Outlets
@@ -79,8 +81,11 @@ class Sender(Reactor):
         waited for its next try then would go out once more, long after it was sent.
         """
         command = self._notices.record(draft, Outcome(message_id=envelope.id, why_not="too-late"))
-        stream = envelope.tenant, self._rules.handler_of[type(command)].reads(command)[0]
-        return bool((await self._journal.load(Wanted(streams={stream}))).streams)
+        handler = self._rules.handler_of[type(command)]
+        states = await states_before(
+            self._journal, self._rules, envelope.tenant, handler.reads(command), self._writer.position + 1
+        )
+        return not handler.decide(States(states, {}), command)
 
     async def _outcome(self, draft: Draft, envelope: Envelope) -> Outcome:
         key = envelope.id
