@@ -39,10 +39,15 @@ def place(request, tmp_path):
     return place_of(request, tmp_path)
 
 
-async def fold(store, journal, page=1_000, cached_rows=20_000) -> Folder:
-    folder = Folder(store, cached_rows=cached_rows)
+@pytest.fixture(params=[False, True], ids=["commit by commit", "overlapping"])
+def overlaps(request):
+    return request.param
+
+
+async def fold(store, journal, page=1_000, cached_rows=20_000, overlaps=False) -> Folder:
+    folder = Folder(store, cached_rows=cached_rows, overlaps=overlaps)
     await folder.start()
-    while await folder.step(journal, page):
+    while await folder.step(journal, page) or not await folder.keep():
         pass
     return folder
 
@@ -117,11 +122,13 @@ def modelled(events) -> dict:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(DEEDS, max_size=40), st.integers(1, 9), st.sampled_from([2, 4, 1_000]))
-def test_the_rows_are_what_the_events_say_wherever_pages_end_and_however_little_is_cached(place, events, page, cached):
+@given(st.lists(DEEDS, max_size=40), st.integers(1, 9), st.sampled_from([2, 4, 1_000]), st.booleans())
+def test_the_rows_are_what_the_events_say_wherever_pages_end_and_however_little_is_cached(
+    place, events, page, cached, overlaps
+):
     async def story():
         async with place.another().store(THINGS) as store:
-            await fold(store, Journal(events), page, cached)
+            await fold(store, Journal(events), page, cached, overlaps)
             assert await stored(store) == modelled(events)
 
     run(story())
@@ -380,7 +387,7 @@ def fails_on(text):
 
 @pytest.mark.parametrize("page", [1, 3, 100])
 @pytest.mark.parametrize("again", [False, True], ids=["all in memory", "read back"])
-def test_a_view_that_fails_stops_alone_right_before_the_event(place, page, again):
+def test_a_view_that_fails_stops_alone_right_before_the_event(place, page, again, overlaps):
     failing = things("failing", apply=fails_on("bad"))
     before = [does("a", "count"), does("b", "count"), does("a", "count")]
     events = [*before, does("a", "put", {"text": "bad", "count": 99}), does("b", "count"), does("c", "count")]
@@ -391,7 +398,7 @@ def test_a_view_that_fails_stops_alone_right_before_the_event(place, page, again
             await fold(store, journal, page)
         journal = Journal(events)
         async with place.store(failing, THINGS) as store:
-            folder = await fold(store, journal, page)
+            folder = await fold(store, journal, page, overlaps=overlaps)
             assert folder.positions == {"failing": 3, "things": 6}
             assert folder.failed == {"failing": "event 4: ValueError('a mistake of ours')"}
             assert await stored(store, failing) == modelled(before)
@@ -411,7 +418,7 @@ UNSTORABLE = {
 
 @pytest.mark.parametrize("columns", UNSTORABLE.values(), ids=UNSTORABLE)
 @pytest.mark.parametrize("page", [1, 16])
-def test_a_row_that_no_store_can_keep_stops_its_view_right_before_the_event(place, columns, page):
+def test_a_row_that_no_store_can_keep_stops_its_view_right_before_the_event(place, columns, page, overlaps):
     def apply(rows, event, envelope):
         if envelope.position == "8":
             rows.put("b", 1, **columns)
@@ -422,7 +429,7 @@ def test_a_row_that_no_store_can_keep_stops_its_view_right_before_the_event(plac
     async def story():
         journal = Journal([does("a", "count")] * 12)
         async with place.store(careless, THINGS) as store:
-            folder = await fold(store, journal, page)
+            folder = await fold(store, journal, page, overlaps=overlaps)
             assert folder.positions == {"careless": 7, "things": 12}
             assert folder.failed["careless"].startswith("event 8: ")
             assert (await stored(store, careless))[key("a")]["count"] == 7
@@ -430,12 +437,13 @@ def test_a_row_that_no_store_can_keep_stops_its_view_right_before_the_event(plac
     run(story())
 
 
-def test_a_row_that_only_the_database_refuses_stops_its_view_right_before_the_event(place):
+@pytest.mark.parametrize("page", [3, 1_000])
+def test_a_row_that_only_the_database_refuses_stops_its_view_right_before_the_event(place, page, overlaps):
     async def story():
         journal = Journal([does(f"k{n}", "count") for n in range(12)])
         async with place.store(THINGS, OTHERS) as store:
             await place.execute("CREATE UNIQUE INDEX planted ON things (tenant, part) WHERE key IN ('k2', 'k7')")
-            folder = await fold(store, journal)
+            folder = await fold(store, journal, page, overlaps=overlaps)
             assert folder.positions == {"things": 7, "others": 12}
             assert folder.failed["things"].startswith("event 8: Refused")
             assert len(await stored(store)) == 7

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -66,11 +66,14 @@ class Folder:
     """
     Folds pages into a store. Views that stand at different positions come on each by itself.
 
-    One that `carries` does not commit what changes no row, until `keep`.
+    One that `carries` does not commit what changes no row, until `keep`. One that `overlaps` folds the next page while
+    the last one is committed, until `keep`; so nobody may ask it for a row meanwhile.
     """
 
-    def __init__(self, store: ViewStore, *, cached_rows: int = CACHED_ROWS, carries: bool = False) -> None:
-        self._store, self._cached_rows, self._carries = store, cached_rows, carries
+    def __init__(
+        self, store: ViewStore, *, cached_rows: int = CACHED_ROWS, carries: bool = False, overlaps: bool = False
+    ) -> None:
+        self._store, self._cached_rows, self._carries, self._overlaps = store, cached_rows, carries, overlaps
         self.positions: dict[str, int] = {view.name: 0 for view in store.views}
         self._kept = dict(self.positions)
         """The checkpoints as the store has them."""
@@ -82,9 +85,12 @@ class Folder:
         self._rows: dict[str, CachedRows] = {}
         self._most: dict[str, int] = {}
         """Fewer events per page, for a view with a row that was refused: so the event is found that made it."""
+        self._under_way: tuple[asyncio.Task[None], Sequence[Entry | Recorded]] | None = None
+        """The commit of the last page, and the page."""
 
     async def start(self) -> None:
         """Learn where the store stands, and forget all that is cached."""
+        self._under_way = None
         there = await self._store.positions()
         self.positions = {view.name: there.get(view.name, 0) for view in self._store.views}
         self._kept = dict(self.positions)
@@ -133,24 +139,28 @@ class Folder:
             for view in views:
                 if view.name in folded and (stop := await self._fold(view, due[view.name])):
                     stops[view.name] = stop
-        changes: list[Change] = []
+        rows = {}
         for view in views:
-            name = view.name
-            stop = stops.get(name)
-            position = stop.position - 1 if stop else entries[-1].position
             try:
-                rows = self._rows[name].split() if name in folded else ([], [])
-                changes.append(Change(view, self._kept[name], position, *rows))
+                rows[view.name] = self._rows[view.name].split() if view.name in folded else ([], [])
             except BadRow as error:
                 self._refused(view, error, entries)
-                stops.pop(name, None)
-        try:
-            if at_once := [change for change in changes if self._must_not_wait(change)]:
-                # A checkpoint that has waited is written with the next rows: it is one statement all the same.
-                await self._commit(changes if self._is_late() else at_once)
-        except Refused as error:
-            self._refused(error.view, error, entries)
+                stops.pop(view.name, None)
+        if not await self._arrived():
             return
+        changes: list[Change] = []
+        for view in views:
+            if view.name in rows:
+                stop = stops.get(view.name)
+                position = stop.position - 1 if stop else entries[-1].position
+                changes.append(Change(view, self._kept[view.name], position, *rows[view.name]))
+        if at_once := [change for change in changes if self._must_not_wait(change)]:
+            # A checkpoint that has waited is written with the next rows: it is one statement all the same.
+            commit = self._commit(changes if self._is_late() else at_once)
+            if self._overlaps and not stops:
+                self._under_way = asyncio.create_task(commit), entries
+            elif not await self._is_taken(commit, entries):
+                return
         for change in changes:
             name = change.view.name
             if name in folded:
@@ -163,6 +173,23 @@ class Folder:
                     del self._most[name]
             if stop := stops.get(name):
                 self._fail(change.view, stop)
+
+    async def _is_taken(self, commit: Awaitable[None], entries: Sequence[Entry | Recorded]) -> bool:
+        """Whether the store took these rows of a page."""
+        try:
+            await commit
+        except Refused as error:
+            self._refused(error.view, error, entries)
+            return False
+        return True
+
+    async def _arrived(self) -> bool:
+        """The last page is committed. If the store refused it, all is as the store has it, and False."""
+        if self._under_way is None or await self._is_taken(*self._under_way):
+            self._under_way = None
+            return True
+        await self.start()
+        return False
 
     def row(self, view: str, key: Key) -> Row | None:
         """A row as it is stored, where that is known here; None where it is known that there is none, else UNKNOWN."""
@@ -186,11 +213,18 @@ class Folder:
         """Whether a checkpoint has moved in memory only."""
         return self._kept != self.positions
 
-    async def keep(self) -> None:
-        """Commit what is carried. Raises Moved and what the store raises."""
+    async def keep(self) -> bool:
+        """
+        Commit what is carried or under way. False if the last page was refused: some of it is to be folded again.
+
+        Raises Moved and what the store raises.
+        """
+        if not await self._arrived():
+            return False
         moved = [view for view in self._store.views if self._kept[view.name] != self.positions[view.name]]
         if moved:
             await self._commit([Change(view, self._kept[view.name], self.positions[view.name]) for view in moved])
+        return True
 
     def _straight(self, views: Sequence[View], entries: Sequence[Entry | Recorded]) -> bool:
         """Fold each event as it is read, where every row is in memory. False if one fails: all is to be done again."""

@@ -18,6 +18,7 @@ from itertools import zip_longest
 
 from services.chassis.journal.store import JournalStore, Recorded
 from services.chassis.readers.projector import Folder
+from services.chassis.readers.rows import CACHED_ROWS
 from services.chassis.readers.viewstore import Snapshot, Values, ViewStore
 from services.chassis.views import View
 
@@ -77,7 +78,7 @@ async def rebuild(
     """
     begun, events = time.monotonic(), 0
     length = (await journal.head()).position
-    folder = Folder(fresh, cached_rows=SHORT) if length <= SHORT else Folder(fresh)
+    folder = Folder(fresh, cached_rows=SHORT if length <= SHORT else CACHED_ROWS, overlaps=True)
     await folder.start()
     records = _Records(journal)
     while True:
@@ -86,7 +87,7 @@ async def rebuild(
         events += read
         behind = min(upto, key=lambda name: folder.positions[name] - upto[name], default="")
         progress(folder.positions.get(behind, 0), upto.get(behind, 0))
-        if not read:
+        if not read and await folder.keep():
             return RebuildReport(folder.positions, folder.failed, events, time.monotonic() - begun)
 
 
