@@ -284,7 +284,7 @@ def _at(value: int | None) -> datetime | None:
 
 
 def routes(api: Api) -> APIRouter:
-    router = APIRouter()
+    router = ServiceRouter(api)
     router.include_router(history_api.routes(api))
     router.include_router(sla_api.routes(api))
     router.include_router(rules_api.routes(api))

@@ -178,7 +178,7 @@ def _at(value: int | None) -> datetime | None:
 
 
 def routes(api: Api) -> APIRouter:
-    router = APIRouter()
+    router = ServiceRouter(api)
     router.include_router(calendars_api.routes(api))
     router.include_router(_slas(api))
     router.include_router(_clocks(api))

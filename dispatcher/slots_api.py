@@ -55,7 +55,7 @@ class HeldSlot(Body):
 
 
 def routes(api: Api) -> APIRouter:
-    router = APIRouter()
+    router = ServiceRouter(api)
     router.include_router(_of_order(api))
     router.include_router(_held(api))
     return router

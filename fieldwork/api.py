@@ -409,7 +409,7 @@ def routes(api: Api) -> APIRouter:
     _photos(visits, own)
     _report(visits, own)
     _money(visits)
-    router = APIRouter()
+    router = ServiceRouter(api)
     for part in (visits, *record_api.routers(api), *charge_api.routers(api)):
         router.include_router(part)
     return router

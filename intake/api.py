@@ -17,12 +17,13 @@ from intake.messages_api import message_routes
 from intake.own_customer_api import own_customer_routes
 from intake.requests_api import request_routes
 from intake.types_api import type_routes
+from services.chassis.http import ServiceRouter
 from services.chassis.service import Api
 
 
 def routes(api: Api) -> APIRouter:
     own = cast("IntakeApi", api)
-    router, map_ = APIRouter(), AsSet(lambda: own.outside)
+    router, map_ = ServiceRouter(api), AsSet(lambda: own.outside)
     router.include_router(channel_api.routes(own, map_))
     router.include_router(request_routes(api, map_))
     router.include_router(job_routes(api))

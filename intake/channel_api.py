@@ -195,7 +195,7 @@ class IntakeApi(PhotoApi, Protocol):
 
 
 def routes(api: IntakeApi, map_: Geocoder) -> APIRouter:
-    router = APIRouter()
+    router = ServiceRouter(api)
     router.include_router(_channels(api, map_))
     router.include_router(_rounds(api, map_))
     return router

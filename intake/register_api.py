@@ -152,7 +152,7 @@ Model = Annotated[str, Path(max_length=100)]
 
 
 def routes(api: Api, map_: Geocoder) -> APIRouter:
-    router = APIRouter()
+    router = ServiceRouter(api)
     router.include_router(_customers(api, map_))
     router.include_router(_models(api))
     return router

@@ -151,7 +151,7 @@ class Days(NamedTuple):
 
 
 def routes(api: Api) -> APIRouter:
-    router = APIRouter()
+    router = ServiceRouter(api)
     # The host of reporting gives it a wider Api than other services need.
     wider = cast(FeedApi, api)
     router.include_router(_reports(wider))

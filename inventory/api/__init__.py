@@ -10,11 +10,12 @@ from inventory.api.pieces import piece_routes
 from inventory.api.purchases import purchase_routes
 from inventory.api.recommendation import recommendation_routes
 from inventory.api.stock import stock_routes
+from services.chassis.http import ServiceRouter
 from services.chassis.service import Api
 
 
 def routes(api: Api) -> APIRouter:
-    router = APIRouter()
+    router = ServiceRouter(api)
     for made in (stock_routes, document_routes, piece_routes, purchase_routes, old_part_routes, recommendation_routes):
         router.include_router(made(api))
     return router

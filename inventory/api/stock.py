@@ -362,7 +362,7 @@ def _recommended(row: Mapping[str, Any]) -> list[RecommendedView]:
 
 
 def stock_routes(api: Api) -> APIRouter:
-    router = APIRouter()
+    router = ServiceRouter(api)
     router.include_router(_parts(api))
     router.include_router(_places(api))
     router.include_router(_stocks(api))

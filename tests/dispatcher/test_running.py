@@ -13,12 +13,12 @@ from contracts.topics import PUBLISHER_OF
 from dispatcher.service import service
 from services.chassis.auth import Principal, Tokens
 from services.chassis.clock import SetClock
-from services.chassis.http.app import service_app
 from services.chassis.journal.work import Ask
 from services.host import Host
 from services.settings import Settings
 from tests.dispatcher.examples import open_order, register
 from tests.given import NOW
+from tests.standing import standing
 
 
 def own(events):
@@ -105,9 +105,9 @@ async def opened(make, folder, policies, clock):
         async with asyncio.timeout(10):
             while not host.leads("dispatcher"):
                 await asyncio.sleep(0.01)
-        app = service_app([one.routes(running)], tokens=tokens)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
-            yield make(host, clock, http, tokens)
+        with standing(one, running, tokens) as app:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
+                yield make(host, clock, http, tokens)
 
 
 @pytest.fixture

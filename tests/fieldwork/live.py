@@ -19,7 +19,6 @@ import msgspec
 from contracts import envelope as envelopes
 from services.chassis.auth import Principal, Tokens
 from services.chassis.clock import SetClock, micros
-from services.chassis.http.app import service_app
 from services.chassis.ids import new_ids
 from services.chassis.journal.sqlite import SqliteJournal
 from services.chassis.journal.work import Arrival, TakeIn
@@ -27,6 +26,7 @@ from services.chassis.readers.sqlite_views import SqliteViews
 from services.chassis.running import Running
 from tests.fold import TENANT, enveloped
 from tests.given import NOW
+from tests.standing import standing
 
 
 class Keys:
@@ -122,9 +122,7 @@ async def live(service, folder: Path, outlets=None):
     ids = new_ids(lambda: micros(clock.now()) // 1_000, Random(7))
     running = Running(service, journal, views, folder, keys=keys, clock=clock, new_id=ids, outlets=outlets)
     tokens = Tokens.from_file(folder / "tokens.json", clock)
-    app = service_app([service.routes(running)], tokens=tokens)
     leading = asyncio.create_task(running.lead(journal, None, None, None))
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
     try:
         while running.writer is None:
             await asyncio.sleep(0)
@@ -132,11 +130,12 @@ async def live(service, folder: Path, outlets=None):
         for reacts in filter(None, (running.reactor, running.sender)):
             while reacts._done.keys() != reacts._policies.keys():
                 await asyncio.sleep(0)
-        yield Live(running, keys, clock, tokens, client)
+        with standing(service, running, tokens) as app:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+                yield Live(running, keys, clock, tokens, client)
     finally:
         leading.cancel()
         ended = await asyncio.gather(leading, return_exceptions=True)
-        await client.aclose()
         await views.close()
         await journal.close()
         if not isinstance(ended[0], asyncio.CancelledError | None):

@@ -27,7 +27,7 @@ from services.offline import readers
 from services.serving import all_in_one, tokens_of
 from services.settings import Settings
 
-TENANT = "t-1"
+TENANT = "t-not-by-chance"
 WHOLE = company(seed=7)
 FIRM = replace(WHOLE, customers=WHOLE.customers[:2], devices=WHOLE.devices[:2], parts=[], counts=[], places=[])
 """Enough for a request; `with_engineers` adds those who always work and know everything."""

@@ -18,7 +18,6 @@ from joserfc.jwk import OKPKey
 from reporting.service import service
 from services.chassis.auth import Principal, Tokens
 from services.chassis.clock import SetClock
-from services.chassis.http.app import service_app
 from services.chassis.ids import new_ids
 from services.chassis.journal.sqlite import SqliteJournal
 from services.chassis.journal.work import Arrival, Stopped, TakeIn
@@ -28,6 +27,7 @@ from services.chassis.readers.projector import Folder
 from services.chassis.readers.sqlite_views import SqliteViews
 from tests.fold import TENANT, enveloped
 from tests.given import NOW
+from tests.standing import standing
 
 
 class Api:
@@ -127,7 +127,8 @@ async def reporting(path, dsn=None):
     tokens = Tokens([OKPKey.generate_key("Ed25519", parameters={"kid": "k"})], clock)
     api = Api(journal, views, clock)
     try:
-        yield Reporting(api, writer, folder, tokens, service_app([service.routes(api)], tokens=tokens))
+        with standing(service, api, tokens) as app:
+            yield Reporting(api, writer, folder, tokens, app)
     finally:
         writer.stop()
         await running

@@ -19,7 +19,6 @@ from fastapi import FastAPI
 from contracts.envelope import Envelope
 from services.chassis.auth import Tokens
 from services.chassis.bus.ingest import DeadLetterFile
-from services.chassis.http.app import service_app
 from services.chassis.ids import new_ids
 from services.chassis.journal.sqlite import SqliteJournal
 from services.chassis.journal.store import Batch, Entry, NotCommitted
@@ -32,6 +31,7 @@ from services.host import again
 from tests.simulation.broker import Broker, BrokerFeed, BrokerOutlet
 from tests.simulation.faults import Faults
 from tests.simulation.loop import Life, SimLoop, quietly
+from tests.standing import Door, made
 
 BEGINS: Final = datetime(2026, 11, 30, 0, 0, tzinfo=UTC)
 """Second 0 of virtual time: a Monday, eight in the morning in Shanghai."""
@@ -269,27 +269,15 @@ class Process:
                 life.ends.remove(broken)
 
 
-class _Door:
-    """Leads the routes, which are made once, to the process of the present day and life."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.process: Process | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.process.running, name)  # type: ignore[union-attr]
-
-
-_APPS: dict[str, tuple[FastAPI, _Door]] = {}
+_APPS: dict[str, tuple[FastAPI, Door]] = {}
 
 
 def app_of(process: Process) -> FastAPI:
     """The app of a service. Making one takes longer than a day."""
     if process.name not in _APPS:
-        door = _Door(process.name)
-        _APPS[process.name] = service_app([process.service.routes(door)], tokens=None), door  # type: ignore[arg-type]
+        _APPS[process.name] = made(process.service)
     app, door = _APPS[process.name]
-    door.process = process
+    door.behind = lambda: process.running
     return app
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from services.chassis.auth import ROLES, Principal, Tokens, Unauthenticated
@@ -200,6 +200,16 @@ class ServiceRouter(APIRouter):
         assert isinstance(route, ServiceRoute)
         route.api, route.declared, route.body_bytes = self.api, declared, body_bytes
 
+    def include_router(self, router: APIRouter, **options: Any) -> None:
+        """
+        Its routes become this one's, as they are.
+
+        FastAPI would build each of them once more, and look for the route of every call router by router, twice.
+        """
+        if options or self.prefix:
+            raise TypeError("a router is included as it is: give the prefix and the like to that router itself")
+        self.routes.extend(router.routes)
+
 
 def _declared_by(endpoint: Callable[..., Any]) -> Declared | None:
     defaults = [parameter.default for parameter in inspect.signature(endpoint).parameters.values()]
@@ -217,17 +227,15 @@ def route_roles(app: FastAPI) -> Mapping[tuple[str, str], frozenset[str]]:
     Raises TypeError for a route that does not say.
     """
     table: dict[tuple[str, str], frozenset[str]] = {}
-    for context in iter_route_contexts(app.routes):
-        route = context.original_route
-        path = context.path or ""
-        methods = sorted((context.methods or set()) - {"HEAD"})
+    for route in app.routes:
+        path = getattr(route, "path", "")
         if isinstance(route, ServiceRoute):
             roles = route.declared.roles
         elif isinstance(route, Route) and path in FRAMEWORK_ROUTES:
             roles = frozenset({PUBLIC})
         else:
             raise TypeError(f"{path or route} does not say who may call it: add it to a ServiceRouter")
-        for method in methods:
+        for method in sorted((route.methods or set()) - {"HEAD"}):
             if (method, path) in table:
                 raise TypeError(f"two routes answer {method} {path}")
             table[method, path] = roles
