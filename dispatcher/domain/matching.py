@@ -29,6 +29,7 @@ from dispatcher.domain.roster import Excluded, Roster
 from dispatcher.domain.suited import FOR_EVER, Rule, Work, fit_until, has_skill, lacks
 from dispatcher.domain.travel import Place, travel_m, travel_time
 
+SECOND: Final = timedelta(seconds=1)
 STEP: Final = timedelta(minutes=5)
 """Visits begin at full five minutes."""
 
@@ -467,14 +468,14 @@ def _points_an_hour(rules: DispatchRulesSet, urgency: Urgency) -> int:
 
 
 def _wait_cost(hour_points: int, wait: timedelta) -> int:
-    return wait // timedelta(seconds=1) * hour_points // 3_600
+    return wait // SECOND * hour_points // 3_600
 
 
 def _expense_fen(work: Work, engineer: Registered, metres: int) -> int:
     """What her time on site and the metres that it adds to her day cost us."""
     if not (engineer.hour_fen or engineer.km_fen):
         return 0
-    return work.duration // timedelta(seconds=1) * engineer.hour_fen // 3_600 + metres * engineer.km_fen // 1_000
+    return work.duration // SECOND * engineer.hour_fen // 3_600 + metres * engineer.km_fen // 1_000
 
 
 def _proposal(work: Work, engineer: Registered, slot: _Slot, now: datetime, rules: DispatchRulesSet) -> Proposal:
@@ -483,7 +484,7 @@ def _proposal(work: Work, engineer: Registered, slot: _Slot, now: datetime, rule
         Reason("skill", int(has_skill(work, engineer)), 0),
         Reason("distance", slot.added, slot.added // rules.metres_a_point),
         Reason("load", slot.load, slot.load * rules.points_a_booking),
-        Reason("shift", wait // timedelta(seconds=1), _wait_cost(_points_an_hour(rules, work.urgency), wait)),
+        Reason("shift", wait // SECOND, _wait_cost(_points_an_hour(rules, work.urgency), wait)),
     )
     expense_fen = _expense_fen(work, engineer, slot.added)
     expense_cost = expense_fen // rules.fen_a_point

@@ -395,9 +395,9 @@ class Attempt:
             await keys.ensure(persons, joined)
         for row in self._rows:
             self.position += 1
-            event: Event | None = None
+            event: Event | None
             if isinstance(row, Arrival):
-                envelope, record, stream = row.envelope, row.record, row.stream
+                envelope, record, stream, event = row.envelope, row.record, row.stream, row.event
             else:
                 record, envelope, event = self._record(row, new_id, keys)
                 stream = row.stream
