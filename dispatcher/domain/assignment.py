@@ -63,8 +63,9 @@ def assign(states: States, command: AssignOrder) -> list[Event]:
             found: list[tuple[int, int, str, Proposal]] = []
             passed = [PassedOver(case.opened.wished_engineer_id, command.wished)] if command.wished else []
             considered = []
+            work = Work.of(case.opened)
             for nth, one in enumerate(command.candidates):
-                proposal = _proposal_of(states, case, one.engineer_id, one.day, command, rules)
+                proposal = _proposal_of(states, case, work, one.engineer_id, one.day, command, rules)
                 if isinstance(proposal, Proposal):
                     found.append((proposal.cost, nth, one.engineer_id, proposal))
                     considered.append(Considered(one.engineer_id, one.day, proposal.cost))
@@ -224,9 +225,9 @@ def _known_absences(states: States, engineer_id: str, proposal: Proposal) -> tup
 
 
 def _proposal_of(
-    states: States, case: Case, engineer_id: str, day: str, command: AssignOrder, rules: DispatchRulesSet
+    states: States, case: Case, work: Work, engineer_id: str, day: str, command: AssignOrder, rules: DispatchRulesSet
 ) -> Proposal | tuple[Rule | Literal["unknown"], ...]:
-    work, engineer = Work.of(case.opened), states[engineers.stream(engineer_id)]
+    engineer = states[engineers.stream(engineer_id)]
     bookings: Day = states[engineer_day.stream(engineer_id, day)]
     if not isinstance(engineer, Registered):
         return ("unknown",)

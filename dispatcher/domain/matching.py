@@ -29,6 +29,7 @@ from dispatcher.domain.roster import Excluded, Roster
 from dispatcher.domain.suited import FOR_EVER, Rule, Work, fit_until, has_skill, lacks
 from dispatcher.domain.travel import Place, travel_m, travel_time
 
+SECOND: Final = timedelta(seconds=1)
 STEP: Final = timedelta(minutes=5)
 """Visits begin at full five minutes."""
 
@@ -208,7 +209,7 @@ def best_hours(
     """
     today, until = _today(now, engineer.zone).isoformat(), fit_until(work, engineer)
     until = FOR_EVER if until < today else until  # As in `Roster.kinds`.
-    slot = _Hours(work, now, rules).best(engineer, booked, until, within)
+    slot = _Hours(work, now, rules, within).best(engineer, booked, until)
     assert slot is not None
     return _proposal(work, engineer, slot, now, rules) if isinstance(slot, _Slot) else slot
 
@@ -224,10 +225,16 @@ class _Day(NamedTuple):
 
 
 class _Hours:
-    """Where in the days of an engineer an order is cheapest: what is the same for all of them is worked out once."""
+    """
+    Where in the days of an engineer an order is cheapest: what is the same for all of them is worked out once.
 
-    def __init__(self, work: Work, now: datetime, rules: DispatchRulesSet) -> None:
-        self._work, self._now, self._rules = work, now, rules
+    `within` narrows the days.
+    """
+
+    def __init__(
+        self, work: Work, now: datetime, rules: DispatchRulesSet, within: Collection[str] | None = None
+    ) -> None:
+        self._work, self._now, self._rules, self._within = work, now, rules, within
         self._hour_points = _points_an_hour(rules, work.urgency)
         self._patterns: dict[tuple[str, int], tuple[tuple[Shift, ...], list[_Day]]] = {}
 
@@ -244,6 +251,7 @@ class _Hours:
                     _is_long_enough(self._work, windows, self._now),
                 )
                 for day, windows in _horizon(engineer.zone, engineer.shifts, today, self._rules.horizon_days)
+                if self._within is None or day in self._within
             ]
             self._patterns[key] = engineer.shifts, days
         return self._patterns[key][1]
@@ -253,7 +261,6 @@ class _Hours:
         engineer: Registered,
         booked: Mapping[str, Sequence[Booking]],
         until: str,
-        within: Collection[str] | None = None,
         below: int | None = None,
     ) -> _Slot | Rule | None:
         """The cheapest; why there are none; None where none is cheaper than `below`, whether there are some or not."""
@@ -261,7 +268,7 @@ class _Hours:
         best: _Slot | None = None
         limit = _ANY if below is None else below
         for day, windows, waits, long_enough in self._ahead(engineer):
-            if (within is not None and day not in within) or day > until:
+            if day > until:
                 continue
             if windows and waits >= limit:
                 # The drive, the load and what she costs only add to it, and later days wait longer.
@@ -461,14 +468,14 @@ def _points_an_hour(rules: DispatchRulesSet, urgency: Urgency) -> int:
 
 
 def _wait_cost(hour_points: int, wait: timedelta) -> int:
-    return wait // timedelta(seconds=1) * hour_points // 3_600
+    return wait // SECOND * hour_points // 3_600
 
 
 def _expense_fen(work: Work, engineer: Registered, metres: int) -> int:
     """What her time on site and the metres that it adds to her day cost us."""
     if not (engineer.hour_fen or engineer.km_fen):
         return 0
-    return work.duration // timedelta(seconds=1) * engineer.hour_fen // 3_600 + metres * engineer.km_fen // 1_000
+    return work.duration // SECOND * engineer.hour_fen // 3_600 + metres * engineer.km_fen // 1_000
 
 
 def _proposal(work: Work, engineer: Registered, slot: _Slot, now: datetime, rules: DispatchRulesSet) -> Proposal:
@@ -477,7 +484,7 @@ def _proposal(work: Work, engineer: Registered, slot: _Slot, now: datetime, rule
         Reason("skill", int(has_skill(work, engineer)), 0),
         Reason("distance", slot.added, slot.added // rules.metres_a_point),
         Reason("load", slot.load, slot.load * rules.points_a_booking),
-        Reason("shift", wait // timedelta(seconds=1), _wait_cost(_points_an_hour(rules, work.urgency), wait)),
+        Reason("shift", wait // SECOND, _wait_cost(_points_an_hour(rules, work.urgency), wait)),
     )
     expense_fen = _expense_fen(work, engineer, slot.added)
     expense_cost = expense_fen // rules.fen_a_point

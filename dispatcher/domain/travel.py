@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from math import asin, cos, radians, sin, sqrt
 from typing import NamedTuple
 
@@ -24,7 +25,13 @@ class Place(NamedTuple):
 
 
 def travel_m(a: Place, b: Place) -> int:
-    """Metres of road from one place to another, as estimated from the beeline."""
+    """Metres of road from one place to another, as estimated from the beeline; the way back is as long."""
+    return _metres(a, b) if a < b else _metres(b, a)
+
+
+@lru_cache(maxsize=16_384)
+def _metres(a: Place, b: Place) -> int:
+    """Cached: who ranks for an order, who decides and who records the decision look at the same ways."""
     if a == b:
         return 0
     lat_a, lat_b = radians(a.lat_udeg / 1e6), radians(b.lat_udeg / 1e6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
@@ -28,11 +27,15 @@ def new_ids(now_ms: Callable[[], int], rng: Random | None = None) -> Ids:
     def new_id() -> str:
         nonlocal last
         last = max(last + 1, now_ms() << 12)
-        value = (last >> 12) << 80 | 0x7 << 76 | (last & 0xFFF) << 64 | 0b10 << 62 | random_62()
-        text = value.to_bytes(16, "big").hex()
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return _text((last >> 12) << 80 | 0x7 << 76 | (last & 0xFFF) << 64 | 0b10 << 62 | random_62())
 
     return new_id
+
+
+def _text(value: int) -> str:
+    """As `str(UUID(int=value))`, in a quarter of its time."""
+    text = value.to_bytes(16, "big").hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _system_62() -> Callable[[], int]:
@@ -54,5 +57,4 @@ def derived_id(*names: str) -> str:
     """The one identifier of what is derived from these names; the same names give the same id everywhere."""
     joined = "\x1f".join(names).encode()
     digest = int.from_bytes(hashlib.sha256(_NAMESPACE + joined).digest()[:16], "big")
-    value = digest & ~(0xF << 76) & ~(0b11 << 62) | 0x8 << 76 | 0b10 << 62
-    return str(uuid.UUID(int=value))
+    return _text(digest & ~(0xF << 76) & ~(0b11 << 62) | 0x8 << 76 | 0b10 << 62)

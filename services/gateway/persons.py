@@ -24,6 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.chassis.http import Body, Call, Problem, ServiceRouter, internal
+from services.chassis.journal.attempt import NOBODY, Owners
 from services.chassis.pool import Pool
 
 SEALED: Final = "sealed:v1:"
@@ -56,17 +57,18 @@ class PersonKey(NamedTuple):
 class KeyBook(Protocol):
     """Where the keys are kept."""
 
-    async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
-        """The keys of these persons; whoever has none gets one. Durable when it returns."""
+    async def make(self, persons: Collection[Person], joined: Owners = NOBODY) -> Sequence[PersonKey]:
+        """
+        The keys of these persons; whoever has none gets one. Durable when it returns.
+
+        From now on the key of each that is `joined` is destroyed with the owner's; at once, where that is destroyed.
+        """
 
     async def find(self, ids: Collection[str]) -> Sequence[PersonKey]:
         """The keys with these ids."""
 
     def find_now(self, id: str) -> PersonKey | None:
         """The key with this id, without awaiting. Raises a problem `keys.away` where that cannot be."""
-
-    async def join(self, tenant: str, person: str, owner: str) -> None:
-        """From now on the person's key is destroyed with the owner's; at once, where that is destroyed already."""
 
     async def forget(self, tenant: str, person: str) -> None:
         """Destroy the key, and those that were joined to it, for good and at once."""
@@ -102,12 +104,16 @@ class PersonKeys:
         self._of: dict[Person, _Held] = {}
         self._by_id: dict[str, _Held] = {}
 
-    async def ensure(self, persons: set[Person]) -> None:
-        """Make the keys of these (tenant, person) ready, so that `seal` need not wait."""
+    async def ensure(self, persons: set[Person], joined: Owners = NOBODY) -> None:
+        """
+        Make the keys of these (tenant, person) ready, so that `seal` need not wait.
+
+        What is sealed under the key of one that is `joined` is the owner's, and is forgotten with what is hers.
+        """
         soon = self._monotonic() + EARLY_S
         lacking = {one for one in persons if (held := self._of.get(one)) is None or held.until <= soon}
-        if lacking:
-            self._hold(await self.book.make(lacking))
+        if lacking or joined:
+            self._hold(await self.book.make(lacking, joined))
 
     def seal(self, tenant: str, person: str, text: str) -> str:
         """
@@ -144,10 +150,6 @@ class PersonKeys:
         if held is None or held.cipher is None or held.key.tenant != tenant:
             return ""
         return _opened(held.key, held.cipher, text) or ""
-
-    async def join(self, tenant: str, person: str, owner: str) -> None:
-        """What is sealed under the person's key is the owner's, and is forgotten with what is sealed under hers."""
-        await self.book.join(tenant, person, owner)
 
     async def index(self, tenant: str, text: str) -> str:
         """HMAC-SHA-256 of the text under a key of the tenant's own, 128 bits as hexadecimal."""
@@ -209,9 +211,13 @@ class MemoryBook:
         self.owners: dict[Person, str] = {}
         self._new_key = new_key
 
-    async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+    async def make(self, persons: Collection[Person], joined: Owners = NOBODY) -> Sequence[PersonKey]:
         for person in sorted(set(persons) - self.keys.keys()):
             self.keys[person] = self._new_key(person)
+        self.owners |= joined
+        for one, owner in joined.items():
+            if (key := self.keys.get((one[0], owner))) and key.secret is None:
+                self._destroy(one)
         return [self.keys[person] for person in persons]
 
     async def known(self, persons: Collection[Person]) -> Sequence[PersonKey]:
@@ -223,15 +229,10 @@ class MemoryBook:
     def find_now(self, id: str) -> PersonKey | None:
         return next((key for key in self.keys.values() if key.id == id), None)
 
-    async def join(self, tenant: str, person: str, owner: str) -> None:
-        self.owners[tenant, person] = owner
-        if (key := self.keys.get((tenant, owner))) and key.secret is None:
-            self._destroy((tenant, person))
-
     async def forget(self, tenant: str, person: str) -> None:
         self._destroy((tenant, person))
-        for joined in [one for one, owner in self.owners.items() if (one[0], owner) == (tenant, person)]:
-            self._destroy(joined)
+        for hers in [one for one, owner in self.owners.items() if (one[0], owner) == (tenant, person)]:
+            self._destroy(hers)
 
     def _destroy(self, person: Person) -> None:
         key = self.keys.get(person) or self._new_key(person)
@@ -265,20 +266,29 @@ class SqliteBook:
         self._db.execute("PRAGMA secure_delete=ON")
         self._db.executescript(SQLITE_TABLES)
 
-    async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+    async def make(self, persons: Collection[Person], joined: Owners = NOBODY) -> Sequence[PersonKey]:
         found = await self.known(persons)
-        if lacking := set(persons) - {(key.tenant, key.person) for key in found}:
-            await asyncio.to_thread(self._make, sorted(lacking))
+        lacking = set(persons) - {(key.tenant, key.person) for key in found}
+        if lacking or joined:
+            await asyncio.to_thread(self._make, sorted(lacking), joined)
             found = await self.known(persons)
         return found
 
-    def _make(self, persons: Sequence[Person]) -> None:
-        self._put([_new_key(person) for person in persons])
+    def _make(self, persons: Sequence[Person], joined: Owners) -> None:
+        self._put([_new_key(person) for person in persons], joined)
+        sql = "SELECT 1 FROM person_key WHERE tenant = ? AND person = ? AND secret IS NULL"
+        for (tenant, person), owner in joined.items():
+            with self._turn:
+                is_forgotten = self._db.execute(sql, (tenant, owner)).fetchone()
+            if is_forgotten:
+                self._forget(tenant, person)
 
-    def _put(self, keys: Sequence[PersonKey]) -> None:
+    def _put(self, keys: Sequence[PersonKey], joined: Owners = NOBODY) -> None:
+        owners = [(*person, owner) for person, owner in joined.items()]
         with self._turn, self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany("INSERT OR IGNORE INTO person_key VALUES (?, ?, ?, ?)", keys)
+            self._db.executemany("INSERT OR REPLACE INTO person_owner VALUES (?, ?, ?)", owners)
             self._db.execute("COMMIT")
 
     async def bring_back(self, keys: Sequence[PersonKey]) -> None:
@@ -300,17 +310,6 @@ class SqliteBook:
 
     async def forget(self, tenant: str, person: str) -> None:
         await asyncio.to_thread(self._forget, tenant, person)
-
-    async def join(self, tenant: str, person: str, owner: str) -> None:
-        await asyncio.to_thread(self._join, tenant, person, owner)
-
-    def _join(self, tenant: str, person: str, owner: str) -> None:
-        with self._turn:
-            self._db.execute("INSERT OR REPLACE INTO person_owner VALUES (?, ?, ?)", (tenant, person, owner))
-            sql = "SELECT 1 FROM person_key WHERE tenant = ? AND person = ? AND secret IS NULL"
-            is_forgotten = self._db.execute(sql, (tenant, owner)).fetchone()
-        if is_forgotten:
-            self._forget(tenant, person)
 
     def _forget(self, tenant: str, person: str) -> None:
         with self._turn:
@@ -347,12 +346,29 @@ class PostgresBook:
         )
         return cls(pool)
 
-    async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
+    async def make(self, persons: Collection[Person], joined: Owners = NOBODY) -> Sequence[PersonKey]:
         found = await self.known(persons)
-        if lacking := set(persons) - {(key.tenant, key.person) for key in found}:
+        lacking = set(persons) - {(key.tenant, key.person) for key in found}
+        if lacking:
             await self.bring_back([_new_key(one) for one in sorted(lacking)])
-            found = await self.known(persons)
-        return found
+        if joined:
+            await self._join(joined)
+        return await self.known(persons) if lacking or joined else found
+
+    async def _join(self, joined: Owners) -> None:
+        rows = [(*person, owner) for person, owner in joined.items()]
+        await self._pool.executemany(
+            "INSERT INTO gateway.person_owner VALUES ($1, $2, $3) "
+            "ON CONFLICT (tenant, person) DO UPDATE SET owner = excluded.owner",
+            rows,
+        )
+        forgotten = await self._pool.fetch(
+            "SELECT w.tenant, w.person FROM unnest($1::text[], $2::text[], $3::text[]) AS w(tenant, person, owner) "
+            "JOIN gateway.person_key k ON k.tenant = w.tenant AND k.person = w.owner AND k.secret IS NULL",
+            *[list(column) for column in zip(*rows, strict=True)],
+        )
+        for row in forgotten:
+            await self.forget(row["tenant"], row["person"])
 
     async def bring_back(self, keys: Sequence[PersonKey]) -> None:
         sql = "INSERT INTO gateway.person_key VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
@@ -373,18 +389,6 @@ class PostgresBook:
 
     def find_now(self, id: str) -> PersonKey | None:
         raise Problem("keys.away", {"Retry-After": "1"})
-
-    async def join(self, tenant: str, person: str, owner: str) -> None:
-        await self._pool.execute(
-            "INSERT INTO gateway.person_owner VALUES ($1, $2, $3) "
-            "ON CONFLICT (tenant, person) DO UPDATE SET owner = excluded.owner",
-            tenant,
-            person,
-            owner,
-        )
-        sql = "SELECT 1 FROM gateway.person_key WHERE tenant = $1 AND person = $2 AND secret IS NULL"
-        if await self._pool.fetchval(sql, tenant, owner):
-            await self.forget(tenant, person)
 
     async def forget(self, tenant: str, person: str) -> None:
         # In this order, so that whoever is joined meanwhile either is seen here or sees that the owner is forgotten.
@@ -415,8 +419,9 @@ class RemoteBook:
         self._headers = {"Authorization": f"Bearer {secret}"}
         self._client = client or httpx.AsyncClient(timeout=3)
 
-    async def make(self, persons: Collection[Person]) -> Sequence[PersonKey]:
-        return await self._ask("", {"persons": [list(person) for person in sorted(persons)]})
+    async def make(self, persons: Collection[Person], joined: Owners = NOBODY) -> Sequence[PersonKey]:
+        owners = [[*person, owner] for person, owner in joined.items()]
+        return await self._ask("", {"persons": [list(person) for person in sorted(persons)], "joined": owners})
 
     async def find(self, ids: Collection[str]) -> Sequence[PersonKey]:
         return await self._ask("", {"ids": sorted(ids)})
@@ -428,9 +433,6 @@ class RemoteBook:
         except httpx.HTTPError:
             raise Problem("keys.away", {"Retry-After": "1"}) from None
         return next(iter(_from_json(answer.json())), None)
-
-    async def join(self, tenant: str, person: str, owner: str) -> None:
-        await self._ask("/joined", {"tenant": tenant, "person": person, "owner": owner})
 
     async def forget(self, tenant: str, person: str) -> None:
         await self._ask("/forgotten", {"tenant": tenant, "person": person})
@@ -456,6 +458,8 @@ class RemoteKeys(PersonKeys):
 
 class WantedKeys(Body):
     persons: tuple[tuple[str, str], ...] = ()
+    joined: tuple[tuple[str, str, str], ...] = ()
+    """Tenant, person and owner."""
     ids: tuple[str, ...] = ()
 
 
@@ -464,29 +468,19 @@ class ForgottenPerson(Body):
     person: str
 
 
-class JoinedPerson(Body):
-    tenant: str
-    person: str
-    owner: str
-
-
 def key_routes(book: KeyBook, api: Any) -> ServiceRouter:
     """What `RemoteBook` calls. Only processes that know the internal secret are answered."""
     router = ServiceRouter(api, prefix="/internal/keys", include_in_schema=False)
 
     @router.post("")
     async def wanted(body: WantedKeys, call: Call = internal()) -> dict[str, list[dict[str, str | None]]]:
-        keys = [*await book.make(set(body.persons)), *await book.find(set(body.ids))]
+        joined = {(tenant, person): owner for tenant, person, owner in body.joined}
+        keys = [*await book.make(set(body.persons), joined), *await book.find(set(body.ids))]
         return {"keys": [_to_json(key) for key in keys]}
 
     @router.post("/forgotten")
     async def forget(body: ForgottenPerson, call: Call = internal()) -> dict[str, list[dict[str, str | None]]]:
         await book.forget(body.tenant, body.person)
-        return {"keys": []}
-
-    @router.post("/joined")
-    async def join(body: JoinedPerson, call: Call = internal()) -> dict[str, list[dict[str, str | None]]]:
-        await book.join(body.tenant, body.person, body.owner)
         return {"keys": []}
 
     return router

@@ -288,8 +288,7 @@ async def _bring_keys_back(settings: Settings, folder: Path) -> None:
     known = {(one.tenant, one.person) for one in ledger.all()}
     async with own_key_book(settings) as book:
         await book.bring_back(keys)
-        for tenant, person, owner in owners:
-            await book.join(tenant, person, owner)
+        await book.make((), {(tenant, person): owner for tenant, person, owner in owners})
         for tenant, person, _, secret in keys:
             # Who was forgotten when the copy was made is forgotten here, also where an older copy comes later.
             if secret is None and (tenant, person) not in known:

@@ -96,9 +96,7 @@ def rules_of(service: str) -> Rules:
 
 
 class NoKeys:
-    async def ensure(self, persons: set[tuple[str, str]]) -> None: ...
-
-    async def join(self, tenant: str, person: str, owner: str) -> None: ...
+    async def ensure(self, persons: set[tuple[str, str]], joined: Mapping[tuple[str, str], str]) -> None: ...
 
     def seal(self, tenant: str, person: str, text: str) -> str:
         return text

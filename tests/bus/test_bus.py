@@ -21,6 +21,7 @@ from contracts.topics import dead_letter_topic, journal_topic, public_topic
 from services.chassis.bus import ingest as ingest_module
 from services.chassis.bus.embedded import EmbeddedFeed
 from services.chassis.bus.feed import Page
+from services.chassis.bus.ingest import arrival_of
 from services.chassis.bus.kafka import KafkaDeadLetters, Message, NotSent, Outlet, Waiting, ensure_topics, waiting_in
 from services.chassis.bus.publisher import CHECKPOINT
 from services.chassis.journal.postgres import TTL_S
@@ -392,6 +393,26 @@ def test_the_journal_of_another_process_is_looked_at(tmp_path: Path) -> None:
         await feed.close()
         assert [page async for page in pages] == []
         await seen.close()
+
+    between_two(tmp_path, story)
+
+
+def test_what_the_publisher_of_this_process_has_read_is_lent_to_who_takes_it_in(tmp_path: Path) -> None:
+    async def story(intake: Node, dispatcher: Node) -> None:
+        await intake.say(received("r-1"))
+        pages = EmbeddedFeed({PUBLISHER: intake.journal}, woken={PUBLISHER}).pages({})
+        [record] = (await first_records(pages)).records
+        await pages.aclose()
+        [entry] = await intake.entries()
+        arrival = arrival_of(record, frozenset({"RequestReceived"}))
+        assert arrival.envelope is entry.read_envelope and arrival.event is entry.read_event is not None
+        assert (arrival.envelope, arrival.event) == (
+            (envelope := envelopes.read(record.value)),
+            envelopes.payload(envelope),
+        )
+        await dispatcher.writer.take_in(TakeIn([arrival], {}))
+        [taken] = await dispatcher.entries()
+        assert (taken.read_event, taken.record) == (entry.read_event, entry.record)
 
     between_two(tmp_path, story)
 

@@ -173,11 +173,8 @@ class FakeKeys:
     def __init__(self):
         self.ready = set()
 
-    async def ensure(self, persons):
+    async def ensure(self, persons, joined):
         self.ready |= persons
-
-    async def join(self, tenant, person, owner):
-        pass
 
     def seal(self, tenant, person, text):
         assert (tenant, person) in self.ready
@@ -1020,7 +1017,7 @@ async def test_a_state_is_the_same_in_memory_and_read_again_also_where_a_text_wa
 @told
 async def test_when_keys_cannot_be_had_only_what_needs_them_fails(journal):
     class NoKeys(FakeKeys):
-        async def ensure(self, persons):
+        async def ensure(self, persons, joined):
             raise OSError("the keys are away")
 
     async with journal() as store, writing(store, keys=NoKeys()) as writer:

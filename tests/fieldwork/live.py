@@ -36,11 +36,8 @@ class Keys:
         self.forgotten = set()
         self.joined = {}
 
-    async def ensure(self, persons):
-        pass
-
-    async def join(self, tenant, person, owner):
-        self.joined[person] = owner
+    async def ensure(self, persons, joined=()):
+        self.joined.update({person: joined[tenant, person] for tenant, person in joined})
 
     async def index(self, tenant, text):
         return f"{tenant}:{hash(text)}"

@@ -122,13 +122,12 @@ def test_who_was_never_known_can_be_forgotten_too(tell: Tell):
 def test_what_was_written_before_anybody_knew_of_whom_is_forgotten_with_her(tell: Tell):
     async def story(book: KeyBook) -> None:
         keys = PersonKeys(book)
-        of_request, of_other = [await sealed(keys, "漏水", person=one) for one in ("r-1", "r-2")]
+        texts = [await sealed(keys, "漏水", person=one) for one in ("r-1", "r-2", "r-3")]
         for _ in "twice":
-            await keys.join("demo", "r-1", "c-1")
-        await keys.join("other", "r-2", "c-1")
+            await keys.ensure(set(), {("demo", "r-1"): "c-1", ("other", "r-2"): "c-1", ("demo", "r-3"): "c-3"})
         await keys.forget("demo", "c-1")
         afresh = PersonKeys(book)
-        assert [await opened(afresh, one) for one in (of_request, of_other)] == ["", "漏水"]
+        assert [await opened(afresh, one) for one in texts] == ["", "漏水", "漏水"]
 
     tell(story)
 
@@ -138,8 +137,10 @@ def test_what_turns_out_to_be_of_somebody_forgotten_is_forgotten_at_once(tell: T
         keys = PersonKeys(book)
         text = await sealed(keys, "漏水", person="r-1")
         await keys.forget("demo", "c-1")
-        await keys.join("demo", "r-1", "c-1")
+        await keys.ensure({("demo", "r-2")}, {("demo", "r-1"): "c-1", ("demo", "r-2"): "c-1", ("demo", "r-3"): "c-3"})
         assert await opened(PersonKeys(book), text) == ""
+        assert keys.seal("demo", "r-2", "said of her") == FORGOTTEN
+        assert await opened(keys, await sealed(keys, "Bert", person="r-3")) == "Bert"
 
     tell(story)
 
@@ -240,7 +241,7 @@ def test_who_comes_second_does_not_replace_the_key(tmp_path: Path):
         first, second = (SqliteBook(tmp_path / "persons.db") for _ in "12")
         made = await first.make([ANNA])
         # The second looked before the first had written.
-        second._make([ANNA])
+        second._make([ANNA], {})
         assert await second.make([ANNA]) == await first.make([ANNA]) == made
         first.close()
         second.close()

@@ -67,7 +67,7 @@ def row(case="c-1", at="2012-05-01T08:00:00Z", status="work", sub="", team="T1",
 
 
 class NoPersons:
-    async def ensure(self, persons):
+    async def ensure(self, persons, joined):
         raise AssertionError("history has no personal texts")
 
     def seal(self, tenant, person, text):

@@ -94,8 +94,7 @@ def test_the_first_record_of_a_corrected_request_is_forgotten_with_the_right_cus
             assert text.startswith(f"sealed:{asked}:")
         await keys.ensure({(tenant, asked), (tenant, "c-1")})
         sealed = keys.seal(tenant, asked, "漏水")
-        for person, owner in it.keys.joined.items():
-            await keys.join(tenant, person, owner)
+        await keys.ensure(set(), {(tenant, person): owner for person, owner in it.keys.joined.items()})
         await keys.forget(tenant, "c-1")
         assert await read(keys, tenant, sealed) == "漏水"
         await keys.forget(tenant, "c-2")

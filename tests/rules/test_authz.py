@@ -375,7 +375,6 @@ def test_the_routes_between_our_own_processes_let_no_user_in(world: World, tmp_p
     assert {cell.path for cell in cells if cell.expected == "401"} == {
         "/internal/keys",
         "/internal/keys/forgotten",
-        "/internal/keys/joined",
         "/internal/holder",
     }
 

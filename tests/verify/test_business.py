@@ -431,10 +431,7 @@ def test_whatever_inventory_decides_conserves_its_parts(seed):
 class NoKeys:
     """Personal texts stay as they are."""
 
-    async def ensure(self, persons):
-        pass
-
-    async def join(self, tenant, person, owner):
+    async def ensure(self, persons, joined=()):
         pass
 
     def seal(self, tenant, person, text):

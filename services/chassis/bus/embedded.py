@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -72,7 +73,7 @@ class EmbeddedFeed:
         return offset - 1
 
     def _with(self, page: Page, service: str, entries: Sequence[Entry]) -> Page:
-        records = [Record(service, service, e.position, e.record) for e in entries if _is_published(e)]
+        records = [record for entry in entries if (record := _published(service, entry))]
         last = entries[-1].position
         behind = max(0, self._heads.get(service, 0) - last)
         return Page([*page.records, *records], page.offsets | {service: last + 1}, page.behind | {service: behind})
@@ -85,11 +86,13 @@ class EmbeddedFeed:
             pass
 
 
-def _is_published(entry: Entry) -> bool:
-    """Whether others may see it: recorded by its service itself, and public. What cannot be read is theirs to judge."""
+def _published(service: str, entry: Entry) -> Record | None:
+    """What others may see: recorded by its service itself, and public. What cannot be read is theirs to judge."""
     if ":" in entry.stream:
-        return False
-    try:
-        return entry.envelope().public_version > 0
-    except ValueError:
-        return True
+        return None
+    record = Record(service, service, entry.position, entry.record)
+    with suppress(ValueError):
+        record.read_envelope, record.read_event = entry.envelope(), entry.read_event
+        if not record.read_envelope.public_version:
+            return None
+    return record

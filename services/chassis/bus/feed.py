@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from contracts import envelope as envelopes
+from contracts.envelope import Envelope
+from contracts.event import Event
 
-class Record(NamedTuple):
-    """One message as it lies on the bus; whether it can be read is not known yet."""
 
+class _Message(NamedTuple):
     service: str
     """Who published it, going by the place where it was found."""
     partition: str
@@ -22,6 +24,21 @@ class Record(NamedTuple):
     value: bytes
     key: bytes | None = None
     headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+class Record(_Message):
+    """
+    One message as it lies on the bus; whether it can be read is not known yet.
+
+    Where its publisher runs in this process, what it has read of it is lent to all who take it in.
+    """
+
+    read_envelope: Envelope | None = None
+    read_event: Event | None = None
+
+    def envelope(self) -> Envelope:
+        """Raises what `envelopes.read` raises."""
+        return self.read_envelope or envelopes.read(self.value)
 
 
 class Page(NamedTuple):

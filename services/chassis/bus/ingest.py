@@ -315,11 +315,11 @@ def since_when(takes: Collection[str], checkpoints: Mapping[str, int], now: int)
 
 def arrival_of(record: Record, takes: frozenset[str]) -> Arrival:
     """The event in a message. Raises ValueError with the reason why nobody can read it."""
-    envelope = envelopes.read(record.value)
+    envelope = record.envelope()
     source = envelope.source.split("/")
     if len(source) != 4 or source[2] != record.service:
         raise ValueError(f"it was published by {record.service}, but its source is {envelope.source}")
     # What only a later release knows is kept, so that nothing is missing when that one runs here (decision 18).
     if envelope.type in takes or not envelopes.is_known(envelope.type):
-        return Arrival(envelope, record.value)
+        return Arrival(envelope, record.value, event=record.read_event)
     return Arrival(envelope, b"", wanted=False)  # only counted, so its bytes need not be kept

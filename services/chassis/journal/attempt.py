@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
@@ -49,14 +50,22 @@ _encode = msgspec.json.Encoder().encode
 _answers = msgspec.json.Decoder(Answer)
 
 
+Owners = Mapping[tuple[str, str], str]
+"""By tenant and person the one, of the same tenant, with whose key that person's is destroyed."""
+
+NOBODY: Final[Owners] = MappingProxyType({})
+
+
 class Keys(Protocol):
     """Seals what is said about a person."""
 
-    async def ensure(self, persons: set[tuple[str, str]]) -> None:
-        """Make the keys of these (tenant, person) ready, so that `seal` need not wait."""
+    async def ensure(self, persons: set[tuple[str, str]], joined: Owners = NOBODY) -> None:
+        """
+        Make the keys of these (tenant, person) ready, so that `seal` need not wait.
 
-    async def join(self, tenant: str, person: str, owner: str) -> None:
-        """From now on this person's key is destroyed with the owner's. Durable when it returns; may be said twice."""
+        From now on the key of each that is `joined` is destroyed with the owner's. Durable when it returns; may be said
+        twice.
+        """
 
     def seal(self, tenant: str, person: str, text: str) -> str:
         """The text under the person's key; what is sealed already stays as it is."""
@@ -372,24 +381,23 @@ class Attempt:
 
     async def encode(self, new_id: Ids, keys: Keys) -> None:
         """Seal, give positions, chain. Waits for the keys of the persons named and for nothing else."""
+        decided = [row for row in self._rows if isinstance(row, _Decided)]
         persons = {
-            (row.ask.tenant, person)
-            for row in self._rows
-            if isinstance(row, _Decided) and row.event.PERSONAL
-            for _, _, person in _personal(row.event)
+            (row.ask.tenant, person) for row in decided if row.event.PERSONAL for _, _, person in _personal(row.event)
         }
-        if persons:
-            await keys.ensure(persons)
-        for row in self._rows:
-            if isinstance(row, _Decided) and row.event.JOINS:
-                person, owner = (str(getattr(row.event, name)) for name in row.event.JOINS)
+        joined: dict[tuple[str, str], str] = {}
+        for one in decided:
+            if one.event.JOINS:
+                person, owner = (str(getattr(one.event, name)) for name in one.event.JOINS)
                 if person != owner:
-                    await keys.join(row.ask.tenant, person, owner)
+                    joined[one.ask.tenant, person] = owner
+        if persons or joined:
+            await keys.ensure(persons, joined)
         for row in self._rows:
             self.position += 1
-            event: Event | None = None
+            event: Event | None
             if isinstance(row, Arrival):
-                envelope, record, stream = row.envelope, row.record, row.stream
+                envelope, record, stream, event = row.envelope, row.record, row.stream, row.event
             else:
                 record, envelope, event = self._record(row, new_id, keys)
                 stream = row.stream

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from contracts.envelope import Envelope, Origin
+from contracts.event import Event
 from contracts.problems import Rejected
 from services.chassis.journal.store import Held, HoldKey, ReceiptKey, TimerKey
 
@@ -78,6 +79,8 @@ class Arrival:
     envelope: Envelope
     record: bytes
     wanted: bool = True
+    event: Event | None = None
+    """What the record says, where that was read already."""
 
     @property
     def stream(self) -> str:
