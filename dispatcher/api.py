@@ -34,6 +34,7 @@ from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import ENGINEER_DAYS, booked_between, bookings, horizon
 from dispatcher.projections.engineers import ENGINEERS, ENGINEERS_TO_MATCH, Engineers
 from dispatcher.projections.parts import parts_in_vans
+from dispatcher.projections.travel import ways_now
 from services.chassis.clock import at_micros
 from services.chassis.http import (
     Accepted,
@@ -402,7 +403,8 @@ def _choice(api: Api) -> APIRouter:
         ahead = horizon(call.now, rules.horizon_days)
         booked = bookings(await call.fetch(booked_between(**ahead)), besides=row["order_id"])
         parts = await parts_in_vans(api, call.tenant, row)
-        turns = rank_in_turns(work_of(row), those, booked, call.now, declined_by(row), rules, parts)
+        ways = await ways_now(api, call.tenant, rules)
+        turns = rank_in_turns(work_of(row), those, booked, call.now, declined_by(row), rules, parts, ways=ways)
         return await in_turns(turns), rules.version
 
     @router.get("/{order_id}/candidates", summary="Who can go and at what cost, and why the others cannot")
@@ -444,12 +446,13 @@ def _choice(api: Api) -> APIRouter:
         facts: dict[str, Any] = {"order_id": order_id, "version": row["version"], "engineer_id": engineer_id}
         facts["rules_version"] = rules.version
         parts = await parts_in_vans(api, call.tenant, row, person.engineer.van_id)
+        ways = await ways_now(api, call.tenant, rules)
         try:
-            found = wanted_hours(work, person, call.now, starts_at, rules, parts)
+            found = wanted_hours(work, person, call.now, starts_at, rules, parts, ways)
         except Rejected as no:
             why_not = call.said(no.code, no.facts)
             return Choice(**facts, possible=False, why_not=why_not, hours=None, broke_rules=[], broke_names=[])
-        broke = list(overruled(work, person, found, call.now))
+        broke = list(overruled(work, person, found, call.now, ways))
         facts |= {"broke_rules": broke, "broke_names": _names(broke, call)}
         return Choice(**facts, possible=True, why_not=None, hours=CandidateView.of(engineer_id, found, call))
 

@@ -48,7 +48,7 @@ async def better_day(
         for name, work in plan.works.items()
         if name not in plan.standing and name not in plan.offered and (not region or work.region == region)
     ]
-    found = day_problem(staff, plan.booked, standing, waiting, day, plan.now, slack)
+    found = day_problem(staff, plan.booked, standing, waiting, day, plan.now, slack, plan.ways)
     if found is None:
         return Better("nobody-works")
     if not found.problem.visits:
@@ -82,7 +82,21 @@ def _sought(
     if checked.violations or checked.cost * 100 > before * (100 - least_gain_percent) or checked.cost >= before:
         return Better("not-better", after=checked.cost, **facts)
     begins = [timed.begins if timed else () for timed in checked.routes]
-    moves = moves_of(
-        found, planned.plan, begins, plan.engineers, plan.booked, standing, plan.works, day, plan.now, plan.rules
-    )
+    try:
+        moves = moves_of(
+            found,
+            planned.plan,
+            begins,
+            plan.engineers,
+            plan.booked,
+            standing,
+            plan.works,
+            day,
+            plan.now,
+            plan.rules,
+            plan.ways,
+        )
+    except ValueError:
+        # The model knows no hours of the day: by those of its own ways, something is not possible there.
+        return Better("not-better", after=checked.cost, **facts)
     return Better("published", after=checked.cost, moves={one.order_id: one for one in moves}, **facts)

@@ -219,6 +219,16 @@ class PartsInVans(BaseModel):
         return PartsInVans(expected=self.expected, held={van: self.held[van] for van in van_ids if van in self.held})
 
 
+class WaysOfMap(BaseModel):
+    """What a map server said of ways."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    ways: tuple[tuple[int, int, int, int, int, int], ...]
+    """From where and to where, each latitude and longitude in millionths of a degree, WGS-84; metres; seconds."""
+
+
 class AssignOrder(Command):
     """Give the order to whichever of these fits it best by what is really booked."""
 
@@ -231,6 +241,8 @@ class AssignOrder(Command):
     excluded: tuple[tuple[str, int], ...] = ()
     """How many engineers each rule excluded."""
     parts: PartsInVans = PartsInVans()
+    ways: WaysOfMap | None = None
+    """Those between the order and where the candidates are; without them, all are estimated."""
     now: AwareDatetime
 
 
@@ -470,6 +482,23 @@ class FreeHours(Command):
     order_id: str
 
 
+# Travel.
+
+
+class LearnTravel(Command):
+    """Ways take so long, by what was driven; each as in TravelLearned."""
+
+    since: AwareDatetime
+    drives: int
+    everywhere: int
+    hours: tuple[int, ...]
+    areas: tuple[tuple[int, int, tuple[int, ...]], ...] = ()
+    """North, east and paces."""
+    early_s: int = 0
+    late_s: int = 0
+    now: AwareDatetime
+
+
 # Rules.
 
 
@@ -503,6 +532,8 @@ class RuleFigures(Command):
     offer_to: int = Field(3, ge=1, le=50)
     offered_first: tuple[FirstOffered, ...] = Field((), max_length=100)
     assign_minutes: int = Field(30, ge=1, le=10_080)
+    detour_percent: int = Field(130, ge=100, le=300)
+    km_an_hour: int = Field(30, ge=1, le=200)
 
 
 class SetDispatchRules(RuleFigures):

@@ -46,6 +46,7 @@ from contracts.intake import (
     Urgency,
 )
 from contracts.problems import NotYet
+from dispatcher.adapters.map_ways import ways_of_map
 from dispatcher.adapters.sla_pack import shipped_slas
 from dispatcher.commands import (
     AssignOrder,
@@ -72,6 +73,7 @@ from dispatcher.commands import (
 from dispatcher.domain.dispatch_rules import is_offered_first
 from dispatcher.domain.matching import Proposal, Ranking, propose, rank_in_turns
 from dispatcher.domain.pool import is_away
+from dispatcher.learning import when_somebody_arrives
 from dispatcher.projections.board import (
     NOTED_FOR,
     OFFERED_ORDERS,
@@ -88,6 +90,7 @@ from dispatcher.projections.engineer_days import BOOKED_HOURS, HOURS_OF_ONE, boo
 from dispatcher.projections.engineers import ALL_ENGINEERS, ONE_ENGINEER, Engineers
 from dispatcher.projections.parts import parts_in_vans
 from dispatcher.projections.slas import ANY_SLA
+from dispatcher.projections.travel import ways_now
 from dispatcher.replanning import Plan, as_command
 from services.chassis.clock import EPOCH, at_micros, micros
 from services.chassis.ids import derived_id
@@ -267,7 +270,9 @@ async def when_order_waits(
     asked_first = bool(before) or is_offered_first(rules, rows[0]["request_type"], work.urgency)
     # Whom it was offered to is passed over, so that of those who are asked nobody knows how many are looked at.
     most = None if asked_first else CANDIDATES
-    ranking = await in_turns(rank_in_turns(work, engineers, booked, now, declined_by(rows[0]), rules, parts, most))
+    ways = await ways_now(facts, tenant, rules)
+    turns = rank_in_turns(work, engineers, booked, now, declined_by(rows[0]), rules, parts, most, ways)
+    ranking = await in_turns(turns)
     if asked_first:
         until = now + timedelta(minutes=rules.offer_minutes)
         fresh = [
@@ -289,6 +294,7 @@ async def when_order_waits(
         return [*frees, *urgent]
     if not best:
         return frees
+    days = [(engineers[name].home, booked[name].get(found.day, ())) for name, found in best]
     assign = AssignOrder(
         order_id=event.order_id,
         candidates=tuple([Candidate(engineer_id=engineer_id, day=found.day) for engineer_id, found in best]),
@@ -296,6 +302,7 @@ async def when_order_waits(
         wished=ranking.excluded.get(work.wished, ()),
         excluded=tuple(sorted(ranking.excluded.counts().items())),
         parts=parts.of_vans(engineers[engineer_id].van_id for engineer_id, _ in best),
+        ways=await ways_of_map(facts.outside, work.place, days),
         now=now,
     )
     return [*frees, assign]
@@ -354,10 +361,12 @@ async def _offers_missed(event: EngineerAbsent, envelope: Envelope, facts: Facts
     rules = await rules_now(facts, tenant, now)
     booked = bookings(await facts.fetch(HOURS_OF_ONE, **one, **horizon(now, rules.horizon_days)))[event.engineer_id]
 
+    ways = await ways_now(facts, tenant, rules)
+
     def misses(row: Mapping[str, Any]) -> bool:
         if event.starts_at < at_micros(row["offered_until"]) and now < event.ends_at:
             return True
-        found = propose(work_of(row), event.engineer_id, engineer, booked, now, (), rules)
+        found = propose(work_of(row), event.engineer_id, engineer, booked, now, (), rules, ways=ways)
         return not isinstance(found, Proposal)
 
     return [
@@ -388,6 +397,7 @@ async def when_engineer_has_time(
     ahead = horizon(now, rules.horizon_days)
     booked = bookings(await facts.fetch(HOURS_OF_ONE, **one, **ahead))[event.engineer_id]
     asked: list[AssignOrder | OfferOrder] = []
+    ways = await ways_now(facts, envelope.tenant, rules)
     waiting = await facts.fetch(WAITING_ORDERS, tenant=envelope.tenant)
     for row in sorted(waiting, key=lambda row: -URGENCIES.index(row["urgency"])):
         if len(asked) == RETRIED:
@@ -395,7 +405,7 @@ async def when_engineer_has_time(
         if row["offered_until"] is not None:
             continue
         work = work_of(row)
-        found = propose(work, event.engineer_id, engineer, booked, now, declined_by(row), rules)
+        found = propose(work, event.engineer_id, engineer, booked, now, declined_by(row), rules, ways=ways)
         if not isinstance(found, Proposal):
             continue
         first = is_offered_first(rules, row["request_type"], work.urgency)
@@ -571,5 +581,6 @@ POLICIES = (
         ),
         when_order_moves,
     ),
+    Policy("learn-travel", (EngineerArrived,), when_somebody_arrives),
     Policy("restate-clocks", (CalendarChanged, RestatementBegun, RestatementAdvanced), when_calendar_changed),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import bindparam, or_, select
@@ -16,11 +16,12 @@ from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.repair import Move, Repair, Repaired, Standing
 from dispatcher.domain.suited import Work
-from dispatcher.domain.travel import travel_m, travel_time
+from dispatcher.domain.travel import BEELINE, Ways
 from dispatcher.projections.board import BOARD, OPEN, declined_by, work_of
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import BOOKED_HOURS, bookings, horizon
 from dispatcher.projections.engineers import ALL_ENGINEERS, Engineers
+from dispatcher.projections.travel import ways_now
 from services.chassis.clock import at_micros
 from services.chassis.service import Queries
 
@@ -42,6 +43,7 @@ class Plan:
     rules: DispatchRulesSet
     now: datetime
     not_before: dict[str, datetime] = field(default_factory=dict)
+    ways: Ways = BEELINE
 
     @classmethod
     async def read(cls, queries: Queries, tenant: str, now: datetime) -> Plan:
@@ -58,6 +60,7 @@ class Plan:
             frozenset(row["order_id"] for row in orders if row["offered_until"] is not None),
             rules,
             now,
+            ways=await ways_now(queries, tenant, rules),
         )
 
     def repaired(self, order_ids: Iterable[str], *, displacing: bool, besides: Collection[str] = ()) -> Repaired:
@@ -67,7 +70,7 @@ class Plan:
             for one in order_ids
             if one in self.works and not (one in self.standing and self.standing[one].locked)
         ]
-        repair = Repair(self.engineers, self.booked, self.standing, self.now, self.rules)
+        repair = Repair(self.engineers, self.booked, self.standing, self.now, self.rules, self.ways)
         return repair.run(affected, self.not_before, displacing, besides)
 
     def held_up(self, engineer_id: str, free_from: datetime) -> list[str]:
@@ -81,7 +84,7 @@ class Plan:
             if standing is None or standing.locked or booking.ends_at <= self.now:
                 place = booking.place if booking.starts_at <= self.now or place is None else place
                 continue
-            way = travel_time(travel_m(place, booking.place)) if place else travel_time(0)
+            way = self.ways.time(place, booking.place, ready) if place else timedelta()
             if ready + way > booking.starts_at:
                 missed.append(booking.order_id)
             else:

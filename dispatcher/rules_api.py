@@ -44,6 +44,8 @@ class RulesView(Body):
     offer_to: int
     offered_first: list[FirstOffered]
     assign_minutes: int
+    detour_percent: int
+    km_an_hour: int
 
     @classmethod
     def of(cls, rules: DispatchRulesSet, in_force: bool) -> RulesView:

@@ -23,6 +23,7 @@ from dispatcher.commands import (
     HoldSlot,
     ImportHolidays,
     LapseOffer,
+    LearnTravel,
     MoveClocks,
     NoteNobody,
     OfferOrder,
@@ -59,6 +60,7 @@ from dispatcher.domain import (
     dispatch_rules,
     engineer,
     engineer_day,
+    learned_travel,
     order,
     order_clocks,
     pool,
@@ -81,6 +83,7 @@ from dispatcher.projections.replans import REPLANS
 from dispatcher.projections.restatements import RESTATED, RESTATEMENTS
 from dispatcher.projections.slas import SLAS
 from dispatcher.projections.slots import SLOTS
+from dispatcher.projections.travel import DRIVES, TRAVEL
 from services.chassis.journal.rules import Handler, Rules, Stream
 from services.chassis.service import Service
 
@@ -115,6 +118,7 @@ RULES = Rules(
         Stream("order", order.INITIAL, order.evolve),
         Stream("slot", slots.INITIAL, slots.evolve),
         Stream("replan", replan.INITIAL, replan.evolve),
+        Stream("travel", learned_travel.INITIAL, learned_travel.evolve),
         Stream("order-decisions", decision.INITIAL, decision.evolve),
         Stream("engineer", engineer.INITIAL, engineer.evolve),
         Stream("engineer-day", engineer_day.INITIAL, engineer_day.evolve),
@@ -141,6 +145,7 @@ RULES = Rules(
         Handler(OfferOrder, pool.reads, pool.offer),
         Handler(TakeBackOffer, pool.reads_of_absence, pool.take_back),
         Handler(LapseOffer, lambda c: (order.stream(c.order_id),), pool.lapse),
+        Handler(LearnTravel, lambda c: (learned_travel.STREAM,), learned_travel.decide),
         Handler(SetDispatchRules, lambda c: (dispatch_rules.STREAM,), dispatch_rules.decide),
         *[Handler(command, order_clocks.reads, order_clocks.decide) for command in OF_CLOCKS],
         *[Handler(command, lambda c: (calendars.STREAM,), calendars.decide) for command in OF_CALENDARS],
@@ -171,6 +176,8 @@ service = Service(
         DECISIONS,
         REPLANS,
         SLOTS,
+        DRIVES,
+        TRAVEL,
     ),
     policies=POLICIES,
     on_timer=ON_TIMER,

@@ -19,6 +19,7 @@ from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import booked_between, bookings, horizon
 from dispatcher.projections.engineers import ENGINEERS_TO_MATCH, Engineers
 from dispatcher.projections.slots import SLOTS
+from dispatcher.projections.travel import ways_now
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, ServiceRouter, absent, command, query
 from services.chassis.service import Api
@@ -74,8 +75,9 @@ def _of_order(api: Api) -> APIRouter:
         known = Engineers(await call.fetch(ENGINEERS_TO_MATCH))
         roster = Roster({one: engineer for one, engineer in known.items() if one not in barred})
         booked = bookings(await call.fetch(booked_between(**horizon(call.now, days))), besides=order_id)
+        ways = await ways_now(api, call.tenant, rules)
         # Of a thousand engineers it takes a second, in which others are answered.
-        return await asyncio.to_thread(offered, work_of(row), roster, booked, call.now, zone, days, rules)
+        return await asyncio.to_thread(offered, work_of(row), roster, booked, call.now, zone, days, rules, ways)
 
     @router.get("/{order_id}/slots", summary="When somebody can come, each with a grade")
     async def some(

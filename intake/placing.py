@@ -10,9 +10,9 @@ from contracts.problems import Unfit
 from intake.adapters.geocoder import Geocoder
 from intake.commands import UDEG
 from intake.domain.address import parse
-from intake.domain.datum import Datum, to_wgs84
 from intake.domain.place import divisions_of
 from intake.domain.seats import Place
+from services.chassis.datum import Datum, to_wgs84
 from services.chassis.http import Body
 
 OF_DATUM = (

@@ -14,6 +14,7 @@ import asyncpg
 
 from deploy.kafka import local as kafka
 from deploy.postgres import local as postgres
+from services.chassis.maps import answers
 from services.host import discover, journal_file, open_to_read
 from services.operating.checks import Check, of_service, room
 from services.serving import PERSONS_FILE, SIGNING_KEY
@@ -37,6 +38,7 @@ async def examine(settings: Settings) -> list[Check]:
         room(settings),
         await _kafka(settings),
         await _postgres(settings),
+        *await _map(settings),
         _docker(),
         *_keys(settings),
     ]
@@ -76,6 +78,16 @@ async def _postgres(settings: Settings) -> Check:
     except (asyncpg.PostgresError, OSError, TimeoutError) as error:
         return Check("PostgreSQL", False, f"FIELDLOOP_STORE={settings.store}: {error}", lacking or "make up")
     return Check("PostgreSQL", True, f"{settings.store} answers")
+
+
+async def _map(settings: Settings) -> list[Check]:
+    if not settings.map:
+        return []
+    wrong = await answers(settings.map, settings.map_key)
+    kind = settings.map.partition(":")[0]
+    if not wrong:
+        return [Check("map", True, f"{kind} answers")]
+    return [Check("map", False, f"{kind} does not: {wrong}", "ways are estimated until it does; see FIELDLOOP_MAP")]
 
 
 def _docker() -> Check:

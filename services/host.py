@@ -165,7 +165,11 @@ class Host:
             clock=self._clock,
             new_id=self._new_id,
             follower=self._keeper(service.name),
-            outside={"geocoder": self.settings.geocoder},
+            outside={
+                "geocoder": self.settings.geocoder,
+                "map": self.settings.map,
+                "map_key": self.settings.map_key,
+            },
             outlets=self._outlets,
             letters=partial(letters_of, self.settings, service.name),
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from services.chassis.bus.kafka import Cluster
+from services.chassis.maps import server_of
 from services.chassis.messages.quiet import QUIET_HOURS
 
 _KAFKA = re.compile(r"kafka:[^\s:,]+:\d+(,[^\s:,]+:\d+)*")
@@ -49,6 +50,13 @@ class Settings:
     FIELDLOOP_GEOCODER: the search of a Nominatim, `https://maps.example.cn/search`, which locates addresses; without
     it a request lies where its customer or site is registered.
     """
+    map: str = ""
+    """
+    FIELDLOOP_MAP: a map with roads that tells how long ways take, `osrm:http://HOST:5000`, `valhalla:http://HOST:8002`
+    or `amap:https://restapi.amap.com`; without it, and while it does not answer, ways are estimated.
+    """
+    map_key: str = ""
+    """FIELDLOOP_MAP_KEY: the key of the web service of AMap."""
     mail: str = ""
     """FIELDLOOP_MAIL: the server for e-mail to customers, `smtp[s]://[USER:PASSWORD@]HOST:PORT`; without it, none."""
     mail_from: str = ""
@@ -104,6 +112,11 @@ class Settings:
             raise BadSetting(
                 f"FIELDLOOP_GEOCODER is {self.geocoder!r}: give an address, as https://maps.example.cn/search"
             )
+        if self.map:
+            try:
+                server_of(self.map, self.map_key)
+            except ValueError as wrong:
+                raise BadSetting(f"FIELDLOOP_MAP is {self.map!r}: {wrong}") from None
         for name, url in {"FIELDLOOP_URL": self.url, "FIELDLOOP_GATEWAY": self.gateway}.items():
             if url and not url.startswith(("http://", "https://")):
                 raise BadSetting(f"{name} is {url!r}: give the address of a gateway, as http://127.0.0.1:8080")

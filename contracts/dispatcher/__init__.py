@@ -73,11 +73,13 @@ from contracts.dispatcher.rules import (
     OfferedFirst,
 )
 from contracts.dispatcher.slots import SlotBooked, SlotHeld, SlotReleased
+from contracts.dispatcher.travel import AreaPaces, TravelLearned
 
 __all__ = [
     "AbsenceCalledOff",
     "AbsenceNoteSettled",
     "AbsenceNoted",
+    "AreaPaces",
     "AssignmentOverdue",
     "AssignmentRetried",
     "CalendarChanged",
@@ -137,6 +139,7 @@ __all__ = [
     "SlotReleased",
     "SpecialDay",
     "Standing",
+    "TravelLearned",
     "Unmoved",
     "WeekOfHours",
     "WithdrawalNoted",

@@ -41,3 +41,7 @@ class DecisionRecorded(Event, frozen=True, kw_only=True):
     """SHA-256 in hex of the ways from each place of those considered to the order: metres and seconds."""
     seed: NonNegative = 0
     """Of chance, where a search by chance made the plan; 0: nothing was left to chance."""
+    travel_version: NonNegative = 0
+    """Of TravelLearned, by which ways were estimated; 0: by the dispatch rules alone."""
+    travel_by: str = ""
+    """The map server that was asked; what it said is in `asked`. Empty: none was, or none answered."""

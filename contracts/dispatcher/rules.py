@@ -57,3 +57,7 @@ class DispatchRulesSet(Event, frozen=True, kw_only=True):
     """The orders that are offered before anybody is assigned by rule; empty: none."""
     assign_minutes: Annotated[int, msgspec.Meta(ge=1, le=10_080)] = 30
     """An order that nobody has for so many clock minutes is overdue (AssignmentOverdue)."""
+    detour_percent: Annotated[int, msgspec.Meta(ge=100, le=300)] = 130
+    """Metres of road for 100 metres of beeline."""
+    km_an_hour: Annotated[int, msgspec.Meta(ge=1, le=200)] = 30
+    """On the road, with parking; it holds until something is learned (TravelLearned), and weighs in what is."""

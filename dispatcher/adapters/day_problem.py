@@ -21,7 +21,7 @@ from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.matching import STEP, broken, hours_at, open_hours
 from dispatcher.domain.repair import URGENCIES, Move, Standing
 from dispatcher.domain.suited import Work, lacks
-from dispatcher.domain.travel import Place, travel_m, travel_time
+from dispatcher.domain.travel import BEELINE, Place, Ways
 from dispatcher.planning.model import Engineer, Ints, Plan, Problem, Travel, Visit, Weights
 
 STEP_S: Final = int(STEP.total_seconds())
@@ -54,6 +54,7 @@ def day_problem(
     day: str,
     now: datetime,
     slack: timedelta = timedelta(),
+    ways: Ways = BEELINE,
 ) -> DayProblem | None:
     """None where nobody works that day."""
     midnight = datetime.fromisoformat(f"{day}T00:00:00+00:00") - timedelta(hours=14)
@@ -63,6 +64,7 @@ def day_problem(
         return int((at - midnight).total_seconds())
 
     places: list[Place] = []
+    fixed: list[datetime | None] = []
     people: list[Engineer] = []
     ids: list[str] = []
     early: list[int] = []
@@ -119,6 +121,7 @@ def day_problem(
             )
             orders.append(it.order_id if movable else "")
             places.append(it.place)
+            fixed.append(it.starts_at)
         abilities[engineer_id] = skills
         people.append(
             Engineer(
@@ -132,6 +135,7 @@ def day_problem(
             )
         )
         places.append(start)
+        fixed.append(None)
         ids.append(engineer_id)
         routes.append(tuple(route))
     for work in waiting:
@@ -142,28 +146,59 @@ def day_problem(
         visits.append(Visit(work.order_id, len(places), lasts, window, skills=needs, parts={"visit": 1}, prize=prize))
         orders.append(work.order_id)
         places.append(work.place)
+        fixed.append(None)
     for order_id in {one for one in orders if one}:
         for engineer_id in fit[order_id]:
             if engineer_id in abilities:
                 abilities[engineer_id][f"order {order_id}"] = 1
     people = [replace(one, skills=abilities[one.id], end=len(places)) for one in people]
-    travel = _travel(places, [(one.start, wait) for one, wait in zip(people, early, strict=True)])
+    shifts = [window for _, one in able_of for window in open_hours(one, day)]
+    hours = _hours_between(min(opens for opens, _ in shifts), max(closes for _, closes in shifts))
+    travel = _travel(places, fixed, hours, ways, [(one.start, wait) for one, wait in zip(people, early, strict=True)])
+    if ways.version:
+        for person, stops in zip(people, routes, strict=True):
+            _kept_possible(travel, person, [visits[stop] for stop in stops])
     problem = Problem(people, visits, travel, Weights(distance=1, stranger=CHANGE_M))
     return DayProblem(problem, Plan(routes), ids, orders, midnight, tuple(left_alone))
 
 
-def _travel(places: Sequence[Place], starts: Sequence[tuple[int, int]]) -> Travel:
-    """Every way, and from everywhere none to the end of the day. Who begins later drives the first way before."""
+def _hours_between(opens: datetime, closes: datetime) -> list[datetime]:
+    return [opens + n * timedelta(hours=1) for n in range(max(1, int((closes - opens) / timedelta(hours=1))))]
+
+
+def _travel(
+    places: Sequence[Place],
+    fixed: Sequence[datetime | None],
+    hours: Sequence[datetime],
+    ways: Ways,
+    starts: Sequence[tuple[int, int]],
+) -> Travel:
+    """
+    Every way, and from everywhere none to the end of the day. Who begins later drives the first way before. The model
+    knows no hours: to a visit that is promised a way takes as long as about then, to others as long as on the mean.
+    """
     count = len(places)
     metres: Ints = np.zeros((count + 1, count + 1), np.int64)
     seconds: Ints = np.zeros((count + 1, count + 1), np.int64)
-    for i in range(count):
-        for j in range(i):
-            metres[i, j] = metres[j, i] = way = travel_m(places[i], places[j])
-            seconds[i, j] = seconds[j, i] = -(-int(travel_time(way).total_seconds()) // STEP_S) * STEP_S
+    hours = hours if ways.version else hours[:1]
+    for j in range(count):
+        about = [at] if (at := fixed[j]) else hours
+        for i in range(count):
+            metres[i, j] = ways.metres(places[i], places[j])
+            times = [ways.time(places[i], places[j], at).total_seconds() for at in about]
+            seconds[i, j] = -(-int(sum(times)) // (len(times) * STEP_S)) * STEP_S
     for row, wait in starts:
         seconds[row, :] = np.maximum(0, seconds[row, :] - wait // STEP_S * STEP_S)
     return Travel(seconds, metres)
+
+
+def _kept_possible(travel: Travel, engineer: Engineer, visits: Sequence[Visit]) -> None:
+    """What is promised was found possible by the hours of its own ways; the mean does not make it impossible."""
+    free, place = engineer.shift[0], engineer.start
+    for visit in visits:
+        gap = max(0, visit.window[1] - free)
+        travel.seconds[place, visit.place] = min(travel.seconds[place, visit.place], gap)
+        free, place = visit.window[0] + visit.duration, visit.place
 
 
 def moves_of(
@@ -177,6 +212,7 @@ def moves_of(
     day: str,
     now: datetime,
     rules: DispatchRulesSet,
+    ways: Ways = BEELINE,
 ) -> list[Move]:
     """
     The orders that are elsewhere in the plan. Each is held to the rules of matching, upon the days without what moves;
@@ -197,8 +233,8 @@ def moves_of(
     moves = []
     for order_id, engineer_id, starts_at in wanted:
         work, engineer, hers = works[order_id], engineers[engineer_id], days[engineer_id]
-        proposal = hours_at(work, engineer, hers, now, starts_at, rules)
-        if rules_broken := broken(work, engineer, hers, proposal, now, False):
+        proposal = hours_at(work, engineer, hers, now, starts_at, rules, ways)
+        if rules_broken := broken(work, engineer, hers, proposal, now, False, ways):
             raise ValueError(f"{order_id} with {engineer_id} at {starts_at}: {', '.join(rules_broken)}")
         hers.append(Booking(proposal.starts_at, proposal.ends_at, order_id, work.place))
         hers.sort()

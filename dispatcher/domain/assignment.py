@@ -25,7 +25,7 @@ from contracts.dispatcher import (
 from contracts.event import Event
 from contracts.problems import Rejected
 from dispatcher.commands import AssignByHand, AssignOrder, ReassignOrder, TakeOrder
-from dispatcher.domain import decision, dispatch_rules, engineer_day, order
+from dispatcher.domain import decision, dispatch_rules, engineer_day, learned_travel, order
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Day
@@ -33,14 +33,14 @@ from dispatcher.domain.hours import Person, days_in_question, free_hours, holds,
 from dispatcher.domain.matching import Proposal, propose
 from dispatcher.domain.order import Assigned, Case, Order, Waiting
 from dispatcher.domain.suited import Rule, Work, lacks
-from dispatcher.domain.travel import Place
+from dispatcher.domain.travel import Place, Ways
 
 States = Mapping[str, Any]
 ByPerson = TakeOrder | AssignByHand | ReassignOrder
 
 
 def reads_of_candidates(command: AssignOrder) -> tuple[str, ...]:
-    named = [order.stream(command.order_id), decision.stream(command.order_id, type(command)), dispatch_rules.STREAM]
+    named = [*_always_read(command)]
     for one in command.candidates:
         named += [engineers.stream(one.engineer_id), engineer_day.stream(one.engineer_id, one.day)]
     return tuple(dict.fromkeys(named))
@@ -48,8 +48,12 @@ def reads_of_candidates(command: AssignOrder) -> tuple[str, ...]:
 
 def reads_of_engineer(command: ByPerson) -> tuple[str, ...]:
     days = [engineer_day.stream(command.engineer_id, day) for day in _days_in_question(command)]
-    named = [order.stream(command.order_id), decision.stream(command.order_id, type(command)), dispatch_rules.STREAM]
-    return (*named, engineers.stream(command.engineer_id), *days)
+    return (*_always_read(command), engineers.stream(command.engineer_id), *days)
+
+
+def _always_read(command: AssignOrder | ByPerson) -> tuple[str, ...]:
+    own = order.stream(command.order_id), decision.stream(command.order_id, type(command))
+    return (*own, dispatch_rules.STREAM, learned_travel.STREAM)
 
 
 def assign(states: States, command: AssignOrder) -> list[Event]:
@@ -60,12 +64,13 @@ def assign(states: States, command: AssignOrder) -> list[Event]:
             return []  # Those whom it was offered to have their time; then it is looked at again.
         case Waiting(case=case):
             rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
+            ways = learned_travel.ways(states, rules, command.ways)
             found: list[tuple[int, int, str, Proposal]] = []
             passed = [PassedOver(case.opened.wished_engineer_id, command.wished)] if command.wished else []
             considered = []
             work = Work.of(case.opened)
             for nth, one in enumerate(command.candidates):
-                proposal = _proposal_of(states, case, work, one.engineer_id, one.day, command, rules)
+                proposal = _proposal_of(states, case, work, one.engineer_id, one.day, command, rules, ways)
                 if isinstance(proposal, Proposal):
                     found.append((proposal.cost, nth, one.engineer_id, proposal))
                     considered.append(Considered(one.engineer_id, one.day, proposal.cost))
@@ -87,7 +92,10 @@ def assign(states: States, command: AssignOrder) -> list[Event]:
                 excluded=tuple(RuleCount(rule, count) for rule, count in command.excluded),
             )
             places = [place for one in command.candidates for place in _places(states, one.engineer_id, [one.day])]
-            return [decision.recorded(command, case, engineer_id, best, considered, places, rules.version), *events]
+            return [
+                decision.recorded(command, case, engineer_id, best, considered, places, rules.version, ways),
+                *events,
+            ]
         case order.Unopened():
             raise order.refusal(now)
         case _:
@@ -103,7 +111,8 @@ def take(states: States, command: TakeOrder) -> list[Event]:
         case Waiting(case=case):
             rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
             work, person = Work.of(case.opened), _person(states, case, command)
-            proposal = free_hours(work, person, command.now, rules, command.parts)
+            ways = learned_travel.ways(states, rules)
+            proposal = free_hours(work, person, command.now, rules, command.parts, ways)
             if unfit := lacks(work, person.engineer, proposal.day):
                 must_be_suited(work, command.engineer_id, unfit)
             events = _assigned(states, case, command.engineer_id, proposal, "pool", rules_version=rules.version)
@@ -175,7 +184,9 @@ def _decided(
     name = command.engineer_id
     considered = [Considered(name, proposal.day, proposal.cost, broke)]
     places = _places(states, name, _days_in_question(command))
-    return decision.recorded(command, case, name, proposal, considered, places, rules.version)
+    return decision.recorded(
+        command, case, name, proposal, considered, places, rules.version, learned_travel.ways(states, rules)
+    )
 
 
 def _places(states: States, engineer_id: str, days: Iterable[str]) -> list[Place]:
@@ -212,8 +223,9 @@ def _by_hand(
 ) -> tuple[Proposal, tuple[Rule, ...]]:
     """The hours, and the rules that they break. Raises Rejected where there are some and no reason is given."""
     work, person = Work.of(case.opened), _person(states, case, command)
-    proposal = wanted_hours(work, person, command.now, command.starts_at, rules, command.parts)
-    broke = overruled(work, person, proposal, command.now)
+    ways = learned_travel.ways(states, rules)
+    proposal = wanted_hours(work, person, command.now, command.starts_at, rules, command.parts, ways)
+    broke = overruled(work, person, proposal, command.now, ways)
     if broke and not command.reason:
         raise Rejected("assignment.needs-reason", engineer_id=command.engineer_id, rules=", ".join(broke))
     return proposal, broke
@@ -225,7 +237,14 @@ def _known_absences(states: States, engineer_id: str, proposal: Proposal) -> tup
 
 
 def _proposal_of(
-    states: States, case: Case, work: Work, engineer_id: str, day: str, command: AssignOrder, rules: DispatchRulesSet
+    states: States,
+    case: Case,
+    work: Work,
+    engineer_id: str,
+    day: str,
+    command: AssignOrder,
+    rules: DispatchRulesSet,
+    ways: Ways,
 ) -> Proposal | tuple[Rule | Literal["unknown"], ...]:
     engineer = states[engineers.stream(engineer_id)]
     bookings: Day = states[engineer_day.stream(engineer_id, day)]
@@ -234,7 +253,7 @@ def _proposal_of(
     if holds(bookings, work.order_id):
         return ("hours",)
     now, declined = command.now, case.declined
-    return propose(work, engineer_id, engineer, {day: bookings}, now, declined, rules, command.parts, (day,))
+    return propose(work, engineer_id, engineer, {day: bookings}, now, declined, rules, command.parts, (day,), ways)
 
 
 # Events.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 from contracts.dispatcher import Considered, DecisionRecorded
 from dispatcher.domain.matching import Proposal
 from dispatcher.domain.order import Case
-from dispatcher.domain.travel import Place, travel_m, travel_time
+from dispatcher.domain.travel import BEELINE, Place, Ways
 from services.chassis.command import Command
 
 INITIAL: Final = 0
@@ -32,6 +33,7 @@ def recorded(
     considered: Sequence[Considered],
     places: Iterable[Place],
     rules_version: int,
+    ways: Ways,
     seed: int = 0,
 ) -> DecisionRecorded:
     """`places` are those from which the ways to the order were compared."""
@@ -46,15 +48,20 @@ def recorded(
         starts_at=proposal.starts_at,
         ends_at=proposal.ends_at,
         rules_version=rules_version,
-        travel_hash=travel_hash(Place(opened.lat_udeg, opened.lon_udeg), places),
+        travel_hash=travel_hash(Place(opened.lat_udeg, opened.lon_udeg), places, proposal.starts_at, ways),
         seed=seed,
+        travel_version=ways.version,
+        travel_by=ways.source,
     )
 
 
-def travel_hash(to: Place, places: Iterable[Place]) -> str:
-    """SHA-256 in hex of the ways to one place: of each other place, metres and seconds, in the order of places."""
+def travel_hash(to: Place, places: Iterable[Place], at: datetime, ways: Ways = BEELINE) -> str:
+    """
+    SHA-256 in hex of the ways to one place: of each other place, metres and seconds about that hour, in the order of
+    places.
+    """
     lines = []
     for place in sorted(set(places)):
-        metres = travel_m(place, to)
-        lines.append(f"{place.lat_udeg} {place.lon_udeg} {metres} {travel_time(metres).total_seconds():.0f}\n")
+        metres, time = ways.metres(place, to), ways.time(place, to, at)
+        lines.append(f"{place.lat_udeg} {place.lon_udeg} {metres} {time.total_seconds():.0f}\n")
     return hashlib.sha256(f"{to.lat_udeg} {to.lon_udeg}\n{''.join(lines)}".encode()).hexdigest()

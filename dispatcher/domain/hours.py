@@ -13,6 +13,7 @@ from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Day
 from dispatcher.domain.matching import Proposal, best_hours, broken, day_of, hours_at, with_person
 from dispatcher.domain.suited import Rule, Work
+from dispatcher.domain.travel import Ways
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def wanted_hours(
     starts_at: datetime | None,
     rules: DispatchRulesSet,
     parts: PartsInVans,
+    ways: Ways,
 ) -> Proposal:
     """
     The hours that a person wants, or the cheapest free ones.
@@ -46,7 +48,7 @@ def wanted_hours(
     Whatever rule she overrules, hours exist once. Raises Rejected when they are taken, past, or of two days.
     """
     if starts_at is None:
-        return free_hours(work, person, now, rules, parts)
+        return free_hours(work, person, now, rules, parts, ways)
     starts_at = starts_at.astimezone(UTC)
     ends_at = starts_at + work.duration
     day = day_of(starts_at, person.engineer.zone)
@@ -58,23 +60,25 @@ def wanted_hours(
     for booking in bookings:
         if (starts_at < booking.ends_at and booking.starts_at < ends_at) or booking.order_id == work.order_id:
             raise Rejected("engineer.hours-taken", engineer_id=person.engineer_id, order_id=booking.order_id)
-    proposal = hours_at(work, person.engineer, bookings, now, starts_at, rules)
+    proposal = hours_at(work, person.engineer, bookings, now, starts_at, rules, ways)
     return with_person(work, person.engineer_id, person.engineer, proposal, rules, parts)
 
 
-def free_hours(work: Work, person: Person, now: datetime, rules: DispatchRulesSet, parts: PartsInVans) -> Proposal:
+def free_hours(
+    work: Work, person: Person, now: datetime, rules: DispatchRulesSet, parts: PartsInVans, ways: Ways
+) -> Proposal:
     """The cheapest hours that are free. Raises Rejected with the rule that leaves none."""
     ready = [day for day, bookings in person.days.items() if not holds(bookings, work.order_id)]
-    found = best_hours(work, person.engineer, person.days, now, ready, rules)
+    found = best_hours(work, person.engineer, person.days, now, ready, rules, ways)
     if isinstance(found, Proposal):
         return with_person(work, person.engineer_id, person.engineer, found, rules, parts)
     raise Rejected("engineer.not-free", engineer_id=person.engineer_id, rule=found)
 
 
-def overruled(work: Work, person: Person, proposal: Proposal, now: datetime) -> tuple[Rule, ...]:
+def overruled(work: Work, person: Person, proposal: Proposal, now: datetime, ways: Ways) -> tuple[Rule, ...]:
     """The rules that a person breaks who gives the order to this engineer for these hours."""
     bookings = person.days.get(proposal.day, ())
-    return broken(work, person.engineer, bookings, proposal, now, person.has_declined)
+    return broken(work, person.engineer, bookings, proposal, now, person.has_declined, ways)
 
 
 def holds(bookings: Day, order_id: str) -> bool:

@@ -27,7 +27,7 @@ from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.roster import Excluded, Roster
 from dispatcher.domain.suited import FOR_EVER, Rule, Work, fit_until, has_skill, lacks
-from dispatcher.domain.travel import Place, travel_m, travel_time
+from dispatcher.domain.travel import BEELINE, Place, Ways
 
 SECOND: Final = timedelta(seconds=1)
 STEP: Final = timedelta(minutes=5)
@@ -83,6 +83,7 @@ def rank_in_turns(
     rules: DispatchRulesSet = DEFAULTS,
     parts: PartsInVans = NO_PARTS,
     most: int | None = None,
+    ways: Ways = BEELINE,
 ) -> Generator[None, None, Ranking]:
     """
     All engineers: her best hours, or the rules that exclude her. `booked` is by engineer and day, by start.
@@ -95,7 +96,7 @@ def rank_in_turns(
     kinds = roster.kinds(work, now)
     excluded = Excluded(roster, work, kinds)
     excluded.declined.update(one for one in declined if one in roster)
-    hours = _Hours(work, now, rules)
+    hours = _Hours(work, now, rules, ways)
     found: list[tuple[int, str, _Slot]] = []
     dearest: list[int] = []
     """Less than nothing: of the `most` that are cheapest so far, the dearest first."""
@@ -136,6 +137,7 @@ def propose(
     rules: DispatchRulesSet = DEFAULTS,
     parts: PartsInVans = NO_PARTS,
     within: Collection[str] | None = None,
+    ways: Ways = BEELINE,
 ) -> Proposal | tuple[Rule, ...]:
     """The cheapest hours of one engineer, or all rules that exclude her."""
     unfit = lacks(work, engineer, _today(now, engineer.zone).isoformat())
@@ -143,7 +145,7 @@ def propose(
         unfit += ("declined",)
     if unfit:
         return unfit
-    found = best_hours(work, engineer, booked, now, within, rules)
+    found = best_hours(work, engineer, booked, now, within, rules, ways)
     if isinstance(found, Proposal):
         return with_person(work, engineer_id, engineer, found, rules, parts)
     return (found,)
@@ -199,6 +201,7 @@ def best_hours(
     now: datetime,
     within: Collection[str] | None = None,
     rules: DispatchRulesSet = DEFAULTS,
+    ways: Ways = BEELINE,
 ) -> Proposal | Rule:
     """
     The cheapest hours of one engineer, or why there are none. Whether she can do the work is judged by `lacks`; here
@@ -209,7 +212,7 @@ def best_hours(
     """
     today, until = _today(now, engineer.zone).isoformat(), fit_until(work, engineer)
     until = FOR_EVER if until < today else until  # As in `Roster.kinds`.
-    slot = _Hours(work, now, rules, within).best(engineer, booked, until)
+    slot = _Hours(work, now, rules, ways, within).best(engineer, booked, until)
     assert slot is not None
     return _proposal(work, engineer, slot, now, rules) if isinstance(slot, _Slot) else slot
 
@@ -232,9 +235,9 @@ class _Hours:
     """
 
     def __init__(
-        self, work: Work, now: datetime, rules: DispatchRulesSet, within: Collection[str] | None = None
+        self, work: Work, now: datetime, rules: DispatchRulesSet, ways: Ways, within: Collection[str] | None = None
     ) -> None:
-        self._work, self._now, self._rules, self._within = work, now, rules, within
+        self._work, self._now, self._rules, self._ways, self._within = work, now, rules, ways, within
         self._hour_points = _points_an_hour(rules, work.urgency)
         self._patterns: dict[tuple[str, int], tuple[tuple[Shift, ...], list[_Day]]] = {}
 
@@ -275,6 +278,7 @@ class _Hours:
                 return best or (why if below is None else None)
             if not long_enough:
                 continue
+            begins = windows[0][0]
             if engineer.absences:
                 windows = _present(windows, engineer.absences)
                 if not _is_long_enough(self._work, windows, self._now):
@@ -285,15 +289,21 @@ class _Hours:
                 why = "limit" if why in ("shift", "absent") else why
                 continue
             why = "hours"
-            if slot := self._cheapest(engineer, day, windows, bookings, limit):
+            if slot := self._cheapest(engineer, day, begins, windows, bookings, limit):
                 best, limit = slot, slot.cost
         return best or (why if below is None else None)
 
     def _cheapest(
-        self, engineer: Registered, day: str, windows: Windows, bookings: Sequence[Booking], limit: int
+        self,
+        engineer: Registered,
+        day: str,
+        begins: datetime,
+        windows: Windows,
+        bookings: Sequence[Booking],
+        limit: int,
     ) -> _Slot | None:
-        """The cheapest hours between the bookings of a day that cost less than `limit`."""
-        work, now, rules, hour_points = self._work, self._now, self._rules, self._hour_points
+        """The cheapest hours between the bookings of a day that cost less than `limit`. She works from `begins` on."""
+        work, now, rules, hour_points, ways = self._work, self._now, self._rules, self._hour_points, self._ways
         load, load_cost, duration = len(bookings), len(bookings) * rules.points_a_booking, work.duration
         best, opens = None, windows[0][0]
         free_from, place = now, engineer.home
@@ -302,11 +312,12 @@ class _Hours:
                 waits = _wait_cost(hour_points, max(free_from, opens) - now)
                 if load_cost + waits >= limit:
                     break  # The drive and what she costs only add to it, and the later hours of the day wait longer.
-                metres, on, added = _ways(place, work.place, after.place if after else None)
+                metres, added = _ways(ways, place, work.place, after.place if after else None)
                 cost = added // rules.metres_a_point + load_cost
                 if cost + waits < limit:
-                    until = after.starts_at - travel_time(on) if after else None
-                    starts_at = _first_start(windows, free_from + travel_time(metres), until, duration)
+                    until = after.starts_at - ways.time(work.place, after.place, after.starts_at) if after else None
+                    ready = free_from + ways.time(place, work.place, max(free_from, begins))
+                    starts_at = _first_start(windows, ready, until, duration)
                     if starts_at:
                         cost += _wait_cost(hour_points, starts_at - now)
                         cost += _expense_fen(work, engineer, added) // rules.fen_a_point
@@ -324,12 +335,13 @@ def hours_at(
     now: datetime,
     starts_at: datetime,
     rules: DispatchRulesSet = DEFAULTS,
+    ways: Ways = BEELINE,
 ) -> Proposal:
     """These very hours, as a person wants them: what they cost, whether or not she is free. `bookings` of that day."""
     day = day_of(starts_at, engineer.zone)
     before = [booking for booking in bookings if booking.starts_at < starts_at]
     after = bookings[len(before)].place if len(before) < len(bookings) else None
-    metres, _, added = _ways(before[-1].place if before else engineer.home, work.place, after)
+    metres, added = _ways(ways, before[-1].place if before else engineer.home, work.place, after)
     return _proposal(work, engineer, _Slot(0, day, starts_at, metres, added, len(bookings)), now, rules)
 
 
@@ -340,6 +352,7 @@ def broken(
     proposal: Proposal,
     now: datetime,
     has_declined: bool,
+    ways: Ways = BEELINE,
 ) -> tuple[Rule, ...]:
     """Every rule that these hours break; a person may overrule them. `bookings` are those of that day."""
     rules: list[Rule] = [*lacks(work, engineer, proposal.day)]
@@ -355,9 +368,10 @@ def broken(
         rules.append("limit")
     before = [one for one in bookings if one.starts_at < starts_at]
     after = [one for one in bookings if one.starts_at >= starts_at]
-    ready = max(before[-1].ends_at, now) if before else now
-    late = after and ends_at + travel_time(travel_m(work.place, after[0].place)) > after[0].starts_at
-    if late or ready + travel_time(proposal.travel_m) > starts_at:
+    ready, place = (max(before[-1].ends_at, now), before[-1].place) if before else (now, engineer.home)
+    late = after and ends_at + ways.time(work.place, after[0].place, after[0].starts_at) > after[0].starts_at
+    leaves = max(ready, windows[0][0]) if windows else ready
+    if late or ready + ways.time(place, work.place, leaves) > starts_at:
         rules.append("hours")
     return tuple(rules)
 
@@ -430,16 +444,15 @@ class _Slot(NamedTuple):
     load: int
 
 
-def _ways(before: Place, here: Place, after: Place | None) -> tuple[int, int, int]:
+def _ways(ways: Ways, before: Place, here: Place, after: Place | None) -> tuple[int, int]:
     """
-    Metres from before to here, from here on, and those that both are more than the way without. The day may end
+    Metres from before to here, and those that this and the way on are more than the way without. The day may end
     anywhere: the way home is hers, whoever was last.
     """
-    there = travel_m(before, here)
+    there = ways.metres(before, here)
     if after is None:
-        return there, 0, there
-    on = travel_m(here, after)
-    return there, on, max(0, there + on - travel_m(before, after))
+        return there, there
+    return there, max(0, there + ways.metres(here, after) - ways.metres(before, after))
 
 
 def _first_start(windows: Windows, ready: datetime, until: datetime | None, duration: timedelta) -> datetime | None:

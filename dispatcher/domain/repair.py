@@ -20,6 +20,7 @@ from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.matching import Proposal, best_hours, broken, day_of, hours_at, rank_in_turns
 from dispatcher.domain.roster import Roster
 from dispatcher.domain.suited import Rule, Work
+from dispatcher.domain.travel import BEELINE, Ways
 
 URGENCIES: Final = get_args(Urgency)
 
@@ -73,12 +74,13 @@ class Repair:
         standing: Mapping[str, Standing],
         now: datetime,
         rules: DispatchRulesSet,
+        ways: Ways = BEELINE,
     ) -> None:
         self._roster = engineers if isinstance(engineers, Roster) else Roster(engineers)
         self._days = {
             engineer_id: {day: list(hours) for day, hours in days.items()} for engineer_id, days in booked.items()
         }
-        self._standing, self._now, self._rules = standing, now, rules
+        self._standing, self._now, self._rules, self._ways = standing, now, rules, ways
         self._done = Repaired()
 
     def run(
@@ -159,14 +161,14 @@ class Repair:
         hers = self._hers(engineer_id, day_of(starts_at, engineer.zone))
         if any(one.starts_at < starts_at + work.duration and starts_at < one.ends_at for one in hers):
             return None
-        found = hours_at(work, engineer, hers, self._now, starts_at, self._rules)
-        return None if broken(work, engineer, hers, found, self._now, False) else found
+        found = hours_at(work, engineer, hers, self._now, starts_at, self._rules, self._ways)
+        return None if broken(work, engineer, hers, found, self._now, False, self._ways) else found
 
     def _other_hours(self, work: Work) -> tuple[str, Proposal] | None:
         standing = self._standing.get(work.order_id)
         barred = {*self._besides, *(standing.declined if standing else ())}
         earliest = max(self._now, self._not_before.get(work.order_id, self._now))
-        turns = rank_in_turns(work, self._roster, self._days, earliest, barred, self._rules, most=1)
+        turns = rank_in_turns(work, self._roster, self._days, earliest, barred, self._rules, most=1, ways=self._ways)
         while True:
             try:
                 next(turns)
@@ -230,5 +232,5 @@ class Repair:
     def _on_day(self, work: Work, engineer_id: str, day: str, earliest: datetime) -> Proposal | None:
         engineer = self._roster[engineer_id]
         hers = {day: self._hers(engineer_id, day)}
-        found = best_hours(work, engineer, hers, earliest, (day,), self._rules)
+        found = best_hours(work, engineer, hers, earliest, (day,), self._rules, self._ways)
         return found if isinstance(found, Proposal) else None

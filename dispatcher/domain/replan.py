@@ -23,7 +23,7 @@ from contracts.dispatcher import (
 )
 from contracts.event import Event
 from dispatcher.commands import OrderMove, Replan
-from dispatcher.domain import decision, dispatch_rules, engineer_day, order
+from dispatcher.domain import decision, dispatch_rules, engineer_day, learned_travel, order
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.assignment import given_to, hours_booked
 from dispatcher.domain.engineer import Registered
@@ -49,7 +49,7 @@ def evolve(count: int, event: ReplanDone) -> int:
 
 
 def reads(command: Replan) -> tuple[str, ...]:
-    named = [stream(command.replan_id), dispatch_rules.STREAM]
+    named = [stream(command.replan_id), dispatch_rules.STREAM, learned_travel.STREAM]
     for move in command.moves:
         named += [order.stream(move.order_id), decision.stream(move.order_id, Replan)]
         named += [engineers.stream(move.engineer_id), engineer_day.stream(move.engineer_id, move.day)]
@@ -125,6 +125,7 @@ def _changed(states: States, move: OrderMove, command: Replan) -> Why | None:
 def _placed(states: States, moves: list[OrderMove], command: Replan, rules: DispatchRulesSet) -> dict[str, Proposal]:
     """The hours of each move, upon the days without what is moved away; without the first that has no room."""
     days: dict[tuple[str, str], list[Booking]] = {}
+    ways = learned_travel.ways(states, rules)
 
     def day_of(engineer_id: str, day: str) -> list[Booking]:
         name = engineer_id, day
@@ -143,14 +144,14 @@ def _placed(states: States, moves: list[OrderMove], command: Replan, rules: Disp
         if not isinstance(engineer, Registered):
             return found
         hers = day_of(move.engineer_id, move.day)
-        proposal = hours_at(work, engineer, hers, command.now, move.starts_at, rules)
+        proposal = hours_at(work, engineer, hers, command.now, move.starts_at, rules, ways)
         overlaps = any(one.starts_at < proposal.ends_at and proposal.starts_at < one.ends_at for one in hers)
         declined = move.engineer_id in case.declined
         if (
             overlaps
             or any(one.order_id == work.order_id for one in hers)
             or proposal.starts_at < command.now
-            or broken(work, engineer, hers, proposal, command.now, declined)
+            or broken(work, engineer, hers, proposal, command.now, declined, ways)
         ):
             return found
         hers.append(Booking(proposal.starts_at, proposal.ends_at, work.order_id, work.place))
@@ -174,5 +175,15 @@ def _events(
     considered = [Considered(move.engineer_id, proposal.day, proposal.cost)]
     day = states[engineer_day.stream(move.engineer_id, move.day)]
     places: list[Place] = [engineer.home, *[one.place for one in day]]
-    why = decision.recorded(command, case, move.engineer_id, proposal, considered, places, rules.version, command.seed)
+    why = decision.recorded(
+        command,
+        case,
+        move.engineer_id,
+        proposal,
+        considered,
+        places,
+        rules.version,
+        learned_travel.ways(states, rules),
+        command.seed,
+    )
     return [why, given, hours]

@@ -26,7 +26,7 @@ from contracts.dispatcher import (
 from contracts.event import Event
 from contracts.problems import Rejected
 from dispatcher.commands import BookSlot, HoldSlot, ReleaseSlot
-from dispatcher.domain import dispatch_rules, engineer_day, order
+from dispatcher.domain import dispatch_rules, engineer_day, learned_travel, order
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.assignment import given_to
 from dispatcher.domain.engineer import Absence, Registered
@@ -35,6 +35,7 @@ from dispatcher.domain.matching import STEP, Proposal, best_hours, broken, hours
 from dispatcher.domain.order import Assigned, Order, Waiting
 from dispatcher.domain.roster import Roster
 from dispatcher.domain.suited import Work
+from dispatcher.domain.travel import BEELINE, Ways
 
 States = Mapping[str, Any]
 Grade = Literal["A", "B", "C"]
@@ -81,13 +82,15 @@ def offered(
     zone: str,
     days: int,
     rules: DispatchRulesSet,
+    ways: Ways = BEELINE,
 ) -> list[Offered]:
     """Every band of these days, as the clock in this zone has them, in which somebody can come."""
     kinds = roster.kinds(work, now)
     able = [one for one in roster.serving(work.region) if not kinds[roster.kind_of(one)].unfit]
     found: list[tuple[datetime, tuple[Opening, ...]]] = []
     for opens in _bands(now, zone, days):
-        places = [place for one in able if (place := _place(work, one, roster[one], booked, now, opens, rules))]
+        tried = (_place(work, one, roster[one], booked, now, opens, rules, ways) for one in able)
+        places = [place for place in tried if place]
         if places:
             found.append((opens, tuple(sorted(places, key=lambda place: (place.points, place.engineer_id)))))
     least = min((places[0].points for _, places in found), default=0)
@@ -112,6 +115,7 @@ def _place(
     now: datetime,
     opens: datetime,
     rules: DispatchRulesSet,
+    ways: Ways,
 ) -> Opening | None:
     closes = opens + BAND - STEP + work.duration
     outside = (Absence(_LONG_AGO, opens, ""), Absence(closes, _FAR, ""))
@@ -119,7 +123,7 @@ def _place(
     if not any(begin < closes and opens < end for begin, end in open_hours(engineer, day)):
         return None
     within = replace(engineer, absences=tuple(sorted([*engineer.absences, *outside])))
-    proposal = best_hours(work, within, booked.get(engineer_id, {}), now, (day,), rules)
+    proposal = best_hours(work, within, booked.get(engineer_id, {}), now, (day,), rules, ways)
     if not isinstance(proposal, Proposal):
         return None
     wait = sum(reason.cost for reason in proposal.reasons if reason.rule == "shift")
@@ -161,7 +165,7 @@ def evolve(slot: Slot, event: SlotHeld | SlotBooked | SlotReleased) -> Slot:
 
 
 def reads_to_hold(command: HoldSlot) -> tuple[str, ...]:
-    named = [stream(command.slot_id), order.stream(command.order_id), dispatch_rules.STREAM]
+    named = [stream(command.slot_id), order.stream(command.order_id), dispatch_rules.STREAM, learned_travel.STREAM]
     for one in command.places:
         named += [engineers.stream(one.engineer_id), engineer_day.stream(one.engineer_id, one.day)]
     return tuple(dict.fromkeys(named))
@@ -176,15 +180,16 @@ def hold(states: States, command: HoldSlot) -> list[Event]:
         return []
     work = Work.of(now.case.opened)
     rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
+    ways = learned_travel.ways(states, rules)
     for one in command.places:
         engineer = states[engineers.stream(one.engineer_id)]
         hers: engineer_day.Day = states[engineer_day.stream(one.engineer_id, one.day)]
         if not isinstance(engineer, Registered) or any(it.order_id == work.order_id for it in hers):
             continue
-        proposal = hours_at(work, engineer, hers, command.now, one.starts_at, rules)
+        proposal = hours_at(work, engineer, hers, command.now, one.starts_at, rules, ways)
         taken = any(it.starts_at < proposal.ends_at and proposal.starts_at < it.ends_at for it in hers)
         declined = one.engineer_id in now.case.declined
-        if taken or broken(work, engineer, hers, proposal, command.now, declined):
+        if taken or broken(work, engineer, hers, proposal, command.now, declined, ways):
             continue
         held = SlotHeld(
             slot_id=command.slot_id,
@@ -202,7 +207,8 @@ def hold(states: States, command: HoldSlot) -> list[Event]:
 def reads_held(command: BookSlot | ReleaseSlot) -> tuple[str, ...]:
     named = [stream(command.slot_id), engineer_day.stream(command.engineer_id, command.day)]
     if isinstance(command, BookSlot):
-        named += [order.stream(command.order_id), engineers.stream(command.engineer_id), dispatch_rules.STREAM]
+        named += [order.stream(command.order_id), engineers.stream(command.engineer_id)]
+        named += [dispatch_rules.STREAM, learned_travel.STREAM]
         if command.from_engineer_id:
             named.append(engineer_day.stream(command.from_engineer_id, command.from_day))
     return tuple(dict.fromkeys(named))
@@ -227,7 +233,8 @@ def book(states: States, command: BookSlot) -> list[Event]:
     rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
     hers = states[engineer_day.stream(slot.engineer_id, slot.day)]
     others = [one for one in hers if one.order_id not in (booked_as(slot.slot_id), slot.order_id)]
-    proposal = hours_at(work, engineer, others, command.now, slot.starts_at, rules)
+    ways = learned_travel.ways(states, rules)
+    proposal = hours_at(work, engineer, others, command.now, slot.starts_at, rules, ways)
     events: list[Event] = [SlotBooked(slot_id=slot.slot_id, order_id=slot.order_id)]
     events.append(HoursFreed(engineer_id=slot.engineer_id, day=slot.day, order_id=booked_as(slot.slot_id)))
     if before:

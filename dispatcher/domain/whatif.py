@@ -24,14 +24,16 @@ from contracts.dispatcher import (
     HoursFreed,
     OrderDeclined,
     OrderOpened,
+    TravelLearned,
 )
 from dispatcher.commands import AssignOrder
-from dispatcher.domain import dispatch_rules, engineer_day
+from dispatcher.domain import dispatch_rules, engineer_day, learned_travel
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Booking, Day
 from dispatcher.domain.matching import Proposal, propose, rank_in_turns
 from dispatcher.domain.suited import Work
+from dispatcher.domain.travel import Estimate, Learned
 
 Changed = Callable[[DispatchRulesSet], DispatchRulesSet]
 
@@ -81,6 +83,7 @@ class Again:
     without: frozenset[str] = frozenset()
     run: Run = field(default_factory=Run)
     _rules: tuple[DispatchRulesSet, ...] = ()
+    _learned: Learned | None = None
     _people: dict[str, Any] = field(default_factory=dict)
     _days: defaultdict[str, defaultdict[str, Day]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(tuple))
@@ -105,6 +108,8 @@ class Again:
                 self._people[event.engineer_id] = engineers.evolve(known, event)
             case DispatchRulesSet():
                 self._rules = dispatch_rules.evolve(self._rules, event)
+            case TravelLearned():
+                self._learned = learned_travel.evolve(self._learned, event)
             case OrderOpened():
                 self._orders[event.order_id] = event
             case OrderDeclined(cause="engineer"):
@@ -157,6 +162,7 @@ class Again:
                     rules,
                     command.parts,
                     (one.day,),
+                    learned_travel.with_map(Estimate.by(rules, self._learned), command.ways),
                 )
                 if not held and isinstance(proposal, Proposal):
                     found.append((proposal.cost, nth, one.engineer_id, proposal))
@@ -168,7 +174,8 @@ class Again:
         staff: Mapping[str, Registered] = {
             name: one for name, one in self._people.items() if isinstance(one, Registered) and name not in self.without
         }
-        turns = rank_in_turns(work, staff, self._days, command.now, declined, rules, command.parts, 1)
+        ways = Estimate.by(rules, self._learned)
+        turns = rank_in_turns(work, staff, self._days, command.now, declined, rules, command.parts, 1, ways)
         while True:
             try:
                 next(turns)

@@ -39,6 +39,9 @@ class Queries(Protocol):
 class Facts(Queries, Protocol):
     """What a policy may look at beside its event. Views advise, streams and claims decide."""
 
+    outside: Mapping[str, str]
+    """Addresses of what lies outside, by name, as the operator has set them."""
+
     def now(self) -> datetime: ...
 
 

@@ -15,7 +15,7 @@ from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.matching import Proposal, best_hours, propose
 from dispatcher.domain.repair import Standing
-from dispatcher.domain.travel import Place, travel_m
+from dispatcher.domain.travel import BEELINE, Place
 from dispatcher.planning.check import check
 from dispatcher.planning.model import Plan as Routes
 from dispatcher.replanning import Plan
@@ -50,7 +50,7 @@ def messy_day(seed, people=6, orders=24):
 
 def way(plan, booked):
     return sum(
-        travel_m(a, b)
+        BEELINE.metres(a, b)
         for name, one in plan.engineers.items()
         for a, b in pairwise([one.home, *[it.place for it in sorted(booked[name][TOMORROW])]])
     )

@@ -18,7 +18,7 @@ from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.matching import STEP, Proposal, best_hours, broken, day_of
 from dispatcher.domain.suited import Rule, Work
-from dispatcher.domain.travel import Place, travel_m, travel_time
+from dispatcher.domain.travel import BEELINE, Place
 from tests.dispatcher.examples import ALL_WEEK, TODAY, TOMORROW, at
 from tests.dispatcher.ranking import rank
 from tests.given import NOW
@@ -59,14 +59,15 @@ def costs(found):
 
 
 def test_a_tenth_of_a_degree_is_14_km_of_road_and_half_an_hour():
-    metres = travel_m(SHOP, Place(40_000_000, 116_400_000))
-    assert (metres, travel_time(metres)) == (14_455, timedelta(minutes=28, seconds=55))
-    assert travel_m(SHOP, Place(39_900_000, 116_500_000)) == 11_090
+    north = Place(40_000_000, 116_400_000)
+    way = BEELINE.metres(SHOP, north), BEELINE.time(SHOP, north, NOW)
+    assert way == (14_455, timedelta(minutes=28, seconds=55))
+    assert BEELINE.metres(SHOP, Place(39_900_000, 116_500_000)) == 11_090
 
 
 def test_here_is_no_way_and_the_other_side_of_the_earth_is_one():
-    assert travel_m(SHOP, SHOP) == 0
-    assert travel_m(Place(0, 0), Place(0, 180_000_000)) == round(6_371_000 * 3.141592653589793 * 1.3)
+    assert BEELINE.metres(SHOP, SHOP) == 0
+    assert BEELINE.metres(Place(0, 0), Place(0, 180_000_000)) == round(6_371_000 * 3.141592653589793 * 1.3)
 
 
 # Hard rules.
@@ -324,10 +325,10 @@ def test_no_proposal_breaks_a_hard_rule(town):
         after = [booking for booking in day if booking.starts_at >= found.ends_at]
         origin = before[-1].place if before else who.home
         begun = max(before[-1].ends_at, now) if before else now
-        assert found.travel_m == travel_m(origin, order.place)
-        assert begun + travel_time(found.travel_m) <= found.starts_at
+        assert found.travel_m == BEELINE.metres(origin, order.place)
+        assert begun + BEELINE.time(origin, order.place, begun) <= found.starts_at
         if after:
-            assert found.ends_at + travel_time(travel_m(order.place, after[0].place)) <= after[0].starts_at
+            assert found.ends_at + BEELINE.time(order.place, after[0].place, found.ends_at) <= after[0].starts_at
         assert found.cost == sum(reason.cost for reason in found.reasons)
     for name, rules in ranking.excluded.items():
         assert set(rules) <= set(get_args(Rule)), name
@@ -370,22 +371,22 @@ def _tried(order, who, day, now, starts_at):
     ends_at = starts_at + order.duration
     before = [booking for booking in day if booking.starts_at < ends_at]
     after = [booking for booking in day if booking.starts_at >= ends_at]
-    metres = travel_m(before[-1].place if before else who.home, order.place)
+    metres = BEELINE.metres(before[-1].place if before else who.home, order.place)
     begun = max(before[-1].ends_at, now) if before else now
     slot = Proposal("", starts_at, ends_at, metres, (), 0)
     fits = (
         _in_one_shift(who, slot)
         and not any(away.starts_at < ends_at and starts_at < away.ends_at for away in who.absences)
         and len(day) < who.daily_limit
-        and begun + travel_time(metres) <= starts_at
-        and not (after and ends_at + travel_time(travel_m(order.place, after[0].place)) > after[0].starts_at)
+        and begun + BEELINE.time(before[-1].place if before else who.home, order.place, begun) <= starts_at
+        and not (after and ends_at + BEELINE.time(order.place, after[0].place, ends_at) > after[0].starts_at)
     )
     per_hour = {"low": 10, "normal": 30, "high": 90, "critical": 270}[order.urgency]
     waiting = (starts_at - now) // timedelta(seconds=1) * per_hour // 3_600
     added = metres
     if after:
         came_from = before[-1].place if before else who.home
-        added += travel_m(order.place, after[0].place) - travel_m(came_from, after[0].place)
+        added += BEELINE.metres(order.place, after[0].place) - BEELINE.metres(came_from, after[0].place)
     return max(0, added) // 100 + 15 * len(day) + waiting if fits else None
 
 

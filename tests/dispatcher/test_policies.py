@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from types import MappingProxyType
 
 import msgspec
 import pytest
@@ -52,6 +53,8 @@ from tests.given import NOW
 
 class Views:
     """The views after these events, in memory, and a clock that stands still."""
+
+    outside = MappingProxyType({})
 
     def __init__(self, *events, tenants=(TENANT,)):
         self.engine = create_engine("sqlite://", poolclass=StaticPool)

@@ -5,7 +5,7 @@ from math import cos, hypot, radians
 
 import pytest
 
-from intake.domain.datum import gcj02, to_wgs84
+from services.chassis.datum import gcj02, to_wgs84
 
 PUBLISHED = [
     ((31.1774276, 121.5272106), (31.17530398364597, 121.531541859215)),
