@@ -82,7 +82,10 @@ def _sought(
     if checked.violations or checked.cost * 100 > before * (100 - least_gain_percent) or checked.cost >= before:
         return Better("not-better", after=checked.cost, **facts)
     begins = [timed.begins if timed else () for timed in checked.routes]
-    moves = moves_of(
-        found, planned.plan, begins, plan.engineers, plan.booked, standing, plan.works, day, plan.now, plan.rules
-    )
+    try:
+        moves = moves_of(
+            found, planned.plan, begins, plan.engineers, plan.booked, standing, plan.works, day, plan.now, plan.rules
+        )
+    except ValueError:
+        return Better("nothing-found", after=checked.cost, **facts)
     return Better("published", after=checked.cost, moves={one.order_id: one for one in moves}, **facts)
