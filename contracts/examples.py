@@ -580,6 +580,11 @@ _ALL: Final[tuple[Event, ...]] = (
         assign_minutes=20,
         detour_percent=140,
         km_an_hour=28,
+        better_every_minutes=30,
+        better_seconds=20,
+        better_least_percent=5,
+        draft_id="draft-1",
+        reason="fewer kilometres, tried on the last quarter",
     ),
     dispatcher.TravelLearned(
         version=3,
@@ -592,6 +597,17 @@ _ALL: Final[tuple[Event, ...]] = (
         early_s=540,
         late_s=1_380,
     ),
+    dispatcher.RulesDrafted(draft_id="draft-1", revision=1, name="less driving", note="north first", metres_a_point=50),
+    dispatcher.RulesTrialAsked(draft_id="draft-1", revision=1, since=_at(0), until=_at(1)),
+    dispatcher.RulesTried(
+        draft_id="draft-1",
+        revision=1,
+        since=_at(0),
+        until=_at(1),
+        recorded=dispatcher.RunFigures(120, 120, 2, 840_000, 900_000, 3, 5_400, 7_200, 960_000, 11),
+        tried=dispatcher.RunFigures(120, 71, 2, 655_000, 990_000, 4, 6_300, 6_000, 910_000, 13),
+    ),
+    dispatcher.RulesPublished(draft_id="draft-1", revision=1, version=2),
     dispatcher.HoursBooked(
         engineer_id=ENGINEER,
         day=DAY,
@@ -614,6 +630,10 @@ _ALL: Final[tuple[Event, ...]] = (
     ),
     dispatcher.SlotBooked(slot_id="slot-1", order_id=ORDER),
     dispatcher.SlotReleased(slot_id="slot-1", order_id=ORDER, why="expired"),
+    dispatcher.ReplanAsked(
+        replan_id="replan-1", day=DAY, region="二道区", look_ms=10_000, least_gain_permille=20, slack_s=900, seed=7
+    ),
+    dispatcher.BetterDaysDue(rules_version=2, seconds=10, least_percent=2, next_minutes=30),
     dispatcher.ReplanDone(
         replan_id="replan-1",
         cause="absence",

@@ -98,5 +98,5 @@ def _sought(
         )
     except ValueError:
         # The model knows no hours of the day: by those of its own ways, something is not possible there.
-        return Better("not-better", after=checked.cost, **facts)
+        return Better("nothing-found", after=checked.cost, **facts)
     return Better("published", after=checked.cost, moves={one.order_id: one for one in moves}, **facts)

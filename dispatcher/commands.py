@@ -22,6 +22,7 @@ from contracts.dispatcher import (
     OrderTaken,
     PauseReason,
     ReplanCause,
+    RunFigures,
     Shift,
     SkillLevel,
     SlaClock,
@@ -331,6 +332,25 @@ class Replan(Command):
     now: AwareDatetime
 
 
+class AskReplan(Command):
+    """A better plan of a day is to be looked for."""
+
+    replan_id: str
+    day: str
+    region: str = ""
+    look_ms: int
+    least_gain_permille: int
+    slack_s: int = 0
+    seed: int = 1
+
+
+class LookForBetterDays(Command):
+    """The time between two looks for better plans is over, by this version of the rules."""
+
+    version: int
+    due_at: AwareDatetime
+
+
 # Slots.
 
 
@@ -534,6 +554,14 @@ class RuleFigures(Command):
     assign_minutes: int = Field(30, ge=1, le=10_080)
     detour_percent: int = Field(130, ge=100, le=300)
     km_an_hour: int = Field(30, ge=1, le=200)
+    better_every_minutes: int = Field(0, ge=0, le=1_440)
+    better_seconds: int = Field(10, ge=1, le=60)
+    better_least_percent: int = Field(2, ge=0, le=100)
+
+    def figures(self) -> dict[str, Any]:
+        """As the events have them."""
+        plain = self.model_dump(include=set(RuleFigures.model_fields) - {"offered_first"})
+        return plain | {"offered_first": tuple(one.of() for one in self.offered_first)}
 
 
 class SetDispatchRules(RuleFigures):
@@ -541,6 +569,58 @@ class SetDispatchRules(RuleFigures):
 
     effective_from: AwareDatetime | None = None
     """None: from now on."""
+    now: AwareDatetime
+
+
+class DraftRules(RuleFigures):
+    """Somebody thinks of other rules, or thinks otherwise of them."""
+
+    draft_id: str
+    name: str = Field(min_length=1, max_length=200)
+    note: str = Field("", max_length=1_000)
+
+
+class AskTrial(Command):
+    """What was decided by rule in this time is to be decided again by a draft."""
+
+    draft_id: str
+    since: AwareDatetime
+    until: AwareDatetime
+
+
+class RecordTrial(Command):
+    """What came of it."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    draft_id: str
+    revision: int
+    since: AwareDatetime
+    until: AwareDatetime
+    recorded: RunFigures
+    tried: RunFigures
+
+    @field_serializer("recorded", "tried")
+    def _plain(self, figures: RunFigures) -> Any:
+        return msgspec.to_builtins(figures)
+
+
+class PublishRules(Command):
+    """A draft holds from a time on; one that was not tried needs a reason."""
+
+    draft_id: str
+    reason: str = Field("", max_length=1_000)
+    effective_from: AwareDatetime | None = None
+    """None: from now on."""
+    now: AwareDatetime
+
+
+class RestoreRules(Command):
+    """An earlier version holds again; 0 is what held before a company set its own."""
+
+    version: int
+    reason: str = Field(min_length=1, max_length=1_000)
+    effective_from: AwareDatetime | None = None
     now: AwareDatetime
 
 

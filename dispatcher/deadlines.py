@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from contracts.dispatcher import (
     AssignmentRetried,
+    BetterDaysDue,
     ClockName,
     ClocksMoved,
     ClocksStarted,
+    DispatchRulesSet,
     FactCorrected,
     OfferDeclined,
     OfferLapsed,
@@ -28,7 +30,7 @@ from contracts.dispatcher import (
 )
 from contracts.envelope import Envelope
 from contracts.event import Event
-from dispatcher.commands import LapseOffer, RecordOverdue, ReleaseSlot, RetryAssignment, TellMark
+from dispatcher.commands import LapseOffer, LookForBetterDays, RecordOverdue, ReleaseSlot, RetryAssignment, TellMark
 from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
 from services.chassis.journal.store import Timer, TimerKey
@@ -37,6 +39,7 @@ OVERDUE: Final = "assignment-overdue"
 AGAIN: Final = "assign-again"
 OFFER: Final = "offer-lapses"
 SLOT: Final = "slot-held"
+BETTER: Final = "better-days"
 
 CLOCK_OF: Final[Mapping[str, ClockName]] = {"sla-assign": "assign", "sla-arrive": "arrive", "sla-fix": "fix"}
 """A timer for each clock of an order: its next mark, 50, 75 or 100 percent of the time."""
@@ -94,6 +97,18 @@ def when_held(event: SlotHeld, envelope: Envelope) -> Sequence[Arm]:
     return [Arm(SLOT, f"{event.engineer_id}/{event.day}/{event.slot_id}", event.held_until)]
 
 
+def when_rules_are_set(event: DispatchRulesSet, envelope: Envelope) -> Sequence[Arm]:
+    """From when they hold. The look of an earlier version ends by itself once it holds no more."""
+    if not event.better_every_minutes:
+        return []
+    pause = timedelta(minutes=event.better_every_minutes)
+    return [Arm(BETTER, str(event.version), max(event.effective_from, envelope.recorded_at) + pause)]
+
+
+def when_looked_for(event: BetterDaysDue, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(BETTER, str(event.rules_version), envelope.recorded_at + timedelta(minutes=event.next_minutes))]
+
+
 TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     OrderOpened: when_opened,
     OrderDeclined: when_it_waits_again,
@@ -112,6 +127,8 @@ TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     SlaRestated: when_clocks_stand,
     SlaWarned: when_warned,
     SlotHeld: when_held,
+    DispatchRulesSet: when_rules_are_set,
+    BetterDaysDue: when_looked_for,
 }
 
 
@@ -136,10 +153,15 @@ def release(key: TimerKey, timer: Timer) -> ReleaseSlot:
     return ReleaseSlot(slot_id=slot_id, engineer_id=engineer_id, day=day, due_at=at_micros(timer.due))
 
 
+def look_for_better_days(key: TimerKey, timer: Timer) -> LookForBetterDays:
+    return LookForBetterDays(version=int(key.key), due_at=at_micros(timer.due))
+
+
 ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {
     OVERDUE: record_overdue,
     AGAIN: retry,
     OFFER: lapse,
     SLOT: release,
+    BETTER: look_for_better_days,
     **dict.fromkeys(CLOCK_OF, tell_mark),
 }

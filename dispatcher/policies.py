@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, assert_never, get_args
 from contracts.dispatcher import (
     AbsenceCalledOff,
     AssignmentRetried,
+    BetterDaysDue,
     CalendarChanged,
     EngineerAbsent,
     EngineerRegistered,
@@ -28,8 +29,10 @@ from contracts.dispatcher import (
     OrderOpened,
     OrderReassigned,
     OrderReturned,
+    ReplanAsked,
     RestatementAdvanced,
     RestatementBegun,
+    RulesTrialAsked,
 )
 from contracts.envelope import Envelope
 from contracts.fieldwork import EngineerArrived, EngineerDeparted, ServiceCompleted, VisitAborted
@@ -48,6 +51,7 @@ from contracts.intake import (
 from contracts.problems import NotYet
 from dispatcher.adapters.map_ways import ways_of_map
 from dispatcher.adapters.sla_pack import shipped_slas
+from dispatcher.better_days import LOOKED_FOR_WITHIN, when_better_day_is_asked, when_better_days_are_due
 from dispatcher.commands import (
     AssignOrder,
     BeginRestatement,
@@ -92,6 +96,7 @@ from dispatcher.projections.parts import parts_in_vans
 from dispatcher.projections.slas import ANY_SLA
 from dispatcher.projections.travel import ways_now
 from dispatcher.replanning import Plan, as_command
+from dispatcher.trials import when_trial_is_asked
 from services.chassis.clock import EPOCH, at_micros, micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -582,5 +587,8 @@ POLICIES = (
         when_order_moves,
     ),
     Policy("learn-travel", (EngineerArrived,), when_somebody_arrives),
+    Policy("try-draft", (RulesTrialAsked,), when_trial_is_asked),
+    Policy("better-days", (BetterDaysDue,), when_better_days_are_due, stale_after=LOOKED_FOR_WITHIN),
+    Policy("better-day", (ReplanAsked,), when_better_day_is_asked, stale_after=LOOKED_FOR_WITHIN),
     Policy("restate-clocks", (CalendarChanged, RestatementBegun, RestatementAdvanced), when_calendar_changed),
 )

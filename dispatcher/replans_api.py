@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
-from contracts.dispatcher import ReplanCause
+from contracts.dispatcher import ReplanCause, ReplanDone
 from contracts.problems import Rejected
-from dispatcher.commands import FIRST, LAST
-from dispatcher.projections.replans import REPLANS, replan_of
+from dispatcher.better_days import LOOKED_FOR_WITHIN
+from dispatcher.commands import FIRST, LAST, AskReplan
+from dispatcher.projections.replans import REPLANS, asked_of, replan_of
 from dispatcher.replanning import Plan, as_command, in_thread
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, ServiceRouter, absent, command, query
@@ -52,7 +53,12 @@ class LeftView(Body):
 
 class ReplanView(Body):
     replan_id: str
+    state: Literal["looking", "done", "given-up"]
+    """A better day is looked for in the background; one that nobody could look for within an hour is given up."""
+    progress_percent: int
+    """Of the time for which is looked, once it is its turn."""
     cause: ReplanCause
+    asked_at: datetime | None
     done_at: datetime | None
     actor: str
     moved: list[str]
@@ -71,12 +77,21 @@ class ReplanView(Body):
     note: str
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], language: str) -> ReplanView:
-        one = replan_of(row)
+    def of(cls, row: Mapping[str, Any], language: str, now: datetime) -> ReplanView:
+        asked, done, asked_at = asked_of(row), replan_of(row), _instant(row["asked_at"])
+        one = done or ReplanDone(replan_id=row["replan_id"], cause="better", moved=())
+        state: Literal["looking", "done", "given-up"] = "done"
+        percent = 100
+        if asked and asked_at and not done:
+            state = "given-up" if now - asked_at > LOOKED_FOR_WITHIN else "looking"
+            percent = min(99, int(100_000 * (now - asked_at).total_seconds() / asked.look_ms))
         return cls(
             replan_id=one.replan_id,
+            state=state,
+            progress_percent=percent,
+            asked_at=asked_at,
             cause=one.cause,
-            done_at=at_micros(row["done_at"]),
+            done_at=_instant(row["done_at"]),
             actor=row["actor"],
             moved=list(one.moved),
             hours_changed=one.hours_changed,
@@ -121,24 +136,20 @@ def routes(api: Api) -> APIRouter:
         asked = as_command(found, replan_id, body.cause, call.now, note=body.note)
         return Accepted.of(await call.ask(asked), id=replan_id)
 
-    @router.post("/better", summary="Look for a better plan of a day; what is begun or promised is kept")
+    @router.post(
+        "/better",
+        summary="Look for a better plan of a day in the background; what is begun or promised is kept",
+        status_code=202,
+    )
     async def better(body: BetterBody, call: Call = command("dispatcher", "manager")) -> Accepted:
-        from dispatcher.better import better_day  # with numpy, which nothing else needs here
-
-        plan = await Plan.read(api, call.tenant, call.now)
-        slack = timedelta(minutes=body.slack_minutes)
-        day = body.day.isoformat()
-        found = await better_day(plan, day, body.region, body.seconds, body.least_gain_percent, slack, body.seed)
         replan_id = call.new_id()
-        asked = as_command(
-            found.repaired,
-            replan_id,
-            "better",
-            api.now(),
-            verdict=found.verdict,
-            cost_before=found.before,
-            cost_after=found.after,
-            left_alone=found.left_alone,
+        asked = AskReplan(
+            replan_id=replan_id,
+            day=body.day.isoformat(),
+            region=body.region,
+            look_ms=round(1_000 * body.seconds),
+            least_gain_permille=round(10 * body.least_gain_percent),
+            slack_s=60 * body.slack_minutes,
             seed=body.seed,
         )
         return Accepted.of(await call.ask(asked), id=replan_id)
@@ -148,9 +159,13 @@ def routes(api: Api) -> APIRouter:
         row = await call.one(select(table).where(table.c.replan_id == replan_id))
         if row is None:
             raise absent("replan", replan_id)
-        return ReplanView.of(row, call.language)
+        return ReplanView.of(row, call.language, call.now)
 
     return router
+
+
+def _instant(micros: int | None) -> datetime | None:
+    return None if micros is None else at_micros(micros)
 
 
 def _affected(body: DisruptionBody, plan: Plan) -> list[str]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from dispatcher.api import routes
 from dispatcher.commands import (
+    AskReplan,
+    AskTrial,
     AssignByHand,
     AssignOrder,
     BeginRestatement,
@@ -18,25 +20,30 @@ from dispatcher.commands import (
     DeclineOrder,
     DefineCalendar,
     DefineSla,
+    DraftRules,
     FinishOrder,
     FreeHours,
     HoldSlot,
     ImportHolidays,
     LapseOffer,
     LearnTravel,
+    LookForBetterDays,
     MoveClocks,
     NoteNobody,
     OfferOrder,
     OpenOrder,
     PauseClocks,
+    PublishRules,
     ReassignOrder,
     RecordHistory,
     RecordOverdue,
+    RecordTrial,
     RegisterEngineer,
     ReleaseSlot,
     Replan,
     ReportAbsence,
     RestatePage,
+    RestoreRules,
     ResumeClocks,
     RetryAssignment,
     ReturnOrder,
@@ -67,6 +74,7 @@ from dispatcher.domain import (
     replan,
     restatement,
     rounds,
+    rules_draft,
     slas,
     slots,
 )
@@ -81,6 +89,7 @@ from dispatcher.projections.engineers import ENGINEERS
 from dispatcher.projections.parts import FITTING_PARTS, RECOMMENDED_PARTS, STOCK_AT_PLACES
 from dispatcher.projections.replans import REPLANS
 from dispatcher.projections.restatements import RESTATED, RESTATEMENTS
+from dispatcher.projections.rules_drafts import RULES_DRAFTS
 from dispatcher.projections.slas import SLAS
 from dispatcher.projections.slots import SLOTS
 from dispatcher.projections.travel import DRIVES, TRAVEL
@@ -110,6 +119,8 @@ OF_CLOCKS: tuple[type[Any], ...] = (
     TellMark,
 )
 OF_CALENDARS: tuple[type[Any], ...] = (DefineCalendar, ChangeCalendar, ImportHolidays)
+OF_RULES: tuple[type[Any], ...] = (SetDispatchRules, RestoreRules)
+OF_DRAFT: tuple[type[Any], ...] = (DraftRules, AskTrial, RecordTrial)
 OF_SLAS: tuple[type[Any], ...] = (DefineSla, ReviseSla)
 
 RULES = Rules(
@@ -119,6 +130,7 @@ RULES = Rules(
         Stream("slot", slots.INITIAL, slots.evolve),
         Stream("replan", replan.INITIAL, replan.evolve),
         Stream("travel", learned_travel.INITIAL, learned_travel.evolve),
+        Stream(replan.BETTER_DAYS, replan.INITIAL, replan.seen),
         Stream("order-decisions", decision.INITIAL, decision.evolve),
         Stream("engineer", engineer.INITIAL, engineer.evolve),
         Stream("engineer-day", engineer_day.INITIAL, engineer_day.evolve),
@@ -126,6 +138,7 @@ RULES = Rules(
         Stream(calendars.STREAM, calendars.INITIAL, calendars.evolve),
         Stream(slas.STREAM, slas.INITIAL, slas.evolve),
         Stream(dispatch_rules.STREAM, dispatch_rules.INITIAL, dispatch_rules.evolve),
+        Stream("rules-draft", rules_draft.INITIAL, rules_draft.evolve),
         Stream("restatement", restatement.INITIAL, restatement.evolve),
     ),
     handlers=(
@@ -146,7 +159,11 @@ RULES = Rules(
         Handler(TakeBackOffer, pool.reads_of_absence, pool.take_back),
         Handler(LapseOffer, lambda c: (order.stream(c.order_id),), pool.lapse),
         Handler(LearnTravel, lambda c: (learned_travel.STREAM,), learned_travel.decide),
-        Handler(SetDispatchRules, lambda c: (dispatch_rules.STREAM,), dispatch_rules.decide),
+        Handler(AskReplan, lambda c: (replan.stream(c.replan_id),), replan.ask),
+        Handler(LookForBetterDays, lambda c: (replan.BETTER_DAYS, dispatch_rules.STREAM), replan.look),
+        *[Handler(command, lambda c: (dispatch_rules.STREAM,), dispatch_rules.decide) for command in OF_RULES],
+        *[Handler(command, rules_draft.reads, rules_draft.decide) for command in OF_DRAFT],
+        Handler(PublishRules, rules_draft.reads_to_publish, rules_draft.publish),
         *[Handler(command, order_clocks.reads, order_clocks.decide) for command in OF_CLOCKS],
         *[Handler(command, lambda c: (calendars.STREAM,), calendars.decide) for command in OF_CALENDARS],
         *[Handler(command, slas.reads, slas.decide) for command in OF_SLAS],
@@ -173,6 +190,7 @@ service = Service(
         RESTATEMENTS,
         RESTATED,
         DISPATCH_RULES,
+        RULES_DRAFTS,
         DECISIONS,
         REPLANS,
         SLOTS,

@@ -67,10 +67,16 @@ from contracts.dispatcher.orders import (
     WithdrawalNoted,
     WithdrawalTakenBack,
 )
-from contracts.dispatcher.replans import ReplanCause, ReplanDone, Unmoved, WithoutHours
+from contracts.dispatcher.replans import BetterDaysDue, ReplanAsked, ReplanCause, ReplanDone, Unmoved, WithoutHours
 from contracts.dispatcher.rules import (
     DispatchRulesSet,
     OfferedFirst,
+    RulesDrafted,
+    RulesFacts,
+    RulesPublished,
+    RulesTrialAsked,
+    RulesTried,
+    RunFigures,
 )
 from contracts.dispatcher.slots import SlotBooked, SlotHeld, SlotReleased
 from contracts.dispatcher.travel import AreaPaces, TravelLearned
@@ -82,6 +88,7 @@ __all__ = [
     "AreaPaces",
     "AssignmentOverdue",
     "AssignmentRetried",
+    "BetterDaysDue",
     "CalendarChanged",
     "CalendarDefined",
     "CalendarFacts",
@@ -121,11 +128,18 @@ __all__ = [
     "PassedOver",
     "PauseReason",
     "Reason",
+    "ReplanAsked",
     "ReplanCause",
     "ReplanDone",
     "RestatementAdvanced",
     "RestatementBegun",
     "RuleCount",
+    "RulesDrafted",
+    "RulesFacts",
+    "RulesPublished",
+    "RulesTrialAsked",
+    "RulesTried",
+    "RunFigures",
     "Shift",
     "SkillLevel",
     "SlaBreached",

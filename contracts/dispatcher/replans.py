@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from contracts.event import Event, NonNegative, belongs_to
+from contracts.event import Event, NonNegative, Positive, belongs_to
 
 ReplanCause = Literal["absence", "overrun", "traffic", "urgent", "part-missing", "better", "batch"]
 """
@@ -32,6 +32,38 @@ class WithoutHours(msgspec.Struct, frozen=True):
     order_id: str
     rules: tuple[str, ...] = ()
     """Those that exclude everybody."""
+
+
+@belongs_to("replan", of="replan_id", key=None, public=False)
+class ReplanAsked(Event, frozen=True, kw_only=True):
+    """
+    A better plan of a day is to be looked for; what comes of it says ReplanDone.
+
+    Acted on by: dispatcher (it looks). Read by: dispatcher (replans).
+    """
+
+    replan_id: str
+    day: str
+    """ISO date in the engineers' zones."""
+    region: str = ""
+    """Whose engineers and waiting orders; empty: all."""
+    look_ms: Positive
+    """How long is looked for."""
+    least_gain_permille: NonNegative
+    slack_s: NonNegative = 0
+    """So far promised hours may move."""
+    seed: NonNegative = 1
+
+
+@belongs_to("better-days", of=(), key=None, public=False)
+class BetterDaysDue(Event, frozen=True, kw_only=True):
+    """It is time to look for better plans, as the dispatch rules say. Acted on by: dispatcher."""
+
+    rules_version: NonNegative
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=60)]
+    least_percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    next_minutes: Annotated[int, msgspec.Meta(ge=1, le=1_440)]
+    """After so many it is time again."""
 
 
 @belongs_to("replan", of="replan_id", key=None, public=False)

@@ -11,18 +11,20 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from contracts.dispatcher import (
+    BetterDaysDue,
     Considered,
     DispatchRulesSet,
     EngineerDay,
     HoursFreed,
     OrderAssigned,
     OrderReassigned,
+    ReplanAsked,
     ReplanDone,
     Unmoved,
     WithoutHours,
 )
 from contracts.event import Event
-from dispatcher.commands import OrderMove, Replan
+from dispatcher.commands import AskReplan, LookForBetterDays, OrderMove, Replan
 from dispatcher.domain import decision, dispatch_rules, engineer_day, learned_travel, order
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.assignment import given_to, hours_booked
@@ -44,8 +46,35 @@ def stream(replan_id: str) -> str:
     return f"replan/{replan_id}"
 
 
-def evolve(count: int, event: ReplanDone) -> int:
+def evolve(count: int, event: ReplanAsked | ReplanDone) -> int:
+    return count + isinstance(event, ReplanDone)
+
+
+def ask(states: States, command: AskReplan) -> list[Event]:
+    facts = command.model_dump()
+    return [ReplanAsked(**facts)]
+
+
+BETTER_DAYS: Final = "better-days"
+"""The stream of the looks for better plans."""
+
+
+def seen(count: int, event: BetterDaysDue) -> int:
     return count + 1
+
+
+def look(states: States, command: LookForBetterDays) -> list[Event]:
+    """Nothing where other rules hold by now, which say for themselves how often."""
+    rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.due_at)
+    if rules.version != command.version:
+        return []
+    due = BetterDaysDue(
+        rules_version=rules.version,
+        seconds=rules.better_seconds,
+        least_percent=rules.better_least_percent,
+        next_minutes=rules.better_every_minutes,
+    )
+    return [due]
 
 
 def reads(command: Replan) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
 """
-What if: a past time dispatched again, by other rules or with fewer engineers, beside what was.
+What if: a past time dispatched again, by other rules, with other engineers, skills or parts, beside what was.
 
 The log is followed in its order. What persons decided and what happened stays as it was; what was decided by rule is
 decided again, upon days in which the decisions of this run are booked. By the recorded rules it comes to the recorded
@@ -9,13 +9,17 @@ plan exactly, which shows that nothing else than what is changed makes the diffe
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
 
 from contracts.dispatcher import (
     AbsenceCalledOff,
+    ClockName,
+    ClocksStarted,
     DecisionRecorded,
     DispatchRulesSet,
     EngineerAbsent,
@@ -24,18 +28,63 @@ from contracts.dispatcher import (
     HoursFreed,
     OrderDeclined,
     OrderOpened,
+    RunFigures,
+    SkillLevel,
+    SlaChanged,
     TravelLearned,
 )
-from dispatcher.commands import AssignOrder
+from dispatcher.commands import AssignOrder, PartsInVans
 from dispatcher.domain import dispatch_rules, engineer_day, learned_travel
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Booking, Day
-from dispatcher.domain.matching import Proposal, propose, rank_in_turns
+from dispatcher.domain.matching import Proposal, open_hours, propose, rank_in_turns
+from dispatcher.domain.roster import Roster
 from dispatcher.domain.suited import Work
-from dispatcher.domain.travel import Estimate, Learned
+from dispatcher.domain.travel import Estimate, Learned, Ways
 
 Changed = Callable[[DispatchRulesSet], DispatchRulesSet]
+
+EVERY_VAN: Final = "all"
+
+
+@dataclass(frozen=True)
+class Otherwise:
+    """What is other than it was; nothing: the recorded rules, and the candidates as recorded."""
+
+    rules: Changed | None = None
+    """The rules by which is compared, made of those that were in force."""
+    without: frozenset[str] = frozenset()
+    """Engineers who are not there."""
+    like: tuple[str, ...] = ()
+    """For each of these engineers there is one more such as she."""
+    skills: tuple[tuple[str, str, int], ...] = ()
+    """Engineer, what she can do beside, and at which level."""
+    stocked: frozenset[str] = frozenset()
+    """Vans that have every part that an order is expected to take, or EVERY_VAN."""
+
+    def people(self, event: EngineerRegistered) -> Iterator[EngineerRegistered]:
+        """Those who are registered in the stead of her whom the log has."""
+        if event.engineer_id in self.without:
+            return
+        more = tuple(SkillLevel(skill, level) for name, skill, level in self.skills if name == event.engineer_id)
+        able = msgspec.structs.replace(
+            event,
+            skills=(*event.skills, *[one.skill for one in more]),
+            skill_levels=(*[one for one in event.skill_levels if one.skill not in {it.skill for it in more}], *more),
+        )
+        yield able if more else event
+        for nth, name in enumerate(self.like):
+            if name == event.engineer_id:
+                yield msgspec.structs.replace(able, engineer_id=f"{name} (+{nth + 1})")
+
+    def parts(self, parts: PartsInVans, engineers: Iterable[Registered]) -> PartsInVans:
+        """Of a van that the decision did not look at it is taken that it has none, unless it is stocked here."""
+        vans = {one.van_id for one in engineers} if EVERY_VAN in self.stocked else self.stocked
+        return PartsInVans(expected=parts.expected, held={**parts.held, **dict.fromkeys(vans, parts.expected)})
+
+
+AS_IT_WAS: Final = Otherwise()
 
 
 @dataclass(frozen=True)
@@ -55,9 +104,18 @@ class Run:
     refused: int = 0
     travel_m: int = 0
     wait_s: int = 0
+    late: int = 0
+    """Visits that begin after the service level promises; of a clock until the work is done, that end after it."""
+    late_s: int = 0
+    overtime_s: int = 0
+    """From the end of the day's last shift until she would be home, of every engineer and day."""
     expense_fen: int = 0
     busiest: int = 0
     """Orders of the engineer who got the most."""
+
+    @property
+    def figures(self) -> RunFigures:
+        return RunFigures(**asdict(self))
 
     def told(self) -> dict[str, int | float]:
         served = max(1, self.decisions - self.refused)
@@ -67,6 +125,9 @@ class Run:
             "refused": self.refused,
             "travel_km": round(self.travel_m / 1_000, 1),
             "mean_wait_h": round(self.wait_s / served / 3_600, 2),
+            "late": self.late,
+            "late_h": round(self.late_s / 3_600, 2),
+            "overtime_h": round(self.overtime_s / 3_600, 2),
             "expense_fen": self.expense_fen,
             "orders_of_the_busiest": self.busiest,
         }
@@ -78,9 +139,7 @@ class Again:
 
     since: datetime
     until: datetime
-    changed: Changed | None = None
-    """The rules by which is compared, made of those in force; None: those, and the candidates as recorded."""
-    without: frozenset[str] = frozenset()
+    otherwise: Otherwise = AS_IT_WAS
     run: Run = field(default_factory=Run)
     _rules: tuple[DispatchRulesSet, ...] = ()
     _learned: Learned | None = None
@@ -94,18 +153,57 @@ class Again:
     """Where the run has the hours that were recorded with this engineer, on this day, for this order."""
     _next: dict[str, Given] = field(default_factory=dict)
     _counts: Counter[str] = field(default_factory=Counter)
+    _got: dict[str, Given] = field(default_factory=dict)
+    """Of each order, what it got last."""
+    _due: dict[str, dict[ClockName, datetime | None]] = field(default_factory=dict)
+    _roster: Roster | None = None
 
     def follow(self, events: Iterable[Any]) -> Run:
         for event in events:
-            self._one(event)
-        self.run.busiest = max(self._counts.values(), default=0)
-        return self.run
+            self.take(event)
+        return self.end()
 
-    def _one(self, event: Any) -> None:
+    def end(self) -> Run:
+        """All was taken: what can only be told then is reckoned."""
+        run = self.run
+        run.busiest = max(self._counts.values(), default=0)
+        late = [by for order_id, given in self._got.items() if (by := self._late_by(order_id, given)) > timedelta()]
+        run.late, run.late_s = len(late), sum(int(by.total_seconds()) for by in late)
+        first = (self.since - timedelta(days=1)).date().isoformat()
+        ways = Estimate.by(dispatch_rules.in_force(self._rules, self.until), self._learned)
+        run.overtime_s = sum(
+            int(_overtime(self._people[name], day, hers, ways).total_seconds())
+            for name, days in self._days.items()
+            for day, hers in days.items()
+            if day > first and hers and isinstance(self._people.get(name), Registered)
+        )
+        return run
+
+    def _late_by(self, order_id: str, given: Given) -> timedelta:
+        promised, found = self._due.get(order_id, {}), given.proposal
+        if found is None:
+            return timedelta()
+        arrive, fix = promised.get("arrive"), promised.get("fix")
+        return max(
+            found.starts_at - arrive if arrive else timedelta(),
+            found.ends_at - fix if fix else timedelta(),
+        )
+
+    def take(self, event: Any) -> None:
+        """The next event of the log."""
         match event:
-            case EngineerRegistered() | EngineerAbsent() | AbsenceCalledOff():
-                known = self._people.get(event.engineer_id, engineers.INITIAL)
-                self._people[event.engineer_id] = engineers.evolve(known, event)
+            case EngineerRegistered():
+                self._roster = None
+                for one in self.otherwise.people(event):
+                    known = self._people.get(one.engineer_id, engineers.INITIAL)
+                    self._people[one.engineer_id] = engineers.evolve(known, one)
+            case EngineerAbsent() | AbsenceCalledOff():
+                self._roster = None
+                if event.engineer_id in self._people:
+                    known = self._people[event.engineer_id]
+                    self._people[event.engineer_id] = engineers.evolve(known, event)
+            case ClocksStarted() | SlaChanged():
+                self._due[event.order_id] = {one.clock: one.due_at for one in event.standings}
             case DispatchRulesSet():
                 self._rules = dispatch_rules.evolve(self._rules, event)
             case TravelLearned():
@@ -132,7 +230,7 @@ class Again:
         if opened is None or not self.since <= command.now < self.until:
             return
         given = self._chosen(Work.of(opened), command)
-        self._next[record.order_id] = given
+        self._next[record.order_id] = self._got[record.order_id] = given
         run, found = self.run, given.proposal
         run.decisions += 1
         run.refused += found is None
@@ -147,7 +245,7 @@ class Again:
         """As `assignment.assign` chooses: the cheapest, and of equals who was named first."""
         rules = dispatch_rules.in_force(self._rules, command.now)
         declined = self._declined[work.order_id]
-        if self.changed is None and not self.without:
+        if self.otherwise == AS_IT_WAS:
             found = []
             for nth, one in enumerate(command.candidates):
                 engineer, hers = self._people[one.engineer_id], self._days[one.engineer_id][one.day]
@@ -170,12 +268,14 @@ class Again:
                 return Given("", None)
             *_, engineer_id, best = min(found, key=lambda one: one[:2])
             return Given(engineer_id, best)
-        rules = self.changed(rules) if self.changed else rules
-        staff: Mapping[str, Registered] = {
-            name: one for name, one in self._people.items() if isinstance(one, Registered) and name not in self.without
-        }
+        rules = self.otherwise.rules(rules) if self.otherwise.rules else rules
+        if self._roster is None:
+            self._roster = Roster({name: one for name, one in self._people.items() if isinstance(one, Registered)})
+        staff, parts = self._roster, command.parts
+        if self.otherwise.stocked:
+            parts = self.otherwise.parts(parts, staff.values())
         ways = Estimate.by(rules, self._learned)
-        turns = rank_in_turns(work, staff, self._days, command.now, declined, rules, command.parts, 1, ways)
+        turns = rank_in_turns(work, staff, self._days, command.now, declined, rules, parts, 1, ways)
         while True:
             try:
                 next(turns)
@@ -201,3 +301,26 @@ class Again:
     def _free(self, engineer_id: str, day: str, order_id: str) -> None:
         hers = self._days[engineer_id]
         hers[day] = tuple(one for one in hers[day] if one.order_id != order_id)
+
+
+def _overtime(engineer: Registered, day: str, hers: Day, ways: Ways) -> timedelta:
+    """How long after the end of her last shift of the day she is home, if she drives there from her last visit."""
+    last, hours = hers[-1], open_hours(engineer, day)
+    ends = hours[-1][1] if hours else hers[0].starts_at
+    return max(last.ends_at + ways.time(last.place, engineer.home, last.ends_at) - ends, timedelta())
+
+
+FOLLOWED: Final = (
+    EngineerRegistered,
+    EngineerAbsent,
+    AbsenceCalledOff,
+    DispatchRulesSet,
+    OrderOpened,
+    OrderDeclined,
+    DecisionRecorded,
+    HoursBooked,
+    HoursFreed,
+    ClocksStarted,
+    SlaChanged,
+)
+"""What a run makes use of; everything else may be left out."""

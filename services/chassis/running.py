@@ -20,6 +20,8 @@ import structlog
 from sqlalchemy import Select, Table
 from sqlalchemy.sql import visitors
 
+from contracts import envelope as envelopes
+from contracts.event import Event
 from services.chassis.bus.feed import Feed
 from services.chassis.bus.ingest import DeadLetters, Ingest, Letter
 from services.chassis.bus.publisher import Outlet, Publisher
@@ -49,6 +51,9 @@ WAIT_S = 0.5
 
 ELSEWHERE_S = 2.0
 """So long a read waits for views that another process fills: that may be about to hand over to a third."""
+
+RECORDED_PAGE = 256
+"""Records that are read at once of what was recorded: a few milliseconds."""
 
 LOOK_EVERY_S = 0.02
 SOON_S = 0.002
@@ -242,6 +247,12 @@ class Running:
 
     async def states_before(self, tenant: str, streams: Iterable[str], position: int) -> Mapping[str, Any]:
         return await states_before(self.journal, self.service.rules, tenant, streams, position)
+
+    async def recorded(self, tenant: str, types: Collection[type[Event]], after: int) -> tuple[Sequence[Event], int]:
+        entries, names = await self.journal.read(after, RECORDED_PAGE), {one.__name__ for one in types}
+        found = [one for entry in entries if (one := entry.envelope()).tenant == tenant and one.service == self.name]
+        read = [envelopes.payload(one) for one in found if one.type in names and envelopes.is_known(one.type)]
+        return read, entries[-1].position if entries else after
 
     def now(self) -> datetime:
         return self._clock.now()

@@ -6,7 +6,7 @@ What a service is to the host: its rules, its views, its policies and its routes
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -43,6 +43,12 @@ class Facts(Queries, Protocol):
     """Addresses of what lies outside, by name, as the operator has set them."""
 
     def now(self) -> datetime: ...
+
+    async def recorded(self, tenant: str, types: Collection[type[Event]], after: int) -> tuple[Sequence[Event], int]:
+        """
+        What this service itself recorded of these types after a position of its journal, a page of it, and the position
+        to go on from; the same position where there is no more.
+        """
 
 
 class Concern(NamedTuple):

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from contracts import envelope as envelopes
 from dispatcher.adapters.day_problem import day_problem
 from dispatcher.better import better_day
 from dispatcher.domain.dispatch_rules import DEFAULTS
@@ -127,9 +128,49 @@ def test_it_is_asked_for_over_http_and_told(told):
             await desk.open(f"o-{n}", lat_udeg=39_900_000 + 30_000 * n)
         await desk.quiet()
         asked = await desk.call("POST", "/v1/replans/better", day="2026-11-24", seconds=0.5, least_gain_percent=0)
-        assert asked.status_code == 200, asked.text
-        done = await desk.get(f"/v1/replans/{asked.json()['id']}")
+        assert asked.status_code == 202, asked.text
+        path = f"/v1/replans/{asked.json()['id']}"
+        assert (await desk.get(path))["state"] == "looking"
+        done = await desk.worked(path, lambda found: found["state"] == "done")
         assert done["cause"] == "better" and done["hours_changed"] == 0
         assert (done["verdict"] == "published") == bool(done["moved"])
+
+    told(story)
+
+
+def test_by_the_rules_it_is_looked_for_by_itself_for_each_territory(told):
+    async def story(desk):
+        await desk.register("e-1")
+        await desk.register("e-2", home_lat_udeg=39_990_000)
+        await desk.quiet()
+        for n in range(4):
+            await desk.open(f"o-{n}", lat_udeg=39_900_000 + 30_000 * n, region="朝阳区" if n < 3 else "海淀区")
+        await desk.quiet()
+
+        async def looks():
+            entries = [envelopes.read(one.record) for one in await desk.running.journal.read(0, 10_000)]
+            return [envelopes.payload(one) for one in entries if one.type == "ReplanAsked"]
+
+        async def looked(count):
+            await desk.due(minutes=31)
+            async with asyncio.timeout(10):
+                while len(await looks()) < count:
+                    await asyncio.sleep(0.01)
+            await desk.running.wait_for((await desk.running.journal.head()).position)
+            asked = (await looks())[-1]
+            done = await desk.worked(f"/v1/replans/{asked.replan_id}", lambda found: found["state"] == "done")
+            assert done["verdict"] and done["hours_changed"] == 0
+            return asked
+
+        await desk.later(minutes=31)
+        assert await looks() == []  # Until the rules say so.
+        often = {"better_every_minutes": 30, "better_seconds": 1}
+        await desk.call("POST", "/v1/dispatch-rules", role="manager", **often)
+        asked = await looked(1)
+        assert (asked.region, asked.look_ms) == ("朝阳区", 1_000)  # Of one order alone nothing is better.
+        await looked(2)
+        await desk.call("POST", "/v1/dispatch-rules", role="manager", better_every_minutes=0)
+        await desk.later(hours=2)
+        assert len(await looks()) == 2
 
     told(story)

@@ -83,14 +83,28 @@ class Desk:
     async def quiet(self):
         assert await self.host.idle(within=20)
 
+    async def worked(self, path, done):
+        """What this reads when work in the background is done, for which the clock goes on."""
+        async with asyncio.timeout(20):
+            while not done(found := await self.get(path, role="manager")):
+                self.clock.set(self.clock.now() + timedelta(seconds=1))
+                self.running.reactor.wake()
+                await asyncio.sleep(0.02)
+        await self.quiet()
+        return found
+
     async def later(self, **by):
         """So much later, with the timers looked at."""
+        await self.due(**by)
+        await self.quiet()
+
+    async def due(self, **by):
+        """The same, where what the timers begin goes on in the background."""
         self.clock.set(self.clock.now() + timedelta(**by))
         self.running.timers.wake()
         async with asyncio.timeout(10):
             while await self.running.journal.due(int(self.clock.now().timestamp() * 1_000_000), 1):
                 await asyncio.sleep(0.01)
-        await self.quiet()
 
 
 @asynccontextmanager

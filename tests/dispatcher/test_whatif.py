@@ -6,7 +6,7 @@ from random import Random
 import msgspec
 
 from contracts import envelope as envelopes
-from dispatcher.domain.whatif import Again
+from dispatcher.domain.whatif import Again, Otherwise
 from tests.dispatcher import test_running
 from tests.given import NOW
 
@@ -44,12 +44,12 @@ def test_by_the_recorded_rules_the_recorded_plan_comes_out_and_by_others_another
         def near(rules):
             return msgspec.structs.replace(rules, points_a_booking=0, points_an_hour_normal=0, metres_a_point=1)
 
-        nearest = Again(*ALL, near).follow(events)
+        nearest = Again(*ALL, Otherwise(near)).follow(events)
         assert nearest.travel_m < recorded.travel_m and nearest.wait_s > recorded.wait_s
         # Who is not there gets nothing, and the others have more to do.
-        fewer = Again(*ALL, None, frozenset({"e-0", "e-1", "e-2"})).follow(events)
+        fewer = Again(*ALL, Otherwise(without=frozenset({"e-0", "e-1", "e-2"}))).follow(events)
         assert fewer.busiest == 17 - fewer.refused and fewer.wait_s > recorded.wait_s
         # Ranked anew by the same rules, everybody looked at, it is the recorded plan as well.
-        assert Again(*ALL, lambda rules: rules).follow(events).same == 17
+        assert Again(*ALL, Otherwise(lambda rules: rules)).follow(events).same == 17
 
     told(story)

@@ -54,6 +54,7 @@ THING = {
     "absence_id": "absence_id",
     "decision_id": "decision_id",
     "replan_id": "replan_id",
+    "draft_id": "draft_id",
     "slot_id": "slot_id",
 }
 """Parameter of a path → field of `Story`."""
@@ -131,6 +132,8 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/customers/import": b"customer_id,name,phone,region,lat_udeg,lon_udeg\nsheet,S,13800000000,East,0,0\n",
     "/v1/devices/import": b"device_id,customer_id,model,serial,skill\nsheet,one,M,sheet,laundry\n",
     "/v1/channels/email": MAIL,
+    "/v1/dispatch-rules/drafts": {"name": "near"},
+    "/v1/dispatch-rules/restore": {"version": 0, "reason": "too far"},
     "/v1/requests/rounds": {"round_id": "r", "customer_id": "one", "request_type": "repair"},
     "/v1/customers/sync": {
         "source": "crm",

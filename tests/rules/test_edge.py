@@ -294,6 +294,12 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked("POST", away, "dispatcher", "", "5b3", json=times)
     await asked("POST", f"{away}/away-2/call-off", "dispatcher", "", "5b4")
     await asked("POST", "/v1/dispatch-rules", "manager", "", "5b5", json={"offer_minutes": 5})
+    drafted = await asked("POST", "/v1/dispatch-rules/drafts", "manager", "", "5b6", json={"name": "near"})
+    draft = f"/v1/dispatch-rules/drafts/{drafted['id']}"
+    await asked("PUT", draft, "manager", "", "5b7", json={"name": "near", "points_a_booking": 1})
+    await asked("POST", f"{draft}/try", "manager", "", "5b8", json={})
+    await asked("POST", f"{draft}/publish", "manager", "", "5b9", json={"reason": "it cannot wait"})
+    await asked("POST", "/v1/dispatch-rules/restore", "manager", "", "5b10", json={"version": 0, "reason": "too far"})
     slots = await people.until(f"{assigned}/slots", "dispatcher", bool)
     for number, (band, what) in enumerate(((slots[-1], "release"), (slots[-1], "book"))):
         held = await asked("POST", f"{assigned}/slots", "agent", "", f"5d{number}", json={"opens_at": band["opens_at"]})

@@ -74,6 +74,7 @@ class Story(NamedTuple):
     decision_id: str = ""
     """Who carries the order out."""
     replan_id: str = ""
+    draft_id: str = ""
     """A search for hours for the order of which nobody has the skill."""
     slot_id: str = ""
     """Held for the order that an engineer has."""
@@ -442,6 +443,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     decisions = await people.until(f"/v1/decisions?order_id={order}", "dispatcher", bool)
     urgent = {"cause": "urgent", "order_id": waiting}
     replan = await people.call("POST", "/v1/replans", "dispatcher", key=f"{key}replan", json=urgent)
+    thought = {"name": f"draft {key}", "points_a_booking": 5}
+    draft = await people.call("POST", "/v1/dispatch-rules/drafts", "manager", key=f"{key}draft", json=thought)
     of_order = f"/v1/orders/{assigned['order_id']}/slots"
     slots = await people.until(of_order, "dispatcher", bool)
     wanted = {"opens_at": slots[-1]["opens_at"], "minutes": 60}
@@ -467,6 +470,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         absence_id=absence["id"],
         decision_id=decisions[0]["decision_id"],
         replan_id=replan["id"],
+        draft_id=draft["id"],
         slot_id=slot["id"],
     )
 
