@@ -36,6 +36,8 @@ _OF_REQUEST: Final = {"request_id": REQUEST}
 _OF_ORDER: Final[dict[str, Any]] = {"order_id": ORDER, "request_id": REQUEST}
 _OF_VISIT: Final = {"visit_id": VISIT, "order_id": ORDER, "request_id": REQUEST}
 _ON_SITE: Final = {**_OF_VISIT, "engineer_id": ENGINEER}
+_SHARE: Final = fieldwork.PayoutShare("supplier", "北方维修", "北方维修", 1, 2_000, 4_500, 2_400, 0)
+_MORE: Final = fieldwork.PayoutShare("supplier", "北方维修", "北方维修", 1, 2_000, 4_500, 2_400, 0, 1_000)
 _STEP: Final[dict[str, Any]] = {"visit_id": VISIT, "request_id": REQUEST, "step_id": f"{VISIT}-2", "number": 2}
 _REPORTED: Final = f'{{"visit_id":"{VISIT}","at":"2026-11-24T01:58:00Z"}}'
 _AT_TEAM: Final = {**_OF_ORDER, "team": "Desk 2nd", "person": "Li", "impact": "Medium", "product": "PROD582"}
@@ -996,6 +998,51 @@ _ALL: Final[tuple[Event, ...]] = (
     ),
     fieldwork.ChargeDisputeResolved(
         **_OF_VISIT, customer_id=CUSTOMER, number=1, correction=2, answer="已由我司承担", resolved_at=_at(6)
+    ),
+    fieldwork.PayoutTermsDefined(
+        payee="supplier",
+        payee_id="北方维修",
+        version=1,
+        effective_from=_at(0),
+        visit_fen=2_000,
+        labour_percent=50,
+        parts_percent=10,
+        travel_percent=100,
+        in_vain_fen=1_500,
+    ),
+    fieldwork.PayoutDecided(
+        **_ON_SITE,
+        supplier="北方维修",
+        worked_at=_at(2),
+        charged_fen=39_000,
+        shares=(_SHARE,),
+        kept_fen=39_000 - 8_900,
+        decided_at=_at(4),
+    ),
+    fieldwork.PayoutCorrected(
+        **_ON_SITE,
+        number=1,
+        reason="dispute-resolved",
+        charged_fen=39_000,
+        before=(_SHARE,),
+        shares=(_MORE,),
+        kept_fen=39_000 - 9_900,
+        corrected_at=_at(6),
+    ),
+    fieldwork.PayoutDisputed(
+        **_ON_SITE,
+        number=1,
+        payee="supplier",
+        payee_id="北方维修",
+        asked_fen=12_000,
+        reason="两人上门",
+        disputed_at=_at(5),
+    ),
+    fieldwork.PayoutDisputeResolved(
+        **_ON_SITE, number=1, payee="supplier", payee_id="北方维修", correction=1, answer="同意加付", resolved_at=_at(6)
+    ),
+    fieldwork.PayoutPaid(
+        **_ON_SITE, payee="supplier", payee_id="北方维修", paid_fen=9_900, reference="JS-2026-11", paid_at=_at(7)
     ),
     fieldwork.StepKept(
         **_STEP, step="arrive", happened_at=_at(1, 58), reported=_REPORTED, customer_id=CUSTOMER, clock_ahead_s=-420

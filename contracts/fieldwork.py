@@ -782,3 +782,144 @@ class PartUsedAfterEnd(Event, frozen=True, kw_only=True):
     step_id: str
     part: UsedPart
     used_at: Utc
+
+
+Payee = Literal["supplier", "engineer"]
+"""The company that sends an engineer who is not ours, by its name; an engineer, by her id."""
+
+
+@belongs_to("payout-terms", of=("payee", "payee_id"))
+class PayoutTermsDefined(Event, frozen=True, kw_only=True):
+    """
+    What we pay a supplier or an engineer for visits from then on, as one version. Read by: nobody else yet.
+
+    The percentages are of what the charge of the visit comes to, whoever pays that.
+    """
+
+    payee: Payee
+    payee_id: str
+    """`standard`: every supplier, or every engineer of ours, who has no terms of their own."""
+    version: Positive
+    effective_from: Utc
+    visit_fen: NonNegative
+    """For a completed visit, 1/100 CNY."""
+    labour_percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    parts_percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    travel_percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    in_vain_fen: NonNegative = 0
+    """For a visit at which nobody was there, instead of all others."""
+
+
+class PayoutShare(msgspec.Struct, frozen=True):
+    """What one of them is paid for a visit, and how it comes about; all 1/100 CNY."""
+
+    payee: Payee
+    payee_id: str
+    terms_id: str
+    """Whose terms they are: the payee's own, or `standard`."""
+    terms_version: Positive
+    visit_fen: NonNegative
+    labour_fen: NonNegative
+    parts_fen: NonNegative
+    travel_fen: NonNegative
+    adjusted_fen: int = 0
+    """What a manager added, or took off, upon a dispute."""
+
+    @property
+    def payout_fen(self) -> int:
+        """The sum; below 0 it is to be paid back."""
+        return self.visit_fen + self.labour_fen + self.parts_fen + self.travel_fen + self.adjusted_fen
+
+
+@belongs_to("payout", of="visit_id", key="request_id", at="decided_at")
+class PayoutDecided(Event, frozen=True, kw_only=True):
+    """
+    A visit was charged: what its engineer and the supplier who sent her are paid for it, and what we keep.
+
+    `kept_fen` and the shares together are exactly what the charge comes to. PayoutCorrected follows where that changes.
+    Read by: nobody else yet; for the ERP.
+    """
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    supplier: str = ""
+    worked_at: Utc
+    """The arrival, or when it was planned: the terms of this instant count."""
+    charged_fen: NonNegative
+    """`gross_fen` of the charge."""
+    shares: tuple[PayoutShare, ...]
+    kept_fen: int
+    decided_at: Utc
+
+
+@belongs_to("payout", of="visit_id", key="request_id", at="corrected_at")
+class PayoutCorrected(Event, frozen=True, kw_only=True):
+    """The shares of a visit are others than before; what was paid already is set off. Read by: nobody else yet."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    number: Positive
+    """How often they were corrected, from 1."""
+    reason: Literal["charge-corrected", "dispute-resolved"]
+    charged_fen: NonNegative
+    before: tuple[PayoutShare, ...]
+    shares: tuple[PayoutShare, ...]
+    kept_fen: int
+    corrected_at: Utc
+
+
+@belongs_to("payout", of="visit_id", key="request_id", at="disputed_at")
+class PayoutDisputed(Event, frozen=True, kw_only=True):
+    """A supplier or an engineer does not agree with a share. It is not paid until PayoutDisputeResolved."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    number: Positive
+    """How often shares of the visit were disputed, from 1."""
+    payee: Payee
+    payee_id: str
+    asked_fen: NonNegative
+    """What it should be, they say."""
+    reason: Annotated[str, Personal("engineer_id")]
+    disputed_at: Utc
+
+
+@belongs_to("payout", of="visit_id", key="request_id", at="resolved_at")
+class PayoutDisputeResolved(Event, frozen=True, kw_only=True):
+    """A manager has decided it. Recorded with the PayoutCorrected that follows from it, where one does."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    number: Positive
+    """Of the dispute."""
+    payee: Payee
+    payee_id: str
+    correction: NonNegative = 0
+    """The number of the PayoutCorrected; 0 where the share stands as it was."""
+    answer: Annotated[str, Personal("engineer_id")]
+    resolved_at: Utc
+
+
+@belongs_to("payout", of="visit_id", key="request_id", at="paid_at")
+class PayoutPaid(Event, frozen=True, kw_only=True):
+    """What was due of a share of a visit is paid. Read by: nobody else yet; for the ERP."""
+
+    visit_id: str
+    order_id: str
+    request_id: str
+    engineer_id: str
+    payee: Payee
+    payee_id: str
+    paid_fen: int
+    """Below 0 it came back, after a correction."""
+    reference: str
+    """Of the transfer or the sheet that it is on."""
+    paid_at: Utc

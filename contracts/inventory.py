@@ -75,7 +75,7 @@ class MovedLine(msgspec.Struct, frozen=True):
 
 @belongs_to("part", of="part_id")
 class PartDefined(Event, frozen=True, kw_only=True):
-    """A part that is kept in stock. Read by: reporting."""
+    """A part that is kept in stock. Read by: fieldwork (parts that nobody has defined), reporting."""
 
     part_id: str
     name: str

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Select, and_, or_, select
 
 from contracts.problems import Rejected, Unfit
-from fieldwork import charge_api, record_api
+from fieldwork import charge_api, payout_api, record_api
 from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport
 from fieldwork.charge_api import (
     ChargeView,
@@ -56,6 +56,7 @@ from fieldwork.domain.charge import charge_stream
 from fieldwork.domain.reported_steps import KINDS
 from fieldwork.domain.visit import FAST_CLOCK, visit_stream
 from fieldwork.projections.engineers import ENGINEERS
+from fieldwork.projections.part_names import KNOWN_PART, UNKNOWN_PARTS, USED_PARTS
 from fieldwork.projections.reported_steps import REPORTED, facts_of
 from fieldwork.projections.service_codes import SERVICE_CODES, codes_of
 from fieldwork.projections.visit_photos import VISIT_PHOTOS
@@ -287,6 +288,15 @@ class PartLine(Body):
     old_serials: tuple[str, ...]
 
 
+class UnknownPart(Body):
+    """A part went into a device that nobody has defined: somebody has to ask what it was."""
+
+    visit_id: str
+    part_id: str
+    order_id: str
+    used_at: datetime
+
+
 class VisitView(Body):
     """A visit with where it stands. Times are null until the step was taken."""
 
@@ -410,7 +420,7 @@ def routes(api: Api) -> APIRouter:
     _report(visits, own)
     _money(visits)
     router = ServiceRouter(api)
-    for part in (visits, *record_api.routers(api), *charge_api.routers(api)):
+    for part in (visits, *record_api.routers(api), *charge_api.routers(api), payout_api.router(api)):
         router.include_router(part)
     return router
 
@@ -504,6 +514,17 @@ def _reads(router: ServiceRouter) -> None:
         names = await _names(page.items, call)
         return page.map(lambda row: VisitView(**_facts(row, names[row["engineer_id"]])))
 
+    @router.get(
+        "/unknown-parts",
+        summary="Parts that were used and that nobody has defined, the newest first",
+        description="A phone without a network reports what really went into a device, whatever it is called: that is "
+        "kept. Define the part, or correct the charge and book the right one in its place.",
+    )
+    async def unknown(call: Call = query(*STAFF), cursor: str | None = None, limit: Limit = 50) -> Page[UnknownPart]:
+        order = [USED_PARTS.table.c.used_at.desc(), USED_PARTS.table.c.visit_id, USED_PARTS.table.c.part_id]
+        page = await call.page(UNKNOWN_PARTS, order_by=order, cursor=cursor, limit=limit)
+        return page.map(lambda row: UnknownPart(**{**row, "used_at": at_micros(row["used_at"])}))
+
     @router.get("/{visit_id}", summary="One visit")
     async def one(visit_id: str, call: Call = query("customer", "engineer", *STAFF)) -> VisitDetail:
         row = await _own(visit_id, call)
@@ -536,7 +557,10 @@ def _steps(router: ServiceRouter, api: FieldworkApi) -> None:
 
     @router.post("/{visit_id}/parts", summary="A part went into the device")
     async def parts(visit_id: str, body: PartBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:
-        return await _ask(call, UsePart(**await about(visit_id, body, call)))
+        said = await about(visit_id, body, call)
+        if await call.one(KNOWN_PART, part_id=body.part_id) is None:
+            raise Rejected("visit.unknown-part", part_id=body.part_id)
+        return await _ask(call, UsePart(**said))
 
     @router.post("/{visit_id}/finish", summary="The work is done")
     async def finish(visit_id: str, body: FinishBody, call: Call = command(*IN_THE_FIELD)) -> Accepted:

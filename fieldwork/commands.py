@@ -267,6 +267,67 @@ class CorrectCharge(Command):
     at: AwareDatetime
 
 
+PayeeId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^/\x00-\x1f]+$")]
+"""Of a supplier the name, of an engineer the id; `standard` where terms are for all who have none of their own."""
+PartOf = Annotated[int, Field(ge=0, le=100)]
+
+
+class DefinePayoutTerms(Command):
+    """A supplier or an engineer is paid this for visits from then on."""
+
+    payee: Literal["supplier", "engineer"]
+    payee_id: PayeeId
+    effective_from: Instant
+    visit_fen: Fen = 0
+    labour_percent: PartOf = 0
+    parts_percent: PartOf = 0
+    travel_percent: PartOf = 0
+    in_vain_fen: Fen = 0
+
+
+class DecidePayout(Command):
+    """A visit was charged, or its charge was corrected."""
+
+    visit_id: str
+    engineer_id: str
+    supplier: str = ""
+    """The company that sent her that day, as the view says."""
+    worked_at: AwareDatetime
+    at: AwareDatetime
+
+
+class DisputePayout(Command):
+    """A supplier or an engineer does not agree with a share."""
+
+    visit_id: str
+    payee: Literal["supplier", "engineer"]
+    payee_id: PayeeId
+    asked_fen: Fen
+    reason: Reasoned
+    at: AwareDatetime
+
+
+class ResolvePayoutDispute(Command):
+    """A manager decides it; without an amount the share stands."""
+
+    visit_id: str
+    payee: Literal["supplier", "engineer"]
+    payee_id: PayeeId
+    payout_fen: Fen | None = None
+    answer: Reasoned
+    at: AwareDatetime
+
+
+class PayOut(Command):
+    """What is due of these visits is paid to one payee."""
+
+    payee: Literal["supplier", "engineer"]
+    payee_id: PayeeId
+    visit_ids: tuple[Name, ...] = Field(min_length=1, max_length=500)
+    reference: Short
+    at: AwareDatetime
+
+
 class PlanVisit(Command):
     """An order was given to an engineer: she is to be there, and whoever was to be there before need not go."""
 

@@ -14,12 +14,21 @@ from contracts.dispatcher import (
     OrderReassigned,
 )
 from contracts.envelope import Envelope
-from contracts.fieldwork import CoverageSet, ServiceCompleted, VisitAborted, WarrantyDefined
+from contracts.fieldwork import (
+    ChargeCorrected,
+    CoverageSet,
+    ServiceCharged,
+    ServiceCompleted,
+    VisitAborted,
+    WarrantyDefined,
+)
 from contracts.intake import DeviceRegistered
+from contracts.problems import NotYet
 from fieldwork.commands import (
     CancelVisits,
     ChargeService,
     DecideEntitlement,
+    DecidePayout,
     NoteDevice,
     OverReason,
     PlanVisit,
@@ -28,9 +37,11 @@ from fieldwork.commands import (
 )
 from fieldwork.projections.coverages import LISTS_OF_DEVICE
 from fieldwork.projections.entitlements import OF_DEVICE, visits_of
+from fieldwork.projections.payouts import PAYOUT_OF_VISIT, SUPPLIER_THEN
 from fieldwork.projections.record_templates import TYPE_OF_ORDER
-from fieldwork.projections.visits import VISITS_OF_ORDER
+from fieldwork.projections.visits import ONE_VISIT, VISITS_OF_ORDER
 from fieldwork.projections.warranties import OF_MODEL
+from services.chassis.clock import at_micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
 
@@ -105,6 +116,31 @@ async def when_visit_ended(
     ]
 
 
+async def when_charged(event: ServiceCharged | ChargeCorrected, envelope: Envelope, facts: Facts) -> list[DecidePayout]:
+    """Her engineer and the supplier who sent her that day have a share of it, where they have terms."""
+    asked = {"tenant": envelope.tenant, "visit_id": event.visit_id}
+    if decided := await facts.fetch(PAYOUT_OF_VISIT, **asked):
+        who = decided[0]
+        supplier, worked_at = who["supplier"], who["worked_at"]
+    else:
+        rows = await facts.fetch(ONE_VISIT, **asked)
+        if not rows:
+            raise NotYet(f"the view has not seen visit {event.visit_id}")
+        who = rows[0]
+        worked_at = who["starts_at"] if who["arrived_at"] is None else who["arrived_at"]
+        sent = await facts.fetch(SUPPLIER_THEN, tenant=envelope.tenant, engineer_id=who["engineer_id"], at=worked_at)
+        supplier = sent[0]["supplier"] if sent else ""
+    return [
+        DecidePayout(
+            visit_id=event.visit_id,
+            engineer_id=who["engineer_id"],
+            supplier=supplier,
+            worked_at=at_micros(worked_at),
+            at=envelope.recorded_at,
+        )
+    ]
+
+
 async def when_order_opened(event: OrderOpened, envelope: Envelope, facts: Facts) -> list[DecideEntitlement]:
     """Who will pay is known before anybody drives."""
     if not event.customer_id:
@@ -160,6 +196,7 @@ POLICIES = (
         when_order_moves,
     ),
     Policy("charge-of-service", (ServiceCompleted, VisitAborted), when_visit_ended),
+    Policy("payout-of-charge", (ServiceCharged, ChargeCorrected), when_charged),
     Policy("entitlement-of-order", (OrderOpened,), when_order_opened),
     Policy("entitlements-of-device", (CoverageSet, DeviceRegistered), when_device_corrected),
     Policy("warranty-of-model", (WarrantyDefined,), when_warranty_defined),

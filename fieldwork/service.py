@@ -10,18 +10,23 @@ from fieldwork.commands import (
     ChargeService,
     CorrectCharge,
     DecideEntitlement,
+    DecidePayout,
     DefineCodes,
     DefineContractPrices,
+    DefinePayoutTerms,
     DefinePrices,
     DefineRecordTemplate,
     DefineWarranty,
     DisputeCharge,
+    DisputePayout,
     FinishWork,
     NoteDevice,
+    PayOut,
     PlanVisit,
     RedecideEntitlements,
     ReportStep,
     ResolveDispute,
+    ResolvePayoutDispute,
     SetCoverage,
     StepCommand,
     TypeOrder,
@@ -32,6 +37,7 @@ from fieldwork.domain import (
     dispute,
     entitlement,
     order_visits,
+    payout,
     prices,
     record_templates,
     reported_steps,
@@ -44,6 +50,8 @@ from fieldwork.projections.charges import CHARGES, CORRECTIONS, DISPUTES
 from fieldwork.projections.coverages import COVERAGES
 from fieldwork.projections.engineers import ENGINEERS
 from fieldwork.projections.entitlements import ENTITLEMENTS
+from fieldwork.projections.part_names import PART_NAMES, USED_PARTS
+from fieldwork.projections.payouts import PAYOUT_TERMS, PAYOUTS, SUPPLIERS
 from fieldwork.projections.price_lists import PRICE_LISTS
 from fieldwork.projections.record_templates import ORDER_TYPES, RECORD_TEMPLATES
 from fieldwork.projections.reported_steps import REPORTED
@@ -67,6 +75,8 @@ RULES = Rules(
         warranty.WARRANTY,
         entitlement.ENTITLEMENT,
         charge.CHARGE,
+        payout.PAYOUT,
+        payout.PAYOUT_TERMS,
     ),
     handlers=(
         Handler(PlanVisit, order_visits.plan_reads, order_visits.plan),
@@ -87,6 +97,11 @@ RULES = Rules(
         on_stream(CorrectCharge, lambda c: charge.charge_stream(c.visit_id), charge.correct),
         on_stream(DisputeCharge, lambda c: charge.charge_stream(c.visit_id), dispute.dispute),
         on_stream(ResolveDispute, lambda c: charge.charge_stream(c.visit_id), dispute.resolve),
+        on_stream(DefinePayoutTerms, lambda c: payout.terms_stream(c.payee, c.payee_id), payout.define_terms),
+        Handler(DecidePayout, payout.decide_reads, payout.decide),
+        on_stream(DisputePayout, lambda c: payout.payout_stream(c.visit_id), payout.dispute),
+        Handler(ResolvePayoutDispute, payout.resolve_reads, payout.resolve),
+        Handler(PayOut, payout.pay_reads, payout.pay),
         on_stream(DefineCodes, lambda _: service_codes.CODES_STREAM, service_codes.define),
         Handler(
             FinishWork,
@@ -126,6 +141,11 @@ VIEWS = (
     CHARGES,
     CORRECTIONS,
     DISPUTES,
+    PAYOUT_TERMS,
+    PAYOUTS,
+    SUPPLIERS,
+    PART_NAMES,
+    USED_PARTS,
 )
 
 service = Service(name="fieldwork", rules=RULES, views=VIEWS, policies=POLICIES, routes=routes)

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Select, Table, and_, case, func, literal, select, true
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, case, func, literal, not_, select, true
 from sqlalchemy.sql.elements import True_
 
 from reporting.adapters.numbers import gathered, numbers
@@ -163,17 +163,14 @@ class Rows:
             return {}, {}
         keys = self.keys(scope)
         ones = [one.column().label(name) for one, name in zip(sums, _names("s"), strict=False)]
-        lists = [gathered(one.end - one.begin).label(name) for one, name in zip(times, _names("t"), strict=False)]
-        query = self.joined(select(*keys, *ones, *lists), scope).where(scope.holds(self.at))
+        lists = _lists(times)
+        query = self.joined(select(*keys, *ones, *lists.values()), scope).where(scope.holds(self.at))
         query = query.execution_options(gathers=bool(lists))
         rows = [(key_of(row), row) for row in await fetch(query.group_by(*keys))]
         # A sum of PostgreSQL is a decimal number; of nothing there is none.
         return (
             {one: {key: int(row[s] or 0) for key, row in rows} for one, s in zip(sums, _names("s"), strict=False)},
-            {
-                one: {key: lasted(numbers(row[t])) for key, row in rows if row[t]}
-                for one, t in zip(times, _names("t"), strict=False)
-            },
+            _durations(times, rows),
         )
 
     def within(self, scope: Scope) -> ColumnElement[bool]:
@@ -194,6 +191,45 @@ class Rows:
     def joined(self, query: Select[Any], scope: Scope) -> Select[Any]:
         joins = (*self.joins, *(self.groups[scope.by].joins if scope.by else ()))
         return query.select_from(self.id.table).where(*[join.on for join in dict.fromkeys(joins)])
+
+
+def _lists(times: Sequence[Times]) -> dict[str, ColumnElement[Any]]:
+    """
+    The columns of all durations. Of a time that is as another where nothing sets them apart, only the others are sent
+    beside those of that one: most are then gathered, sent and sorted once.
+    """
+    apart = {one.as_: one.apart for one in times if one.as_}
+    found: dict[str, ColumnElement[Any]] = {}
+    for n, one in enumerate(times):
+        lasts: ColumnElement[Any] = one.end - one.begin
+        # What a row counts by is known of each in the range.
+        known = one.end.is_not(None) if one.begin is one.of.at else one.known
+        if one.as_ is None:
+            found[f"t{n}"] = gathered(lasts, and_(known, not_(apart[one])) if one in apart else known)
+        if (differs := one.apart if one.as_ else apart.get(one)) is not None:
+            found[f"u{n}"] = gathered(lasts, and_(differs, known))
+    return {name: column.label(name) for name, column in found.items()}
+
+
+def _durations(times: Sequence[Times], rows: Sequence[tuple[GroupKey, Mapping[str, Any]]]) -> Durations:
+    """What was found in the columns of `_lists`."""
+    alike = {
+        one: {key: lasted(numbers(row[f"t{n}"])) for key, row in rows if row[f"t{n}"]}
+        for n, one in enumerate(times)
+        if one.as_ is None
+    }
+    bases = {one.as_ for one in times}
+    found: Durations = {}
+    for n, one in enumerate(times):
+        common = alike[one.as_ or one]
+        if one.as_ is None and one not in bases:
+            found[one] = common
+            continue
+        others = {key: numbers(row[f"u{n}"]) for key, row in rows if row[f"u{n}"]}
+        # What is sorted already is hardly more work to sort again.
+        more = {key: lasted([*(common[key].runs[0] if key in common else ()), *some]) for key, some in others.items()}
+        found[one] = {**common, **more}
+    return found
 
 
 def _names(kind: str) -> Iterator[str]:
@@ -349,6 +385,11 @@ class Times:
     of: Rows
     begin: Column[Any]
     end: ColumnElement[Any]
+    as_: Times | None = None
+    """
+    Another time of the same rows, which is no other's: both are the same but where `apart` holds, which is never null.
+    """
+    apart: ColumnElement[bool] | None = None
 
     @property
     def known(self) -> ColumnElement[bool]:

@@ -183,6 +183,10 @@ VISITS = View(
     indexes=(("engineer_id", "starts_at"), ("order_id",), ("state", "starts_at"), ("starts_at",)),
 )
 
+ONE_VISIT: Final = select(VISITS.table).where(
+    VISITS.table.c.tenant == bindparam("tenant"), VISITS.table.c.visit_id == bindparam("visit_id")
+)
+
 VISITS_OF_ORDER: Final = (
     select(VISITS.table.c.visit_id)
     .where(VISITS.table.c.tenant == bindparam("tenant"), VISITS.table.c.order_id == bindparam("order_id"))

@@ -17,25 +17,26 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class gathered(FunctionElement[Any]):
-    """The values of an integer expression that are not null, in no order; null where there are none."""
+    """The values of an integer expression in the rows for which something holds, in no order; null where none."""
 
     name = "gathered"
     inherit_cache = True
 
-    def __init__(self, value: ColumnElement[Any]) -> None:
-        super().__init__(value)
+    def __init__(self, value: ColumnElement[Any], when: ColumnElement[bool]) -> None:
+        super().__init__(value, when)
         self.type = BigInteger()
 
 
 @compiles(gathered, "sqlite")
 def _as_text(element: gathered, compiler: SQLCompiler, **how: Any) -> str:
-    return f"group_concat({compiler.process(element.clauses, **how)}, ',')"
+    value, when = (compiler.process(one, **how) for one in element.clauses)
+    return f"group_concat({value}, ',') FILTER (WHERE {when})"
 
 
 @compiles(gathered, "postgresql")
 def _as_array(element: gathered, compiler: SQLCompiler, **how: Any) -> str:
-    value = compiler.process(element.clauses, **how)
-    return f"array_agg({value}) FILTER (WHERE {value} IS NOT NULL)"
+    value, when = (compiler.process(one, **how) for one in element.clauses)
+    return f"array_agg({value}) FILTER (WHERE {when})"
 
 
 _parsed = msgspec.json.Decoder(list[int]).decode

@@ -29,6 +29,7 @@ def _number(when: ColumnElement[bool]) -> Sum:
     return Sum(RECEIVED, when)
 
 
+COMPLETE = Times(RECEIVED, r.received_at, r.completed_at)
 _all, _resolved, _arrived = Sum(RECEIVED), _number(RESOLVED), _number(ARRIVED)
 _overdue = _number(OVERDUE)
 
@@ -70,7 +71,7 @@ EFFICIENCY = Report(
             "complete",
             ("Time from receipt to the customer's acceptance", "从收到请求到客户验收的用时"),
             "first ServiceCompleted - RequestReceived",
-            Times(RECEIVED, r.received_at, r.completed_at),
+            COMPLETE,
         ),
         *spread_over(
             "resolve",
@@ -79,7 +80,7 @@ EFFICIENCY = Report(
                 "解决时间（MTTR）：从收到请求到首次验收或远程解决",
             ),
             "first of ServiceCompleted, RequestResolvedRemotely - RequestReceived",
-            Times(RECEIVED, r.received_at, resolved_at),
+            Times(RECEIVED, r.received_at, resolved_at, COMPLETE, r.remote_at.is_not(None)),
         ),
         Figure(
             "arrivals_on_time_share",

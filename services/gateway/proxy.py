@@ -66,6 +66,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "audit": "reporting",
     "record-templates": "fieldwork",
     "entitlements": "fieldwork",
+    "payouts": "fieldwork",
     "search": "reporting",
 }
 """The resource under /v1 and the service whose it is; `owners_of` reads it from the services where they are at hand."""

@@ -11,6 +11,7 @@ import pytest
 from contracts.dispatcher import OrderAssigned, OrderCancelled, OrderReassigned
 from contracts.examples import EXAMPLES
 from contracts.fieldwork import EngineerDeparted, PhotoAttached, ServiceCompleted, VisitCancelled, VisitPlanned
+from contracts.inventory import PartDefined
 from fieldwork.service import service
 from services.chassis.ids import derived_id
 from tests.fieldwork.examples import SIGNATURE, minute
@@ -49,6 +50,7 @@ def story(test):
     def run(tmp_path):
         async def told():
             async with live(service, tmp_path) as it:
+                await it.publishes(PartDefined(part_id="fan", name="Fan", fits=()))
                 await test(it)
 
         asyncio.run(told())

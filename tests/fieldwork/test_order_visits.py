@@ -166,4 +166,4 @@ def test_an_assignment_that_does_not_say_whose_visit_it_is_fails_and_is_held():
 
 def test_fieldwork_takes_in_what_its_policy_acts_on():
     of_orders = {"OrderOpened", "OrderAssigned", "OrderReassigned", "OrderCancelled", "OrderDeclined", "OrderFinished"}
-    assert service.takes == of_orders | {"DeviceRegistered", "EngineerRegistered"}
+    assert service.takes == of_orders | {"DeviceRegistered", "EngineerRegistered", "PartDefined"}

@@ -9,6 +9,7 @@ import pytest
 from contracts import envelope as envelopes
 from contracts.dispatcher import OrderCancelled
 from contracts.fieldwork import PartUsedAfterEnd, ServiceCompleted, StepRefused, WorkFinished
+from contracts.inventory import PartDefined
 from fieldwork.projections.reported_steps import REPORTED
 from fieldwork.service import service
 from tests.fieldwork.examples import SIGNATURE, minute
@@ -222,3 +223,23 @@ async def test_a_kept_step_names_the_customer_under_whose_key_its_words_are(it):
     await sync(it, way(visit_id)[4:5])
     found = [envelopes.read(entry.record) for entry in await it.running.journal.read(0, 100)]
     assert [one.key_ids for one in found if one.type == "StepKept"] == ["c-1"]
+
+
+@story
+async def test_a_part_that_nobody_defined_is_refused_at_once_and_from_a_batch_kept_and_asked_about(it):
+    visit_id = await planned(it)
+    for name in ("depart", "arrive", "start"):
+        await step(it, visit_id, name)
+    before = len(await it.own_events())
+    no = await step(it, visit_id, "parts", part_id="seal")
+    assert (no.status_code, no.json()["code"]) == (422, "visit.unknown-part")
+    assert no.json()["errors"][0]["field"] == "part_id"
+    assert len(await it.own_events()) == before
+    other_id = await planned(it, assigned(order_id="o-2", request_id="r-2"))
+    evening(it)
+    assert {one["outcome"] for one in await sync(it, way(other_id))} == {"taken"}
+    asked = (await it.call("d-1", "dispatcher", "GET", "/v1/visits/unknown-parts")).json()["items"]
+    assert [(one["visit_id"], one["part_id"], one["order_id"]) for one in asked] == [(other_id, "seal", "o-2")]
+    await it.publishes(PartDefined(part_id="seal", name="Seal", fits=()))
+    assert (await it.call("d-1", "dispatcher", "GET", "/v1/visits/unknown-parts")).json()["items"] == []
+    assert (await step(it, visit_id, "parts", part_id="seal", happened_at=minute(400).isoformat())).status_code == 200

@@ -193,6 +193,10 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/visits/{visit_id}/charge/corrections": {"lines": [{"kind": "travel"}], "reason": "so decided"},
     "/v1/visits/{visit_id}/charge/disputes": {"reason": "too much"},
     "/v1/visits/{visit_id}/charge/disputes/resolve": {"answer": "so decided"},
+    "/v1/payouts/pay": {"payee": "engineer", "payee_id": "two", "visit_ids": ["v"], "reference": "r"},
+    "/v1/payouts/terms": {"payee": "engineer", "payee_id": "two", "effective_from": "2026-01-01T00:00:00Z"},
+    "/v1/payouts/{visit_id}/disputes": {"asked_fen": 1, "reason": "too little"},
+    "/v1/payouts/{visit_id}/disputes/resolve": {"payee": "engineer", "payee_id": "two", "answer": "no"},
     "/v1/visits/{visit_id}/accept": {"rating": 5, "signature": "M10 40 C 20 10"},
 }
 """Where the smallest body that the schema allows will not do."""

@@ -337,8 +337,17 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     own = {"reason": firm.words("one")["reason"]}
     await asked("POST", f"{charge}/disputes", "customer", customer, "c3", json=own)
     await asked("POST", f"{charge}/disputes/resolve", "manager", "", "c4", json={"answer": "it stands"})
+    payee = {"payee": "engineer", "payee_id": engineer}
+    agreed = {**payee, "effective_from": "2020-01-01T00:00:00Z", "visit_fen": 1_000}
+    await asked("POST", "/v1/payouts/terms", "manager", "", "c8", json=agreed)
     less = {"lines": [{"kind": "travel", "gross_fen": 0}], "reason": firm.words("one")["reason"]}
     await asked("POST", f"{charge}/corrections", "manager", "", "c2", json=less)
+    share = f"/v1/payouts/{story['visit_id']}/disputes"
+    await people.until(f"/v1/payouts?visit_id={story['visit_id']}", "manager", lambda found: found["items"])
+    await asked("POST", share, "engineer", engineer, "c9", json={"asked_fen": 2_000, "reason": "two hours"})
+    await asked("POST", f"{share}/resolve", "manager", "", "c10", json={**payee, "answer": "no"})
+    payment = {**payee, "visit_ids": [story["visit_id"]], "reference": "2026-11"}
+    await asked("POST", "/v1/payouts/pay", "manager", "", "c11", json=payment)
     covered = {kind: {"percent": 100, "months": 12} for kind in ("labour", "parts", "travel")}
     warranty = {"device_model": "M-other", "effective_from": "2026-01-01", **covered}
     await asked("POST", "/v1/coverages/models", "manager", "", "c7", json=warranty)

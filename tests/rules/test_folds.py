@@ -111,12 +111,23 @@ async def _upset(people, firm):
     await people.call("POST", f"{base}/depart", "engineer", engineer, "upset-v1", json={})
     await people.call("POST", f"{base}/abort", "engineer", engineer, "upset-v2", json={"reason": "nobody-there"})
     await people.until(f"{base}/charge", "manager", lambda found: found)
+    payee = {"payee": "engineer", "payee_id": engineer}
+    agreed = {**payee, "effective_from": "2020-01-01T00:00:00Z", "in_vain_fen": 5}
+    await people.call("POST", "/v1/payouts/terms", "manager", "", "upset-w1", json=agreed)
     less = {"lines": [{"kind": "travel", "gross_fen": 1}], "reason": "sorry"}
     await people.call("POST", f"{base}/charge/corrections", "manager", "", "upset-v3", json=less)
     said = {"reason": "nobody called before", "disputed_by": "customer"}
     await people.call("POST", f"{base}/charge/disputes", "agent", "", "upset-v4", json=said)
     answer = {"lines": [{"kind": "travel", "company_fen": 1}], "answer": "sorry"}
     await people.call("POST", f"{base}/charge/disputes/resolve", "manager", "", "upset-v5", json=answer)
+    share = f"/v1/payouts/{visit['visit_id']}/disputes"
+    await people.until(f"/v1/payouts?visit_id={visit['visit_id']}", "manager", lambda found: found["items"])
+    less = {"asked_fen": 9, "reason": "far"}
+    await people.call("POST", share, "engineer", engineer, "upset-w2", json=less)
+    answer = {**payee, "payout_fen": 9, "answer": "so be it"}
+    await people.call("POST", f"{share}/resolve", "manager", "", "upset-w3", json=answer)
+    payment = {**payee, "visit_ids": [visit["visit_id"]], "reference": "2026-11"}
+    await people.call("POST", "/v1/payouts/pay", "manager", "", "upset-w4", json=payment)
     template = {"request_type": "repair", "labour": True}
     await people.call("POST", "/v1/record-templates", "manager", "", "upset-t", json=template)
     _, _, visit = await submitted(5)
