@@ -8,7 +8,7 @@ after a lost answer it is sent again with the same key, so that it is done once 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import count
 from time import monotonic
 from typing import Any, Final
@@ -149,7 +149,7 @@ class Proxy:
         refused: httpx.Response | None = None
         live = b"text/event-stream" in dict(scope["headers"]).get(b"accept", b"")
         for address in self._in_turn(service):
-            answer = await self._try(address, scope, b"", _headers(scope), read_s=None if live else 30)
+            answer = await self._unless_frozen(service, address, scope, read_s=None if live else 30)
             if answer is None:
                 continue
             if answer.status_code != 503:
@@ -162,6 +162,20 @@ class Proxy:
             await self._pass_on(refused, receive, send)
         else:
             await _away(service, scope, receive, send)
+
+    async def _unless_frozen(
+        self, service: str, address: str, scope: Scope, read_s: float | None
+    ) -> httpx.Response | None:
+        """The answer of this replica; None when it gives none, or does not even say who writes and there are others."""
+
+        async def is_frozen() -> bool:
+            if len(self._replicas[service]) == 1 or await self._says_anything(address):
+                return False
+            self._down[address] = monotonic() + DOWN_S
+            log.warning("replica_is_silent", address=address)
+            return True
+
+        return await _unless(self._try(address, scope, b"", _headers(scope), read_s), is_frozen)
 
     def _in_turn(self, service: str) -> list[str]:
         addresses = self._replicas[service]
@@ -202,16 +216,14 @@ class Proxy:
 
         One that is frozen, or cut off from its database, keeps its connections and says nothing.
         """
-        trying = asyncio.create_task(self._try(address, scope, body, headers, read_s))
-        try:
-            while not trying.done():
-                await asyncio.wait([trying], timeout=SILENT_S)
-                if not trying.done() and await self._said_to_write(service) not in ("", address) and not trying.done():
-                    log.warning("holder_is_silent", address=address)
-                    return None
-            return trying.result()
-        finally:
-            trying.cancel()
+
+        async def is_taken_over() -> bool:
+            if await self._said_to_write(service) in ("", address):
+                return False
+            log.warning("holder_is_silent", address=address)
+            return True
+
+        return await _unless(self._try(address, scope, body, headers, read_s), is_taken_over)
 
     async def _who_writes(self, service: str) -> str:
         if known := self._holder.get(service):
@@ -228,10 +240,20 @@ class Proxy:
 
     async def _ask_who_writes(self, address: str) -> str:
         try:
-            answer = await self._client.get(f"{address}/internal/holder", headers=self._headers, timeout=1)
+            answer = await self._look_at_holder(address)
             return str(answer.raise_for_status().json()["holder"]).rstrip("/")
         except (httpx.HTTPError, ValueError, KeyError):
             return ""
+
+    async def _says_anything(self, address: str) -> bool:
+        try:
+            await self._look_at_holder(address)
+        except httpx.HTTPError:
+            return False
+        return True
+
+    async def _look_at_holder(self, address: str) -> httpx.Response:
+        return await self._client.get(f"{address}/internal/holder", headers=self._headers, timeout=1)
 
     # Both.
 
@@ -267,6 +289,21 @@ class Proxy:
                 task.cancel()
             await asyncio.gather(passing, gone, return_exceptions=True)
             await answer.aclose()
+
+
+async def _unless(
+    trying: Coroutine[Any, Any, httpx.Response | None], is_lost: Callable[[], Awaitable[bool]]
+) -> httpx.Response | None:
+    """What is tried; None also where after each second of silence it is asked whether it is lost, and it is."""
+    task = asyncio.create_task(trying)
+    try:
+        while not task.done():
+            await asyncio.wait([task], timeout=SILENT_S)
+            if not task.done() and await is_lost() and not task.done():
+                return None
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def _stream(answer: httpx.Response, send: Send) -> None:

@@ -82,10 +82,10 @@ def given_to(query) -> dict:
 
 
 def test_what_a_query_looks_at_is_told_by_its_form():
-    store = SimpleNamespace(views=(THINGS, OTHERS))
-    assert look_of(_ONE, store).key == ("tenant", "key", "part")
-    assert look_of(TEXT, store).columns == ("text", "key")
-    assert look_of(BOTH, store) == (("others", "things"), (), ())
+    those = (THINGS, OTHERS)
+    assert look_of(_ONE, those).key == ("tenant", "key", "part")
+    assert look_of(TEXT, those).columns == ("text", "key")
+    assert look_of(BOTH, those) == (("others", "things"), (), ())
     for query in (
         LIKE,
         _ONE.limit(0),
@@ -98,14 +98,14 @@ def test_what_a_query_looks_at_is_told_by_its_form():
             _thing.tenant == bindparam("tenant"), _thing.key == bindparam("key"), _thing.part > bindparam("part")
         ),
     ):
-        assert look_of(query, store) == (("things",), (), ()), str(query)
+        assert look_of(query, those) == (("things",), (), ()), str(query)
 
 
 def test_a_table_that_nobody_folds_is_asked_each_time():
     foreign = things("foreign").table
     assert isinstance(foreign, Table)
     query = select(foreign).where(foreign.c.tenant == bindparam("tenant"))
-    assert look_of(query, SimpleNamespace(views=(THINGS,))).views == ()
+    assert look_of(query, (THINGS,)).views == ()
 
 
 def test_the_same_question_is_asked_once_until_a_row_of_its_tables_changes(place):

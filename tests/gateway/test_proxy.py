@@ -48,6 +48,7 @@ class Cluster:
         self.holder = A
         self.down: set[str] = set()
         self.silent: set[str] = set()
+        self.slow: asyncio.Event | None = None
         self.calls: list[tuple[str, str, str]] = []
         self.heard: list[httpx.Request] = []
         self.apps: dict[str, ASGIApp] = {url: self.replica(url) for url in (A, B)}
@@ -68,6 +69,8 @@ class Cluster:
             raise httpx.ConnectError(f"{url} is down")
         if url in self.silent:
             await asyncio.Event().wait()
+        if self.slow and request.url.path != "/internal/holder":
+            await self.slow.wait()
         if request.method == "POST" and url != self.holder:
             self.api.fails = Stopped()
         try:
@@ -115,6 +118,46 @@ def test_a_read_goes_to_another_replica_when_one_is_down(cluster: Cluster):
 
     cluster.tell(story)
     assert [where for _, where, _ in cluster.calls].count("a") == 1, "it is asked again only after the others"
+
+
+def test_a_read_of_a_replica_that_stands_still_goes_to_another(cluster: Cluster, monkeypatch):
+    monkeypatch.setattr("services.gateway.proxy.SILENT_S", 0.05)
+    cluster.silent, asked = {A}, cluster.proxy._look_at_holder
+
+    async def in_time(address: str) -> httpx.Response:
+        if address in cluster.silent:
+            raise httpx.ReadTimeout("a second is over")
+        return await asked(address)
+
+    cluster.proxy._look_at_holder = in_time  # type: ignore[method-assign]
+
+    async def story(client: httpx.AsyncClient) -> None:
+        async with asyncio.timeout(5):
+            for _ in range(4):
+                assert (await client.get("/v1/notes")).status_code == 200
+
+    cluster.tell(story)
+    assert [where for _, where, _ in cluster.calls].count("a") == 1, "it is asked again only after the others"
+
+
+def test_a_replica_that_works_long_upon_a_read_is_waited_for(cluster: Cluster, monkeypatch):
+    monkeypatch.setattr("services.gateway.proxy.SILENT_S", 0.01)
+    asked, looked = cluster.proxy._look_at_holder, []
+
+    async def seen(address: str) -> httpx.Response:
+        looked.append(address)
+        assert cluster.slow
+        cluster.slow.set()
+        return await asked(address)
+
+    cluster.proxy._look_at_holder = seen  # type: ignore[method-assign]
+
+    async def story(client: httpx.AsyncClient) -> None:
+        cluster.slow = asyncio.Event()
+        assert (await client.get("/v1/notes")).status_code == 200
+
+    cluster.tell(story)
+    assert len(cluster.calls) == len(set(looked)) == 1
 
 
 def test_a_command_goes_to_who_writes_with_a_key(cluster: Cluster):

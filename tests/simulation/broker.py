@@ -119,7 +119,7 @@ class BrokerFeed:
     def _page(self, at: Mapping[str, int]) -> tuple[Page, float | None]:
         now, waits = asyncio.get_running_loop().time(), None
         logs = self._broker.partitions
-        lying = [name for name, offset in at.items() if name in logs and offset < len(logs[name])]
+        lying = [name for name, offset in at.items() if (log := logs.get(name)) and offset < len(log)]
         self._rng.shuffle(lying)
         records: list[Record] = []
         offsets: dict[str, int] = {}

@@ -144,10 +144,11 @@ class Faults:
 
     def within(self, service: str, kind: str) -> bool:
         """Whether a fault that lasts holds now."""
-        if self.over:
+        left = self._left.get((service, kind))
+        if self.over or not left:
             return False
         now = self._now()
-        return any(f.at <= now < f.at + f.amount for f, _ in self._left.get((service, kind), ()))
+        return any(f.at <= now < f.at + f.amount for f, _ in left)
 
     def disk(self, service: str) -> float:
         """How long a disk lets wait."""
@@ -158,12 +159,13 @@ class Faults:
 
     def lag(self, taker: str, partition: str) -> float:
         """Until when a partition shows this reader nothing."""
-        if self.over:
+        left = self._left.get((taker, "lag"))
+        if self.over or not left:
             return 0.0
         now = self._now()
         ends = [
             f.at + f.amount
-            for f, _ in self._left.get((taker, "lag"), ())
+            for f, _ in left
             if f.at <= now < f.at + f.amount and crc32(partition.encode()) % 4 != int(f.what)
         ]
         return max(ends, default=0.0)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from random import Random
 from typing import Any
 
@@ -50,6 +50,22 @@ LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
 
 class Stuck(Exception):
     """Nothing can ever happen again, or the same for ever, while something is still waited for."""
+
+
+class _Soon(asyncio.Handle):
+    """As asyncio makes it when it does not debug, and does not ask each time whether it does."""
+
+    def __init__(self, callback: Any, args: Any, loop: asyncio.AbstractEventLoop, context: Context | None) -> None:
+        self._context = copy_context() if context is None else context  # type: ignore[misc]
+        self._loop, self._callback, self._args = loop, callback, args  # type: ignore[misc]
+        self._cancelled, self._repr, self._source_traceback = False, None, None  # type: ignore[misc]
+
+
+class _Later(asyncio.TimerHandle):
+    """A timer among others of its kind, which are all that it is ever compared with."""
+
+    def __lt__(self, other: asyncio.TimerHandle) -> bool:
+        return self._when < other._when  # type: ignore[attr-defined, no-any-return]
 
 
 class _Clockwork:
@@ -124,9 +140,15 @@ class SimLoop(asyncio.BaseEventLoop):
                 self.call_exception_handler({"message": "a callback failed", "exception": error, "handle": handle})
 
     def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Soon(callback, args, self, context)
         self._ready.append(handle)
         return handle
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+        timer = _Later(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True
+        return timer
 
     def _process_events(self, event_list: object) -> None:
         raise Stuck("there is no outside")

@@ -21,6 +21,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -126,6 +127,9 @@ class _Provider:
         pass
 
 
+_services = cache(discover)
+
+
 class World:
     """The town and its six processes in a folder."""
 
@@ -154,7 +158,7 @@ class World:
                 outlets=outlets,
                 rng=Random(rng.getrandbits(64)),
             )
-            for name, service in discover().items()
+            for name, service in _services().items()
         }
         self.town = Town(self.processes, tokens)
         self.provider.is_settled = self._is_settled
@@ -333,7 +337,6 @@ def _founded() -> _Template:
         _template = _Template.kept_in(Path(made)) if made else _found(_scratch())
         if not made:
             atexit.register(shutil.rmtree, _template.folder, ignore_errors=True)
-        calm_collector()
     return _template
 
 
@@ -403,7 +406,14 @@ def run(plan: Plan) -> Result:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         gc.collect()
+        _calm()
     return result
+
+
+@cache
+def _calm() -> None:
+    """What the first day has left in the process, every other one needs too."""
+    calm_collector()
 
 
 def _be_quiet() -> None:

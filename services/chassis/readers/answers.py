@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Column, Select, Table
@@ -21,7 +22,7 @@ from sqlalchemy.sql.operators import and_, eq
 from services.chassis.readers.projector import Projector
 from services.chassis.readers.rows import UNKNOWN
 from services.chassis.readers.viewstore import ViewStore
-from services.chassis.views import Value
+from services.chassis.views import Value, View
 
 MOST_ROWS = 10_000
 """Kept in answers of all queries together; those that were found first go first. A wide row takes 2 kB."""
@@ -57,7 +58,6 @@ class Answers:
 
     def __init__(self, projector: Projector, store: ViewStore) -> None:
         self._projector, self._store = projector, store
-        self._looks: dict[Select[Any], _Look] = {}
         self._kept: dict[Question, _Kept] = {}
         self._kept_rows = 0
         self._asked: dict[Question, _Asked] = {}
@@ -66,9 +66,7 @@ class Answers:
         """What `ViewStore.fetch` gives, as new or newer than the positions of the projector."""
         if not values or self._projector.doubts:
             return await self._store.fetch(query, **values)
-        look = self._looks.get(query)
-        if look is None:
-            look = self._looks[query] = look_of(query, self._store)
+        look = look_of(query, tuple(self._store.views))
         if look.key:
             key: Any = tuple([values[name] for name in look.key])
             if (row := self._projector.row(look.views[0], key)) is not UNKNOWN:
@@ -115,15 +113,16 @@ def _whole(look: _Look, key: Sequence[Value], row: Mapping[str, Any]) -> Mapping
     return {name: named[name] if name in named else row[name] for name in look.columns}
 
 
-def look_of(query: Select[Any], store: ViewStore) -> _Look:
-    """What this query looks at, by its form."""
+@cache
+def look_of(query: Select[Any], those: tuple[View, ...]) -> _Look:
+    """What this query looks at among those views, by its form; found out once in a process."""
     tables = {part for part in visitors.iterate(query) if isinstance(part, Table)}
-    if not tables <= {view.table for view in store.views}:
+    if not tables <= {view.table for view in those}:
         return _Look(())
     views = tuple(sorted(table.name for table in tables))
     if len(tables) != 1 or query.get_final_froms() != [*tables] or not _is_plain(query):
         return _Look(views)
-    [view] = [view for view in store.views if view.name == views[0]]
+    [view] = [view for view in those if view.name == views[0]]
     key = ("tenant", *view.key)
     named = _named(query)
     if named is None or sorted(named) != sorted(key):

@@ -109,15 +109,7 @@ class Folder:
 
         Raises Moved and what the stores raise; then `start` again before the next step.
         """
-        together: dict[tuple[int, int], list[View]] = defaultdict(list)
-        for view in self._store.views:
-            if view.name not in self.failed:
-                position = self.positions[view.name]
-                most = min(page, self._most.get(view.name, page))
-                if upto is not None:
-                    most = min(most, upto.get(view.name, 0) - position)
-                if most > 0:
-                    together[position, most].append(view)
+        together = self._together(page, upto)
         ends = sorted({position for position, _ in together})
         read = 0
         for (position, most), views in sorted(together.items(), key=lambda group: group[0]):
@@ -128,6 +120,22 @@ class Folder:
                 await self.fold(views, entries)
                 read += len(entries)
         return read
+
+    def _together(self, page: int, upto: Mapping[str, int] | None) -> Mapping[tuple[int, int], Sequence[View]]:
+        """The views that go on from the same position by the same number of events at most."""
+        places = set(self.positions.values())
+        if len(places) == 1 and not self.failed and not self._most and upto is None:
+            return {(places.pop(), page): self._store.views}  # as nearly always, and at every commit
+        together: dict[tuple[int, int], list[View]] = defaultdict(list)
+        for view in self._store.views:
+            if view.name not in self.failed:
+                position = self.positions[view.name]
+                most = min(page, self._most.get(view.name, page))
+                if upto is not None:
+                    most = min(most, upto.get(view.name, 0) - position)
+                if most > 0:
+                    together[position, most].append(view)
+        return together
 
     async def fold(self, views: Sequence[View], entries: Sequence[Entry | Recorded]) -> None:
         """Fold these into views that all stand right before them, and commit."""

@@ -22,6 +22,9 @@ Row = dict[str, Any]
 CACHED_ROWS = 20_000
 """Rows kept per view, about; a wide row takes 2 kB. Those not used for longest are read again when they are wanted."""
 
+FEW: Final = 4
+"""Up to so many rows are looked at one by one: it costs less than a call for each of their columns."""
+
 LEAST: Final = -(2**63)
 MOST: Final = 2**63 - 1
 
@@ -65,6 +68,7 @@ class CachedRows:
         # Two generations: what is used moves to `recent`, and when that is full, what stayed in `older` goes.
         self._recent: dict[Key, Row | None] = {}
         self._older: dict[Key, Row | None] = {}
+        self._usual: set[tuple[type, ...]] = set()
         self._wanted = [
             (column.type.python_type, type(None)) if column.nullable else (column.type.python_type,)
             for column in view.table.columns
@@ -154,11 +158,21 @@ class CachedRows:
         Raises BadRow for what one store refuses and another would take: a wrong type, a NUL in a text.
         """
         put = [(*key, *row.values()) for key, row in self.changed.items() if row is not None]
-        # Column by column, which is a few calls for all rows; the rows one by one only to say which is bad.
-        if put and not all(map(_is_sound, zip(*put, strict=True), self._wanted)):
-            for values in put:
-                self._judge(values)
+        few = len(put) <= FEW
+        if put and not (few and all(map(self._is_usual, put))):
+            # Column by column, which is a few calls for all rows; the rows one by one only to say which is bad.
+            if not all(map(_is_sound, zip(*put, strict=True), self._wanted)):
+                for values in put:
+                    self._judge(values)
+            elif few:
+                self._usual.update([tuple(map(type, values)) for values in put])
         return put, [key for key, row in self.changed.items() if row is None]
+
+    def _is_usual(self, values: tuple[Any, ...]) -> bool:
+        """Whether a row of these very types was found sound before, and no text has a NUL."""
+        return tuple(map(type, values)) in self._usual and "\0" not in "".join(
+            [value for value in values if isinstance(value, str)]
+        )
 
     def _judge(self, values: tuple[Any, ...]) -> None:
         for column, value, wanted in zip(self._view.table.columns, values, self._wanted, strict=True):
