@@ -48,6 +48,7 @@ from dispatcher.commands import (
     TakeBackOrders,
     TakeOrder,
     TellMark,
+    UnassignOrder,
     UpdateEngineer,
     WithdrawOrder,
 )
@@ -86,6 +87,7 @@ from services.chassis.service import Service
 
 OF_ORDER: tuple[type[Any], ...] = (
     DeclineOrder,
+    UnassignOrder,
     CancelOrder,
     StartOrder,
     ReturnOrder,
