@@ -199,6 +199,9 @@ _ALL: Final[tuple[Event, ...]] = (
         taken_at=_at(0),
         place="31230500,121473670",
     ),
+    intake.RequestRemarked(
+        **_OF_REQUEST, customer_id=CUSTOMER, remark_id="RM-1", by="customer", words="Please ring twice"
+    ),
     intake.RequestReminded(**_OF_REQUEST, customer_id=CUSTOMER, time_no=1, remind_after_s=86_400),
     intake.RequestExpired(**_OF_REQUEST, customer_id=CUSTOMER),
     intake.RequestSupplemented(

@@ -24,6 +24,7 @@ from dispatcher.commands import (
     OfferOrder,
     ReassignOrder,
     TakeOrder,
+    UnassignOrder,
 )
 from dispatcher.domain.hours import Person, days_in_question, overruled, wanted_hours
 from dispatcher.domain.matching import Proposal, Ranking, rank_in_turns
@@ -122,8 +123,8 @@ class OrderView(Body):
     """Why a person chose so, or offered it."""
     rules_version: int
     """Of the dispatch rules by which it was assigned, or offered last."""
-    back_because: Literal["", "declined", "absence", "aborted"]
-    """Why it waits again: she declined it, is absent in its hours, or broke her visit off…"""
+    back_because: Literal["", "declined", "absence", "aborted", "taken-back"]
+    """Why it waits again: she declined it, is absent in its hours, broke her visit off, or it was taken back…"""
     back_reason: str
     """…and what was said of it."""
     absence_noted: str
@@ -276,6 +277,10 @@ class DeclineBody(Body):
     reason: str = Field(min_length=1, max_length=1_000)
 
 
+class UnassignBody(Body):
+    reason: str = Field("", max_length=1_000)
+
+
 class CancelBody(Body):
     note: str = Field("", max_length=1_000)
 
@@ -374,6 +379,12 @@ def _orders(api: Api) -> APIRouter:
     async def take(order_id: str, call: Call = command("engineer")) -> Accepted:
         facts = await looked_for(await known(order_id, call), call.person_id, call)
         asked = TakeOrder(engineer_id=call.person_id, **facts)
+        return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
+
+    @router.post("/{order_id}/unassign", summary="Take an order back from its engineer, until she departs")
+    async def unassign(order_id: str, body: UnassignBody, call: Call = command("dispatcher")) -> Accepted:
+        await known(order_id, call)
+        asked = UnassignOrder(order_id=order_id, reason=body.reason)
         return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=order_id)
 
     @router.post("/{order_id}/cancel", summary="The order will not be carried out")

@@ -84,6 +84,13 @@ class DeclineOrder(Command):
     reason: str = Field(min_length=1, max_length=1_000)
 
 
+class UnassignOrder(Command):
+    """A dispatcher takes an order back from its engineer, and nobody has it."""
+
+    order_id: str
+    reason: str = Field("", max_length=1_000)
+
+
 class CancelOrder(Command):
     """A dispatcher decides that the order will not be carried out."""
 

@@ -45,6 +45,8 @@ CLOCK_OF: Final[Mapping[str, ClockName]] = {"sla-assign": "assign", "sla-arrive"
 """A timer for each clock of an order: its next mark, 50, 75 or 100 percent of the time."""
 
 FIRST_PAUSE: Final = timedelta(minutes=1)
+BY_HAND: Final = timedelta(minutes=15)
+"""So long whoever took an order back has to say who goes."""
 LONGEST_PAUSE: Final = timedelta(hours=1)
 """Looking again is for what time alone brings, a new day within the horizon or a lost race; each doubles the pause."""
 
@@ -56,7 +58,8 @@ def when_opened(event: OrderOpened, envelope: Envelope) -> Sequence[Arm]:
 def when_it_waits_again(event: OrderDeclined | OrderReturned, envelope: Envelope) -> Sequence[Arm]:
     """Its time anew; an order that was overdue once does not become so again."""
     overdue = envelope.recorded_at + timedelta(seconds=event.assign_within_s)
-    return _both(event.order_id, overdue, envelope.recorded_at + FIRST_PAUSE)
+    by_hand = isinstance(event, OrderDeclined) and event.cause == "dispatcher"
+    return _both(event.order_id, overdue, envelope.recorded_at + (BY_HAND if by_hand else FIRST_PAUSE))
 
 
 def when_settled(event: OrderAssigned | OrderCancelled | OrderFinished, envelope: Envelope) -> Sequence[Arm]:

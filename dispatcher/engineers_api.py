@@ -263,6 +263,11 @@ def routes(api: Api) -> APIRouter:
         page = await call.page(rows, order_by=[table.c.engineer_id], cursor=cursor, limit=limit)
         return page.map(lambda row: EngineerView.of(row, call))
 
+    @router.get("/names", summary="What every engineer is called, by her id")
+    async def names(call: Call = query("agent", "dispatcher", "manager", "auditor", "operator")) -> dict[str, str]:
+        rows = await call.fetch(select(table.c.engineer_id, table.c.name))
+        return {row["engineer_id"]: call.open(row["name"]) for row in rows}
+
     @router.get("/{engineer_id}", summary="One engineer")
     async def one(
         engineer_id: str, call: Call = query("engineer", "dispatcher", "manager", "operator")

@@ -264,6 +264,8 @@ async def when_order_waits(
     if not rows:
         raise NotYet(f"order {event.order_id} is not on the board")
     frees = _given_back(event) if isinstance(event, OrderDeclined | OrderReturned) else []
+    if isinstance(event, OrderDeclined) and event.cause == "dispatcher":
+        return frees  # Whoever took it back says who goes; later it is looked at again.
     if rows[0]["offered_until"] is not None:
         return frees  # When nobody takes it, it is looked at again.
     rules = await rules_now(facts, tenant, now)

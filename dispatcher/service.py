@@ -56,6 +56,7 @@ from dispatcher.commands import (
     TakeBackOrders,
     TakeOrder,
     TellMark,
+    UnassignOrder,
     UpdateEngineer,
     WithdrawOrder,
 )
@@ -98,6 +99,7 @@ from services.chassis.service import Service
 
 OF_ORDER: tuple[type[Any], ...] = (
     DeclineOrder,
+    UnassignOrder,
     CancelOrder,
     StartOrder,
     ReturnOrder,

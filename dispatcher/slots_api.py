@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -38,6 +38,14 @@ class SlotView(Body):
     """So many can be booked."""
 
 
+class SlotsOfRequest(Body):
+    """What can be had for a request, of which its customer does not know the order."""
+
+    order_id: str
+    """Empty where nobody goes for it any more, or nobody yet: then there are no slots."""
+    slots: list[SlotView]
+
+
 class HoldBody(Body):
     opens_at: AwareDatetime = Field(ge=FIRST, lt=LAST, description="As a slot says")
     minutes: int = Field(10, ge=1, le=60, description="How long it is held")
@@ -62,6 +70,28 @@ def routes(api: Api) -> APIRouter:
     return router
 
 
+Days = Annotated[int, Query(ge=1, le=14)]
+Zone = Annotated[Literal["Asia/Shanghai", "UTC"], Query(description="Whose clock the bands go by")]
+
+
+async def _offered(api: Api, row: Mapping[str, Any], days: int, zone: str, call: Call) -> list[Offered]:
+    """The slots of the order of this row."""
+    rules = await rules_now(api, call.tenant, call.now)
+    barred = declined_by(row)
+    known = Engineers(await call.fetch(ENGINEERS_TO_MATCH))
+    roster = Roster({one: engineer for one, engineer in known.items() if one not in barred})
+    booked = bookings(await call.fetch(booked_between(**horizon(call.now, days))), besides=row["order_id"])
+    ways = await ways_now(api, call.tenant, rules)
+    # Of a thousand engineers it takes a second, in which others are answered.
+    return await asyncio.to_thread(offered, work_of(row), roster, booked, call.now, zone, days, rules, ways)
+
+
+def _views(found: Sequence[Offered]) -> list[SlotView]:
+    return [
+        SlotView(opens_at=one.opens, closes_at=one.closes, grade=one.grade, places=len(one.places)) for one in found
+    ]
+
+
 def _of_order(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/orders", tags=["slots"])
     table = BOARD.table
@@ -70,28 +100,17 @@ def _of_order(api: Api) -> APIRouter:
         row = await call.one(select(table).where(table.c.order_id == order_id))
         if row is None or not call.owns(row["customer_id"]):
             raise absent("order", order_id)
-        rules = await rules_now(api, call.tenant, call.now)
-        barred = declined_by(row)
-        known = Engineers(await call.fetch(ENGINEERS_TO_MATCH))
-        roster = Roster({one: engineer for one, engineer in known.items() if one not in barred})
-        booked = bookings(await call.fetch(booked_between(**horizon(call.now, days))), besides=order_id)
-        ways = await ways_now(api, call.tenant, rules)
-        # Of a thousand engineers it takes a second, in which others are answered.
-        return await asyncio.to_thread(offered, work_of(row), roster, booked, call.now, zone, days, rules, ways)
+        return await _offered(api, row, days, zone, call)
 
     @router.get("/{order_id}/slots", summary="When somebody can come, each with a grade")
     async def some(
         order_id: str,
         call: Call = query(*WHO),
-        days: Annotated[int, Query(ge=1, le=14)] = 7,
-        zone: Annotated[Literal["Asia/Shanghai", "UTC"], Query(description="Whose clock the bands go by")] = (
-            "Asia/Shanghai"
-        ),
+        days: Days = 7,
+        zone: Zone = "Asia/Shanghai",
     ) -> list[SlotView]:
         found = await of_order(order_id, days, zone, call)
-        return [
-            SlotView(opens_at=one.opens, closes_at=one.closes, grade=one.grade, places=len(one.places)) for one in found
-        ]
+        return _views(found)
 
     @router.post("/{order_id}/slots", summary="Hold a slot for some minutes: nobody else can have it")
     async def hold(order_id: str, body: HoldBody, call: Call = command(*WHO)) -> Accepted:
@@ -119,6 +138,21 @@ def _held(api: Api) -> APIRouter:
         if row is None or order is None or not call.owns(order["customer_id"]):
             raise absent("slot", slot_id)
         return row, order
+
+    @router.get("/requests/{request_id}", summary="When somebody can come for a request, and for which of its orders")
+    async def of_request(
+        request_id: str,
+        call: Call = query(*WHO),
+        days: Days = 7,
+        zone: Zone = "Asia/Shanghai",
+    ) -> SlotsOfRequest:
+        rounds = select(orders).where(orders.c.request_id == request_id).order_by(orders.c.opened_at.desc())
+        row = await call.one(rounds.limit(1))
+        if row is None or not call.owns(row["customer_id"]):
+            raise absent("request", request_id)
+        if row["state"] not in ("waiting", "assigned"):
+            return SlotsOfRequest(order_id="", slots=[])
+        return SlotsOfRequest(order_id=row["order_id"], slots=_views(await _offered(api, row, days, zone, call)))
 
     @router.get("/{slot_id}", summary="A slot that was held, and what became of it")
     async def one(slot_id: str, call: Call = query(*WHO)) -> HeldSlot:

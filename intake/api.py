@@ -15,6 +15,7 @@ from intake.devices_api import device_routes
 from intake.job_api import job_routes
 from intake.messages_api import message_routes
 from intake.own_customer_api import own_customer_routes
+from intake.remarks_api import remark_routes
 from intake.requests_api import request_routes
 from intake.types_api import type_routes
 from services.chassis.http import ServiceRouter
@@ -28,6 +29,7 @@ def routes(api: Api) -> APIRouter:
     router.include_router(request_routes(api, map_))
     router.include_router(job_routes(api))
     router.include_router(photos_api.routes(own))
+    router.include_router(remark_routes(api))
     router.include_router(register_api.routes(api, map_))
     router.include_router(own_customer_routes(api, map_))
     router.include_router(customer_routes(api, map_))

@@ -150,6 +150,16 @@ class AttachRequestPhoto(Command):
     """When and where, as the camera says."""
 
 
+class RemarkOnRequest(Command):
+    """The customer writes something about her request, or the desk answers her."""
+
+    request_id: str
+    remark_id: str
+    customer_id: str
+    by: Literal["customer", "desk"]
+    words: str = Field(min_length=1, max_length=2_000)
+
+
 class RemindRequest(Command):
     """Nothing was heard of it for its time."""
 

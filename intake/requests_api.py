@@ -199,6 +199,8 @@ class RequestView(Body):
     """What intake could not act on and waits for somebody to look; null in lists, and for whoever is not staff."""
     reopenings: int
     """How often the fault came back within the warranty."""
+    unanswered: bool
+    """The customer has written about it and waits for an answer."""
     engineer_id: str
     submitted_at: datetime | None
     reminded_at: datetime | None
@@ -290,6 +292,7 @@ def request_routes(api: Api, map_: Geocoder) -> APIRouter:
         state: State | None = None,
         channel: Channel | None = None,
         kind: RequestKind | None = None,
+        unanswered: Annotated[bool, Query(description="Only those whose customer waits for an answer.")] = False,
         customer_id: str | None = None,
         cursor: str | None = None,
         limit: Limit = 50,
@@ -301,6 +304,8 @@ def request_routes(api: Api, map_: Geocoder) -> APIRouter:
             rows = rows.where(table.c.channel == channel)
         if kind:
             rows = rows.where(table.c.kind == kind)
+        if unanswered:
+            rows = rows.where(table.c.unanswered)
         if call.role == "customer" or customer_id:
             rows = rows.where(table.c.customer_id == (call.person_id if call.role == "customer" else customer_id))
         order = [table.c.submitted_at.desc(), table.c.request_id]

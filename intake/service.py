@@ -23,6 +23,7 @@ from intake.commands import (
     RegisterCustomer,
     RegisterDevice,
     RegisterSite,
+    RemarkOnRequest,
     RemindRequest,
     ReopenRequest,
     ResolveRemotely,
@@ -34,7 +35,7 @@ from intake.commands import (
     WithdrawRequest,
 )
 from intake.deadlines import ON_TIMER, TIMERS
-from intake.domain import correction, follow_up, message, models, notice, photos, register, request
+from intake.domain import correction, follow_up, message, models, notice, photos, register, remarks, request
 from intake.notices import NOTICES
 from intake.policies import POLICIES
 from intake.projections.contacts import CONTACTS
@@ -43,6 +44,7 @@ from intake.projections.messages import MESSAGES
 from intake.projections.notices import NOTICES as NOTICES_TOLD
 from intake.projections.registers import CUSTOMERS, DEVICE_MODELS, DEVICES, REQUEST_TYPES, SITES
 from intake.projections.request_photos import REQUEST_PHOTOS
+from intake.projections.request_remarks import REQUEST_REMARKS
 from intake.projections.requests import REQUESTS
 from intake.projections.service_records import SERVICE_RECORDS
 from services.chassis.journal.rules import Handler, Rules, on_stream
@@ -55,6 +57,7 @@ RULES = Rules(
         request.NUMBERS,
         follow_up.FOLLOW_UP,
         photos.PHOTOS,
+        remarks.REMARKS,
         register.CUSTOMER,
         register.SITE,
         register.DEVICE,
@@ -80,6 +83,7 @@ RULES = Rules(
         Handler(CorrectRequest, request.change_reads, correction.correct),
         Handler(AskFollowUp, follow_up.reads, follow_up.ask),
         Handler(AttachRequestPhoto, photos.reads, photos.attach),
+        Handler(RemarkOnRequest, remarks.reads, remarks.remark),
         on_stream(RemindRequest, lambda c: request.request_stream(c.request_id), request.remind),
         on_stream(ExpireRequest, lambda c: request.request_stream(c.request_id), request.expire),
         Handler(MergeRequest, request.merge_reads, request.merge),
@@ -132,6 +136,7 @@ service = Service(
     views=(
         REQUESTS,
         REQUEST_PHOTOS,
+        REQUEST_REMARKS,
         CUSTOMERS,
         SITES,
         DEVICES,

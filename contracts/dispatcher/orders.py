@@ -371,8 +371,11 @@ class OrderDeclined(Event, frozen=True, kw_only=True):
     reason: str
     frees: EngineerDay | None = None
     """Where hours of hers were booked; they are free again."""
-    cause: Literal["engineer", "absence"] = "engineer"
-    """`absence`: she is absent in those hours, and has refused nothing; she may be given it again."""
+    cause: Literal["engineer", "absence", "dispatcher"] = "engineer"
+    """
+    `absence`: she is absent in those hours, and has refused nothing; she may be given it again. `dispatcher`: somebody
+    took it from her, who is to say who goes; when a quarter of an hour has passed without it, the rules look for one.
+    """
     assign_within_s: Positive = 1_800
     """As in OrderReturned."""
 

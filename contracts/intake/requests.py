@@ -161,6 +161,22 @@ class RequestPhotoAttached(Event, frozen=True, kw_only=True):
     """Where, as the camera says: `lat,lon`, 1/1,000,000 degree north and east; empty where it does not say."""
 
 
+@belongs_to("request-remarks", of="request_id", key="request_id", joins=("request_id", "customer_id"))
+class RequestRemarked(Event, frozen=True, kw_only=True):
+    """
+    The customer wrote something about her request, or the desk answered her; at any time, also after its end.
+
+    It changes nothing of the request: what is to follow from it, somebody does. Read by: reporting.
+    """
+
+    request_id: str
+    customer_id: str
+    """Whose request it was then; only she reads it, and the staff."""
+    remark_id: str
+    by: Literal["customer", "desk"]
+    words: Annotated[str, Personal("request_id")]
+
+
 @belongs_to("request", of="request_id", key="request_id")
 class RequestReminded(Event, frozen=True, kw_only=True):
     """

@@ -62,6 +62,8 @@ def assign(states: States, command: AssignOrder) -> list[Event]:
     match now:
         case Waiting(offering=offering) if offering:
             return []  # Those whom it was offered to have their time; then it is looked at again.
+        case Waiting(by_hand=True):
+            return []
         case Waiting(case=case):
             rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
             ways = learned_travel.ways(states, rules, command.ways)

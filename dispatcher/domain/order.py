@@ -48,6 +48,7 @@ from dispatcher.commands import (
     SettleAbsenceNote,
     StartOrder,
     TakeBackOrders,
+    UnassignOrder,
     WithdrawOrder,
 )
 from dispatcher.domain import dispatch_rules, engineer_day
@@ -89,6 +90,8 @@ class Waiting:
     offering: Offering | None = None
     nobody_can: bool = False
     """It is recorded that no engineer may ever go."""
+    by_hand: bool = False
+    """Somebody took it back and is to say who goes: until it is looked at again, it is not assigned by rule."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ OrderEvent = (
 OrderCommand = (
     OpenOrder
     | DeclineOrder
+    | UnassignOrder
     | CancelOrder
     | WithdrawOrder
     | StartOrder
@@ -181,6 +185,8 @@ def decide(states: Mapping[str, Any], command: OrderCommand) -> list[Event]:
             return _open(order, command, dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now))
         case DeclineOrder():
             return _decline(order, command)
+        case UnassignOrder():
+            return _unassign(order, command)
         case CancelOrder():
             return _cancel(order, command)
         case WithdrawOrder():
@@ -260,6 +266,26 @@ def _decline(order: Order, command: DeclineOrder) -> list[Event]:
             return []
         case Assigned():
             raise Rejected("order.not-yours", order_id=command.order_id)
+        case _:
+            raise refusal(order)
+
+
+def _unassign(order: Order, command: UnassignOrder) -> list[Event]:
+    """She has refused nothing, and may be given it again; once she has departed, she has it."""
+    match order:
+        case Assigned(case=case, booked=booked):
+            taken = OrderDeclined(
+                order_id=command.order_id,
+                request_id=case.opened.request_id,
+                engineer_id=booked.engineer_id,
+                reason=command.reason,
+                frees=booked,
+                cause="dispatcher",
+                assign_within_s=case.opened.assign_within_s,
+            )
+            return [taken]
+        case Waiting():
+            return []
         case _:
             raise refusal(order)
 
@@ -494,6 +520,8 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             return replace(_under_way(order), noted=_under_way(order).noted - {event.absence_id})
         case WithdrawalTakenBack():
             return replace(_under_way(order), withdrawn=False)
+        case OrderDeclined(cause="dispatcher"):
+            return Waiting(_case(order), by_hand=True)
         case OrderDeclined(cause="absence"):
             return Waiting(_case(order))
         case OrderDeclined():
@@ -502,7 +530,7 @@ def evolve(order: Order, event: OrderEvent) -> Order:
         case OrderReturned():
             return Waiting(_case(order))
         case AssignmentRetried():
-            return replace(_waiting(order), attempts=event.attempt)
+            return replace(_waiting(order), attempts=event.attempt, by_hand=False)
         case NobodyCan():
             return replace(_waiting(order), nobody_can=True)
         case AssignmentOverdue():

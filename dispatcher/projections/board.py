@@ -188,7 +188,7 @@ _OPENED = (
     "number",
 )
 _BOOKED = ("engineer_id", "van_id", "day", "travel_m")
-_DECLINED: Final = {"engineer": "declined", "absence": "absence"}
+_DECLINED: Final = {"engineer": "declined", "absence": "absence", "dispatcher": "taken-back"}
 
 BOARD = View(
     name="dispatch_board",

@@ -23,6 +23,7 @@ from contracts.intake import (
     RequestIncomplete,
     RequestMerged,
     RequestReceived,
+    RequestRemarked,
     RequestReminded,
     RequestReopened,
     RequestResolvedRemotely,
@@ -105,6 +106,8 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
                 contact_phone=event.contact_phone,
                 address=event.address,
             )
+        case RequestRemarked():
+            rows.put(event.request_id, unanswered=event.by == "customer")
         case RequestReminded():
             rows.put(event.request_id, version=envelope.version, reminded_at=at)
         case RequestExpired():
@@ -195,7 +198,7 @@ def _of_type(event: RequestReceived | RequestIncomplete) -> dict[str, Value]:
 
 REQUESTS = View(
     name="requests",
-    version=5,
+    version=6,
     key={"request_id": str},
     columns={
         "version": 0,
@@ -239,6 +242,8 @@ REQUESTS = View(
         "action": "",
         "first_contact": False,
         "reopenings": 0,
+        # What was written about it last, the customer wrote.
+        "unanswered": False,
         "lat_udeg": (int, None),
         "lon_udeg": (int, None),
         "placed_by": "given",
@@ -256,6 +261,7 @@ REQUESTS = View(
     reads=(
         RequestReceived,
         RequestIncomplete,
+        RequestRemarked,
         RequestReminded,
         RequestExpired,
         RequestSupplemented,

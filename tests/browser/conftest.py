@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +40,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @contextmanager
-def running_demo(folder: Path, requests: int) -> Iterator[Demo]:
+def running_demo(folder: Path, requests: int, command: Sequence[str] = ("services.cli",)) -> Iterator[Demo]:
     """A demo as its user starts it, in a folder of its own; nothing goes on in it by itself."""
     if not (BUILT / "index.html").exists():
         pytest.skip("the screens are not built: `make web`")
-    command = [sys.executable, "-m", "services.cli", "--data", str(folder)]
-    command += ["demo", "--requests", str(requests), "--still"]
+    started = [sys.executable, "-m", *command, "--data", str(folder)]
+    started += ["demo", "--requests", str(requests), "--still"]
     env = os.environ | {"FIELDLOOP_PORT": "0", "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(started, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     too_late = threading.Timer(STARTED_WITHIN_S, process.kill)
     too_late.start()
     assert process.stdout

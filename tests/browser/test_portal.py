@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE, Demo, Open
+from tests.browser.desk import at_desk
 from tests.browser.people import Desk
 
 ADDRESS = "北京市朝阳区建国路88号3单元501"
@@ -156,3 +157,73 @@ def test_a_customer_who_is_signed_in_sees_her_requests(opened: Open) -> None:
     page.get_by_role("link", name="我要报修").click()
     page.get_by_role("button", name="设备报修").click()
     expect(page.get_by_label("称呼")).to_have_attribute("readonly", "")
+
+
+def taps_of_time(page: Page, day: int = -1, band: int = 0) -> str:
+    """Chooses a band of a day among those that are offered; what the held time is called."""
+    time_of = page.get_by_role("region", name="改约时间")
+    time_of.locator("label.pill").nth(day).click()
+    time_of.locator("button.band").nth(band).click()
+    return time_of.get_by_role("status").locator("strong").inner_text()
+
+
+def test_a_time_is_chosen_when_it_is_sent_and_another_one_later(opened: Open, desk: Desk) -> None:
+    page = opened("/portal/new", size=PHONE)
+    request_id, _ = submitted(page)
+    expect(page.get_by_role("heading", name="选择上门时间")).to_be_visible()
+    before = desk.visit_of(request_id)["starts_at"]
+    chosen = taps_of_time(page)
+    page.get_by_role("button", name="就定这个时间").click()
+    expect(page.get_by_text("时间已改好")).to_be_visible()
+    path = f"/v1/visits?request_id={request_id}&state=planned"
+    moved = desk.until(path, lambda found: found["items"] and found["items"][-1]["starts_at"] != before)
+    expect(page.get_by_test_id("band")).to_contain_text(chosen.rpartition(" ")[0])
+    page.get_by_role("button", name="改约时间").click()
+    taps_of_time(page, day=-2)
+    # Given back, and the time is the one from before.
+    page.get_by_role("button", name="换一个时段").click()
+    page.get_by_role("button", name="不改了").click()
+    assert desk.visit_of(request_id)["starts_at"] == moved["items"][-1]["starts_at"]
+    desk.step(moved["items"][-1]["visit_id"], "depart")
+    expect(page.get_by_test_id("step")).to_have_text("工程师在路上")
+    expect(page.get_by_role("button", name="改约时间")).to_have_count(0)
+
+
+def test_hours_that_were_sold_meanwhile_are_told(opened: Open, desk: Desk) -> None:
+    page = opened("/portal/new", size=PHONE)
+    request_id, _ = submitted(page)
+    order_id = desk.visit_of(request_id)["order_id"]
+    region = page.get_by_role("region", name="改约时间")
+    expect(region.locator("button.band").first).to_be_visible()
+    slots = desk.call("GET", f"/v1/orders/{order_id}/slots?days=7")
+    last = slots[-1]
+    # Everybody who could come in the last band is taken by others.
+    kind = desk.call("GET", f"/v1/requests/{request_id}", "agent")["request_type"]
+    offered = f"/v1/orders/{order_id}/slots?days=7"
+    while last["opens_at"] in [one["opens_at"] for one in desk.call("GET", offered)]:
+        asked = {"request_type": kind, "customer_id": "C002", "description": "不制冷", "address": ADDRESS}
+        other = desk.visit_of(desk.call("POST", "/v1/requests", "agent", json=asked)["id"])["order_id"]
+        held = desk.call("POST", f"/v1/orders/{other}/slots", json={"opens_at": last["opens_at"]})
+        desk.call("POST", f"/v1/slots/{held['id']}/book")
+    region.locator("label.pill").last.click()
+    region.locator("button.band").last.click()
+    expect(page.get_by_role("alert")).to_contain_text("刚刚被别人约走了")
+
+
+def test_a_message_waits_in_the_queue_and_the_answer_is_on_her_page(opened: Open, desk: Desk) -> None:
+    page = opened("/portal/new", size=PHONE)
+    request_id, _ = submitted(page)
+    number = page.get_by_test_id("number").inner_text()
+    page.get_by_label("写给客服").fill("到之前请打电话")
+    page.get_by_role("button", name="发送").click()
+    expect(page.get_by_role("list").get_by_text("到之前请打电话")).to_be_visible()
+    agent = at_desk(opened, "agent", "/queue")
+    agent.get_by_label("只看待回复").check()
+    row = agent.get_by_role("row").filter(has_text=number)
+    expect(row).to_contain_text("待回复")
+    row.get_by_role("link", name=number).click()
+    expect(agent.get_by_text("到之前请打电话").first).to_be_visible()
+    agent.get_by_label("回复客户").fill("好的，出发前联系您")
+    agent.get_by_role("button", name="发送").click()
+    expect(page.get_by_text("好的，出发前联系您")).to_be_visible()
+    assert not desk.call("GET", f"/v1/requests/{request_id}", "agent")["unanswered"]

@@ -35,6 +35,11 @@ def test_an_order_that_waits_again_has_its_time_anew(event, changes, minutes):
     assert armed == [Arm(OVERDUE, "o-1", recorded_at + minutes * MINUTE), Arm(AGAIN, "o-1", recorded_at + MINUTE)]
 
 
+def test_what_a_dispatcher_took_back_is_hers_to_give_for_a_quarter_of_an_hour():
+    armed, recorded_at = arms(declined(cause="dispatcher"))
+    assert Arm(AGAIN, "o-1", recorded_at + 15 * MINUTE) in armed
+
+
 @pytest.mark.parametrize(
     "event",
     [

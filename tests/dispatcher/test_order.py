@@ -12,6 +12,7 @@ from contracts.dispatcher import (
     HoursBooked,
     OrderAssigned,
     OrderCancelled,
+    OrderDeclined,
     OrderFinished,
     OrderPaused,
     OrderQueued,
@@ -26,6 +27,7 @@ from dispatcher.commands import (
     RetryAssignment,
     ReturnOrder,
     StartOrder,
+    UnassignOrder,
     WithdrawOrder,
 )
 from dispatcher.service import RULES
@@ -296,3 +298,19 @@ def test_the_rule_has_nothing_to_assign_in_history():
 def test_history_can_be_written_down_as_json():
     command = history(*HISTORY)
     assert command.model_dump(mode="json")["events"][1]["team"] == "G97"
+
+
+def test_a_dispatcher_takes_an_order_back_and_its_engineer_may_have_it_again():
+    back = UnassignOrder(order_id="o-1", reason="no")
+    (taken,) = given(opened(), assigned()).when(back).then_types(OrderDeclined)
+    assert (taken.cause, taken.engineer_id, taken.frees) == ("dispatcher", "e-1", EngineerDay("e-1", TODAY))
+    given(opened(), assigned(), taken).when(back).then_nothing()
+    given(opened(), assigned(), started()).when(back).then_rejected("order.under-way")
+
+
+def test_what_was_taken_back_is_assigned_by_hand_only_until_it_is_looked_at_again():
+    story = (registered(), opened(), assigned(), declined(cause="dispatcher"))
+    given(*story).when(assign()).then_nothing()
+    given(*story).when(by_hand()).then_types(OrderAssigned, HoursBooked)
+    again = AssignmentRetried(order_id="o-1", request_id="r-1", attempt=1)
+    given(*story, again).when(assign()).then_types(OrderAssigned, HoursBooked)

@@ -174,3 +174,19 @@ def test_a_slot_that_nobody_books_is_free_after_its_minutes(told):
         assert (late.status_code, late.json()["code"]) == (409, "slot.over")
 
     told(story)
+
+
+def test_a_customer_finds_the_slots_of_her_request_and_not_of_anothers(told):
+    async def story(desk):
+        await desk.register("e-1")
+        await desk.open()
+        await desk.quiet()
+        found = await desk.get("/v1/slots/requests/r-of-o-1?days=3", role="customer", person_id="c-1")
+        assert found["order_id"] == "o-1" and found["slots"]
+        other = await desk.call("GET", "/v1/slots/requests/r-of-o-1", role="customer", person_id="c-2")
+        assert other.status_code == 404
+        await desk.call("POST", "/v1/orders/o-1/cancel", note="no")
+        over = await desk.get("/v1/slots/requests/r-of-o-1", role="agent")
+        assert over == {"order_id": "", "slots": []}
+
+    told(story)

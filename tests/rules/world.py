@@ -399,6 +399,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     shown = f"/v1/requests/{request}/photos?photo_id={photo['id']}"
     sent = {"content": PICTURE, "headers": {"Content-Type": "image/png"}}
     await people.call("POST", shown, "customer", customer, f"{key}shown", **sent)
+    written = {"words": words["comment"]}
+    await people.call("POST", f"/v1/requests/{request}/remarks", "customer", customer, f"{key}remark", json=written)
     await step("parts", json={"part_id": reserved["reserved"][0]["part_id"], "old_returned": 1})
     await step("finish", json={"cause": "wear", "action": "replaced", "record": words["record"]})
     await step("accept", json={"rating": 5, "signature": SIGNATURE.format(len(customer))})

@@ -32,5 +32,7 @@ export function trailOf(request: Schemas['RequestView'], visit: Schemas['VisitVi
 }
 
 export const OPEN: readonly Step[] = ['incomplete', 'received', 'assigned', 'departed', 'arrived', 'started', 'finished']
+/** As long as nobody is on the way, it can have another time, where somebody goes at all. */
+export const MAY_MOVE: readonly Step[] = ['received', 'assigned']
 /** As long as nobody works on it, the customer may call it off. */
 export const MAY_WITHDRAW: readonly Step[] = ['incomplete', 'received', 'assigned', 'departed']

@@ -17,6 +17,13 @@ export async function lookedAt(wish: Wish): Promise<Choice> {
   return whole(await api.GET('/v1/orders/{order_id}/candidates/{engineer_id}', { params: { path, query } }))
 }
 
+/** Nobody has it then, as before it was given. */
+export async function takeBack(order: Order, reason: string): Promise<void> {
+  const path = { order_id: order.order_id }
+  const headers = { 'If-Match': `"${order.version}"` }
+  await api.POST('/v1/orders/{order_id}/unassign', { params: { path }, body: { reason }, headers })
+}
+
 export async function give(wish: Wish, reason: string, version: number): Promise<void> {
   const path = { order_id: wish.order.order_id }
   const body = { engineer_id: wish.engineerId, starts_at: wish.startsAt?.toISOString() ?? null, reason }
