@@ -36,12 +36,14 @@ class Change(BaseModel):
     request_id: str
     """The request whose story it is part of, or what it happened to."""
     at: datetime
+    position: str
+    """As `Fieldloop-Position` of a read: it waits until that service shows the change."""
 
 
 def _told(record: bytes) -> bytes:
     envelope = envelopes.read(record)
     about = {"type": envelope.type, "thing": envelope.subject, "request_id": envelope.correlation_id}
-    return msgspec.json.encode(about | {"at": envelope.time})
+    return msgspec.json.encode(about | {"at": envelope.time, "position": f"{envelope.service};{envelope.position}"})
 
 
 async def _own(api: FeedApi, call: Call, request_id: str) -> None:

@@ -38,6 +38,7 @@ from services.chassis.service import Api, Service
 from services.deadletters.api import routes as deadletter_routes
 from services.gateway.edge import edge_app
 from services.gateway.forgetting import Ledger, forget_again
+from services.gateway.oidc import Client, OpenIdProvider, rows_of
 from services.gateway.pages import page_routes
 from services.gateway.persons import KeyBook, OwnBook, PersonKeys, PostgresBook, RemoteBook, SqliteBook, key_routes
 from services.gateway.proxy import Proxy
@@ -77,6 +78,21 @@ def signer_of(settings: Settings) -> Signer:
         return Signer.from_file(path)
     except BadNote as error:
         raise BadSetting(f"FIELDLOOP_DATA: {error}: put the key back that was there") from None
+
+
+def provider_of(settings: Settings, clock: Clock) -> OpenIdProvider | None:
+    """The OpenID Connect provider that is set; None without one."""
+    if not settings.oidc_issuer:
+        return None
+    client = Client(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        secret=settings.oidc_client_secret,
+        rows=rows_of(settings.oidc_roles),
+        person_claim=settings.oidc_person_claim,
+        back_to=f"{settings.public_url.rstrip('/')}/",
+    )
+    return OpenIdProvider(client, clock)
 
 
 def internal_secret(settings: Settings) -> str:
@@ -214,6 +230,7 @@ async def all_in_one(
             users=Users(settings.data / USERS_FILE),
             clock=clock,
             portal=settings.portal,
+            provider=provider_of(settings, clock),
             ready=host.ready(),
         )
         yield host, app
@@ -255,9 +272,10 @@ async def gateway(settings: Settings) -> AsyncIterator[ASGIApp]:
     _judge_accounts(settings)
     clock = SystemClock()
     tokens, secret = tokens_of(settings, clock), internal_secret(settings)
+    users = Users(settings.data / USERS_FILE)
     async with key_book(settings) as book:
         routers = [
-            session_routes(Users(settings.data / USERS_FILE), tokens, clock, settings.portal),
+            session_routes(users, tokens, clock, settings.portal, provider_of(settings, clock)),
             page_routes(),
             key_routes(book, GatewayApi(clock)),
         ]

@@ -12,8 +12,10 @@ from types import MappingProxyType
 from services.chassis.bus.kafka import Cluster
 from services.chassis.maps import server_of
 from services.chassis.messages.quiet import QUIET_HOURS
+from services.gateway.oidc import rows_of
 
 _KAFKA = re.compile(r"kafka:[^\s:,]+:\d+(,[^\s:,]+:\d+)*")
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 _SMTP = re.compile(r"smtps?://([^\s@/]+@)?[^\s@/:]+(:\d+)?/?")
 
 
@@ -78,6 +80,20 @@ class Settings:
     portal: str = ""
     """FIELDLOOP_PORTAL: the tenant to whom strangers may submit requests on the customers' page; without it, nobody."""
 
+    oidc_issuer: str = ""
+    """FIELDLOOP_OIDC_ISSUER: the OpenID Connect provider with whose accounts one signs in, as it writes itself."""
+    oidc_client_id: str = ""
+    """FIELDLOOP_OIDC_CLIENT_ID: what the provider knows us by; it sends back to `FIELDLOOP_PUBLIC_URL/`."""
+    oidc_client_secret: str = ""
+    """FIELDLOOP_OIDC_CLIENT_SECRET: of a confidential client; without it we are a public one."""
+    oidc_roles: str = ""
+    """
+    FIELDLOOP_OIDC_ROLES: who of the provider's users is what here, `CLAIM=VALUE>TENANT/ROLE;…`; the first that fits
+    counts, and whom none fits does not come in. `realm_access.roles=desk>acme/agent` looks into an object.
+    """
+    oidc_person_claim: str = "person_id"
+    """FIELDLOOP_OIDC_PERSON_CLAIM: the claim that has the id here of an engineer, customer or partner."""
+
     url: str = ""
     """FIELDLOOP_URL: the gateway of a running system, for commands that ask it instead of running the services."""
 
@@ -121,6 +137,7 @@ class Settings:
             if url and not url.startswith(("http://", "https://")):
                 raise BadSetting(f"{name} is {url!r}: give the address of a gateway, as http://127.0.0.1:8080")
         self._judge_messages()
+        self._judge_oidc()
 
     def _judge_messages(self) -> None:
         if self.mail and not _SMTP.fullmatch(self.mail):
@@ -139,6 +156,23 @@ class Settings:
         sends = self.mail or self.text or self.wechat
         if sends and not self.public_url.startswith(("http://", "https://")):
             raise BadSetting(f"FIELDLOOP_PUBLIC_URL is {self.public_url!r}: give what links in messages begin with")
+
+    def _judge_oidc(self) -> None:
+        if not self.oidc_issuer:
+            return
+        if not self.oidc_issuer.startswith("https://") and not _LOOPBACK.match(self.oidc_issuer):
+            raise BadSetting(f"FIELDLOOP_OIDC_ISSUER is {self.oidc_issuer!r}: give an address with https://")
+        if not self.oidc_client_id or not self.public_url:
+            raise BadSetting(
+                "FIELDLOOP_OIDC_ISSUER is set: give FIELDLOOP_OIDC_CLIENT_ID too, and FIELDLOOP_PUBLIC_URL, "
+                "to which the provider sends back"
+            )
+        try:
+            rows = rows_of(self.oidc_roles)
+        except ValueError as wrong:
+            raise BadSetting(f"FIELDLOOP_OIDC_ROLES: {wrong}") from None
+        if not rows:
+            raise BadSetting("FIELDLOOP_OIDC_ROLES is missing: give `CLAIM=VALUE>TENANT/ROLE`; else nobody comes in")
 
     @property
     def cluster(self) -> Cluster | None:

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from fastapi import Request
+import structlog
+from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
 from services.chassis import telemetry
-from services.chassis.auth import LIFETIME, ROLES, Link, Principal, Tokens
+from services.chassis.auth import LIFETIME, ROLES, Link, Principal, Tokens, Unauthenticated
 from services.chassis.clock import EPOCH, Clock
 from services.chassis.http import Body, Call, Problem, ServiceRouter, command, public, query
 from services.chassis.ids import new_ids
+from services.gateway.oidc import BY_PROVIDER, Begun, NotBelieved, OpenIdProvider, ProviderAway
 from services.gateway.users import DEMO_PASSWORD, Account, Users
+
+log = structlog.get_logger()
 
 RENEWED_FOR: Final = timedelta(hours=12)
 """How long after the password was given a token is renewed without it."""
@@ -22,6 +26,11 @@ RENEWED_FOR: Final = timedelta(hours=12)
 GUEST: Final = "guest"
 GUESTS_FOR: Final = timedelta(days=180)
 """How long the link of a guest opens what they asked for."""
+
+AWAY: Final = "fieldloop-away"
+AWAY_PATH: Final = "/v1/sessions/oidc"
+AWAY_FOR: Final = timedelta(minutes=10)
+"""How long somebody may take at the provider, and the cookie that knows them again."""
 
 GUESTS: Final = 60
 """So many new ones come in from one address within TRIES_WITHIN: behind it may be all phones of a mobile network."""
@@ -74,6 +83,15 @@ class Ways(BaseModel):
     demo_password: str
     """Of the demo's accounts, which everybody knows; empty where there are none."""
     demo_users: list[Me]
+    provider: bool
+    """Whether one may come in with an account of the company's OpenID Connect provider: `GET /v1/sessions/oidc`."""
+
+
+class ComeBack(Body):
+    """What the provider has sent the browser back with."""
+
+    code: str = Field(min_length=1, max_length=4_000)
+    state: str = Field(min_length=1, max_length=200)
 
 
 class GatewayApi:
@@ -91,8 +109,13 @@ class GatewayApi:
         return True
 
 
-def session_routes(users: Users, tokens: Tokens, clock: Clock, portal: str = "") -> ServiceRouter:
-    """`portal` is the tenant to whom a stranger may submit requests; the empty string for none."""
+def session_routes(
+    users: Users, tokens: Tokens, clock: Clock, portal: str = "", provider: OpenIdProvider | None = None
+) -> ServiceRouter:
+    """
+    `portal` is the tenant to whom a stranger may submit requests; the empty string for none. `provider` is the one with
+    whose accounts one may sign in too.
+    """
     api: Any = GatewayApi(clock)
     router = ServiceRouter(api)
     tries, strangers = Tries(clock, TRIES), Tries(clock, GUESTS)
@@ -140,7 +163,45 @@ def session_routes(users: Users, tokens: Tokens, clock: Clock, portal: str = "")
                 Me(user_id=one.user, tenant=one.tenant, role=one.role, person_id=one.person_id, name=one.name)
                 for one in shown
             ],
+            provider=provider is not None,
         )
+
+    @router.get(
+        "/v1/sessions/oidc",
+        status_code=303,
+        summary="Go to the company's OpenID Connect provider; it sends back to `/`",
+        tags=["sessions"],
+        response_class=Response,
+    )
+    async def leave(request: Request, call: Call = public()) -> Response:
+        try:
+            address, begun = await _configured(provider).begin()
+        except ProviderAway as away:
+            raise _away(away) from None
+        kept = tokens.issue_link(Link("", AWAY, f"{begun.state}.{begun.nonce}.{begun.verifier}"), AWAY_FOR)
+        answer = Response(status_code=303, headers={"Location": address, "Cache-Control": "no-store"})
+        secure = _configured(provider).client.back_to.startswith("https://")
+        seconds = int(AWAY_FOR.total_seconds())
+        answer.set_cookie(AWAY, kept, seconds, path=AWAY_PATH, secure=secure, httponly=True, samesite="lax")
+        return answer
+
+    @router.post(
+        "/v1/sessions/oidc", status_code=201, summary="Come back from there with what it has given", tags=["sessions"]
+    )
+    async def come_back(body: ComeBack, request: Request, response: Response, call: Call = public()) -> Session:
+        response.delete_cookie(AWAY, path=AWAY_PATH)
+        try:
+            kept = tokens.verify_link(request.cookies.get(AWAY, ""), AWAY)
+            begun = Begun(*kept.subject.split("."))
+            principal, name = await _configured(provider).finish(begun, body.code, body.state)
+        except (Unauthenticated, NotBelieved) as reason:
+            telemetry.SIGN_INS.labels("refused").inc()
+            log.warning("sign_in.refused_by_provider", reason=str(reason))
+            raise Problem("session.not-by-provider", {"WWW-Authenticate": 'Bearer realm="fieldloop"'}) from None
+        except ProviderAway as away:
+            raise _away(away) from None
+        telemetry.SIGN_INS.labels("accepted").inc()
+        return issued(principal, name)
 
     @router.post(
         "/v1/sessions/guests", status_code=201, summary="Come in as a customer without an account", tags=["sessions"]
@@ -165,6 +226,11 @@ def session_routes(users: Users, tokens: Tokens, clock: Clock, portal: str = "")
 
     @router.post("/v1/sessions/renewals", status_code=201, summary="A new token for the old one", tags=["sessions"])
     async def renew(call: Call = command(*ROLES)) -> Session:
+        if provider and call.user_id.startswith(BY_PROVIDER):
+            if _seconds(clock) - call.signed_in_at > RENEWED_FOR.total_seconds():
+                raise Problem("session.too-old", {"WWW-Authenticate": 'Bearer realm="fieldloop"'})
+            who = call.user_id, call.tenant, call.role, call.person_id, call.channel, call.signed_in_at
+            return issued(Principal(*who, tuple(call.events)))
         account = users.get(call.user_id)
         if account is None or account.tenant != call.tenant:
             raise Problem("session.refused", {"WWW-Authenticate": 'Bearer realm="fieldloop"'})
@@ -177,6 +243,17 @@ def session_routes(users: Users, tokens: Tokens, clock: Clock, portal: str = "")
         return tokens.public_keys()
 
     return router
+
+
+def _configured(provider: OpenIdProvider | None) -> OpenIdProvider:
+    if provider is None:
+        raise Problem("session.no-provider")
+    return provider
+
+
+def _away(why: ProviderAway) -> Problem:
+    log.error("sign_in.provider_away", reason=str(why))
+    return Problem("session.provider-away", {"Retry-After": "10"})
 
 
 def _seconds(clock: Clock) -> int:

@@ -36,19 +36,20 @@ class Others:
         self._client = httpx.Client(base_url=url, timeout=30)
         self._tokens: dict[str, str] = {}
 
-    def _token(self, role: str) -> str:
+    def token(self, role: str) -> str:
+        """Of the demo's account of this role."""
         if role not in self._tokens:
             answer = self._client.post("/v1/sessions", json={"user": f"{role}@demo", "password": DEMO_PASSWORD})
             self._tokens[role] = answer.json()["token"]
         return self._tokens[role]
 
     def get(self, role: str, path: str) -> Any:
-        answer = self._client.get(path, headers={"Authorization": f"Bearer {self._token(role)}"})
+        answer = self._client.get(path, headers={"Authorization": f"Bearer {self.token(role)}"})
         assert answer.is_success, f"{path}: {answer.text}"
         return answer.json()
 
     def post(self, role: str, path: str, **body: Any) -> Any:
-        headers = {"Authorization": f"Bearer {self._token(role)}", "Idempotency-Key": str(uuid.uuid4())}
+        headers = {"Authorization": f"Bearer {self.token(role)}", "Idempotency-Key": str(uuid.uuid4())}
         answer = self._client.post(path, json=body, headers=headers)
         assert answer.is_success, f"{path}: {answer.text}"
         return answer.json()

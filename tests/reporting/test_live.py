@@ -31,7 +31,7 @@ async def watching(it, client, role, person="", tenant=TENANT, query="", cursor=
                         yield at, "", ""
                 elif name == "data":
                     change = msgspec.json.decode(value)
-                    assert set(change) == {"type", "thing", "request_id", "at"}, "no more than which thing it was"
+                    assert set(change) == {"type", "thing", "request_id", "at", "position"}, "no more than which it was"
                     yield at, change["type"], change["request_id"]
 
         yield changes()

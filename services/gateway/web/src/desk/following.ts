@@ -1,5 +1,6 @@
 /** What changes, told to whatever page is open: one stream for the whole desk. */
 import { onMounted, onUnmounted, type Ref } from 'vue'
+import { wasBehind } from '../shared/api'
 import { useLive, type Change, type Line } from '../shared/live'
 
 const listeners = new Set<(change: Change) => void>()
@@ -26,14 +27,13 @@ export function onChanges(changed: (change: Change) => void, again: () => Promis
 }
 
 const GATHER_MS = 120
-/** A view may be a moment behind the stream that told of the change. */
-const SETTLED_MS = 1_200
+/** A service that was behind what the stream had told is asked once more after this. */
+const BEHIND_MS = 1_000
 
 /**
  * Reads each thing that was named since, once: a burst of changes of one order is one reading.
- * `read` says whether it found something new; if not, it is asked once more a moment later.
  */
-export function gathered(read: (id: string) => Promise<boolean>): (id: string) => void {
+export function gathered(read: (id: string) => Promise<unknown>): (id: string) => void {
   const waiting = new Set<string>()
   let timer: ReturnType<typeof setTimeout> | undefined
 
@@ -41,10 +41,9 @@ export function gathered(read: (id: string) => Promise<boolean>): (id: string) =
     timer = undefined
     const now = [...waiting]
     waiting.clear()
-    for (const id of now) {
-      const fresh = await read(id).catch(() => true)
-      if (!fresh) setTimeout(() => void read(id).catch(() => undefined), SETTLED_MS)
-    }
+    const begun = Date.now()
+    for (const id of now) await read(id).catch(() => undefined)
+    if (wasBehind(begun)) setTimeout(() => now.forEach((id) => void read(id).catch(() => undefined)), BEHIND_MS)
   }
 
   return (id) => {

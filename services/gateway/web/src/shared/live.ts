@@ -1,5 +1,6 @@
 /** What has just changed (GET /v1/live): one stream a screen, which goes on where it was cut; polling while it cannot. */
 import { onUnmounted, ref, type Ref } from 'vue'
+import { forgetSeen, hasSeen } from './api'
 import { token } from './session'
 
 export interface Change {
@@ -7,6 +8,8 @@ export interface Change {
   thing: string
   request_id: string
   at: string
+  /** What a read must be given so that it shows this change; a service of an older release does not say it. */
+  position?: string
 }
 
 /** `live`: told at once. `polling`: asked every few seconds. `cut`: nothing comes, and what is shown may be old. */
@@ -37,7 +40,11 @@ export function useLive(changed: (change: Change) => void, again: () => Promise<
       const headers: Record<string, string> = { Authorization: `Bearer ${await token()}`, Accept: 'text/event-stream' }
       if (cursor) headers['Last-Event-ID'] = cursor
       const answer = await fetch(`/v1/live${query}`, { headers, signal: cut.signal })
-      if (answer.status === 400 || answer.status === 422) cursor = ''
+      if (answer.status === 400 || answer.status === 422) {
+        // The journals were restored: other events may stand where these did.
+        cursor = ''
+        forgetSeen()
+      }
       if (!answer.ok || !answer.body) throw new Error(`HTTP ${answer.status}`)
       const fresh = cursor === ''
       let text = ''
@@ -73,7 +80,10 @@ export function useLive(changed: (change: Change) => void, again: () => Promise<
     }
     if (id === cursor && data) return
     if (id) cursor = id
-    if (data) changed(JSON.parse(data) as Change)
+    if (!data) return
+    const change = JSON.parse(data) as Change
+    hasSeen(change.position ?? '')
+    changed(change)
   }
 
   async function poll(): Promise<void> {

@@ -97,6 +97,13 @@ export async function signIn(user: string, password: string): Promise<Session> {
   return next
 }
 
+/** With what the company's OpenID Connect provider has sent back. */
+export async function comeBack(code: string, state: string): Promise<Session> {
+  const next = await ask('/v1/sessions/oidc', { code, state })
+  keep(next)
+  return next
+}
+
 /** Come in without an account. */
 export async function comeIn(): Promise<Session> {
   const next = await ask('/v1/sessions/guests', {})

@@ -20,8 +20,8 @@ export interface Board {
   error: ShallowRef<unknown>
   /** Told of each order that was read anew. */
   onOrder(listener: (order: Order) => void): void
-  reread(orderId: string): Promise<boolean>
-  rereadEngineer(engineerId: string): Promise<boolean>
+  reread(orderId: string): Promise<void>
+  rereadEngineer(engineerId: string): Promise<void>
 }
 
 /** By when something must happen to it: the SLA's next promise, or somebody must be found. */
@@ -91,9 +91,8 @@ export function useBoard(): Board {
     if (at && (!known || Date.parse(at) < Date.parse(known))) into.set(orderId, at)
   }
 
-  async function reread(order_id: string): Promise<boolean> {
+  async function reread(order_id: string): Promise<void> {
     const order = whole(await api.GET('/v1/orders/{order_id}', { params: { path: { order_id } } }))
-    const fresh = orders.value.get(order_id)?.version !== order.version
     orders.value.set(order_id, order)
     if (slas.length) {
       const clocks = whole(await api.GET('/v1/orders/{order_id}/clocks', { params: { path: { order_id } } }))
@@ -103,14 +102,11 @@ export function useBoard(): Board {
     }
     triggerRef(orders)
     listeners.forEach((tell) => tell(order))
-    return fresh
   }
 
-  async function rereadEngineer(engineer_id: string): Promise<boolean> {
+  async function rereadEngineer(engineer_id: string): Promise<void> {
     const one = whole(await api.GET('/v1/engineers/{engineer_id}', { params: { path: { engineer_id } } }))
-    const fresh = engineers.value.get(engineer_id)?.version !== one.version
     engineers.value = new Map(engineers.value).set(engineer_id, one)
-    return fresh
   }
 
   async function again(): Promise<void> {
