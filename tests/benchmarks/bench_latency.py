@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -92,8 +92,13 @@ async def measured(
     pids: Sequence[int],
     run: str = "run",
     warm_s: float = WARM_S,
+    beside: AbstractContextManager[object] | None = None,
 ) -> Latency:
-    """Each run has a name of its own. Raises RuntimeError when requests are not assigned within three minutes."""
+    """
+    Each run has a name of its own; `beside` lasts as long as what is measured.
+
+    Raises RuntimeError when requests are not assigned within three minutes.
+    """
     firm = big_company()
     async with httpx.AsyncClient(base_url=url, timeout=30) as founding:
         people = People(founding, tokens, TENANT)
@@ -106,7 +111,7 @@ async def measured(
             await _send(client, agent, firm, rate // 2, warm_s, f"warm-{run}", sent)
             await _all_in(sent, WITHIN_S)
             took.clear()
-            with timed(pids) as span:
+            with beside or nullcontext(), timed(pids) as span:
                 await _send(client, agent, firm, rate, seconds, run, sent)
                 await _all_in(sent, WITHIN_S)
         looking.cancel()
@@ -268,6 +273,7 @@ async def _from_outside(
     pids: Sequence[int],
     run: str = "run",
     warm_s: float = WARM_S,
+    beside: AbstractContextManager[object] | None = None,
 ) -> Latency:
     views: ViewStore
     if settings.dsn:
@@ -275,7 +281,7 @@ async def _from_outside(
     else:
         views = await SqliteViews.open(settings.folder("dispatcher") / "views.db", dispatcher.views, readonly=True)
     try:
-        return await measured(url, tokens_of(settings, SystemClock()), views, rate, seconds, pids, run, warm_s)
+        return await measured(url, tokens_of(settings, SystemClock()), views, rate, seconds, pids, run, warm_s, beside)
     finally:
         await views.close()
 

@@ -62,6 +62,9 @@ class _Stop(NamedTuple):
     reason: Exception
 
 
+_Appliers = dict[str, list[tuple[CachedRows, Callable[[CachedRows, Event, Envelope], None]]]]
+
+
 class Folder:
     """
     Folds pages into a store. Views that stand at different positions come on each by itself.
@@ -83,6 +86,7 @@ class Folder:
         self.editions: dict[str, int] = dict(self.positions)
         """Of each view, a number that is another one after each commit that changed a row of it."""
         self._rows: dict[str, CachedRows] = {}
+        self._applied: dict[tuple[str, ...], _Appliers] = {}
         self._most: dict[str, int] = {}
         """Fewer events per page, for a view with a row that was refused: so the event is found that made it."""
         self._under_way: tuple[asyncio.Task[None], Sequence[Entry | Recorded]] | None = None
@@ -97,7 +101,7 @@ class Folder:
         self.editions = {name: edition + 1 for name, edition in self.editions.items()}
         for view in self._store.views:
             self.editions.setdefault(view.name, 0)
-        self._rows = {}
+        self._rows, self._applied = {}, {}
         for view in self._store.views:
             self._rows[view.name] = CachedRows(view, complete=there.get(view.name) == 0, most=self._cached_rows)
             if view.name not in there:
@@ -238,12 +242,9 @@ class Folder:
         """Fold each event as it is read, where every row is in memory. False if one fails: all is to be done again."""
         if not all(self._rows[view.name].complete for view in views):
             return False
-        to: dict[str, list[tuple[CachedRows, Callable[[CachedRows, Event, Envelope], None]]]] = defaultdict(list)
         for view in views:
             self._rows[view.name].begin()
-            for kind in view.reads:
-                to[kind.__name__].append((self._rows[view.name], view.apply))
-        readers_of = to.get
+        readers_of = self._appliers(views).get
         try:
             for entry in entries:
                 envelope = entry.envelope()
@@ -255,6 +256,17 @@ class Folder:
         except Exception:
             return False
         return True
+
+    def _appliers(self, views: Sequence[View]) -> _Appliers:
+        """By type of event, the rows and the fold of each of these views that reads it; the same page after page."""
+        names = tuple([view.name for view in views])
+        if names not in self._applied:
+            to: _Appliers = defaultdict(list)
+            for view in views:
+                for kind in view.reads:
+                    to[kind.__name__].append((self._rows[view.name], view.apply))
+            self._applied[names] = to
+        return self._applied[names]
 
     async def _fold(self, view: View, due: Sequence[_Due]) -> _Stop | None:
         """Fold until every row that was looked at was known; what is before a failure stays folded."""
