@@ -386,7 +386,7 @@ class Ordering:
     @property
     def plan(self) -> Plan:
         self._cost_of(self._best_order, self._best_who)
-        before = [{int(v): [] for v in (*rests, HOME)} for rests in self._state.rests]
+        before: list[dict[int, list[int]]] = [{int(v): [] for v in (*rests, HOME)} for rests in self._state.rests]
         for row, engineer in enumerate(self._problem.engineers):
             for k in range(len(engineer.breaks)):
                 before[row][int(self._state.rests[row, k])].append(FIRST_BREAK - k)

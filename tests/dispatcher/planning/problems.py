@@ -98,7 +98,7 @@ def linked_days(seed: int) -> Problem:
             shift=(0, 100_000),
             overtime=5_000,
             breaks=chance.choice((LUNCH, (*LUNCH, Break((35_000, 35_000), 3_000)), ())),
-            most=chance.choice((None, 6)),
+            most=chance.choice((None, 4)),
             longest=chance.choice((None, 95_000)),
         )
         for one in plain.engineers
