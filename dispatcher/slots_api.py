@@ -19,7 +19,7 @@ from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import booked_between, bookings, horizon
 from dispatcher.projections.engineers import ENGINEERS_TO_MATCH, Engineers
 from dispatcher.projections.slots import SLOTS
-from dispatcher.projections.travel import ways_now
+from dispatcher.projections.travel import band_now, ways_now
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, ServiceRouter, absent, command, query
 from services.chassis.service import Api
@@ -60,6 +60,9 @@ class HeldSlot(Body):
     """Empty for a customer."""
     starts_at: datetime
     ends_at: datetime
+    arrives_from: datetime
+    """Eight of ten arrive between this and the next, as visits were of late."""
+    arrives_until: datetime
     held_until: datetime
 
 
@@ -158,14 +161,18 @@ def _held(api: Api) -> APIRouter:
     async def one(slot_id: str, call: Call = query(*WHO)) -> HeldSlot:
         row, _ = await known(slot_id, call)
         call.etag(row["version"])
+        early, late = await band_now(api, call.tenant)
+        starts_at = at_micros(row["starts_at"])
         return HeldSlot(
             slot_id=slot_id,
             version=row["version"],
             order_id=row["order_id"],
             state=row["state"],
             engineer_id="" if call.role == "customer" else row["engineer_id"],
-            starts_at=at_micros(row["starts_at"]),
+            starts_at=starts_at,
             ends_at=at_micros(row["ends_at"]),
+            arrives_from=starts_at - early,
+            arrives_until=starts_at + late,
             held_until=at_micros(row["held_until"]),
         )
 

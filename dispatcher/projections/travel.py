@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, select
 from contracts.dispatcher import DispatchRulesSet, TravelLearned
 from contracts.envelope import Envelope
 from contracts.fieldwork import EngineerArrived, EngineerDeparted
+from dispatcher.domain.learned_travel import LATE_S
 from dispatcher.domain.travel import Estimate, Learned
 from dispatcher.projections.board import BOARD
 from services.chassis.clock import micros
@@ -89,6 +90,13 @@ async def learned_last(queries: Queries, tenant: str) -> Learned | None:
 async def ways_now(queries: Queries, tenant: str, rules: DispatchRulesSet) -> Estimate:
     """What is estimated of ways now."""
     return Estimate.by(rules, await learned_last(queries, tenant))
+
+
+async def band_now(queries: Queries, tenant: str) -> tuple[timedelta, timedelta]:
+    """So much earlier, and so much later, than is planned somebody may arrive, for eight of ten."""
+    learned = await learned_last(queries, tenant)
+    early_s, late_s = (learned.event.early_s, learned.event.late_s) if learned else (LATE_S, LATE_S)
+    return timedelta(seconds=early_s), timedelta(seconds=late_s)
 
 
 async def is_due(queries: Queries, tenant: str, before: datetime) -> bool:

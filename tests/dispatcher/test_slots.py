@@ -2,19 +2,20 @@
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
 from contracts.dispatcher import HoursBooked, HoursFreed, OrderAssigned, OrderReassigned, SlotBooked, SlotHeld
-from dispatcher.commands import BookSlot, HoldSlot, ReleaseSlot, SlotPlace
+from dispatcher.commands import BookSlot, HoldSlot, LearnTravel, ReleaseSlot, SlotPlace
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.roster import Roster
 from dispatcher.domain.slots import BAND, booked_as, offered
 from dispatcher.domain.travel import Place
 from dispatcher.service import RULES
+from services.chassis.journal.work import Ask
 from tests.dispatcher import test_running
 from tests.dispatcher.examples import TODAY, assigned, at, booked, freed, opened, registered, started
 from tests.dispatcher.test_matching import SHOP, engineer, work
@@ -188,5 +189,29 @@ def test_a_customer_finds_the_slots_of_her_request_and_not_of_anothers(told):
         await desk.call("POST", "/v1/orders/o-1/cancel", note="no")
         over = await desk.get("/v1/slots/requests/r-of-o-1", role="agent")
         assert over == {"order_id": "", "slots": []}
+
+    told(story)
+
+
+def test_a_held_slot_tells_when_she_arrives_as_visits_were_of_late(told):
+    async def story(desk):
+        await desk.register("e-1")
+        await desk.open()
+        await desk.quiet()
+        [*_, last] = await desk.get("/v1/orders/o-1/slots?days=3", role="agent")
+        held = await desk.call("POST", "/v1/orders/o-1/slots", role="agent", opens_at=last["opens_at"])
+
+        async def band():
+            one = await desk.get(f"/v1/slots/{held.json()['id']}", role="agent")
+            starts, *ends = [
+                datetime.fromisoformat(one[name]) for name in ("starts_at", "arrives_from", "arrives_until")
+            ]
+            return [(end - starts).total_seconds() // 60 for end in ends]
+
+        assert await band() == [-60, 60]
+        paces = {"everywhere": 156_000, "hours": (156_000,) * 24, "drives": 900}
+        learnt = LearnTravel(since=NOW, now=NOW, early_s=480, late_s=1_500, **paces)
+        await desk.running.ask(Ask(command=learnt, tenant="t-1", actor="test", caller="test"))
+        assert await band() == [-8, 25]
 
     told(story)

@@ -98,11 +98,18 @@ def test_of_few_drives_nothing_is_learned_and_of_some_little():
 
 def test_a_lunch_on_the_way_and_a_forgotten_button_move_nothing():
     chance = Random(2)
-    drives = driven(chance, 500)
-    wrong = [one._replace(arrived_at=one.departed_at + timedelta(hours=5)) for one in drives[:100]]
-    at_once = [one._replace(arrived_at=one.departed_at) for one in drives[:100]]
+
+    def lasting(us_a_metre, count):
+        """Drives in one area in one hour, all at this pace."""
+        for one in driven(chance, count):
+            departed, to = at(12, day=1), Place(one.start.lat_udeg + 20_000, one.start.lon_udeg)
+            took = timedelta(seconds=beeline_m(one.start, to) * us_a_metre / 1e6)
+            yield Drive(one.start, to, departed, departed + took, departed)
+
+    drives = [*lasting(200_000, 100)]
+    wrong = [*lasting(440_000, 15), *lasting(9_000_000, 30), *lasting(0, 30)]
     right = learn(drives, DEFAULTS).everywhere
-    assert abs(learn([*drives, *wrong, *at_once], DEFAULTS).everywhere - right) < 0.02 * right
+    assert abs(learn([*drives, *wrong], DEFAULTS).everywhere - right) < 0.02 * right
 
 
 def test_arrivals_are_told_by_the_tenths_that_were_early_and_late():

@@ -88,6 +88,37 @@ def linked(seed: int) -> Problem:
     return Problem(who, made, travel(chance, crew + asked), weights, links=links)
 
 
+def linked_days(seed: int) -> Problem:
+    """As `linked`, with breaks, several windows, pins, what is locked, and a most and a longest of the day."""
+    chance = random.Random(seed)
+    plain = linked(seed)
+    who = [
+        replace(
+            one,
+            shift=(0, 100_000),
+            overtime=5_000,
+            breaks=chance.choice((LUNCH, (*LUNCH, Break((35_000, 35_000), 3_000)), ())),
+            most=chance.choice((None, 4)),
+            longest=chance.choice((None, 95_000)),
+        )
+        for one in plain.engineers
+    ]
+    made = [
+        replace(
+            one,
+            window=(one.window[0], one.window[0] + chance.choice((20_000, 90_000))),
+            also=chance.choice(((), ((one.window[0] + 91_000, one.window[0] + 99_000),))),
+            only=frozenset(chance.sample(["e0", "e1", "e2"], 2)) if i > 7 and chance.random() < 0.4 else None,
+            urgency=chance.choice((1, 3)),
+        )
+        for i, one in enumerate(plain.visits)
+    ]
+    who[0] = replace(who[0], locked=(8,))
+    made[8] = replace(made[8], only=None)
+    weights = Weights(distance=1, lateness=2, worst_lateness=1, late_doubles=chance.choice((0, 3_000)), overtime=3)
+    return Problem(who, made, plain.travel, weights, links=plain.links)
+
+
 def of_days(seed: int, breaks: bool = True) -> Problem:
     """As `routing`, with what only the clock of a whole route can say."""
     chance = random.Random(seed)

@@ -103,6 +103,19 @@ def test_an_ordering_costs_what_the_evaluator_says_and_keeps_links(seed):
     assert search.cost < before
 
 
+def test_an_ordering_knows_breaks_windows_pins_and_the_most_of_a_day():
+    found = []
+    for seed in SEEDS:
+        problem = problems.linked_days(seed)
+        search = Ordering(problem, seed)
+        search.run(60, hot=3000, cold=30, clock=counted())
+        checked = check(problem, search.plan)
+        # Some of these have no plan that breaks nothing: then it knows that its own breaks something.
+        assert search.cost == checked.cost if not checked.violations else search.cost > checked.cost, seed
+        found.append(checked.violations)
+    assert found.count(()) >= len(SEEDS) / 2
+
+
 def test_a_visit_that_nobody_may_do_is_named():
     problem = problems.linked(1)
     impossible = replace(problem.visits[9], certificates=frozenset({"height"}))
