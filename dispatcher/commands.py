@@ -232,6 +232,10 @@ class AssignOrder(Command):
     excluded: tuple[tuple[str, int], ...] = ()
     """How many engineers each rule excluded."""
     parts: PartsInVans = PartsInVans()
+    meant: str = ""
+    """Whom it goes to, if she is free: many orders were looked at together, so that all of them cost the least."""
+    batch: int = 0
+    """How many those were; 0: it was looked at alone."""
     now: AwareDatetime
 
 

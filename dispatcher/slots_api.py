@@ -13,17 +13,20 @@ from sqlalchemy import select
 
 from dispatcher.commands import FIRST, LAST, BookSlot, HoldSlot, ReleaseSlot, SlotPlace
 from dispatcher.domain.roster import Roster
-from dispatcher.domain.slots import PLACES, Offered, offered
+from dispatcher.domain.slots import PLACES, Offered, offered, zone_of
 from dispatcher.projections.board import BOARD, declined_by, work_of
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import booked_between, bookings, horizon
 from dispatcher.projections.engineers import ENGINEERS_TO_MATCH, Engineers
 from dispatcher.projections.slots import SLOTS
-from services.chassis.clock import at_micros
+from services.chassis.clock import TENANT_ZONE, at_micros
 from services.chassis.http import Accepted, Body, Call, ServiceRouter, absent, command, query
 from services.chassis.service import Api
 
 WHO = ("customer", "agent", "dispatcher")
+
+
+Zone = Literal["", "Asia/Shanghai", "UTC"]
 
 
 class SlotView(Body):
@@ -40,6 +43,7 @@ class SlotView(Body):
 class HoldBody(Body):
     opens_at: AwareDatetime = Field(ge=FIRST, lt=LAST, description="As a slot says")
     minutes: int = Field(10, ge=1, le=60, description="How long it is held")
+    zone: Zone = Field("", description="By which it was listed")
 
 
 class HeldSlot(Body):
@@ -65,7 +69,7 @@ def _of_order(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/orders", tags=["slots"])
     table = BOARD.table
 
-    async def of_order(order_id: str, days: int, zone: str, call: Call) -> list[Offered]:
+    async def of_order(order_id: str, days: int, zone: Zone, call: Call) -> list[Offered]:
         row = await call.one(select(table).where(table.c.order_id == order_id))
         if row is None or not call.owns(row["customer_id"]):
             raise absent("order", order_id)
@@ -74,17 +78,17 @@ def _of_order(api: Api) -> APIRouter:
         known = Engineers(await call.fetch(ENGINEERS_TO_MATCH))
         roster = Roster({one: engineer for one, engineer in known.items() if one not in barred})
         booked = bookings(await call.fetch(booked_between(**horizon(call.now, days))), besides=order_id)
+        work = work_of(row)
         # Of a thousand engineers it takes a second, in which others are answered.
-        return await asyncio.to_thread(offered, work_of(row), roster, booked, call.now, zone, days, rules)
+        clock = zone or zone_of(work, roster) or TENANT_ZONE.key
+        return await asyncio.to_thread(offered, work, roster, booked, call.now, clock, days, rules)
 
     @router.get("/{order_id}/slots", summary="When somebody can come, each with a grade")
     async def some(
         order_id: str,
         call: Call = query(*WHO),
         days: Annotated[int, Query(ge=1, le=14)] = 7,
-        zone: Annotated[Literal["Asia/Shanghai", "UTC"], Query(description="Whose clock the bands go by")] = (
-            "Asia/Shanghai"
-        ),
+        zone: Annotated[Zone, Query(description="Whose clock they go by; empty: of who serves the area")] = "",
     ) -> list[SlotView]:
         found = await of_order(order_id, days, zone, call)
         return [
@@ -94,7 +98,7 @@ def _of_order(api: Api) -> APIRouter:
     @router.post("/{order_id}/slots", summary="Hold a slot for some minutes: nobody else can have it")
     async def hold(order_id: str, body: HoldBody, call: Call = command(*WHO)) -> Accepted:
         days = max(1, min(14, (body.opens_at - call.now).days + 2))
-        found = await of_order(order_id, days, "Asia/Shanghai", call)
+        found = await of_order(order_id, days, body.zone, call)
         slot = next((one for one in found if one.opens == body.opens_at), None)
         places = [
             SlotPlace(engineer_id=one.engineer_id, day=one.proposal.day, starts_at=one.proposal.starts_at)

@@ -53,7 +53,10 @@ def reads_of_engineer(command: ByPerson) -> tuple[str, ...]:
 
 
 def assign(states: States, command: AssignOrder) -> list[Event]:
-    """The cheapest of the candidates as the streams have them now; they were chosen by views, which may be older."""
+    """
+    The cheapest of the candidates as the streams have them now; they were chosen by views, which may be older. Of many
+    orders that were looked at together, the one whom this order is meant for, if she is free.
+    """
     now: Order = states[order.stream(command.order_id)]
     match now:
         case Waiting(offering=offering) if offering:
@@ -73,7 +76,7 @@ def assign(states: States, command: AssignOrder) -> list[Event]:
                     considered.append(Considered(one.engineer_id, one.day, None, proposal))
             if not found:
                 raise Rejected("order.no-free-engineer", order_id=command.order_id)
-            *_, engineer_id, best = min(found, key=lambda one: one[:2])
+            *_, engineer_id, best = min(found, key=lambda one: (one[2] != command.meant, *one[:2]))
             events = _assigned(
                 states,
                 case,

@@ -37,7 +37,7 @@ from dispatcher.domain import dispatch_rules, engineer_day
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Booking, Day
-from dispatcher.domain.matching import Proposal, open_hours, propose, rank_in_turns
+from dispatcher.domain.matching import Proposal, open_hours, propose, ranked
 from dispatcher.domain.roster import Roster
 from dispatcher.domain.suited import Work
 from dispatcher.domain.travel import travel_m, travel_time
@@ -260,7 +260,7 @@ class Again:
                     found.append((proposal.cost, nth, one.engineer_id, proposal))
             if not found:
                 return Given("", None)
-            *_, engineer_id, best = min(found, key=lambda one: one[:2])
+            *_, engineer_id, best = min(found, key=lambda one: (one[2] != command.meant, *one[:2]))
             return Given(engineer_id, best)
         rules = self.otherwise.rules(rules) if self.otherwise.rules else rules
         if self._roster is None:
@@ -268,13 +268,8 @@ class Again:
         staff, parts = self._roster, command.parts
         if self.otherwise.stocked:
             parts = self.otherwise.parts(parts, staff.values())
-        turns = rank_in_turns(work, staff, self._days, command.now, declined, rules, parts, 1)
-        while True:
-            try:
-                next(turns)
-            except StopIteration as done:
-                best_of_all = done.value.proposals
-                return Given(*best_of_all[0]) if best_of_all else Given("", None)
+        best_of_all = ranked(work, staff, self._days, command.now, declined, rules, parts, 1).proposals
+        return Given(*best_of_all[0]) if best_of_all else Given("", None)
 
     def _book(self, event: HoursBooked) -> None:
         given = self._next.pop(event.order_id, None)
