@@ -54,9 +54,12 @@ class Gathering:
     def _when_all_have_come(self) -> None:
         if self._inside or not self._joined or self._solve is None:
             return
-        joined, self._joined = self._joined, []
+        # Who was told to end meanwhile waits no more.
+        joined, self._joined = [one for one in self._joined if not one[1].done()], []
         if len(joined) == 1:
             joined[0][1].set_result(None)
+            return
+        if not joined:
             return
         task = asyncio.create_task(_answered(joined, self._solve))
         self._work.add(task)
