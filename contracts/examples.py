@@ -589,6 +589,7 @@ _ALL: Final[tuple[Event, ...]] = (
         better_seconds=20,
         better_least_percent=5,
         draft_id="draft-1",
+        restores=1,
         reason="fewer kilometres, tried on the last quarter",
     ),
     dispatcher.TravelLearned(
@@ -603,6 +604,14 @@ _ALL: Final[tuple[Event, ...]] = (
         late_s=1_380,
     ),
     dispatcher.RulesDrafted(draft_id="draft-1", revision=1, name="less driving", note="north first", metres_a_point=50),
+    dispatcher.RulesDrafted(
+        draft_id="draft-1",
+        revision=1,
+        name="less driving",
+        note="north first",
+        metres_a_point=50,
+        offered_first=(dispatcher.OfferedFirst("installation", "low"),),
+    ),
     dispatcher.RulesTrialAsked(draft_id="draft-1", revision=1, since=_at(0), until=_at(1)),
     dispatcher.RulesTried(
         draft_id="draft-1",

@@ -251,6 +251,10 @@ class AssignOrder(Command):
     parts: PartsInVans = PartsInVans()
     ways: WaysOfMap | None = None
     """Those between the order and where the candidates are; without them, all are estimated."""
+    meant: str = ""
+    """Whom it goes to, if she is free: many orders were looked at together, so that all of them cost the least."""
+    batch: int = 0
+    """How many those were; 0: it was looked at alone."""
     now: AwareDatetime
 
 

@@ -51,6 +51,7 @@ from contracts.intake import (
 from contracts.problems import NotYet
 from dispatcher.adapters.map_ways import ways_of_map
 from dispatcher.adapters.sla_pack import shipped_slas
+from dispatcher.batches import Free, Order, Together, engineers_together, orders_together
 from dispatcher.better_days import LOOKED_FOR_WITHIN, when_better_day_is_asked, when_better_days_are_due
 from dispatcher.commands import (
     AssignOrder,
@@ -64,6 +65,7 @@ from dispatcher.commands import (
     NoteNobody,
     OfferOrder,
     OpenOrder,
+    PartsInVans,
     Replan,
     RestatePage,
     ReturnOrder,
@@ -75,8 +77,10 @@ from dispatcher.commands import (
     WithdrawOrder,
 )
 from dispatcher.domain.dispatch_rules import is_offered_first
-from dispatcher.domain.matching import Proposal, Ranking, propose, rank_in_turns
+from dispatcher.domain.matching import NO_PARTS, Proposal, Ranking, propose, rank_in_turns
 from dispatcher.domain.pool import is_away
+from dispatcher.domain.suited import Work
+from dispatcher.gathering import GATHERINGS, Gathering
 from dispatcher.learning import when_somebody_arrives
 from dispatcher.projections.board import (
     NOTED_FOR,
@@ -256,9 +260,19 @@ OrderWaits = OrderOpened | OrderDeclined | OrderReturned | OfferDeclined | Offer
 async def when_order_waits(
     event: OrderWaits, envelope: Envelope, facts: Facts
 ) -> Sequence[FreeHours | OfferOrder | AssignOrder | Replan | NoteNobody]:
-    """Give back what it had, and look for the best engineers: to offer it to them, or to give it to one."""
+    """
+    Give back what it had, and look for the best engineers: to offer it to them, or to give it to one. Orders that come
+    at the same moment are looked at together.
+    """
     if isinstance(event, OfferDeclined) and event.left:
         return []  # Somebody may still take it.
+    async with GATHERINGS.entered(facts, "orders", envelope.tenant) as others:
+        return await _looked_for(event, envelope, facts, others)
+
+
+async def _looked_for(
+    event: OrderWaits, envelope: Envelope, facts: Facts, others: Gathering
+) -> Sequence[FreeHours | OfferOrder | AssignOrder | Replan | NoteNobody]:
     tenant, now = envelope.tenant, facts.now()
     rows = await facts.fetch(ONE_ORDER, tenant=tenant, order_id=event.order_id)
     if not rows:
@@ -275,11 +289,21 @@ async def when_order_waits(
     work, before = work_of(rows[0]), offered_before(rows[0])
     parts = await parts_in_vans(facts, tenant, rows[0])
     asked_first = bool(before) or is_offered_first(rules, rows[0]["request_type"], work.urgency)
-    # Whom it was offered to is passed over, so that of those who are asked nobody knows how many are looked at.
-    most = None if asked_first else CANDIDATES
     ways = await ways_now(facts, tenant, rules)
-    turns = rank_in_turns(work, engineers, booked, now, declined_by(rows[0]), rules, parts, most, ways)
-    ranking = await in_turns(turns)
+    together: Together | None = None
+    if not asked_first and isinstance(event, OrderOpened | AssignmentRetried) and rows[0]["state"] == "waiting":
+        # Nothing is given back of such, so that the days are the same for all.
+        mine = Order(work, declined_by(rows[0]), parts)
+        together = await others.joined(
+            mine, lambda all_of: orders_together(all_of, engineers, booked, now, rules, ways)
+        )
+    if together:
+        ranking = together.ranking
+    else:
+        # Whom it was offered to is passed over, so that of those who are asked nobody knows how many are looked at.
+        most = None if asked_first else CANDIDATES
+        turns = rank_in_turns(work, engineers, booked, now, declined_by(rows[0]), rules, parts, most, ways)
+        ranking = await in_turns(turns)
     if asked_first:
         until = now + timedelta(minutes=rules.offer_minutes)
         fresh = [
@@ -301,14 +325,20 @@ async def when_order_waits(
         return [*frees, *urgent]
     if not best:
         return frees
-    days = [(engineers[name].home, booked[name].get(found.day, ())) for name, found in best]
+    candidates = [(engineer_id, found.day) for engineer_id, found in best]
+    if together and together.given:
+        meant = together.given.engineer_id, together.given.proposal.day
+        candidates = [meant, *[one for one in candidates if one[0] != meant[0]]][:CANDIDATES]
+    days = [(engineers[name].home, booked[name].get(day, ())) for name, day in candidates]
     assign = AssignOrder(
         order_id=event.order_id,
-        candidates=tuple([Candidate(engineer_id=engineer_id, day=found.day) for engineer_id, found in best]),
+        candidates=tuple([Candidate(engineer_id=engineer_id, day=day) for engineer_id, day in candidates]),
         compared=len(engineers),
         wished=ranking.excluded.get(work.wished, ()),
         excluded=tuple(sorted(ranking.excluded.counts().items())),
-        parts=parts.of_vans(engineers[engineer_id].van_id for engineer_id, _ in best),
+        parts=parts.of_vans(engineers[engineer_id].van_id for engineer_id, _ in candidates),
+        meant=together.given.engineer_id if together and together.given else "",
+        batch=together.orders if together else 0,
         ways=await ways_of_map(facts.outside, work.place, days),
         now=now,
     )
@@ -394,36 +424,61 @@ async def when_engineer_has_time(
 ) -> Sequence[AssignOrder | OfferOrder]:
     """
     Give her the orders that wait, the urgent and then the old ones first; or offer them, where that comes first. The
-    other engineers have no more time.
+    other engineers have no more time. Where several have time at the same moment, they are looked at together.
     """
-    now, one = facts.now(), {"tenant": envelope.tenant, "engineer_id": event.engineer_id}
-    engineer = Engineers(await facts.fetch(ONE_ENGINEER, **one)).get(event.engineer_id)
+    async with GATHERINGS.entered(facts, "engineers", envelope.tenant) as others:
+        return await _given_to_her(event.engineer_id, envelope, facts, others)
+
+
+async def _given_to_her(
+    engineer_id: str, envelope: Envelope, facts: Facts, others: Gathering
+) -> Sequence[AssignOrder | OfferOrder]:
+    now, one = facts.now(), {"tenant": envelope.tenant, "engineer_id": engineer_id}
+    engineer = Engineers(await facts.fetch(ONE_ENGINEER, **one)).get(engineer_id)
     if engineer is None:
-        raise NotYet(f"engineer {event.engineer_id} is not in the view")
+        raise NotYet(f"engineer {engineer_id} is not in the view")
     rules = await rules_now(facts, envelope.tenant, now)
     ahead = horizon(now, rules.horizon_days)
-    booked = bookings(await facts.fetch(HOURS_OF_ONE, **one, **ahead))[event.engineer_id]
-    asked: list[AssignOrder | OfferOrder] = []
+    booked = bookings(await facts.fetch(HOURS_OF_ONE, **one, **ahead))[engineer_id]
     ways = await ways_now(facts, envelope.tenant, rules)
     waiting = await facts.fetch(WAITING_ORDERS, tenant=envelope.tenant)
-    for row in sorted(waiting, key=lambda row: -URGENCIES.index(row["urgency"])):
-        if len(asked) == RETRIED:
+    urgent_first = sorted(waiting, key=lambda row: -URGENCIES.index(row["urgency"]))
+    asked: list[AssignOrder | OfferOrder] = []
+    known_parts: dict[str, PartsInVans] = {}
+    hers: list[tuple[Mapping[str, Any], Work, str]] = []
+    for row in urgent_first:
+        if len(hers) + len(asked) == RETRIED:
             break
         if row["offered_until"] is not None:
             continue
         work = work_of(row)
-        found = propose(work, event.engineer_id, engineer, booked, now, declined_by(row), rules, ways=ways)
+        found = propose(work, engineer_id, engineer, booked, now, declined_by(row), rules, ways=ways)
         if not isinstance(found, Proposal):
             continue
         first = is_offered_first(rules, row["request_type"], work.urgency)
         until = now + timedelta(minutes=rules.offer_minutes)
-        if first and event.engineer_id not in offered_before(row) and not is_away(engineer, now, until):
-            asked.append(OfferOrder(order_id=work.order_id, engineer_ids=(event.engineer_id,), now=now))
+        if first and engineer_id not in offered_before(row) and not is_away(engineer, now, until):
+            asked.append(OfferOrder(order_id=work.order_id, engineer_ids=(engineer_id,), now=now))
         else:
-            candidate = Candidate(engineer_id=event.engineer_id, day=found.day)
-            parts = await parts_in_vans(facts, envelope.tenant, row, engineer.van_id)
-            assign = AssignOrder(order_id=work.order_id, candidates=(candidate,), compared=1, parts=parts, now=now)
-            asked.append(assign)
+            known_parts[work.order_id] = await parts_in_vans(facts, envelope.tenant, row, engineer.van_id)
+            hers.append((row, work, found.day))
+    wants = [Order(work, declined_by(row), known_parts[work.order_id]) for row, work, _ in hers]
+    free = Free(engineer_id, engineer, booked, wants)
+    together = await others.joined(free, lambda all_of: engineers_together(all_of, now, rules, ways)) if hers else None
+    days = {work.order_id: day for _, work, day in hers}
+    if together:
+        days = {one.order_id: one.proposal.day for one in together.given}
+    for order_id, day in days.items():
+        asked.append(
+            AssignOrder(
+                order_id=order_id,
+                candidates=(Candidate(engineer_id=engineer_id, day=day),),
+                compared=together.engineers if together else 1,
+                parts=known_parts.get(order_id, NO_PARTS),
+                batch=together.orders if together else 0,
+                now=now,
+            )
+        )
     return asked
 
 

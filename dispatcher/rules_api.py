@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
-from contracts.dispatcher import DispatchRulesSet, RulesFacts, RunFigures
+from contracts.dispatcher import DispatchRulesSet, RulesFacts, RulesTried, RunFigures
 from dispatcher.commands import (
     FIRST,
     LAST,
@@ -139,6 +139,11 @@ class TrialView(Body):
     tried: RunView
     """By the draft."""
 
+    @classmethod
+    def of(cls, trial: RulesTried) -> TrialView:
+        recorded, tried = RunView.of(trial.recorded), RunView.of(trial.tried)
+        return cls(since=trial.since, until=trial.until, recorded=recorded, tried=tried)
+
 
 class DraftView(Body):
     draft_id: str
@@ -169,14 +174,7 @@ class DraftView(Body):
             drafted_by=row["drafted_by"],
             drafted_at=at_micros(row["drafted_at"]),
             figures=RuleFigures(**_plain(draft)),
-            trial=TrialView(
-                since=trial.since,
-                until=trial.until,
-                recorded=RunView.of(trial.recorded),
-                tried=RunView.of(trial.tried),
-            )
-            if trial
-            else None,
+            trial=TrialView.of(trial) if trial else None,
             published_as=row["published_as"],
         )
 

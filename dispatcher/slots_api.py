@@ -13,18 +13,21 @@ from sqlalchemy import select
 
 from dispatcher.commands import FIRST, LAST, BookSlot, HoldSlot, ReleaseSlot, SlotPlace
 from dispatcher.domain.roster import Roster
-from dispatcher.domain.slots import PLACES, Offered, offered
+from dispatcher.domain.slots import PLACES, Offered, offered, zone_of
 from dispatcher.projections.board import BOARD, declined_by, work_of
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import booked_between, bookings, horizon
 from dispatcher.projections.engineers import ENGINEERS_TO_MATCH, Engineers
 from dispatcher.projections.slots import SLOTS
 from dispatcher.projections.travel import band_now, ways_now
-from services.chassis.clock import at_micros
+from services.chassis.clock import TENANT_ZONE, at_micros
 from services.chassis.http import Accepted, Body, Call, ServiceRouter, absent, command, query
 from services.chassis.service import Api
 
 WHO = ("customer", "agent", "dispatcher")
+
+
+Zone = Literal["", "Asia/Shanghai", "UTC"]
 
 
 class SlotView(Body):
@@ -49,6 +52,7 @@ class SlotsOfRequest(Body):
 class HoldBody(Body):
     opens_at: AwareDatetime = Field(ge=FIRST, lt=LAST, description="As a slot says")
     minutes: int = Field(10, ge=1, le=60, description="How long it is held")
+    zone: Zone = Field("", description="By which it was listed")
 
 
 class HeldSlot(Body):
@@ -74,10 +78,10 @@ def routes(api: Api) -> APIRouter:
 
 
 Days = Annotated[int, Query(ge=1, le=14)]
-Zone = Annotated[Literal["Asia/Shanghai", "UTC"], Query(description="Whose clock the bands go by")]
+ListedBy = Annotated[Zone, Query(description="Whose clock they go by; empty: of who serves the area")]
 
 
-async def _offered(api: Api, row: Mapping[str, Any], days: int, zone: str, call: Call) -> list[Offered]:
+async def _offered(api: Api, row: Mapping[str, Any], days: int, zone: Zone, call: Call) -> list[Offered]:
     """The slots of the order of this row."""
     rules = await rules_now(api, call.tenant, call.now)
     barred = declined_by(row)
@@ -85,8 +89,10 @@ async def _offered(api: Api, row: Mapping[str, Any], days: int, zone: str, call:
     roster = Roster({one: engineer for one, engineer in known.items() if one not in barred})
     booked = bookings(await call.fetch(booked_between(**horizon(call.now, days))), besides=row["order_id"])
     ways = await ways_now(api, call.tenant, rules)
+    work = work_of(row)
     # Of a thousand engineers it takes a second, in which others are answered.
-    return await asyncio.to_thread(offered, work_of(row), roster, booked, call.now, zone, days, rules, ways)
+    clock = zone or zone_of(work, roster) or TENANT_ZONE.key
+    return await asyncio.to_thread(offered, work, roster, booked, call.now, clock, days, rules, ways)
 
 
 def _views(found: Sequence[Offered]) -> list[SlotView]:
@@ -99,7 +105,7 @@ def _of_order(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/orders", tags=["slots"])
     table = BOARD.table
 
-    async def of_order(order_id: str, days: int, zone: str, call: Call) -> list[Offered]:
+    async def of_order(order_id: str, days: int, zone: Zone, call: Call) -> list[Offered]:
         row = await call.one(select(table).where(table.c.order_id == order_id))
         if row is None or not call.owns(row["customer_id"]):
             raise absent("order", order_id)
@@ -110,7 +116,7 @@ def _of_order(api: Api) -> APIRouter:
         order_id: str,
         call: Call = query(*WHO),
         days: Days = 7,
-        zone: Zone = "Asia/Shanghai",
+        zone: ListedBy = "",
     ) -> list[SlotView]:
         found = await of_order(order_id, days, zone, call)
         return _views(found)
@@ -118,7 +124,7 @@ def _of_order(api: Api) -> APIRouter:
     @router.post("/{order_id}/slots", summary="Hold a slot for some minutes: nobody else can have it")
     async def hold(order_id: str, body: HoldBody, call: Call = command(*WHO)) -> Accepted:
         days = max(1, min(14, (body.opens_at - call.now).days + 2))
-        found = await of_order(order_id, days, "Asia/Shanghai", call)
+        found = await of_order(order_id, days, body.zone, call)
         slot = next((one for one in found if one.opens == body.opens_at), None)
         places = [
             SlotPlace(engineer_id=one.engineer_id, day=one.proposal.day, starts_at=one.proposal.starts_at)

@@ -57,7 +57,10 @@ def _always_read(command: AssignOrder | ByPerson) -> tuple[str, ...]:
 
 
 def assign(states: States, command: AssignOrder) -> list[Event]:
-    """The cheapest of the candidates as the streams have them now; they were chosen by views, which may be older."""
+    """
+    The cheapest of the candidates as the streams have them now; they were chosen by views, which may be older. Of many
+    orders that were looked at together, the one whom this order is meant for, if she is free.
+    """
     now: Order = states[order.stream(command.order_id)]
     match now:
         case Waiting(offering=offering) if offering:
@@ -81,7 +84,7 @@ def assign(states: States, command: AssignOrder) -> list[Event]:
                     considered.append(Considered(one.engineer_id, one.day, None, proposal))
             if not found:
                 raise Rejected("order.no-free-engineer", order_id=command.order_id)
-            *_, engineer_id, best = min(found, key=lambda one: one[:2])
+            *_, engineer_id, best = min(found, key=lambda one: (one[2] != command.meant, *one[:2]))
             events = _assigned(
                 states,
                 case,

@@ -127,6 +127,27 @@ def rank_in_turns(
     return Ranking(tuple(proposals), excluded)
 
 
+def ranked(
+    work: Work,
+    engineers: Mapping[str, Registered],
+    booked: Mapping[str, Mapping[str, Sequence[Booking]]],
+    now: datetime,
+    declined: Collection[str] = (),
+    rules: DispatchRulesSet = DEFAULTS,
+    parts: PartsInVans = NO_PARTS,
+    most: int | None = None,
+    ways: Ways = BEELINE,
+) -> Ranking:
+    """The same at one go."""
+    turns = rank_in_turns(work, engineers, booked, now, declined, rules, parts, most, ways)
+    while True:
+        try:
+            next(turns)
+        except StopIteration as done:
+            ranking: Ranking = done.value
+            return ranking
+
+
 def propose(
     work: Work,
     engineer_id: str,

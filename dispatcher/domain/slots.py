@@ -7,6 +7,7 @@ however many ask at once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -95,6 +96,12 @@ def offered(
             found.append((opens, tuple(sorted(places, key=lambda place: (place.points, place.engineer_id)))))
     least = min((places[0].points for _, places in found), default=0)
     return [Offered(opens, opens + BAND, _grade(places[0].points - least), places) for opens, places in found]
+
+
+def zone_of(work: Work, roster: Roster) -> str:
+    """The zone of most of those who serve the area of the order; empty where nobody does."""
+    zones = Counter(roster[one].zone for one in roster.serving(work.region))
+    return min(zones, key=lambda zone: (-zones[zone], zone), default="")
 
 
 def _bands(now: datetime, zone: str, days: int) -> list[datetime]:

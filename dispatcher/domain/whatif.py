@@ -38,7 +38,7 @@ from dispatcher.domain import dispatch_rules, engineer_day, learned_travel
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Booking, Day
-from dispatcher.domain.matching import Proposal, open_hours, propose, rank_in_turns
+from dispatcher.domain.matching import Proposal, open_hours, propose, ranked
 from dispatcher.domain.roster import Roster
 from dispatcher.domain.suited import Work
 from dispatcher.domain.travel import Estimate, Learned, Ways
@@ -266,7 +266,7 @@ class Again:
                     found.append((proposal.cost, nth, one.engineer_id, proposal))
             if not found:
                 return Given("", None)
-            *_, engineer_id, best = min(found, key=lambda one: one[:2])
+            *_, engineer_id, best = min(found, key=lambda one: (one[2] != command.meant, *one[:2]))
             return Given(engineer_id, best)
         rules = self.otherwise.rules(rules) if self.otherwise.rules else rules
         if self._roster is None:
@@ -275,13 +275,8 @@ class Again:
         if self.otherwise.stocked:
             parts = self.otherwise.parts(parts, staff.values())
         ways = Estimate.by(rules, self._learned)
-        turns = rank_in_turns(work, staff, self._days, command.now, declined, rules, parts, 1, ways)
-        while True:
-            try:
-                next(turns)
-            except StopIteration as done:
-                best_of_all = done.value.proposals
-                return Given(*best_of_all[0]) if best_of_all else Given("", None)
+        best_of_all = ranked(work, staff, self._days, command.now, declined, rules, parts, 1, ways).proposals
+        return Given(*best_of_all[0]) if best_of_all else Given("", None)
 
     def _book(self, event: HoursBooked) -> None:
         given = self._next.pop(event.order_id, None)

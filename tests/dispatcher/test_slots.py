@@ -215,3 +215,19 @@ def test_a_held_slot_tells_when_she_arrives_as_visits_were_of_late(told):
         assert await band() == [-8, 25]
 
     told(story)
+
+
+def test_the_bands_go_by_the_clock_of_those_who_serve_the_area(told):
+    async def story(desk):
+        await desk.register("e-1", zone="Asia/Kolkata", territory=["朝阳区"])
+        await desk.register("e-2", territory=["海淀区"])
+        await desk.quiet()
+        await desk.open("o-1")
+        await desk.quiet()
+        slots = await desk.get("/v1/orders/o-1/slots", role="agent")
+        # A full even hour in Kolkata is half past one in UTC.
+        assert {one["opens_at"][14:16] for one in slots} == {"30"}
+        held = await desk.call("POST", "/v1/orders/o-1/slots", role="agent", opens_at=slots[-1]["opens_at"])
+        assert held.status_code == 200, held.text
+
+    told(story)

@@ -134,6 +134,7 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/devices/import": b"device_id,customer_id,model,serial,skill\nsheet,one,M,sheet,laundry\n",
     "/v1/channels/email": MAIL,
     "/v1/dispatch-rules/drafts": {"name": "near"},
+    "/v1/dispatch-rules/drafts/{draft_id}/publish": {"reason": "it cannot wait"},
     "/v1/dispatch-rules/restore": {"version": 0, "reason": "too far"},
     "/v1/requests/rounds": {"round_id": "r", "customer_id": "one", "request_type": "repair"},
     "/v1/customers/sync": {
