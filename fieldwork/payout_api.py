@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 from sqlalchemy import Select, func, select
 
-from contracts.problems import Rejected
 from fieldwork.commands import (
     DefinePayoutTerms,
     DisputePayout,
@@ -248,16 +247,19 @@ def _decided(router: ServiceRouter) -> None:
         who: dict[str, Any] = {"payee": body.payee, "payee_id": body.payee_id}
         if own:
             who = {"payee": _kind(call), "payee_id": call.person_id}
-        table = PAYOUTS.table
-        there = select(table).where(table.c.visit_id == visit_id)
-        if own and await call.one(there.where(*[table.c[name] == said for name, said in who.items()])) is None:
-            raise absent("payout", visit_id)
-        if not who["payee_id"]:
-            raise Rejected("payout.none", visit_id=visit_id, **who)
-        said = {"asked_fen": body.asked_fen, "reason": body.reason, "at": call.now}
+        await _must_be(call, visit_id, **who)
+        said: dict[str, Any] = {"asked_fen": body.asked_fen, "reason": body.reason, "at": call.now}
         return Accepted.of(await call.ask(DisputePayout(visit_id=visit_id, **who, **said)), id=visit_id)
 
     @router.post("/{visit_id}/disputes/resolve", summary="Decide an open dispute of a share")
     async def resolve(visit_id: str, body: PayoutAnswerBody, call: Call = command("manager")) -> Accepted:
+        await _must_be(call, visit_id, body.payee, body.payee_id)
         asked = ResolvePayoutDispute(visit_id=visit_id, **body.model_dump(), at=call.now)
         return Accepted.of(await call.ask(asked), id=visit_id)
+
+
+async def _must_be(call: Call, visit_id: str, payee: str, payee_id: str) -> None:
+    c = PAYOUTS.table.c
+    share = select(c.payout_fen).where(c.visit_id == visit_id, c.payee == payee, c.payee_id == payee_id)
+    if await call.one(share) is None:
+        raise absent("payout", visit_id)

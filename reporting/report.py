@@ -198,7 +198,7 @@ def _lists(times: Sequence[Times]) -> dict[str, ColumnElement[Any]]:
     The columns of all durations. Of a time that is as another where nothing sets them apart, only the others are sent
     beside those of that one: most are then gathered, sent and sorted once.
     """
-    apart = {one.as_: one.apart for one in times if one.as_}
+    apart = {one.as_: one.apart for one in times if one.as_ and one.apart is not None}
     found: dict[str, ColumnElement[Any]] = {}
     for n, one in enumerate(times):
         lasts: ColumnElement[Any] = one.end - one.begin

@@ -95,8 +95,15 @@ def apply(rows: Rows, event: PayoutEvent, envelope: Envelope) -> None:
         paid_fen = (known["paid_fen"] if known else 0) + event.paid_fen
         rows.put(*key, paid_fen=paid_fen, reference=event.reference, paid_at=micros(event.paid_at))
     elif isinstance(event, PayoutDisputed):
-        said = {"asked_fen": event.asked_fen, "reason": event.reason, "disputed_at": micros(event.disputed_at)}
-        rows.put(*key, state="open", answer="", resolved_at=None, **said)
+        rows.put(
+            *key,
+            state="open",
+            asked_fen=event.asked_fen,
+            reason=event.reason,
+            disputed_at=micros(event.disputed_at),
+            answer="",
+            resolved_at=None,
+        )
     else:
         state = "corrected" if event.correction else "stands"
         rows.put(*key, state=state, answer=event.answer, resolved_at=micros(event.resolved_at))

@@ -45,7 +45,7 @@ async def compute(fetch: Fetch, scope: Scope) -> dict[str, Value]:
         "resolved_after": _t.first_finished_at - _t.opened_at,
         "lasted": _t.last_at - _t.opened_at,
     }
-    columns = [gathered(time).label(name) for name, time in times.items()]
+    columns = [gathered(time, time.is_not(None)).label(name) for name, time in times.items()]
     impacts = await fetch(
         select(_t.impact, func.max(_t.last_at).label("last"), *columns).where(asked).group_by(_t.impact)
     )

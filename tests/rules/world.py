@@ -357,6 +357,8 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     people, customer, words, skill = firm.people, firm.person(name), firm.words(name), SKILLS[name]
     key = f"{key or name}-"
     await people.call("POST", "/v1/standards/repair", "manager", "", f"{key}standard", json=STANDARD)
+    agreed = {"payee": "engineer", "payee_id": "standard", "effective_from": "2020-01-01T00:00:00Z", "visit_fen": 1_000}
+    await people.call("POST", "/v1/payouts/terms", "manager", "", f"{key}terms", json=agreed)
 
     async def submit(nth: str, device: str, description: str) -> str:
         body = {"request_type": "repair", "device_id": device, "description": description}
@@ -404,6 +406,10 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     await step("parts", json={"part_id": reserved["reserved"][0]["part_id"], "old_returned": 1})
     await step("finish", json={"cause": "wear", "action": "replaced", "record": words["record"]})
     await step("accept", json={"rating": 5, "signature": SIGNATURE.format(len(customer))})
+    # A part that nobody has defined, of which her phone tells late.
+    late = {"visit_id": visit["visit_id"], "step_id": "late", "number": 1, "step": "use-part", "part_id": "P-unheard"}
+    sent = {"steps": [{**late, "happened_at": SystemClock().now().isoformat()}]}
+    await people.call("POST", "/v1/visits/sync", "engineer", engineer, f"{key}late", json=sent)
     surveys = await people.until(
         f"/v1/surveys?request_id={request}", "customer", lambda page: page["items"], person=customer
     )
