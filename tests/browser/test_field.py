@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from services.gateway.users import DEMO_PASSWORD
 from tests.browser.conftest import PHONE, Demo, Open
 from tests.browser.people import Desk, come_in
 from tests.browser.test_portal import signed
@@ -133,6 +134,35 @@ def test_without_a_network_the_app_opens_and_what_she_does_is_kept(opened: Open,
     page.context.set_offline(False)
     expect(page.get_by_text("全部已发送")).to_be_visible(timeout=30_000)
     assert desk.call("GET", f"/v1/visits/{visit['visit_id']}")["state"] == "departed"
+
+
+def test_when_her_session_has_ended_she_works_on_and_signs_in_only_to_send(
+    opened: Open, demo: Demo, desk: Desk
+) -> None:
+    page = opened("/", size=PHONE)
+    page.get_by_role("button", name="工程师").click()
+    page.wait_for_url("**/field**")
+    page.set_default_timeout(10_000)
+    person = page.evaluate("JSON.parse(localStorage['fieldloop.field.session']).personId")
+    visit = desk.new_visit(person)
+    expect(card(page, visit["visit_id"])).to_be_visible()
+    expect(page.get_by_test_id("ready")).to_contain_text("没有网络也能用")
+    page.context.set_offline(True)
+    ended = "{...JSON.parse(localStorage['fieldloop.field.session']), endsAt: 0, token: 'ended'}"
+    page.evaluate(f"localStorage['fieldloop.field.session'] = JSON.stringify({ended})")
+    page.reload()
+    go_in(page, visit["visit_id"])
+    next_step(page, "出发", "在路上")
+    # Nothing is asked of her while it could not be sent anyway.
+    expect(page.get_by_label("密码")).to_have_count(0)
+    page.context.set_offline(False)
+    expect(page.get_by_label("密码")).to_be_visible(timeout=30_000)
+    next_step(page, "到达", "已到达")
+    page.get_by_label("密码").fill(DEMO_PASSWORD)
+    page.get_by_role("button", name="登录", exact=True).click()
+    all_sent(page)
+    steps = desk.call("GET", f"/v1/visits/{visit['visit_id']}/steps")
+    assert [one["step"] for one in steps] == ["depart", "arrive"]
 
 
 def test_what_the_server_refuses_is_told_with_both_facts(opened: Open, demo: Demo, desk: Desk) -> None:

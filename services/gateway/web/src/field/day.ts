@@ -16,6 +16,9 @@ const AT_ONCE = 4
 const MOST_SUGGESTED = 5
 
 export const day = ref<Day | null>(null)
+/** The page and its scripts are kept on the phone: it opens without a network. */
+export const shellKept = ref(false)
+if ('serviceWorker' in navigator) void navigator.serviceWorker.ready.then(() => (shellKept.value = true))
 /** Why the day could not be read anew; what is shown then is what was kept. */
 export const stale = ref<unknown>(null)
 let user = ''
@@ -130,6 +133,7 @@ async function read(): Promise<void> {
   const known = day.value
   const next: Day = {
     savedAt: new Date().toISOString(),
+    readyAt: items.every((one) => known?.visits.some((before) => before.visit_id === one.visit_id)) ? known?.readyAt : '',
     visits: items,
     jobs: {},
     reservations: {},
@@ -171,7 +175,7 @@ async function read(): Promise<void> {
     }
   })
   // She may have gone on meanwhile: what the server has taken since the visits were read is in none of them yet.
-  await keep({ ...next, visits: day.value?.visits ?? next.visits })
+  await keep({ ...next, readyAt: new Date().toISOString(), visits: day.value?.visits ?? next.visits })
 }
 
 /** The parts that she likely needs: what is set aside, what is recommended, what such repairs took so far, what is in her van. */

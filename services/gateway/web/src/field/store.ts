@@ -29,6 +29,8 @@ export interface Item {
 
 export interface Day {
   savedAt: string
+  /** When all that belongs to these visits was kept too; empty while some of it is still to be read. */
+  readyAt?: string
   visits: Schemas['VisitView'][]
   jobs: Record<string, Schemas['Job']>
   reservations: Record<string, Schemas['ReservationView']>
