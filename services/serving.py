@@ -81,14 +81,18 @@ def signer_of(settings: Settings) -> Signer:
 
 
 def provider_of(settings: Settings, clock: Clock) -> OpenIdProvider | None:
-    """The OpenID Connect provider that is set; None without one."""
+    """The OpenID Connect provider that is set; None without one. Raises BadSetting."""
     if not settings.oidc_issuer:
         return None
+    try:
+        rows = rows_of(settings.oidc_roles)
+    except ValueError as wrong:
+        raise BadSetting(f"FIELDLOOP_OIDC_ROLES: {wrong}") from None
     client = Client(
         issuer=settings.oidc_issuer,
         client_id=settings.oidc_client_id,
         secret=settings.oidc_client_secret,
-        rows=rows_of(settings.oidc_roles),
+        rows=rows,
         person_claim=settings.oidc_person_claim,
         back_to=f"{settings.public_url.rstrip('/')}/",
     )

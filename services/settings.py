@@ -12,7 +12,6 @@ from types import MappingProxyType
 from services.chassis.bus.kafka import Cluster
 from services.chassis.maps import server_of
 from services.chassis.messages.quiet import QUIET_HOURS
-from services.gateway.oidc import rows_of
 
 _KAFKA = re.compile(r"kafka:[^\s:,]+:\d+(,[^\s:,]+:\d+)*")
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])[:/]")
@@ -167,11 +166,7 @@ class Settings:
                 "FIELDLOOP_OIDC_ISSUER is set: give FIELDLOOP_OIDC_CLIENT_ID too, and FIELDLOOP_PUBLIC_URL, "
                 "to which the provider sends back"
             )
-        try:
-            rows = rows_of(self.oidc_roles)
-        except ValueError as wrong:
-            raise BadSetting(f"FIELDLOOP_OIDC_ROLES: {wrong}") from None
-        if not rows:
+        if not self.oidc_roles:
             raise BadSetting("FIELDLOOP_OIDC_ROLES is missing: give `CLAIM=VALUE>TENANT/ROLE`; else nobody comes in")
 
     @property

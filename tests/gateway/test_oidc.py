@@ -26,6 +26,7 @@ from services.gateway.edge import edge_app
 from services.gateway.oidc import Client, OpenIdProvider, rows_of
 from services.gateway.sessions import RENEWED_FOR
 from services.gateway.users import Users
+from services.serving import provider_of
 from services.settings import BadSetting, Settings
 from tests.chassis.http_toy import NOON
 
@@ -261,6 +262,6 @@ def test_settings_that_would_let_nobody_or_anybody_in_are_refused(change: dict[s
         "oidc_roles": ROWS,
         "public_url": "https://desk.example",
     }
-    Settings.from_env(given, {})
+    assert provider_of(Settings.from_env(given, {}), SetClock(NOON))
     with pytest.raises(BadSetting, match=named):
-        Settings.from_env(given | change, {})
+        provider_of(Settings.from_env(given | change, {}), SetClock(NOON))
