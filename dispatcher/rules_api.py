@@ -186,7 +186,7 @@ def _plain(rules: RulesFacts) -> dict[str, Any]:
 
 
 def routes(api: Api) -> APIRouter:
-    router = APIRouter()
+    router = ServiceRouter(api)
     router.include_router(_of_drafts(api))
     router.include_router(_of_rules(api))
     return router
