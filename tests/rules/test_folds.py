@@ -11,6 +11,7 @@ import pytest
 
 from contracts import envelope as envelopes
 from contracts.envelope import Envelope
+from dispatcher.commands import LearnTravel
 from quality.commands import Counted, JudgeAlert
 from services.chassis.clock import SystemClock
 from services.chassis.journal.work import Ask
@@ -47,6 +48,7 @@ async def _served(settings):
             await asyncio.gather(*[Story(people, firm, f"folds-{n}-", Random(n)).run() for n in range(4)])
             await _upset(people, firm)
             await _judged(people, firm, host)
+            await _learned(host)
             assert await host.idle()
             return {
                 name: [entry async for entry in _entries(running.journal)] for name, running in host.running.items()
@@ -157,6 +159,13 @@ async def _moved(people, part_id, warehouse, van):
     await people.call("POST", f"/v1/transfers/{transfer_id}/lose", "operator", key="moved-3", json=lost)
     snapshot = {"document_id": "S-1", "place_id": warehouse, "taken_at": "2026-01-01T00:00:00Z", "lines": lines}
     await people.call("POST", "/v1/stock/snapshots", "operator", key="moved-4", json=snapshot)
+
+
+async def _learned(host):
+    """What dozens of drives of a month teach; these few do not."""
+    now = SystemClock().now()
+    learn = LearnTravel(since=now, now=now, drives=60, everywhere=156_000, hours=(156_000,) * 24)
+    await host.running["dispatcher"].ask(Ask(command=learn, tenant=TENANT, actor="policy:p", caller="policy:p"))
 
 
 async def _judged(people, firm, host):
