@@ -6,6 +6,7 @@ from random import Random
 import msgspec
 
 from contracts import envelope as envelopes
+from dispatcher.commands import PartsInVans
 from dispatcher.domain.whatif import Again, Otherwise
 from tests.dispatcher import test_running
 from tests.dispatcher.examples import registered
