@@ -69,6 +69,8 @@ async def orders_together(
 ) -> Mapping[int, Together]:
     """By the number of the order; those that are given first in the order of their booking."""
     found = await _batch(orders, engineers, booked, now, rules, ways)
+    if found is None:
+        return {}
     numbers = {one.work.order_id: number for number, one in enumerate(orders)}
     given = {one.order_id: Got(*one) for one in found.given}
     return {
@@ -90,6 +92,8 @@ async def engineers_together(
             orders[order.work.order_id] = order._replace(parts=parts)
     staff = {one.engineer_id: one.engineer for one in free}
     found = await _batch(list(orders.values()), staff, {one.engineer_id: one.booked for one in free}, now, rules, ways)
+    if found is None:
+        return {}
     hers: defaultdict[str, list[Got]] = defaultdict(list)
     for given in found.given:
         hers[given.engineer_id].append(Got(*given))
@@ -103,9 +107,12 @@ async def _batch(
     now: datetime,
     rules: DispatchRulesSet,
     ways: Ways,
-) -> Batch:
-    from dispatcher.domain.batch import Waits, batch  # with scipy, which nothing else needs here
-
+) -> Batch | None:
+    """None where this installation has no scipy, as it does no planning: then each is looked at alone."""
+    try:
+        from dispatcher.domain.batch import Waits, batch
+    except ModuleNotFoundError:
+        return None
     waits = [Waits(*one) for one in orders]
     # Of hundreds it takes a second, in which others are answered.
     return await asyncio.to_thread(batch, waits, Roster(engineers), booked, now, rules, ways)

@@ -6,8 +6,10 @@ from random import Random
 import msgspec
 
 from contracts import envelope as envelopes
+from dispatcher.commands import PartsInVans
 from dispatcher.domain.whatif import Again, Otherwise
 from tests.dispatcher import test_running
+from tests.dispatcher.examples import registered
 from tests.given import NOW
 
 told = test_running.told
@@ -49,6 +51,15 @@ def test_by_the_recorded_rules_the_recorded_plan_comes_out_and_by_others_another
         # Who is not there gets nothing, and the others have more to do.
         fewer = Again(*ALL, Otherwise(without=frozenset({"e-0", "e-1", "e-2"}))).follow(events)
         assert fewer.busiest == 17 - fewer.refused and fewer.wait_s > recorded.wait_s
+        # One more such as she takes some of it; what she learns, she is sent for no less.
+        more = Again(*ALL, Otherwise(like=("e-0", "e-0"))).follow(events)
+        assert more.wait_s < recorded.wait_s and more.decisions == recorded.decisions
+        able = Otherwise(skills=(("e-1", "heating", 3),))
+        [taught] = able.people(registered("e-1"))
+        assert "heating" in taught.skills and taught.skill_levels[-1].level == 3
+        parts = Otherwise(stocked=frozenset({"van-9"})).parts(PartsInVans(expected=2, held={"van-1": 1}), [])
+        assert (parts.missing_in("van-9"), parts.missing_in("van-1"), parts.missing_in("van-2")) == (0, 1, 2)
+        assert recorded.overtime_s >= 0 == recorded.late
         # Ranked anew by the same rules, everybody looked at, it is the recorded plan as well.
         assert Again(*ALL, Otherwise(lambda rules: rules)).follow(events).same == 17
 
