@@ -23,7 +23,7 @@ from fieldwork.commands import (
     ResolvePayoutDispute,
     Short,
 )
-from fieldwork.domain.payout import terms_stream
+from fieldwork.domain.payout import payout_stream, terms_stream
 from fieldwork.projections.payouts import PAYOUT_TERMS, PAYOUTS
 from services.chassis.clock import TENANT_ZONE, at_micros, micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
@@ -249,13 +249,14 @@ def _decided(router: ServiceRouter) -> None:
             who = {"payee": _kind(call), "payee_id": call.person_id}
         await _must_be(call, visit_id, **who)
         said: dict[str, Any] = {"asked_fen": body.asked_fen, "reason": body.reason, "at": call.now}
-        return Accepted.of(await call.ask(DisputePayout(visit_id=visit_id, **who, **said)), id=visit_id)
+        asked = DisputePayout(visit_id=visit_id, **who, **said)
+        return Accepted.of(await call.ask(asked, versioned=payout_stream(visit_id)), id=visit_id)
 
     @router.post("/{visit_id}/disputes/resolve", summary="Decide an open dispute of a share")
     async def resolve(visit_id: str, body: PayoutAnswerBody, call: Call = command("manager")) -> Accepted:
         await _must_be(call, visit_id, body.payee, body.payee_id)
         asked = ResolvePayoutDispute(visit_id=visit_id, **body.model_dump(), at=call.now)
-        return Accepted.of(await call.ask(asked), id=visit_id)
+        return Accepted.of(await call.ask(asked, versioned=payout_stream(visit_id)), id=visit_id)
 
 
 async def _must_be(call: Call, visit_id: str, payee: str, payee_id: str) -> None:

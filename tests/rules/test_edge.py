@@ -473,6 +473,7 @@ def body_for(world: World, route: Route) -> Any:
     schema = operation(world, route)["requestBody"]["content"]["application/json"]["schema"]
     body = example(schema, document)
     named = {"signature": SIGNATURE.format(1), "source": "elsewhere", "phone": "13800000000"}
+    named |= {"part_id": "P-laundry", "payee": "engineer", "payee_id": "two"}
     return {name: named.get(name, value) for name, value in body.items()}
 
 
