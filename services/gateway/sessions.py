@@ -189,11 +189,12 @@ def session_routes(
         "/v1/sessions/oidc", status_code=201, summary="Come back from there with what it has given", tags=["sessions"]
     )
     async def come_back(body: ComeBack, request: Request, response: Response, call: Call = public()) -> Session:
+        company = _configured(provider)
         response.delete_cookie(AWAY, path=AWAY_PATH)
         try:
             kept = tokens.verify_link(request.cookies.get(AWAY, ""), AWAY)
             begun = Begun(*kept.subject.split("."))
-            principal, name = await _configured(provider).finish(begun, body.code, body.state)
+            principal, name = await company.finish(begun, body.code, body.state)
         except (Unauthenticated, NotBelieved) as reason:
             telemetry.SIGN_INS.labels("refused").inc()
             log.warning("sign_in.refused_by_provider", reason=str(reason))
