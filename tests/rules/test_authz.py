@@ -72,7 +72,7 @@ STILL_OPEN = {
     "/v1/orders/{order_id}/candidates": "waiting_id",
     "/v1/orders/{order_id}/offer": "waiting_id",
     "/v1/orders/{order_id}/reassign": "assigned_id",
-    "/v1/orders/{order_id}/unassign": "assigned_id",
+    "/v1/orders/{order_id}/unassign": "waiting_id",
     "/v1/orders/{order_id}/slots": "assigned_id",
     "/v1/orders/{order_id}/decline": "assigned_id",
     "/v1/reservations/{order_id}/pick-up": "assigned_id",

@@ -310,6 +310,7 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked("POST", "/v1/replans/better", "dispatcher", "", "5f", json=day)
     await asked("POST", f"/v1/reservations/{story['assigned_id']}/pick-up", "operator", "", "5c")
     await asked("POST", f"{assigned}/reassign", "dispatcher", "", "6", json={"engineer_id": other, "reason": "nearer"})
+    await asked("POST", f"{assigned}/unassign", "dispatcher", "", "6b", json={"reason": "nearer still"})
     await asked("POST", f"{assigned}/cancel", "dispatcher", "", "7", json={"note": "not needed"})
     gone = {"visit_id": story["planned_id"], "step_id": "s-1", "number": 1, "step": "depart"}
     steps = [{**gone, "happened_at": SystemClock().now().isoformat()}]
@@ -554,6 +555,7 @@ NO_VERSION = {
     "/v1/operations/{service}/doctor",
     "/v1/operations/{service}/proof/{request_id}",
     "/v1/requests/{request_id}/photos/{photo_id}",
+    "/v1/slots/requests/{request_id}",
 }
 
 

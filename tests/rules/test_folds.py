@@ -89,6 +89,8 @@ async def _upset(people, firm):
     await people.call("POST", f"/v1/customers/{who}/sites", "agent", "", "upset-s", json=shop)
     photos = f"/v1/requests/{request_id}/photos"
     await people.call("POST", photos, "customer", who, "upset-ph", content=PICTURE)
+    written = {"words": "请先打电话"}
+    await people.call("POST", f"/v1/requests/{request_id}/remarks", "customer", who, "upset-re-mark", json=written)
     await people.call("POST", f"/v1/requests/{request_id}/withdraw", "customer", who, "upset-w", json={})
     _, _, visit = await submitted(2)
     reason = {"reason": "not today"}
