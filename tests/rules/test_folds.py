@@ -79,6 +79,11 @@ async def _upset(people, firm):
         return answer["id"], who, page["items"][0]
 
     await people.call("POST", "/v1/dispatch-rules", "manager", "", "upset-r", json={"offer_minutes": 5})
+    thought = {"name": "near", "points_a_booking": 1}
+    draft = await people.call("POST", "/v1/dispatch-rules/drafts", "manager", "", "upset-rd", json=thought)
+    path = f"/v1/dispatch-rules/drafts/{draft['id']}"
+    await people.call("PUT", path, "manager", "", "upset-rc", json={**thought, "points_a_booking": 2})
+    await people.call("POST", f"{path}/publish", "manager", "", "upset-rp", json={"reason": "tried by hand"})
     model = {"model": "M", "name": "M", "faults": [{"code": "leaks", "label": "Leaks"}]}
     await people.call("POST", "/v1/device-models", "manager", "", "upset-m", json=model)
     for one in firm.engineers:
