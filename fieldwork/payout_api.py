@@ -100,12 +100,9 @@ class PaymentBody(Body):
     reference: Short = Field(description="Of the transfer or the sheet that it is on.")
 
 
-class WhoseBody(Body):
-    payee: Payee = Field("engineer", description="For a manager; an engineer and a partner mean themselves.")
-    payee_id: PayeeId | Literal[""] = Field("", description="As `payee`.")
-
-
-class PayoutDisputeBody(WhoseBody):
+class PayoutDisputeBody(Body):
+    payee: Payee
+    payee_id: PayeeId = Field(description="An engineer and a partner mean themselves, whatever they say.")
     asked_fen: Fen = Field(description="What it should be.")
     reason: Reasoned
 
@@ -243,9 +240,8 @@ def _decided(router: ServiceRouter) -> None:
     async def dispute(
         visit_id: str, body: PayoutDisputeBody, call: Call = command("engineer", "partner", "manager")
     ) -> Accepted:
-        own = call.role in ("engineer", "partner")
         who: dict[str, Any] = {"payee": body.payee, "payee_id": body.payee_id}
-        if own:
+        if call.role in ("engineer", "partner"):
             who = {"payee": _kind(call), "payee_id": call.person_id}
         await _must_be(call, visit_id, **who)
         said: dict[str, Any] = {"asked_fen": body.asked_fen, "reason": body.reason, "at": call.now}

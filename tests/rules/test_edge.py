@@ -345,7 +345,7 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
     await asked("POST", f"{charge}/corrections", "manager", "", "c2", json=less)
     share = f"/v1/payouts/{story['visit_id']}/disputes"
     await people.until(f"/v1/payouts?visit_id={story['visit_id']}", "manager", lambda found: found["items"])
-    await asked("POST", share, "engineer", engineer, "c9", json={"asked_fen": 2_000, "reason": "two hours"})
+    await asked("POST", share, "engineer", engineer, "c9", json={**payee, "asked_fen": 2_000, "reason": "far"})
     await asked("POST", f"{share}/resolve", "manager", "", "c10", json={**payee, "answer": "no"})
     payment = {**payee, "visit_ids": [story["visit_id"]], "reference": "2026-11"}
     await asked("POST", "/v1/payouts/pay", "manager", "", "c11", json=payment)

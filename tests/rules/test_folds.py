@@ -131,7 +131,7 @@ async def _upset(people, firm):
     await people.call("POST", f"{base}/charge/disputes/resolve", "manager", "", "upset-v5", json=answer)
     share = f"/v1/payouts/{visit['visit_id']}/disputes"
     await people.until(f"/v1/payouts?visit_id={visit['visit_id']}", "manager", lambda found: found["items"])
-    less = {"asked_fen": 9, "reason": "far"}
+    less = {**payee, "asked_fen": 9, "reason": "far"}
     await people.call("POST", share, "engineer", engineer, "upset-w2", json=less)
     answer = {**payee, "payout_fen": 9, "answer": "so be it"}
     await people.call("POST", f"{share}/resolve", "manager", "", "upset-w3", json=answer)
