@@ -676,6 +676,8 @@ _ALL: Final[tuple[Event, ...]] = (
         ends_at=_at(3),
         rules_version=2,
         travel_hash="9f" * 32,
+        travel_version=3,
+        travel_by="osrm",
     ),
     dispatcher.CalendarDefined(
         calendar_id="office",

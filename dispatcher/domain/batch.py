@@ -168,7 +168,7 @@ def _in_rounds(
     now: datetime,
     rules: DispatchRulesSet,
     costs: Mapping[str, Mapping[str, Proposal]],
-    ways: Ways,
+    ways: Ways = BEELINE,
 ) -> list[Given]:
     plan = _Plan(orders, roster, booked, now, rules, costs, ways)
     while plan.left:
@@ -210,7 +210,7 @@ def _one_by_one(
     now: datetime,
     rules: DispatchRulesSet,
     costs: Mapping[str, Mapping[str, Proposal]],
-    ways: Ways,
+    ways: Ways = BEELINE,
 ) -> list[Given]:
     plan = _Plan(orders, roster, booked, now, rules, costs, ways)
     for one in sorted(orders, key=_step, reverse=True):
