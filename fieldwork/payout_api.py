@@ -17,6 +17,7 @@ from fieldwork.commands import (
     DefinePayoutTerms,
     DisputePayout,
     Fen,
+    Name,
     PayeeId,
     PayOut,
     Reasoned,
@@ -96,7 +97,7 @@ class SheetView(Body):
 class PaymentBody(Body):
     payee: Payee
     payee_id: PayeeId
-    visit_ids: tuple[Annotated[str, Field(max_length=100)], ...] = Field(min_length=1, max_length=500)
+    visit_ids: tuple[Name, ...] = Field(min_length=1, max_length=500)
     reference: Short = Field(description="Of the transfer or the sheet that it is on.")
 
 

@@ -968,7 +968,7 @@ def _wrong_in(document: Any) -> list[str]:
             wrong.append(f"{where}: its path has other parameters than {named}")
         keys = Counter((one["name"].lower(), one["in"]) for one in operation.get("parameters", ()))
         wrong += [f"{where}: parameter {key} is there twice" for key, count in keys.items() if count > 1]
-        if not any(status.startswith("2") for status in operation["responses"]):
+        if not any(status.startswith(("2", "3")) for status in operation["responses"]):
             wrong.append(f"{where}: it never succeeds")
         wrong += [
             f"{where} {status}: no description"

@@ -10,6 +10,8 @@ import pytest
 
 from contracts.dispatcher import (
     AssignmentOverdue,
+    BetterDaysDue,
+    DispatchRulesSet,
     OfferDeclined,
     OfferLapsed,
     OrderCancelled,
@@ -312,8 +314,8 @@ def test_what_began_to_wait_after_the_timers_were_looked_at_is_not_stuck():
 def test_the_timers_and_the_time_are_the_dispatchers():
     assert (business.OVERDUE, business.AGAIN) == (deadlines.OVERDUE, deadlines.AGAIN)
     assert business.OFFER == deadlines.OFFER
-    # A try again and hours that were held for a customer end by themselves: nothing waits for them.
-    of_orders = set(deadlines.TIMERS) - {deadlines.AssignmentRetried, SlotHeld}
+    # A try again and hours that were held for a customer end by themselves, and no order needs a better day.
+    of_orders = set(deadlines.TIMERS) - {deadlines.AssignmentRetried, SlotHeld, DispatchRulesSet, BetterDaysDue}
     assert of_orders <= Orders.READS | Clocks.READS
 
 
