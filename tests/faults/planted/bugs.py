@@ -59,6 +59,7 @@ def copy_with(bug: Bug) -> Iterator[Path]:
             shutil.copytree(REPO / name, copy / name, ignore=shutil.ignore_patterns("node_modules", "golden"))
         for name in ("simulation", "faults"):
             shutil.copytree(REPO / "tests" / name, copy / "tests" / name)
+        shutil.copy(REPO / "tests" / "standing.py", copy / "tests")
         applied = subprocess.run(["git", "apply", str(bug.patch)], cwd=copy, capture_output=True, text=True)
         if applied.returncode:
             raise DoesNotApply(f"{bug.name}: {applied.stderr}")
