@@ -18,7 +18,7 @@ def others(demo: Demo) -> Others:
 
 def act(page: Page, name: str, words: str = "") -> None:
     page.get_by_role("button", name=name, exact=True).first.click()
-    form = page.locator("form").last
+    form = page.locator("form").filter(has=page.get_by_role("button", name=name)).last
     if words:
         form.locator("textarea").fill(words)
     form.get_by_role("button", name=name).click()
