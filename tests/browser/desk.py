@@ -48,6 +48,9 @@ class Others:
         assert answer.is_success, f"{path}: {answer.text}"
         return answer.json()
 
+    def can_get(self, role: str, path: str) -> bool:
+        return self._client.get(path, headers={"Authorization": f"Bearer {self.token(role)}"}).is_success
+
     def post(self, role: str, path: str, **body: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.token(role)}", "Idempotency-Key": str(uuid.uuid4())}
         answer = self._client.post(path, json=body, headers=headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from services.proof.kept import EVERY_S
 from tests.browser.conftest import Demo, Open, running_demo
 from tests.browser.desk import Others, at_desk
 from tests.browser.staged import POLICY
@@ -96,6 +98,10 @@ def test_a_look_that_is_stopped_changes_nothing_and_another_follows(opened: Open
 def test_the_proof_of_a_request_is_a_file(opened: Open, others: Others) -> None:
     closed = others.get("agent", "/v1/requests?state=closed")["items"][-1]["request_id"]
     page = at_desk(opened, "auditor", f"/audit/{closed}")
+    deadline = time.monotonic() + EVERY_S + 30  # The first checkpoint that covers it.
+    while not others.can_get("auditor", f"/v1/operations/dispatcher/proof/{closed}"):
+        assert time.monotonic() < deadline, "no checkpoint covers it"
+        page.wait_for_timeout(500)
     with page.expect_download() as download:
         page.get_by_role("article", name="证明文件").get_by_role("button", name=re.compile("调度")).click()
     proof = json.loads(download.value.path().read_text())
