@@ -10,9 +10,10 @@ one by one, the urgent and then the first ones first; the cheaper plan is taken.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -31,6 +32,8 @@ LEFT: Final = 10_000_000
 """Points of an order that is not given in a round, for each step of urgency: more than all hours of a round cost."""
 
 Days = Mapping[str, Mapping[str, Sequence[Booking]]]
+Costs = Mapping[str, Mapping[str, Proposal]]
+"""Of each order, with whom it would cost what, before anything is given."""
 
 
 class Waits(NamedTuple):
@@ -75,8 +78,8 @@ def batch(
         for one in orders
     }
     costs = {name: dict(ranking.proposals) for name, ranking in rankings.items()}
-    rounds = _in_rounds(orders, roster, booked, now, rules, costs, ways)
-    single = _one_by_one(orders, roster, booked, now, rules, costs, ways)
+    begin = partial(_Plan, orders, roster, booked, now, rules, costs, ways)
+    rounds, single = _in_rounds(orders, costs, begin), _one_by_one(orders, begin)
     together = _dear(orders, rounds) < _dear(orders, single)
     return Batch(tuple(rounds if together else single), rankings, together)
 
@@ -104,7 +107,7 @@ class _Plan:
         booked: Days,
         now: datetime,
         rules: DispatchRulesSet,
-        costs: Mapping[str, Mapping[str, Proposal]],
+        costs: Costs,
         ways: Ways,
     ) -> None:
         self._roster, self._now, self._rules, self._ways = roster, now, rules, ways
@@ -161,16 +164,8 @@ class _Plan:
                         del costs[name]
 
 
-def _in_rounds(
-    orders: Sequence[Waits],
-    roster: Roster,
-    booked: Days,
-    now: datetime,
-    rules: DispatchRulesSet,
-    costs: Mapping[str, Mapping[str, Proposal]],
-    ways: Ways = BEELINE,
-) -> list[Given]:
-    plan = _Plan(orders, roster, booked, now, rules, costs, ways)
+def _in_rounds(orders: Sequence[Waits], costs: Costs, begin: Callable[[], _Plan]) -> list[Given]:
+    plan = begin()
     while plan.left:
         names = list(plan.left)
         people = sorted({name for one in names for name in plan.costs[one]})
@@ -195,7 +190,7 @@ def _in_rounds(
         plan.costs[one.order_id] = dict(costs[one.order_id])
         plan.give(one.order_id, plan.cheapest(one.order_id))
     # The hours are those that are found when one is booked after the other, as they will be.
-    booking = _Plan(orders, roster, booked, now, rules, costs, ways)
+    booking = begin()
     for one in sorted(plan.given, key=lambda one: one.proposal.starts_at):
         booking.renew([one.engineer_id], [one.order_id])
         if one.engineer_id in booking.costs[one.order_id]:
@@ -203,16 +198,8 @@ def _in_rounds(
     return booking.given
 
 
-def _one_by_one(
-    orders: Sequence[Waits],
-    roster: Roster,
-    booked: Days,
-    now: datetime,
-    rules: DispatchRulesSet,
-    costs: Mapping[str, Mapping[str, Proposal]],
-    ways: Ways = BEELINE,
-) -> list[Given]:
-    plan = _Plan(orders, roster, booked, now, rules, costs, ways)
+def _one_by_one(orders: Sequence[Waits], begin: Callable[[], _Plan]) -> list[Given]:
+    plan = begin()
     for one in sorted(orders, key=_step, reverse=True):
         if engineer_id := plan.cheapest(one.work.order_id):
             plan.give(one.work.order_id, engineer_id)

@@ -10,9 +10,10 @@ A place is latitude and longitude in millionths of a degree, WGS-84.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, Protocol
 
 import httpx
@@ -119,8 +120,14 @@ def _shown(spot: Spot) -> str:
     return f"{lon:.6f},{lat:.6f}"
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Reading the certificates takes longer than a map needs for its answer."""
+    return httpx.create_ssl_context()
+
+
 async def _asked(method: str, url: str, **how: Any) -> Any:
-    async with httpx.AsyncClient(timeout=WAIT_S) as client:
+    async with httpx.AsyncClient(timeout=WAIT_S, verify=_trusted()) as client:
         answer = await client.request(method, url, **how)
     if answer.status_code >= 500:
         answer.raise_for_status()

@@ -8,10 +8,11 @@ from random import Random
 import msgspec
 import pytest
 
-from dispatcher.domain.batch import LEFT, Waits, _dear, _one_by_one, batch
+from dispatcher.domain.batch import LEFT, Waits, _dear, _one_by_one, _Plan, batch
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.matching import Proposal, propose, ranked
 from dispatcher.domain.roster import Roster
+from dispatcher.domain.travel import BEELINE
 from services.chassis.journal.work import Ask
 from tests.dispatcher import test_running
 from tests.dispatcher.examples import register
@@ -84,7 +85,7 @@ def test_it_is_never_dearer_than_one_by_one_and_nobody_is_booked_twice(seed):
     works, roster = moment(seed, people=5, orders=14)
     found = batch(works, roster, {}, NOW, DEFAULTS)
     costs = {one.work.order_id: dict(ranked(one.work, roster, {}, NOW).proposals) for one in works}
-    single = _one_by_one(works, roster, {}, NOW, DEFAULTS, costs)
+    single = _one_by_one(works, lambda: _Plan(works, roster, {}, NOW, DEFAULTS, costs, BEELINE))
     assert _dear(works, found.given) <= _dear(works, single)
     assert len(found.given) == 14
     for one in found.given:
