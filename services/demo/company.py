@@ -41,11 +41,39 @@ APPLIANCES = {
 
 SURNAMES, GIVEN = "王李张刘陈杨赵黄周吴徐孙", "伟芳娜敏静强磊军洋勇艳杰涛明超"
 PARTS_OF_SKILL = {
-    "refrigeration": ("compressor", "sealant", "thermostat", "fan motor", "door seal", "start relay"),
-    "air-conditioning": ("capacitor", "filter", "refrigerant", "control board", "fan blade", "drain pump"),
-    "laundry": ("drain pump", "belt", "bearing", "door lock", "inlet valve", "shock absorber"),
-    "gas-appliance": ("igniter", "gas valve", "heat exchanger", "flow sensor", "membrane", "thermocouple"),
-    "kitchen": ("switch", "oil cup", "motor", "lamp", "duct", "touch panel"),
+    "refrigeration": (
+        "压缩机 compressor",
+        "密封胶 sealant",
+        "温控器 thermostat",
+        "风机 fan motor",
+        "门封 door seal",
+        "启动器 start relay",
+    ),
+    "air-conditioning": (
+        "电容 capacitor",
+        "滤网 filter",
+        "制冷剂 refrigerant",
+        "控制板 control board",
+        "风叶 fan blade",
+        "排水泵 drain pump",
+    ),
+    "laundry": (
+        "排水泵 drain pump",
+        "皮带 belt",
+        "轴承 bearing",
+        "门锁 door lock",
+        "进水阀 inlet valve",
+        "减震器 shock absorber",
+    ),
+    "gas-appliance": (
+        "点火器 igniter",
+        "燃气阀 gas valve",
+        "换热器 heat exchanger",
+        "水流传感器 flow sensor",
+        "皮膜 membrane",
+        "热电偶 thermocouple",
+    ),
+    "kitchen": ("开关 switch", "油杯 oil cup", "电机 motor", "照明灯 lamp", "风管 duct", "触控面板 touch panel"),
 }
 FAULTS = ("不制冷，压缩机一直响", "漏水", "开机后几分钟自动停机", "异响很大", "显示故障代码", "按键没有反应")
 WAREHOUSES = ("WH-EAST", "WH-WEST")
@@ -88,9 +116,14 @@ def company(seed: int) -> Company:
     devices = _devices(rng, customers)
     return Company(
         request_types={
-            "repair": {"name": "设备报修 Repair", "duration_s": 3_600, "min_description": 2},
-            "installation": {"name": "安装 Installation", "kind": "installation", "duration_s": 5_400},
-            "inspection": {"name": "巡检 Inspection round", "duration_s": 1_800},
+            "repair": {"name": "Repair", "name_zh": "设备报修", "duration_s": 3_600, "min_description": 2},
+            "installation": {
+                "name": "Installation",
+                "name_zh": "安装",
+                "kind": "installation",
+                "duration_s": 5_400,
+            },
+            "inspection": {"name": "Inspection round", "name_zh": "巡检", "duration_s": 1_800},
             **{f"home-{skill}": _at_home(*words, skill) for skill, words in APPLIANCES.items()},
         },
         customers=customers,

@@ -10,20 +10,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
 from services.chassis.auth import Principal, Tokens
 from services.demo.company import FAULTS, Company
+from services.demo.pictures import photo
 
 TENANT = "demo"
-
-PICTURE = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63382127070002"
-    "b6010534a675aa0000000049454e44ae426082"
-)
-"""A PNG of one pixel."""
 
 
 class Unexpected(Exception):
@@ -163,24 +158,25 @@ class Story:
             await self._pace()
             await self._people.call("POST", f"{base}/{name}", "engineer", engineer, f"{self._key}{name}", json=body)
 
-        async def photo(moment: str) -> None:
+        async def photograph(moment: Literal["before", "after"]) -> None:
             path = f"{base}/photos?moment={moment}"
-            headers = {"Content-Type": "image/png"}
+            headers = {"Content-Type": "image/jpeg"}
+            taken = photo(self._device["model"], self._device["skill"], moment)
             await self._people.call(
-                "POST", path, "engineer", engineer, f"{self._key}{moment}", content=PICTURE, headers=headers
+                "POST", path, "engineer", engineer, f"{self._key}{moment}", content=taken, headers=headers
             )
 
         await step("depart")
         await step("arrive")
         await step("start")
-        await photo("before")
+        await photograph("before")
         reservation = await self._people.until(
             f"/v1/reservations/{visit['order_id']}", "engineer", lambda r: r["reserved"] or r["short"], person=engineer
         )
         if reservation["reserved"] and self._rng.random() < 0.8:
             line = reservation["reserved"][0]
             await step("parts", part_id=line["part_id"], place_id=line["place_id"], quantity=1, old_returned=1)
-        await photo("after")
+        await photograph("after")
         # The demo's minutes are seconds; the work is said to have taken as long as such work does.
         await step("finish", cause="wear", action="replaced", record="更换零件，试机正常", labour_s=2_700)
         signature = "M10 40 C 20 10, 40 10, 50 40 S 80 70, 90 40"
@@ -190,10 +186,11 @@ class Story:
         await self._pace()
         path = f"/v1/surveys?request_id={request_id}"
         page = await self._people.until(path, "customer", lambda page: page["items"], person=self._customer)
-        ratings = {name: self._rng.choices((5, 4, 3, 1), (55, 30, 10, 5))[0] for name in RATED}
+        said = {name: self._rng.choices((5, 4, 3, 1), (55, 30, 10, 5))[0] for name in RATED}
+        said["recommends"] = self._rng.choices((10, 9, 8, 7, 5), (35, 25, 20, 12, 8))[0]
         survey = page["items"][0]["survey_id"]
         await self._people.call(
-            "POST", f"/v1/surveys/{survey}/answer", "customer", self._customer, f"{self._key}answer", json=ratings
+            "POST", f"/v1/surveys/{survey}/answer", "customer", self._customer, f"{self._key}answer", json=said
         )
 
 
