@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from services.gateway.pages import BUILT
 
@@ -23,6 +23,8 @@ DESK: ViewportSize = {"width": 1440, "height": 900}
 
 STARTED_WITHIN_S = 120
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+expect.set_options(timeout=15_000)  # of a machine that does other things beside; what is there is not waited for
 
 
 @dataclass(frozen=True)
