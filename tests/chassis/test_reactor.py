@@ -454,7 +454,7 @@ async def test_a_fact_that_is_not_here_yet_is_waited_for(journal, clock, logs):
 
 @told
 async def test_what_waits_for_a_fact_goes_on_at_once_when_something_of_its_key_is_recorded(journal, clock):
-    """However long the pause is by then; such a look is no try, so it neither parks the key nor makes the pause longer."""
+    """However long the pause is by then. Such a look is no try: it neither parks the key nor makes the pause longer."""
     react = Pays(s1=NotYet("who g is"))
     async with journal() as store, reacting(store, clock, pay(react)) as stage:
         await stage.book("s1")

@@ -4,9 +4,9 @@ The reactor: turns events into commands, each policy from its own checkpoint, in
 What fails, or lacks a fact that is on its way, is *held*: its key waits with all that comes after it, other keys go on.
 A held key is tried again with growing pauses; success lets the rest follow in order; after `TRIES` it is *parked* until
 somebody has looked and asks for it (see `holds`), or starts the service anew. Retry, waiting and parking are this one
-mechanism. Where a fact is lacking it is looked for at once when something of the key is recorded, and every few seconds,
-for it may come under another key; such a look is no try, and is not recorded where it finds nothing. An event whose time has not come (`NotBefore`) waits under a key of its own, so that it keeps no other
-waiting.
+mechanism. A fact that is lacking is looked for at once when something of the key is recorded, and every few seconds, as
+it may come under another key; a look that finds nothing is no try, and is not recorded. An event whose time has not
+come (`NotBefore`) waits under a key of its own, so that it keeps no other waiting.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ class Reactor:
         decisions: Decisions,
         of_keys: set[tuple[str, str]],
     ) -> dict[HoldKey, list[_Due]]:
-        """What each policy has to settle; every tenant and key of which something was recorded is put into `of_keys`."""
+        """What each policy has to settle. Every tenant and key that something was recorded of is put into `of_keys`."""
         chains: dict[HoldKey, list[_Due]] = defaultdict(list)
         for entry in entries:
             try:
