@@ -21,7 +21,7 @@ from services.chassis.journal.store import Batch, Entry, HoldKey
 from services.chassis.journal.work import Arrival, Ask, Stopped, TakeIn
 from services.chassis.journal.writer import Writer
 from services.chassis.readers import reactor as reactor_module
-from services.chassis.readers.reactor import LONGEST_PAUSE_S, PAGE, TRIES, Reactor
+from services.chassis.readers.reactor import LONGEST_PAUSE_S, LOOK_EVERY_S, PAGE, TRIES, Reactor
 from services.chassis.service import Policy, Service
 from tests.chassis.test_writer import FakeKeys, Faulty, in_postgres, in_sqlite
 from tests.chassis.toy import EVENTS, RULES, Book, Do, Fill, Free, PurseFilled, SeatBooked, SeatFreed
@@ -453,6 +453,70 @@ async def test_a_fact_that_is_not_here_yet_is_waited_for(journal, clock, logs):
 
 
 @told
+async def test_what_waits_for_a_fact_goes_on_at_once_when_something_of_its_key_is_recorded(journal, clock):
+    """However long the pause is by then. Such a look is no try: it neither parks the key nor makes the pause longer."""
+    react = Pays(s1=NotYet("who g is"))
+    async with journal() as store, reacting(store, clock, pay(react)) as stage:
+        await stage.book("s1")
+        for tries in range(1, TRIES - 1):
+            await stage.tried(tries)
+            await stage.later(LONGEST_PAUSE_S)
+        await stage.tried(TRIES - 1)
+        before, looks = await stage.first_try(), len(react.seen)
+        for n in range(2, 6):
+            await stage.book(f"s{n}")
+            await until(lambda n=n: len(react.seen) == looks + n - 1)
+        await stage.book("s7", guest="h")
+        await until(lambda: "s7" in react.seen)
+        await stage.settled()
+        assert await stage.first_try() == before
+        assert len(react.seen) == looks + 5, "what is recorded of another key brings no fact"
+        react.wrong.clear()
+        await stage.book("s6")
+        await until(stage.nothing_held)
+        assert await stage.paid() == [7, 1, 2, 3, 4, 5, 6]
+
+
+@told
+async def test_a_fact_that_comes_under_another_key_is_found_within_seconds(journal, clock):
+    react = Pays(s1=NotYet("who g is"))
+    async with journal() as store:
+        async with reacting(store, clock, pay(react)) as stage:
+            await stage.book("s1")
+            for tries in range(1, TRIES - 1):
+                await stage.tried(tries)
+                await stage.later(LONGEST_PAUSE_S)
+            await stage.tried(TRIES - 1)
+            before, looks = await stage.first_try(), len(react.seen)
+            for n in range(1, 4):
+                await stage.later(LOOK_EVERY_S)
+                await until(lambda n=n: len(react.seen) == looks + n and stage.reactor._retries)
+            assert await stage.first_try() == before
+        async with reacting(store, clock, pay(react)) as stage:
+            react.wrong.clear()
+            await stage.later(LOOK_EVERY_S)
+            await until(stage.nothing_held)
+            assert await stage.paid() == [1]
+
+
+@told
+async def test_what_failed_is_not_tried_sooner_because_more_of_its_key_comes(journal, clock):
+    react = Pays(s1=RuntimeError("our bug"))
+    async with journal() as store, reacting(store, clock, pay(react)) as stage:
+        await stage.book("s1")
+        for tries in range(1, 6):
+            await stage.tried(tries)
+            await stage.later(LONGEST_PAUSE_S)
+        await stage.tried(6)
+        await stage.book("s2", "s3")
+        await stage.settled()
+        await stage.later(LOOK_EVERY_S)
+        await stage.book("s4", guest="h")
+        await until(lambda: "s4" in react.seen)
+        assert react.seen == ["s1"] * 6 + ["s4"]
+
+
+@told
 async def test_what_is_not_to_be_before_a_time_waits_by_itself_until_then_and_keeps_no_other_waiting(journal, clock):
     react = Pays(s1=NotBefore(NOW + timedelta(hours=2), "it is night"))
     async with journal() as store:
@@ -608,10 +672,11 @@ async def test_an_event_that_became_stale_while_it_was_held_is_passed_over(journ
     react = Pays(s1=NotYet("never"))
     async with journal() as store, reacting(store, clock, pay(react, stale_after=timedelta(minutes=5))) as stage:
         await stage.book("s1", "s2")
-        await stage.settled()
+        await until(lambda: stage.reactor.has_tried(stage.writer.position))
+        looks = list(react.seen)
         await stage.later(301)
         await until(stage.nothing_held)
-        assert (react.seen, await stage.paid()) == (["s1"], [])
+        assert (react.seen, set(looks), await stage.paid()) == (looks, {"s1"}, [])
 
 
 def foreign(data, kind="SeatBooked"):

@@ -6,7 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.faults.planted.bugs import PAGE, DoesNotApply, copy_with, first_found, planted, table
+from tests.faults.planted.bugs import (
+    PAGE,
+    DoesNotApply,
+    copy_with,
+    first_found,
+    is_found_by_its_test,
+    planted,
+    table,
+)
 from tests.simulation.__main__ import REPO, founded
 
 BUGS = planted()
@@ -29,6 +37,12 @@ def test_each_planted_bug_is_found_by_the_day_that_found_it():
     with founded(), ThreadPoolExecutor(os.cpu_count()) as pool:
         found = dict(pool.map(look, FOUND))
     assert [name for name, result in found.items() if result is None] == []
+
+
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if not bug.seed], ids=lambda bug: bug.name)
+def test_a_bug_that_no_day_shows_is_found_by_the_test_that_it_names(bug):
+    assert bug.held_by, "no day finds it and no test is named"
+    assert is_found_by_its_test(bug)
 
 
 def test_the_page_tells_what_is_recorded():

@@ -46,6 +46,8 @@ class Sender(Reactor):
 
     tries = MOST_TRIES
     later = f"{LATER}:{POLICY}"
+    waits_for_facts = False
+    """A provider that is away is not asked more often because something else is recorded."""
 
     def __init__(
         self,

@@ -4,8 +4,9 @@ The reactor: turns events into commands, each policy from its own checkpoint, in
 What fails, or lacks a fact that is on its way, is *held*: its key waits with all that comes after it, other keys go on.
 A held key is tried again with growing pauses; success lets the rest follow in order; after `TRIES` it is *parked* until
 somebody has looked and asks for it (see `holds`), or starts the service anew. Retry, waiting and parking are this one
-mechanism. An event whose time has not come (`NotBefore`) waits under a key of its own, so that it keeps no other
-waiting.
+mechanism. A fact that is lacking is looked for at once when something of the key is recorded, and every few seconds, as
+it may come under another key; a look that finds nothing is no try, and is not recorded. An event whose time has not
+come (`NotBefore`) waits under a key of its own, so that it keeps no other waiting.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
@@ -41,6 +42,11 @@ MOST_CARRIED = 2_000
 TRIES = 14
 """With pauses of 1, 2, 4 … 300 s: half an hour until a key is parked."""
 LONGEST_PAUSE_S = 300
+
+LOOK_EVERY_S = 10
+"""How often a fact that is lacking is looked for between two tries."""
+LACKING = "not yet: "
+"""So begins the reason of what waits for a fact."""
 
 LATER = "later-release"
 
@@ -96,6 +102,8 @@ class Reactor:
     """Of an event, until its key is parked."""
     later = LATER
     """Stands in place of a policy for what only a later release can read."""
+    waits_for_facts = True
+    """Whether what is not yet possible becomes so by what the service records and takes in."""
 
     def __init__(
         self,
@@ -124,9 +132,11 @@ class Reactor:
         """What waits, in the order of positions."""
         self._waiting = 0
         self._retries: list[tuple[int, HoldKey]] = []
-        """A heap of every held key that is not parked, by the time of its next try."""
+        """A heap of every held key that is not parked, by the time at which it is next tried or looked at."""
         self._looked_at = 0
         self._redriven: set[HoldKey] = set()
+        self._woken: set[HoldKey] = set()
+        """Keys that lack a fact, and of which something was recorded since."""
         self._trying = False
         self._settling: asyncio.Future[None] | None = None
         """The commit that records what was held last."""
@@ -162,7 +172,9 @@ class Reactor:
 
     def has_tried(self, position: int) -> bool:
         """Whether all that was to be tried again by what is recorded up to here was tried."""
-        return not self._policies or (self.position >= position and not self._redriven and not self._trying)
+        return not self._policies or (
+            self.position >= position and not self._redriven and not self._woken and not self._trying
+        )
 
     def held_by(self, tenant: str, key: str) -> dict[str, Held]:
         """The oldest event that each policy holds of a key."""
@@ -207,7 +219,7 @@ class Reactor:
         for key, held in await self._store.held(list(self._policies)):
             self._held.setdefault(key, {})[held.position] = held
             self._waiting += 1
-        self._retries = [(first.retry_at, key) for key in self._held if not (first := self._first(key)).parked]
+        self._retries = [(self._next_look(first), key) for key in self._held if not (first := self._first(key)).parked]
         heapq.heapify(self._retries)
         self._kept = dict(begun)
         self._done = begun
@@ -245,8 +257,10 @@ class Reactor:
     async def _settle_page(self, policies: Sequence[str], entries: Sequence[Entry]) -> None:
         end = entries[-1].position
         decisions = Decisions()
-        chains = self._chains(policies, entries, decisions)
-        if chains:
+        of_keys: set[tuple[str, str]] = set()
+        chains = self._chains(policies, entries, decisions, of_keys)
+        woken = self._lacking(policies, of_keys)
+        if chains or woken:
             await self._views_have(end)
         parts = await asyncio.gather(*[self._settle_chain(key, dues) for key, dues in chains.items()])
         await self._settled()  # with what was asked just now, as a rule, so it is no wait of its own
@@ -266,13 +280,19 @@ class Reactor:
             self._writer.settle_soon(done)
             self._kept.update(dict.fromkeys(policies, end))
         self._done.update(dict.fromkeys(policies, end))
+        self._woken |= woken
         self._redriven |= {key for key, _ in decisions.discards if key in self._held and not self._first(key).parked}
         if decisions.redrives:
             self._redriven |= decisions.meant({key: self._first(key) for key in self._held})
 
     def _chains(
-        self, policies: Iterable[str], entries: Iterable[Entry], decisions: Decisions
+        self,
+        policies: Iterable[str],
+        entries: Iterable[Entry],
+        decisions: Decisions,
+        of_keys: set[tuple[str, str]],
     ) -> dict[HoldKey, list[_Due]]:
+        """What each policy has to settle. Every tenant and key that something was recorded of is put into `of_keys`."""
         chains: dict[HoldKey, list[_Due]] = defaultdict(list)
         for entry in entries:
             try:
@@ -281,6 +301,7 @@ class Reactor:
                 # Whose event it is cannot be told, and no retry will read it. The checks of the log find it too.
                 _log.error("reaction.unreadable", position=entry.position, event_id=entry.event_id, reason=str(error))
                 continue
+            of_keys.add((envelope.tenant, envelope.partition_key))
             if envelope.origin == "import":
                 continue  # History does not act.
             decisions.look(envelope)
@@ -293,6 +314,13 @@ class Reactor:
                     key = HoldKey(policy.name, envelope.tenant, envelope.partition_key)
                     chains[key].append(_Due(entry.position, envelope))
         return chains
+
+    def _lacking(self, policies: Collection[str], of_keys: Collection[tuple[str, str]]) -> set[HoldKey]:
+        """Those that wait for a fact which may have come, as something of their key was recorded."""
+        if not (self._held and self.waits_for_facts):
+            return set()
+        some = {HoldKey(policy, *key) for key in of_keys for policy in policies}
+        return {key for key in some if key in self._held and _lacks(self._first(key))}
 
     async def _settle_chain(self, key: HoldKey, dues: Sequence[_Due]) -> Holds:
         """What is held afterwards."""
@@ -329,8 +357,9 @@ class Reactor:
             # A decision that lacks a fact says so from within the writer.
             missing = error.__cause__ if isinstance(error, Bug) else error
             if isinstance(missing, NotYet):
-                at = micros(missing.at) if isinstance(missing, NotBefore) else None
-                return _Waits(f"not yet: {missing}", at)
+                if isinstance(missing, NotBefore):
+                    return _Waits(f"not before {missing.at:%Y-%m-%dT%H:%M:%SZ}: {missing}", micros(missing.at))
+                return _Waits(f"{LACKING}{missing}")
             _log.exception("reaction.failed", policy=policy.name, event_id=envelope.id, position=due.position)
             return _Waits(f"{type(error).__name__}: {error}")
         return None
@@ -377,22 +406,29 @@ class Reactor:
         return waiting[next(iter(waiting))]
 
     def _ready(self) -> list[HoldKey]:
-        """Held keys whose pause is over, a page of them; they leave the heap until it is known what became of them."""
+        """Held keys that are to be tried or looked at now, a page of them; they leave the heap until that is done."""
         now = micros(self._clock.now())
         if now < self._looked_at:
             # The clock was set back: when a pause is over cannot be told any more, so all are over.
             self._retries = [(now, key) for _, key in self._retries]
         self._looked_at = now
-        ready = [key for key in self._redriven if key in self._held]
+        asked = self._redriven | {key for key in self._woken if key in self._held and _lacks(self._first(key))}
+        ready = [key for key in asked if key in self._held]
         if ready:
-            self._retries = [(at, key) for at, key in self._retries if key not in self._redriven]
+            self._retries = [(at, key) for at, key in self._retries if key not in asked]
             heapq.heapify(self._retries)
-        self._redriven.clear()
+        self._woken.clear()
         while self._retries and self._retries[0][0] <= now and len(ready) < PAGE:
             key = heapq.heappop(self._retries)[1]
             if key in self._held:  # all that it held may have been discarded
                 ready.append(key)
         return ready
+
+    def _next_look(self, first: Held) -> int:
+        """When a key with this oldest event is next tried, or looked at before that, in microseconds UTC."""
+        if not (self.waits_for_facts and _lacks(first)):
+            return first.retry_at
+        return min(first.retry_at, micros(self._clock.now()) + LOOK_EVERY_S * 1_000_000)
 
     def _next_retry(self) -> float | None:
         """Seconds until then; None when nothing is to be tried."""
@@ -402,22 +438,25 @@ class Reactor:
 
     async def _retry(self) -> bool:
         """Try every held key whose pause is over; False when there was none."""
-        ready = self._ready()
-        self._trying = bool(ready)
+        ready, asked_for = self._ready(), self._redriven
+        self._trying, self._redriven = bool(ready), set()
         if ready:
             await self._settled()
-            parts = await asyncio.gather(*[self._retry_key(key) for key in ready])
+            parts = await asyncio.gather(*[self._retry_key(key, key in asked_for) for key in ready])
             holds: Holds = {name: held for part in parts for name, held in part.items()}
-            await self._writer.settle(Settle(holds=holds))
-            self._apply(holds)
+            if holds:
+                await self._writer.settle(Settle(holds=holds))
+                self._apply(holds)
             for key in ready:
                 if key in self._held and not (first := self._first(key)).parked:
-                    heapq.heappush(self._retries, (first.retry_at, key))
+                    heapq.heappush(self._retries, (self._next_look(first), key))
         self._trying = False
         return bool(ready)
 
-    async def _retry_key(self, key: HoldKey) -> Holds:
+    async def _retry_key(self, key: HoldKey, is_asked_for: bool) -> Holds:
         holds: Holds = {}
+        first = self._first(key)
+        looks = not is_asked_for and _lacks(first) and micros(self._clock.now()) < first.retry_at
         positions = list(islice(self._held[key], RELEASED))
         near: dict[int, Entry] = {}
         for number, position in enumerate(positions):
@@ -427,6 +466,8 @@ class Reactor:
             held, envelope = self._held[key][position], near[position].envelope()
             failed = await self._react(key.policy, _Due(position, envelope), held.tries)
             if failed is not None and failed.until is None:
+                if looks and held is first and failed.why.startswith(LACKING):
+                    break  # Still not here, and its pause is not over.
                 held = held._replace(tries=0) if held.parked else held
                 holds[key, position] = self._next_try(key, held, failed.why)
                 break
@@ -461,6 +502,11 @@ class Reactor:
                 self._held[key] = {position: held}
                 self._waiting += 1
                 heapq.heappush(self._retries, (held.retry_at, key))
+
+
+def _lacks(first: Held) -> bool:
+    """Whether a key with this oldest event waits for a fact, and nobody was told that it does not come."""
+    return first.reason.startswith(LACKING) and not first.parked
 
 
 def _own_key(key: HoldKey, envelope: Envelope) -> HoldKey:

@@ -2,7 +2,8 @@
 Bugs that are planted in a copy of the source, to see that the simulation finds them.
 
 Each `*.patch` beside this file says what it is, the seed that finds it and the rules that it breaks then, and how the
-source is changed. A patch that does not apply any more fails: the bug must be planted anew where its place is now.
+source is changed. Where no day can show a bug it names the test that does (`Held by`), and why no day can. A patch that
+does not apply any more fails: the bug must be planted anew where its place is now.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -33,6 +35,10 @@ class Bug(NamedTuple):
     breaks: str
     """The rules that are broken then."""
     patch: Path
+    held_by: str = ""
+    """The test that finds it where no day does, as pytest names it."""
+    why: str = ""
+    """Why no day does."""
 
 
 class DoesNotApply(Exception):
@@ -43,10 +49,13 @@ def planted() -> list[Bug]:
     bugs = []
     for patch in sorted(Path(__file__).parent.glob("*.patch")):
         head = patch.read_text().partition("diff --git")[0]
-        found = re.fullmatch(r"(.+?)\nSeed: (\d+)\n(?:Breaks: ([^\n]+)\n)?\s*", head, re.DOTALL)
+        found = re.fullmatch(
+            r"(.+?)\nSeed: (\d+)\n(?:Breaks: ([^\n]+)\n)?(?:Held by: (\S+)\n(.+?)\n)?\s*", head, re.DOTALL
+        )
         if found is None:
             raise ValueError(f"{patch.name} does not begin with what it is and `Seed: N`")
-        bugs.append(Bug(patch.stem, found[1], int(found[2]), found[3] or "", patch))
+        held_by, why = found[4] or "", " ".join((found[5] or "").split())
+        bugs.append(Bug(patch.stem, found[1], int(found[2]), found[3] or "", patch, held_by, why))
     return bugs
 
 
@@ -74,6 +83,17 @@ def first_found(bug: Bug, seeds: list[int], jobs: int) -> dict[str, Any] | None:
             if result["violations"]:
                 found.append(result)
     return min(found, key=lambda one: one["seed"], default=None)
+
+
+def is_found_by_its_test(bug: Bug) -> bool:
+    """Whether the test that holds it fails where it is planted."""
+    with copy_with(bug) as copy:
+        for name in ("tests", "deploy"):
+            shutil.copytree(REPO / name, copy / name, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
+        shutil.copy(REPO / "pyproject.toml", copy)
+        run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", bug.held_by]
+        done = subprocess.run(run, cwd=copy, capture_output=True, text=True)
+    return done.returncode == 1 and f"FAILED {bug.held_by}" in done.stdout
 
 
 def look(most: int, jobs: int, only: set[str], writes: bool) -> int:
@@ -107,6 +127,8 @@ def look(most: int, jobs: int, only: set[str], writes: bool) -> int:
 def _record(bug: Bug, found: dict[str, Any] | None) -> None:
     rules = ", ".join(sorted({rule for rule, _ in found["violations"]})) if found else ""
     head = f"{bug.what}\nSeed: {found['seed'] if found else 0}\n" + (f"Breaks: {rules}\n" if rules else "")
+    if bug.held_by and not found:
+        head += f"Held by: {bug.held_by}\n{bug.why}\n"
     bug.patch.write_text(head + "\ndiff --git" + bug.patch.read_text().partition("diff --git")[2])
 
 
@@ -118,6 +140,9 @@ def table() -> str:
     seeds = [bug.seed for bug in bugs if bug.seed]
     lines += ["", f"{len(seeds)} of {len(bugs)} are found, the median by day {median(seeds):g}."]
     lines.append("Not always the first such day: for rare bugs the days were tried first whose faults suit them.")
-    if missed := [f"`{bug.name}`" for bug in bugs if not bug.seed]:
+    if missed := [f"`{bug.name}`" for bug in bugs if not bug.seed and not bug.held_by]:
         lines.append(f"No day is known yet for {', '.join(missed)}.")
+    for bug in bugs:
+        if bug.held_by and not bug.seed:
+            lines += ["", f"`{bug.name}`: {bug.what} No day shows it: {bug.why} It is found by `{bug.held_by}`."]
     return "\n".join(lines) + "\n"
