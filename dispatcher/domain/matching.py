@@ -94,8 +94,8 @@ def rank_in_turns(
 
     The same as `propose` for each of them, sorted; whole kinds of engineers are judged at once, and only the cheapest
     are said in full: `most` of them, or all. Where `most` is given, no hours are looked for that would be dearer; with
-    a `glance` at the roster that `engineers` is, only those are looked at who may be among the cheapest. It yields every
-    `TURN` engineers that are looked at, so that who has other things to do can do them in between.
+    a `glance` at the roster that `engineers` is, only those are looked at who may be among the cheapest. It yields
+    every `TURN` engineers that are looked at, so that who has other things to do can do them in between.
     """
     roster = engineers if isinstance(engineers, Roster) else Roster(engineers)
     kinds = roster.kinds(work, now)
