@@ -103,7 +103,7 @@ from dispatcher.projections.slas import ANY_SLA
 from dispatcher.projections.travel import ways_now
 from dispatcher.replanning import Plan, as_command
 from dispatcher.shortages import when_parts_are_short
-from dispatcher.trials import when_trial_is_asked
+from dispatcher.trials import TRIED_WITHIN, when_trial_is_asked
 from services.chassis.clock import EPOCH, at_micros, micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -649,7 +649,7 @@ POLICIES = (
     ),
     Policy("replan-short-orders", (PartsShort,), when_parts_are_short),
     Policy("learn-travel", (EngineerArrived,), when_somebody_arrives),
-    Policy("try-draft", (RulesTrialAsked,), when_trial_is_asked),
+    Policy("try-draft", (RulesTrialAsked,), when_trial_is_asked, stale_after=TRIED_WITHIN),
     Policy("better-days", (BetterDaysDue,), when_better_days_are_due, stale_after=LOOKED_FOR_WITHIN),
     Policy("better-day", (ReplanAsked,), when_better_day_is_asked, stale_after=LOOKED_FOR_WITHIN),
     Policy("restate-clocks", (CalendarChanged, RestatementBegun, RestatementAdvanced), when_calendar_changed),

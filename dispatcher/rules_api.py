@@ -27,6 +27,7 @@ from dispatcher.domain import dispatch_rules, rules_draft
 from dispatcher.domain.dispatch_rules import figures_of
 from dispatcher.projections.dispatch_rules import ALL_VERSIONS, rules_of
 from dispatcher.projections.rules_drafts import RULES_DRAFTS, draft_of, trial_of
+from dispatcher.trials import PROGRESS, TRIED_WITHIN
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, ServiceRouter, absent, command, query
 from services.chassis.service import Api
@@ -151,7 +152,10 @@ class DraftView(Body):
     revision: int
     name: str
     note: str
-    state: Literal["draft", "trying", "tried", "published"]
+    state: Literal["draft", "trying", "given-up", "tried", "published"]
+    """Given up is a trial that came to no end within an hour."""
+    progress_percent: int
+    """Of a trial that is under way."""
     drafted_by: str
     drafted_at: datetime
     figures: RuleFigures
@@ -161,16 +165,21 @@ class DraftView(Body):
     """The version of the dispatch rules; 0: not published."""
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> DraftView:
+    def of(cls, row: Mapping[str, Any], call: Call) -> DraftView:
         draft, trial = draft_of(row), trial_of(row)
-        open_state: Literal["tried", "draft"] = "tried" if trial else "draft"
+        state: Literal["draft", "trying", "given-up", "tried", "published"] = "tried" if trial else "draft"
+        if row["published_as"]:
+            state = "published"
+        elif row["asked_at"]:
+            state = "given-up" if call.now - at_micros(row["asked_at"]) > TRIED_WITHIN else "trying"
         return cls(
             draft_id=draft.draft_id,
             version=row["version"],
             revision=draft.revision,
             name=draft.name,
             note=draft.note,
-            state="published" if row["published_as"] else "trying" if row["asked_at"] else open_state,
+            state=state,
+            progress_percent=PROGRESS.of(call.tenant, draft.draft_id) if state == "trying" else 0,
             drafted_by=row["drafted_by"],
             drafted_at=at_micros(row["drafted_at"]),
             figures=RuleFigures(**_plain(draft)),
@@ -206,13 +215,13 @@ def _of_drafts(api: Api) -> APIRouter:
 
     @router.get("", summary="All drafts, the newest first")
     async def some(call: Call = query(*READ)) -> list[DraftView]:
-        return [DraftView.of(row) for row in await call.fetch(select(table).order_by(table.c.drafted_at.desc()))]
+        return [DraftView.of(row, call) for row in await call.fetch(select(table).order_by(table.c.drafted_at.desc()))]
 
     @router.get("/{draft_id}", summary="A draft, and what came of trying it")
     async def one(draft_id: str, call: Call = query(*READ)) -> DraftView:
         row = await known(draft_id, call)
         call.etag(row["version"])
-        return DraftView.of(row)
+        return DraftView.of(row, call)
 
     async def known(draft_id: str, call: Call) -> Mapping[str, Any]:
         row = await call.one(select(table).where(table.c.draft_id == draft_id))
