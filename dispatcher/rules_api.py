@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
 from contracts.dispatcher import DispatchRulesSet, RulesFacts, RulesTried, RunFigures
+from contracts.problems import Rejected
 from dispatcher.commands import (
     FIRST,
     LAST,
@@ -25,6 +26,7 @@ from dispatcher.commands import (
 )
 from dispatcher.domain import dispatch_rules, rules_draft
 from dispatcher.domain.dispatch_rules import figures_of
+from dispatcher.projections.calendars import CALENDARS
 from dispatcher.projections.dispatch_rules import ALL_VERSIONS, rules_of
 from dispatcher.projections.rules_drafts import RULES_DRAFTS, draft_of, trial_of
 from dispatcher.trials import PROGRESS, TRIED_WITHIN
@@ -71,6 +73,10 @@ class RulesView(Body):
     """So often a better plan is looked for by itself; 0: never."""
     better_seconds: int
     better_least_percent: int
+    slots_calendar: str
+    """The business calendar in whose hours slots are offered; empty: the company's own, where it has one only."""
+    slots_outside: bool
+    """Whether slots beyond those hours are offered too, and marked."""
     draft_id: str
     """The draft that was published; empty: set without one."""
     restores: int | None
@@ -194,6 +200,12 @@ def _plain(rules: RulesFacts) -> dict[str, Any]:
     return figures_of(rules) | {"offered_first": first}
 
 
+async def _must_be_known(calendar_id: str, call: Call) -> None:
+    calendars = CALENDARS.table
+    if calendar_id and not await call.fetch(select(calendars).where(calendars.c.calendar_id == calendar_id)):
+        raise Rejected("dispatch-rules.calendar-unknown", calendar_id=calendar_id)
+
+
 def routes(api: Api) -> APIRouter:
     router = ServiceRouter(api)
     router.include_router(_of_drafts(api))
@@ -210,6 +222,7 @@ def _of_drafts(api: Api) -> APIRouter:
 
     @router.post("", status_code=201, summary="Draft other dispatch rules, which hold for nobody yet")
     async def draft(body: DraftBody, call: Call = command(*MANAGE)) -> Accepted:
+        await _must_be_known(body.slots_calendar, call)
         draft_id = call.new_id()
         return Accepted.of(await call.ask(asked_for(draft_id, body)), id=draft_id)
 
@@ -232,6 +245,7 @@ def _of_drafts(api: Api) -> APIRouter:
     @router.put("/{draft_id}", summary="Change a draft: all of it; what was tried of it is void")
     async def change(draft_id: str, body: DraftBody, call: Call = command(*MANAGE)) -> Accepted:
         await known(draft_id, call)
+        await _must_be_known(body.slots_calendar, call)
         answer = await call.ask(asked_for(draft_id, body), versioned=rules_draft.stream(draft_id))
         return Accepted.of(answer, id=draft_id)
 
@@ -262,6 +276,7 @@ def _of_rules(api: Api) -> APIRouter:
         "", summary="Set by which figures engineers are compared, what is offered first, when an order is overdue"
     )
     async def define(body: RulesBody, call: Call = command(*MANAGE)) -> Accepted:
+        await _must_be_known(body.slots_calendar, call)
         asked = SetDispatchRules(now=call.now, **body.model_dump())
         return Accepted.of(await call.ask(asked, versioned=dispatch_rules.STREAM), id=dispatch_rules.STREAM)
 
