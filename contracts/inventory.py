@@ -525,7 +525,7 @@ class PartsShort(Event, frozen=True, kw_only=True):
     """
     Not enough pieces are free anywhere.
 
-    Acted on by: inventory (looks again when some arrive); shown to the dispatcher. Read by: reporting.
+    Acted on by: inventory (looks again when some arrive), dispatcher (plans the order anew). Read by: reporting.
     """
 
     order_id: str

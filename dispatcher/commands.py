@@ -568,6 +568,8 @@ class RuleFigures(Command):
     better_every_minutes: int = Field(0, ge=0, le=1_440)
     better_seconds: int = Field(10, ge=1, le=60)
     better_least_percent: int = Field(2, ge=0, le=100)
+    slots_calendar: str = Field("", max_length=100)
+    slots_outside: bool = True
 
     def figures(self) -> dict[str, Any]:
         """As the events have them."""

@@ -48,6 +48,7 @@ from contracts.intake import (
     RequestWithdrawn,
     Urgency,
 )
+from contracts.inventory import PartsShort
 from contracts.problems import NotYet
 from dispatcher.adapters.map_ways import ways_of_map
 from dispatcher.adapters.sla_pack import shipped_slas
@@ -80,6 +81,7 @@ from dispatcher.domain.dispatch_rules import is_offered_first
 from dispatcher.domain.matching import NO_PARTS, Proposal, Ranking, propose, rank_in_turns
 from dispatcher.domain.pool import is_away
 from dispatcher.domain.suited import Work
+from dispatcher.fleets import FLEETS
 from dispatcher.gathering import GATHERINGS, Gathering
 from dispatcher.learning import when_somebody_arrives
 from dispatcher.projections.board import (
@@ -100,7 +102,8 @@ from dispatcher.projections.parts import parts_in_vans
 from dispatcher.projections.slas import ANY_SLA
 from dispatcher.projections.travel import ways_now
 from dispatcher.replanning import Plan, as_command
-from dispatcher.trials import when_trial_is_asked
+from dispatcher.shortages import when_parts_are_short
+from dispatcher.trials import TRIED_WITHIN, when_trial_is_asked
 from services.chassis.clock import EPOCH, at_micros, micros
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -283,7 +286,7 @@ async def _looked_for(
     if rows[0]["offered_until"] is not None:
         return frees  # When nobody takes it, it is looked at again.
     rules = await rules_now(facts, tenant, now)
-    engineers = Engineers(await facts.fetch(ALL_ENGINEERS, tenant=tenant))
+    engineers, glance = FLEETS.of(facts, tenant, await facts.fetch(ALL_ENGINEERS, tenant=tenant))
     ahead = horizon(now, rules.horizon_days)
     booked = bookings(await facts.fetch(BOOKED_HOURS, tenant=tenant, **ahead), besides=event.order_id)
     work, before = work_of(rows[0]), offered_before(rows[0])
@@ -302,7 +305,8 @@ async def _looked_for(
     else:
         # Whom it was offered to is passed over, so that of those who are asked nobody knows how many are looked at.
         most = None if asked_first else CANDIDATES
-        turns = rank_in_turns(work, engineers, booked, now, declined_by(rows[0]), rules, parts, most, ways)
+        declined = declined_by(rows[0])
+        turns = rank_in_turns(work, engineers, booked, now, declined, rules, parts, most, ways, glance)
         ranking = await in_turns(turns)
     if asked_first:
         until = now + timedelta(minutes=rules.offer_minutes)
@@ -643,8 +647,9 @@ POLICIES = (
         ),
         when_order_moves,
     ),
+    Policy("replan-short-orders", (PartsShort,), when_parts_are_short),
     Policy("learn-travel", (EngineerArrived,), when_somebody_arrives),
-    Policy("try-draft", (RulesTrialAsked,), when_trial_is_asked),
+    Policy("try-draft", (RulesTrialAsked,), when_trial_is_asked, stale_after=TRIED_WITHIN),
     Policy("better-days", (BetterDaysDue,), when_better_days_are_due, stale_after=LOOKED_FOR_WITHIN),
     Policy("better-day", (ReplanAsked,), when_better_day_is_asked, stale_after=LOOKED_FOR_WITHIN),
     Policy("restate-clocks", (CalendarChanged, RestatementBegun, RestatementAdvanced), when_calendar_changed),

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
 from contracts.dispatcher import DispatchRulesSet, RulesFacts, RulesTried, RunFigures
+from contracts.problems import Rejected
 from dispatcher.commands import (
     FIRST,
     LAST,
@@ -25,8 +26,10 @@ from dispatcher.commands import (
 )
 from dispatcher.domain import dispatch_rules, rules_draft
 from dispatcher.domain.dispatch_rules import figures_of
+from dispatcher.projections.calendars import CALENDARS
 from dispatcher.projections.dispatch_rules import ALL_VERSIONS, rules_of
 from dispatcher.projections.rules_drafts import RULES_DRAFTS, draft_of, trial_of
+from dispatcher.trials import PROGRESS, TRIED_WITHIN
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, ServiceRouter, absent, command, query
 from services.chassis.service import Api
@@ -70,6 +73,10 @@ class RulesView(Body):
     """So often a better plan is looked for by itself; 0: never."""
     better_seconds: int
     better_least_percent: int
+    slots_calendar: str
+    """The business calendar in whose hours slots are offered; empty: the company's own, where it has one only."""
+    slots_outside: bool
+    """Whether slots beyond those hours are offered too, and marked."""
     draft_id: str
     """The draft that was published; empty: set without one."""
     restores: int | None
@@ -151,7 +158,10 @@ class DraftView(Body):
     revision: int
     name: str
     note: str
-    state: Literal["draft", "trying", "tried", "published"]
+    state: Literal["draft", "trying", "given-up", "tried", "published"]
+    """Given up is a trial that came to no end within an hour."""
+    progress_percent: int
+    """Of a trial that is under way."""
     drafted_by: str
     drafted_at: datetime
     figures: RuleFigures
@@ -161,16 +171,21 @@ class DraftView(Body):
     """The version of the dispatch rules; 0: not published."""
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> DraftView:
+    def of(cls, row: Mapping[str, Any], call: Call) -> DraftView:
         draft, trial = draft_of(row), trial_of(row)
-        open_state: Literal["tried", "draft"] = "tried" if trial else "draft"
+        state: Literal["draft", "trying", "given-up", "tried", "published"] = "tried" if trial else "draft"
+        if row["published_as"]:
+            state = "published"
+        elif row["asked_at"]:
+            state = "given-up" if call.now - at_micros(row["asked_at"]) > TRIED_WITHIN else "trying"
         return cls(
             draft_id=draft.draft_id,
             version=row["version"],
             revision=draft.revision,
             name=draft.name,
             note=draft.note,
-            state="published" if row["published_as"] else "trying" if row["asked_at"] else open_state,
+            state=state,
+            progress_percent=PROGRESS.of(call.tenant, draft.draft_id) if state == "trying" else 0,
             drafted_by=row["drafted_by"],
             drafted_at=at_micros(row["drafted_at"]),
             figures=RuleFigures(**_plain(draft)),
@@ -183,6 +198,12 @@ def _plain(rules: RulesFacts) -> dict[str, Any]:
     """As bodies and answers have the figures."""
     first = [FirstOffered(request_type=one.request_type, urgency=one.urgency) for one in rules.offered_first]
     return figures_of(rules) | {"offered_first": first}
+
+
+async def _must_be_known(calendar_id: str, call: Call) -> None:
+    calendars = CALENDARS.table
+    if calendar_id and not await call.fetch(select(calendars).where(calendars.c.calendar_id == calendar_id)):
+        raise Rejected("dispatch-rules.calendar-unknown", calendar_id=calendar_id)
 
 
 def routes(api: Api) -> APIRouter:
@@ -201,18 +222,19 @@ def _of_drafts(api: Api) -> APIRouter:
 
     @router.post("", status_code=201, summary="Draft other dispatch rules, which hold for nobody yet")
     async def draft(body: DraftBody, call: Call = command(*MANAGE)) -> Accepted:
+        await _must_be_known(body.slots_calendar, call)
         draft_id = call.new_id()
         return Accepted.of(await call.ask(asked_for(draft_id, body)), id=draft_id)
 
     @router.get("", summary="All drafts, the newest first")
     async def some(call: Call = query(*READ)) -> list[DraftView]:
-        return [DraftView.of(row) for row in await call.fetch(select(table).order_by(table.c.drafted_at.desc()))]
+        return [DraftView.of(row, call) for row in await call.fetch(select(table).order_by(table.c.drafted_at.desc()))]
 
     @router.get("/{draft_id}", summary="A draft, and what came of trying it")
     async def one(draft_id: str, call: Call = query(*READ)) -> DraftView:
         row = await known(draft_id, call)
         call.etag(row["version"])
-        return DraftView.of(row)
+        return DraftView.of(row, call)
 
     async def known(draft_id: str, call: Call) -> Mapping[str, Any]:
         row = await call.one(select(table).where(table.c.draft_id == draft_id))
@@ -223,6 +245,7 @@ def _of_drafts(api: Api) -> APIRouter:
     @router.put("/{draft_id}", summary="Change a draft: all of it; what was tried of it is void")
     async def change(draft_id: str, body: DraftBody, call: Call = command(*MANAGE)) -> Accepted:
         await known(draft_id, call)
+        await _must_be_known(body.slots_calendar, call)
         answer = await call.ask(asked_for(draft_id, body), versioned=rules_draft.stream(draft_id))
         return Accepted.of(answer, id=draft_id)
 
@@ -253,6 +276,7 @@ def _of_rules(api: Api) -> APIRouter:
         "", summary="Set by which figures engineers are compared, what is offered first, when an order is overdue"
     )
     async def define(body: RulesBody, call: Call = command(*MANAGE)) -> Accepted:
+        await _must_be_known(body.slots_calendar, call)
         asked = SetDispatchRules(now=call.now, **body.model_dump())
         return Accepted.of(await call.ask(asked, versioned=dispatch_rules.STREAM), id=dispatch_rules.STREAM)
 

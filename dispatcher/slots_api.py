@@ -15,6 +15,7 @@ from dispatcher.commands import FIRST, LAST, BookSlot, HoldSlot, ReleaseSlot, Sl
 from dispatcher.domain.roster import Roster
 from dispatcher.domain.slots import PLACES, Offered, offered, zone_of
 from dispatcher.projections.board import BOARD, declined_by, work_of
+from dispatcher.projections.calendars import hours_of_company
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import booked_between, bookings, horizon
 from dispatcher.projections.engineers import ENGINEERS_TO_MATCH, Engineers
@@ -39,6 +40,8 @@ class SlotView(Body):
     """A suits us best: it lies near what is booked anyway. C is a way of its own."""
     places: int
     """So many can be booked."""
+    outside_hours: bool
+    """At night, at the weekend: outside the company's business hours, and somebody's shift allows it."""
 
 
 class SlotsOfRequest(Body):
@@ -90,14 +93,22 @@ async def _offered(api: Api, row: Mapping[str, Any], days: int, zone: Zone, call
     booked = bookings(await call.fetch(booked_between(**horizon(call.now, days))), besides=row["order_id"])
     ways = await ways_now(api, call.tenant, rules)
     work = work_of(row)
-    # Of a thousand engineers it takes a second, in which others are answered.
     clock = zone or zone_of(work, roster) or TENANT_ZONE.key
-    return await asyncio.to_thread(offered, work, roster, booked, call.now, clock, days, rules, ways)
+    hours = await hours_of_company(api, call.tenant, rules.slots_calendar)
+    # Of a thousand engineers it takes a second, in which others are answered.
+    return await asyncio.to_thread(offered, work, roster, booked, call.now, clock, days, rules, ways, hours)
 
 
 def _views(found: Sequence[Offered]) -> list[SlotView]:
     return [
-        SlotView(opens_at=one.opens, closes_at=one.closes, grade=one.grade, places=len(one.places)) for one in found
+        SlotView(
+            opens_at=one.opens,
+            closes_at=one.closes,
+            grade=one.grade,
+            places=len(one.places),
+            outside_hours=one.outside_hours,
+        )
+        for one in found
     ]
 
 

@@ -55,6 +55,10 @@ class RulesFacts(Event, frozen=True, kw_only=True):
     """How long it is looked for."""
     better_least_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 2
     """Below this gain nothing is moved."""
+    slots_calendar: str = ""
+    """In whose hours slots are offered: a business calendar; empty: the company's own, where it has one only."""
+    slots_outside: bool = True
+    """Whether slots beyond those hours are offered too, where somebody's shift allows them, and marked."""
 
 
 @belongs_to("dispatch-rules", of=())

@@ -11,12 +11,12 @@ by the streams. Costs are points, as the company's dispatch rules weigh them.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from contracts.dispatcher import DispatchRulesSet, Reason, Shift
@@ -27,7 +27,10 @@ from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.roster import Excluded, Roster
 from dispatcher.domain.suited import FOR_EVER, Rule, Work, fit_until, has_skill, lacks
-from dispatcher.domain.travel import BEELINE, Place, Ways
+from dispatcher.domain.travel import BEELINE, Estimate, Place, Ways
+
+if TYPE_CHECKING:
+    from dispatcher.domain.glance import Glance
 
 SECOND: Final = timedelta(seconds=1)
 STEP: Final = timedelta(minutes=5)
@@ -84,13 +87,15 @@ def rank_in_turns(
     parts: PartsInVans = NO_PARTS,
     most: int | None = None,
     ways: Ways = BEELINE,
+    glance: Glance | None = None,
 ) -> Generator[None, None, Ranking]:
     """
     All engineers: her best hours, or the rules that exclude her. `booked` is by engineer and day, by start.
 
     The same as `propose` for each of them, sorted; whole kinds of engineers are judged at once, and only the cheapest
-    are said in full: `most` of them, or all. Where `most` is given, no hours are looked for that would be dearer. It
-    yields every `TURN` engineers that are looked at, so that who has other things to do can do them in between.
+    are said in full: `most` of them, or all. Where `most` is given, no hours are looked for that would be dearer; with
+    a `glance` at the roster that `engineers` is, only those are looked at who may be among the cheapest. It yields
+    every `TURN` engineers that are looked at, so that who has other things to do can do them in between.
     """
     roster = engineers if isinstance(engineers, Roster) else Roster(engineers)
     kinds = roster.kinds(work, now)
@@ -100,18 +105,29 @@ def rank_in_turns(
     found: list[tuple[int, str, _Slot]] = []
     dearest: list[int] = []
     """Less than nothing: of the `most` that are cheapest so far, the dearest first."""
-    number = 0
-    for engineer_id in roster.serving(work.region):
-        kind = kinds[roster.kind_of(engineer_id)]
-        if kind.unfit or engineer_id in excluded.declined:
-            continue
-        number += 1
+    names = roster.fit(work, now)
+    if excluded.declined:
+        names = [one for one in names if one not in excluded.declined]
+    persons = _points_of_persons(work, names, roster, rules, parts)
+    in_turn: Iterable[tuple[int, int]] = ((n, -_ANY) for n in range(len(names)))
+    if glance and most and most < len(names) and isinstance(ways, Estimate):
+        assert glance.roster is roster
+        least = yield from glance.least(work, names, booked, now, rules, ways)
+        least += persons
+        first = least.argsort()
+        in_turn = zip(first.tolist(), least[first].tolist(), strict=True)
+    for number, (n, points) in enumerate(in_turn, 1):
+        engineer_id, more = names[n], persons[n]
+        below = None
+        if most and len(dearest) == most:
+            if points > -dearest[0]:
+                break  # So are all that follow.
+            below = -dearest[0] - more + 1
         if number % TURN == 0:
             yield
         engineer = roster[engineer_id]
-        more = _points_of_person(work, engineer_id, engineer, rules, parts)
-        below = -dearest[0] - more + 1 if most and len(dearest) == most else None
-        slot = hours.best(engineer, booked.get(engineer_id, _NOTHING), kind.until, below=below)
+        until = kinds[roster.kind_of(engineer_id)].until
+        slot = hours.best(engineer, booked.get(engineer_id, _NOTHING), until, below=below)
         if isinstance(slot, _Slot):
             found.append((slot.cost + more, engineer_id, slot))
             if most:
@@ -192,11 +208,18 @@ def with_person(
     return replace(proposal, reasons=(*proposal.reasons, *more), cost=cost)
 
 
-def _points_of_person(
-    work: Work, engineer_id: str, engineer: Registered, rules: DispatchRulesSet, parts: PartsInVans
-) -> int:
-    wish = -rules.points_for_wish if work.wished == engineer_id else 0
-    return wish + (parts.missing_in(engineer.van_id) * rules.points_a_missing_part if parts.expected else 0)
+def _points_of_persons(
+    work: Work, names: Sequence[str], roster: Roster, rules: DispatchRulesSet, parts: PartsInVans
+) -> list[int]:
+    """What `with_person` adds for each of them."""
+    if parts.expected:
+        expected, held, each = parts.expected, parts.held, rules.points_a_missing_part
+        points = [(expected - held.get(roster[name].van_id, 0)) * each for name in names]
+    else:
+        points = [0] * len(names)
+    if work.wished in names:
+        points[names.index(work.wished)] -= rules.points_for_wish
+    return points
 
 
 def _of_person(
@@ -259,7 +282,7 @@ class _Hours:
         self, work: Work, now: datetime, rules: DispatchRulesSet, ways: Ways, within: Collection[str] | None = None
     ) -> None:
         self._work, self._now, self._rules, self._ways, self._within = work, now, rules, ways, within
-        self._hour_points = _points_an_hour(rules, work.urgency)
+        self._hour_points = points_an_hour(rules, work.urgency)
         self._patterns: dict[tuple[str, int], tuple[tuple[Shift, ...], list[_Day]]] = {}
 
     def _ahead(self, engineer: Registered) -> list[_Day]:
@@ -432,6 +455,11 @@ def _horizon(zone: str, shifts: tuple[Shift, ...], first: date, count: int) -> t
     return tuple(days)
 
 
+def days_ahead(engineer: Registered, now: datetime, horizon_days: int) -> Sequence[tuple[str, Windows]]:
+    """Her shifts of each day of the horizon, absences or not; a day of hers by its ISO date."""
+    return _horizon(engineer.zone, engineer.shifts, _today(now, engineer.zone), horizon_days)
+
+
 def open_hours(engineer: Registered, day: str) -> Windows:
     """When she works on this day, without her absences."""
     [(_, windows)] = _horizon(engineer.zone, engineer.shifts, date.fromisoformat(day), 1)
@@ -489,7 +517,8 @@ def _full_step(at: datetime) -> datetime:
     return at + (_EPOCH - at) % STEP
 
 
-def _points_an_hour(rules: DispatchRulesSet, urgency: Urgency) -> int:
+def points_an_hour(rules: DispatchRulesSet, urgency: Urgency) -> int:
+    """What an hour costs in which an order of this urgency waits."""
     match urgency:
         case "low":
             return rules.points_an_hour_low
@@ -518,7 +547,7 @@ def _proposal(work: Work, engineer: Registered, slot: _Slot, now: datetime, rule
         Reason("skill", int(has_skill(work, engineer)), 0),
         Reason("distance", slot.added, slot.added // rules.metres_a_point),
         Reason("load", slot.load, slot.load * rules.points_a_booking),
-        Reason("shift", wait // SECOND, _wait_cost(_points_an_hour(rules, work.urgency), wait)),
+        Reason("shift", wait // SECOND, _wait_cost(points_an_hour(rules, work.urgency), wait)),
     )
     expense_fen = _expense_fen(work, engineer, slot.added)
     expense_cost = expense_fen // rules.fen_a_point

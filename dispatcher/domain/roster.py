@@ -34,6 +34,7 @@ class Roster(Mapping[str, Registered]):
         self._serving: defaultdict[str, list[str]] = defaultdict(list)
         self._anywhere: list[str] = []
         self._asked: dict[object, list[Kind]] = {}
+        self._fit: dict[object, Sequence[str]] = {}
         kinds: dict[object, int] = {}
         for engineer_id, one in self._engineers.items():
             alike = (one.skills, one.levels, one.certificates, one.zone)
@@ -63,21 +64,36 @@ class Roster(Mapping[str, Registered]):
 
     def kinds(self, work: Work, now: datetime) -> Sequence[Kind]:
         """What each kind of engineers lacks for the order at this moment."""
-        needs = (work.skill, work.device_model, work.more_skills, work.level, work.certificates)
-        days = {
-            zone: now.astimezone(ZoneInfo(zone)).date().isoformat() for zone in {one.zone for one in self._examples}
-        }
-        asked = (needs, tuple(days.values()))
+        asked = self._needs(work, now)
         known = self._asked.get(asked)
         if known is None:
             if len(self._asked) >= ASKED:
                 self._asked.clear()
+            days = dict(zip(self._zones, self.todays(now), strict=True))
             known = self._asked[asked] = []
             for one in self._examples:
                 today, until = days[one.zone], fit_until(work, one)
                 # What is out of date today excludes her by rule; a person may overrule that.
                 known.append(Kind(lacks_ability(work, one, today), FOR_EVER if until < today else until))
         return known
+
+    def fit(self, work: Work, now: datetime) -> Sequence[str]:
+        """Who can do it at this moment and whose territory it is."""
+        asked = (*self._needs(work, now), work.region)
+        known = self._fit.get(asked)
+        if known is None:
+            if len(self._fit) >= ASKED:
+                self._fit.clear()
+            kinds = self.kinds(work, now)
+            known = self._fit[asked] = [it for it in self.serving(work.region) if not kinds[self._kind_of[it]].unfit]
+        return known
+
+    def todays(self, now: datetime) -> tuple[str, ...]:
+        """The ISO date in each of their zones."""
+        return tuple([now.astimezone(ZoneInfo(zone)).date().isoformat() for zone in self._zones])
+
+    def _needs(self, work: Work, now: datetime) -> tuple[object, ...]:
+        return work.skill, work.device_model, work.more_skills, work.level, work.certificates, self.todays(now)
 
     def kind_of(self, engineer_id: str) -> int:
         return self._kind_of[engineer_id]

@@ -30,6 +30,7 @@ from dispatcher.commands import BookSlot, HoldSlot, ReleaseSlot
 from dispatcher.domain import dispatch_rules, engineer_day, learned_travel, order
 from dispatcher.domain import engineer as engineers
 from dispatcher.domain.assignment import given_to
+from dispatcher.domain.business_time import SECOND, Calendar
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.matching import STEP, Proposal, best_hours, broken, hours_at, open_hours
@@ -73,6 +74,8 @@ class Offered:
     grade: Grade
     places: tuple[Opening, ...]
     """The cheapest first."""
+    outside_hours: bool = False
+    """No business time of the company lies in it; it is there as somebody's shift allows it."""
 
 
 def offered(
@@ -84,18 +87,33 @@ def offered(
     days: int,
     rules: DispatchRulesSet,
     ways: Ways = BEELINE,
+    hours: Calendar | None = None,
 ) -> list[Offered]:
-    """Every band of these days, as the clock in this zone has them, in which somebody can come."""
+    """
+    Every band of these days, as the clock in this zone has them, in which somebody can come. `hours` are those of the
+    company; beyond them bands are marked, or left out, as the rules say.
+    """
     kinds = roster.kinds(work, now)
     able = [one for one in roster.serving(work.region) if not kinds[roster.kind_of(one)].unfit]
     found: list[tuple[datetime, tuple[Opening, ...]]] = []
+    outside = {opens for opens in _bands(now, zone, days) if hours and _is_outside(hours, opens)}
     for opens in _bands(now, zone, days):
+        if opens in outside and not rules.slots_outside:
+            continue
         tried = (_place(work, one, roster[one], booked, now, opens, rules, ways) for one in able)
         places = [place for place in tried if place]
         if places:
             found.append((opens, tuple(sorted(places, key=lambda place: (place.points, place.engineer_id)))))
     least = min((places[0].points for _, places in found), default=0)
-    return [Offered(opens, opens + BAND, _grade(places[0].points - least), places) for opens, places in found]
+    return [
+        Offered(opens, opens + BAND, _grade(places[0].points - least), places, opens in outside)
+        for opens, places in found
+    ]
+
+
+def _is_outside(hours: Calendar, opens: datetime) -> bool:
+    begin = round(opens.timestamp() * SECOND)
+    return not hours.between(begin, begin + BAND // timedelta(microseconds=1))
 
 
 def zone_of(work: Work, roster: Roster) -> str:

@@ -24,12 +24,14 @@ Rule = Literal[
     "absent",
     "limit",
     "hours",
+    "parts",
 ]
 """
 What excludes an engineer: she lacks skill, model and brand; what she has of them is out of date; not well enough; she
 lacks a certificate; it is out of date; the place is not in her territory; she declined the order; no shift within the
 horizon is long enough; she is absent in every such shift; every such day is full; in every such day the hours between
-her other visits are too short, the drive before and after counted.
+her other visits are too short, the drive before and after counted; and of an order whose parts are short, which is all
+that is planned anew of it: they are not in her van.
 """
 
 LEAST: Final = 1

@@ -74,6 +74,7 @@ class Learned:
         self.event = event
         self._hours = event.hours
         self._areas: Mapping[tuple[int, int], tuple[int, ...]] = {(it.north, it.east): it.hours for it in event.areas}
+        self.least_us_a_metre = min(min(hours) for hours in (self._hours, *self._areas.values()))
 
     def us_a_metre(self, a: Place, b: Place, at: datetime) -> int:
         """Microseconds for a metre of beeline; of areas that are not known, as everywhere at that hour."""
@@ -100,6 +101,13 @@ class Estimate:
     @classmethod
     def by(cls, rules: DispatchRulesSet, learned: Learned | None) -> Estimate:
         return cls(rules.detour_percent, rules.km_an_hour, learned)
+
+    @property
+    def at_least(self) -> tuple[float, float]:
+        """For a metre of beeline: metres of road, and how many seconds it takes at the least."""
+        if self._learned is None:
+            return self._detour, self._detour * 3_600 / self._metres_an_hour
+        return self._detour, self._learned.least_us_a_metre / 1e6
 
     def metres(self, a: Place, b: Place) -> int:
         return 0 if a == b else round(beeline_m(a, b) * self._detour)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from contracts.dispatcher import CalendarChanged, CalendarDefined, CalendarFacts, SpecialDay, WeekOfHours
 from contracts.envelope import Envelope
@@ -65,6 +65,16 @@ async def lacking_holidays(queries: Queries, now: datetime) -> Sequence[Concern]
                     )
                 )
     return found
+
+
+OF_COMPANY: Final = select(CALENDARS.table).where(CALENDARS.table.c.tenant == bindparam("tenant"))
+
+
+async def hours_of_company(queries: Queries, tenant: str, calendar_id: str) -> Calendar | None:
+    """This calendar, or of a company that names none the only one that it has. A year without holidays is plain."""
+    rows = await queries.fetch(OF_COMPANY, tenant=tenant)
+    named = [row for row in rows if row["calendar_id"] == calendar_id] if calendar_id else rows
+    return measure_of(named[0]).as_if_known() if len(named) == 1 else None
 
 
 def facts_of(row: Mapping[str, Any]) -> CalendarFacts:

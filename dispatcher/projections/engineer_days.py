@@ -36,6 +36,10 @@ class _Packed(msgspec.Struct, array_like=True, order=True):
 _packed = msgspec.json.Decoder(list[_Packed])
 
 
+def _packed_again(bookings: Sequence[_Packed]) -> str:
+    return msgspec.json.encode(bookings).decode()
+
+
 def apply(rows: Rows, event: HoursBooked | HoursFreed, envelope: Envelope) -> None:
     row = rows.get(event.engineer_id, event.day)
     bookings = _packed.decode(row["bookings"]) if row else []
@@ -46,7 +50,7 @@ def apply(rows: Rows, event: HoursBooked | HoursFreed, envelope: Envelope) -> No
         case HoursFreed():
             bookings = [booking for booking in bookings if booking.order_id != event.order_id]
     if bookings:
-        rows.put(event.engineer_id, event.day, bookings=msgspec.json.encode(sorted(bookings)).decode())
+        rows.put(event.engineer_id, event.day, bookings=_packed_again(sorted(bookings)))
     else:
         rows.drop(event.engineer_id, event.day)
 
@@ -96,14 +100,13 @@ def _unpacked(packed: str) -> tuple[Booking, ...]:
 
 
 class Days(Mapping[str, Sequence[Booking]]):
-    """The days of an engineer, each unpacked when it is asked for; without the hours of the order `besides`."""
+    """The days of an engineer, each unpacked when it is asked for."""
 
-    def __init__(self, besides: str) -> None:
-        self._besides = besides
+    def __init__(self) -> None:
         self.packed: dict[str, str] = {}
 
     def __getitem__(self, day: str) -> Sequence[Booking]:
-        return [booking for booking in _unpacked(self.packed[day]) if booking.order_id != self._besides]
+        return _unpacked(self.packed[day])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.packed)
@@ -111,10 +114,16 @@ class Days(Mapping[str, Sequence[Booking]]):
     def __len__(self) -> int:
         return len(self.packed)
 
+    def __eq__(self, other: object) -> bool:
+        return self.packed == other.packed if isinstance(other, Days) else super().__eq__(other)
+
 
 def bookings(rows: Iterable[Mapping[str, Any]], besides: str = "") -> defaultdict[str, Days]:
     """By engineer and day, by start; without the hours of the order that somebody is looked for."""
-    found: defaultdict[str, Days] = defaultdict(lambda: Days(besides))
+    found: defaultdict[str, Days] = defaultdict(Days)
     for row in rows:
-        found[row["engineer_id"]].packed[row["day"]] = row["bookings"]
+        packed = row["bookings"]
+        if besides and besides in packed:
+            packed = _packed_again([one for one in _packed.decode(packed) if one.order_id != besides])
+        found[row["engineer_id"]].packed[row["day"]] = packed
     return found

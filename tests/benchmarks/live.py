@@ -19,6 +19,7 @@ from dispatcher.commands import PartsInVans
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
+from dispatcher.domain.glance import Glance
 from dispatcher.domain.matching import rank_in_turns
 from dispatcher.domain.repair import Repair, Standing
 from dispatcher.domain.roster import Roster
@@ -77,7 +78,8 @@ def order(number: int, regions: int, chance: Random) -> Work:
 def insertion(engineers: int, orders: int, regions: int, seed: int = 1) -> str:
     chance = Random(seed)
     roster = Roster(staff(engineers, regions, chance))
-    booked: defaultdict[str, dict[str, list[Booking]]] = defaultdict(dict)
+    glance = Glance(roster)
+    booked: dict[str, dict[str, list[Booking]]] = {}
     took: list[float] = []
     busy: list[float] = []
     unserved = 0
@@ -85,7 +87,7 @@ def insertion(engineers: int, orders: int, regions: int, seed: int = 1) -> str:
         work = order(n, regions, chance)
         parts = PartsInVans(expected=1, held={f"van-{one}": 1 for one in range(n % 7, engineers, 7)})
         begin, cpu = time.perf_counter(), time.thread_time()
-        turns = rank_in_turns(work, roster, booked, NOW, (), DEFAULTS, parts, 8)
+        turns = rank_in_turns(work, roster, booked, NOW, (), DEFAULTS, parts, 8, glance=glance)
         try:
             while True:
                 next(turns)
@@ -95,9 +97,9 @@ def insertion(engineers: int, orders: int, regions: int, seed: int = 1) -> str:
         busy.append(time.thread_time() - cpu)
         if best:
             [(engineer_id, found)] = best
-            day = booked[engineer_id].setdefault(found.day, [])
-            day.append(Booking(found.starts_at, found.ends_at, work.order_id, work.place))
-            day.sort()
+            hers = booked.get(engineer_id, {})
+            one = Booking(found.starts_at, found.ends_at, work.order_id, work.place)
+            booked[engineer_id] = {**hers, found.day: sorted([*hers.get(found.day, ()), one])}
         else:
             unserved += 1
     p50, p99 = (1_000 * sorted(took)[int(share * orders)] for share in (0.5, 0.99))

@@ -226,7 +226,7 @@ def test_booked_hours_are_shown_by_start_until_they_are_freed():
     early = booked(order_id="o-2", starts_at=at(8), ends_at=at(9))
     rows = rows_after(ENGINEER_DAYS, [booked(), early, booked(order_id="o-3"), freed(order_id="o-3")])
     days = bookings([{"engineer_id": who, "day": day, **row} for (who, day), row in rows.items()])
-    assert dict(days["e-1"]) == {TODAY: [_booking(early), _booking(booked())]}
+    assert dict(days["e-1"]) == {TODAY: (_booking(early), _booking(booked()))}
 
 
 def test_the_hours_of_the_order_itself_are_left_out():

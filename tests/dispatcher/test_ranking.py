@@ -12,7 +12,9 @@ from contracts.dispatcher import Certificate, DispatchRulesSet, Shift, SkillLeve
 from dispatcher.commands import PartsInVans
 from dispatcher.domain.engineer import Absence, Registered
 from dispatcher.domain.engineer_day import Booking
+from dispatcher.domain.glance import Glance
 from dispatcher.domain.matching import TURN, Proposal, propose, rank_in_turns
+from dispatcher.domain.roster import Roster
 from dispatcher.domain.suited import Work
 from dispatcher.domain.travel import Place
 from dispatcher.policies import in_turns
@@ -114,7 +116,11 @@ def test_everybody_is_ranked_as_she_is_proposed_alone(staff, work, rules, parts,
     excluded = {name: one for name, one in alone.items() if not isinstance(one, Proposal)}
     assert found.excluded == excluded
     assert found.excluded.counts() == Counter(rule for rules in excluded.values() for rule in rules)
-    few = rank(work, engineers, booked, NOW, declined, rules, parts, 2)
+    roster = Roster(engineers)
+    few = rank(work, roster, booked, NOW, declined, rules, parts, 2)
+    glanced = rank(work, roster, booked, NOW, declined, rules, parts, 2, glance=Glance(roster))
+    assert glanced.proposals == few.proposals
+    assert glanced.excluded.items() <= found.excluded.items()
     assert few.proposals == tuple(best[:2])
     # Of her who would be dearer at any rate it may not be known that she has no hours.
     assert few.excluded.items() <= found.excluded.items()

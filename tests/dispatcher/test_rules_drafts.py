@@ -1,15 +1,27 @@
 """Dispatch rules are drafted, tried on what was decided, published and rolled back."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
-from contracts.dispatcher import DispatchRulesSet, RulesDrafted, RulesPublished, RulesTried, RunFigures
+from contracts.dispatcher import (
+    DecisionRecorded,
+    DispatchRulesSet,
+    RulesDrafted,
+    RulesPublished,
+    RulesTrialAsked,
+    RulesTried,
+    RunFigures,
+)
 from contracts.problems import Rejected
 from dispatcher.commands import DraftRules, PublishRules, RestoreRules
 from dispatcher.domain import dispatch_rules, rules_draft
 from dispatcher.domain.rules_draft import Draft
+from dispatcher.trials import PROGRESS
+from dispatcher.trials import tried as tried_of
 from tests.dispatcher import test_running
+from tests.dispatcher.examples import booked
 from tests.given import NOW
 
 told = test_running.told
@@ -117,3 +129,46 @@ def test_a_draft_is_tried_on_the_past_and_a_decision_cites_what_was_published(to
         assert (rules["version"], rules["restores"], rules["points_a_booking"]) == (2, 0, 15)
 
     told(story)
+
+
+class Log:
+    """What is recorded, a page at a time, and never another one where `stuck`."""
+
+    def __init__(self, *pages, stuck=False):
+        self._pages, self._stuck = pages, stuck
+
+    async def recorded(self, tenant, types, after):
+        if RulesDrafted in types:
+            return ([drafted()], 1) if after == 0 else ([], after)
+        while self._stuck and after == len(self._pages):
+            await asyncio.sleep(1)
+        return (self._pages[after], after + 1) if after < len(self._pages) else ([], after)
+
+
+ASKED = RulesTrialAsked(draft_id="d-1", revision=1, since=NOW, until=NOW + timedelta(days=10))
+
+
+def test_a_trial_that_comes_to_no_end_is_killed_and_tells_meanwhile_how_far_it_is():
+    async def story():
+        log = Log([booked(starts_at=NOW + timedelta(days=4), ends_at=NOW + timedelta(days=4, hours=1))], stuck=True)
+        trial = asyncio.create_task(tried_of(ASKED, "t-1", log, timedelta(seconds=2)))
+        async with asyncio.timeout(10):
+            while PROGRESS.of("t-1", "d-1") != 40:
+                await asyncio.sleep(0.01)  # Others have their turn while the child works.
+            with pytest.raises(TimeoutError):
+                await trial
+        assert PROGRESS.of("t-1", "d-1") == 0
+
+    asyncio.run(story())
+
+
+def test_what_the_child_dies_of_is_said():
+    unreadable = DecisionRecorded(
+        **{name: "" for name in DecisionRecorded.__struct_fields__} | {"command": "AssignOrder"}
+    )
+
+    async def story():
+        with pytest.raises(RuntimeError, match="ValidationError"):
+            await tried_of(ASKED, "t-1", Log([unreadable]), timedelta(seconds=20))
+
+    asyncio.run(story())

@@ -5,10 +5,12 @@ from collections import Counter
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from contracts.dispatcher import HoursBooked, HoursFreed, OrderAssigned, OrderReassigned, SlotBooked, SlotHeld
 from dispatcher.commands import BookSlot, HoldSlot, LearnTravel, ReleaseSlot, SlotPlace
+from dispatcher.domain.calendars import calendar_of
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.roster import Roster
@@ -20,6 +22,8 @@ from tests.dispatcher import test_running
 from tests.dispatcher.examples import TODAY, assigned, at, booked, freed, opened, registered, started
 from tests.dispatcher.test_matching import SHOP, engineer, work
 from tests.given import NOW, spec_for
+from tests.sla.desk import OFFICE
+from tests.sla.examples import calendar_defined
 
 told = test_running.told
 given = spec_for(RULES)
@@ -47,6 +51,58 @@ def test_a_slot_beside_what_is_booked_is_graded_better_than_a_way_of_its_own():
 def test_a_band_that_is_full_is_not_offered():
     full = {"e-1": {TODAY: [Booking(at(17), at(20), "o-9", SHOP)]}}
     assert at(18) not in [one.opens for one in slots_of({"e-1": engineer()}, full)]
+
+
+def by_hours(rules=DEFAULTS):
+    """Tuesday evening and Wednesday, of one who works from eight to eight."""
+    found = offered(
+        work(), Roster({"e-1": engineer()}), {}, NOW, "Asia/Shanghai", 2, rules, hours=calendar_of(calendar_defined())
+    )
+    return {one.opens: one.outside_hours for one in found}
+
+
+def test_what_only_a_shift_allows_is_marked_as_outside_the_hours_of_the_company():
+    marked = [opens for opens, outside in by_hours().items() if outside]
+    # From eight to ten the office opens meanwhile.
+    assert marked == [at(18), at(18, day=25)]
+    assert not any(one.outside_hours for one in slots_of({"e-1": engineer()}))
+
+
+def test_the_rules_can_leave_it_out():
+    within = by_hours(msgspec.structs.replace(DEFAULTS, slots_outside=False))
+    assert list(within) == [at(hour, day=25) for hour in range(8, 18, 2)]
+    assert not any(within.values())
+
+
+@pytest.mark.parametrize(
+    ("defined", "named", "marked"),
+    [((), "", False), (("office",), "", True), (("office", "shop"), "", False), (("office", "shop"), "office", True)],
+)
+def test_the_hours_are_those_of_the_calendar_that_the_rules_name_or_of_the_only_one(told, defined, named, marked):
+    async def story(desk):
+        await desk.register("e-1")
+        await desk.open()
+        for name in defined:
+            answer = await desk.call("POST", "/v1/calendars", role="operator", **OFFICE | {"calendar_id": name})
+            assert answer.status_code == 201, answer.text
+        if named:
+            answer = await desk.call("POST", "/v1/dispatch-rules", role="manager", slots_calendar=named)
+            assert answer.status_code == 200, answer.text
+        await desk.quiet()
+        slots = await desk.get("/v1/orders/o-1/slots?days=2")
+        night = [one["outside_hours"] for one in slots if datetime.fromisoformat(one["opens_at"]) == at(18, day=25)]
+        assert night == [marked]
+
+    told(story)
+
+
+def test_a_calendar_that_is_not_there_is_named(told):
+    async def story(desk):
+        answer = await desk.call("POST", "/v1/dispatch-rules", role="manager", slots_calendar="night")
+        assert (answer.status_code, answer.json()["code"]) == (422, "dispatch-rules.calendar-unknown")
+        assert answer.json()["errors"][0]["field"] == "slots_calendar", answer.text
+
+    told(story)
 
 
 # The streams decide.
