@@ -1324,7 +1324,7 @@ _ALL: Final[tuple[Event, ...]] = (
     quality.QualityAlertFollowed(**_OF_ALERT, subject=ENGINEER, owner_id="manager-1", measure="沟通培训"),
     quality.QualityAlertRecovered(**_OF_ALERT, windows=_WEEKS[:1]),
     quality.QualityAlertClosed(**_OF_ALERT, subject=ENGINEER, closed_on="2026-12-08", effect="两周内无差评"),
-    quality.StandardDefined(type_id="repair", standard_version=1, items=_ITEMS),
+    quality.StandardDefined(type_id="repair", standard_version=1, items=_ITEMS, effective_from=_at(0)),
     quality.InspectionOpened(
         **_OF_INSPECTION,
         visit_id=VISIT,

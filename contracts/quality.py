@@ -254,6 +254,8 @@ class StandardDefined(Event, frozen=True, kw_only=True):
     type_id: str
     standard_version: Positive
     items: tuple[StandardItem, ...]
+    effective_from: Utc | None = None
+    """Visits that were completed from then on are held against it; none: all that are inspected after this event."""
 
 
 @belongs_to("inspection", of="inspection_id", key="request_id")

@@ -134,6 +134,9 @@ class DefineStandard(Command):
 
     type_id: str
     items: tuple[Item, ...] = Field(max_length=50)
+    effective_from: AwareDatetime | None = None
+    """None: at once."""
+    now: AwareDatetime
 
 
 class OpenInspection(Command):
@@ -146,6 +149,8 @@ class OpenInspection(Command):
     engineer_id: str
     customer_id: str
     type_id: str
+    completed_at: AwareDatetime
+    """It is held against the version of the standard that was in force then."""
 
 
 class ItemVerdict(Command):

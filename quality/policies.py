@@ -68,6 +68,7 @@ async def when_visit_finished(event: ServiceCompleted, envelope: Envelope, facts
             engineer_id=event.engineer_id,
             customer_id=event.customer_id,
             type_id=type_id,
+            completed_at=envelope.time,
         )
     ]
 

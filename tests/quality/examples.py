@@ -143,12 +143,13 @@ ITEMS = (
 )
 
 
-def standard(*items, version=1):
-    return StandardDefined(type_id="repair", standard_version=version, items=items or ITEMS)
+def standard(*items, version=1, **changes):
+    return StandardDefined(type_id="repair", standard_version=version, items=items or ITEMS, **changes)
 
 
 def open_inspection(**changes):
-    return OpenInspection(**{"inspection_id": "i-1", "visit_id": "v-1", "type_id": "repair"} | WHOM | changes)
+    facts = {"inspection_id": "i-1", "visit_id": "v-1", "type_id": "repair", "completed_at": NOW}
+    return OpenInspection(**facts | WHOM | changes)
 
 
 def opened(**changes):
