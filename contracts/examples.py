@@ -61,6 +61,7 @@ _WEEKS: Final = (
     quality.Window("2026-11-09", "2026-11-16", 8, 2),
     quality.Window("2026-11-16", "2026-11-23", 9, 3),
 )
+_BASELINE: Final = quality.Window("2026-08-17", "2026-11-09", 1_250, 71)
 _ITEMS: Final = (
     quality.StandardItem("uniform", "Uniform and badge", "工服和工牌", "photo"),
     quality.StandardItem("shoe-covers", "Shoe covers", "鞋套", "answer"),
@@ -1290,19 +1291,40 @@ _ALL: Final[tuple[Event, ...]] = (
         came_by="link",
     ),
     quality.AlertRulesSet(
-        bad_percent=25, bad_weeks=3, min_ratings=8, repeat_percent=10, repeat_weeks=8, min_visits=10, repeat_days=45
+        bad_percent=25,
+        bad_weeks=3,
+        min_ratings=8,
+        repeat_percent=10,
+        repeat_weeks=8,
+        min_visits=10,
+        repeat_days=45,
+        bad_judged="control-chart",
+        repeat_judged="control-chart",
+        baseline_weeks=26,
     ),
     quality.DayEnded(day="2026-11-23"),
     quality.QualityAlertRaised(
-        **_OF_ALERT, kind="bad-rating", of="engineer", subject=ENGINEER, limit_percent=20, windows=_WEEKS
+        **_OF_ALERT,
+        kind="bad-rating",
+        of="engineer",
+        subject=ENGINEER,
+        limit_percent=20,
+        windows=_WEEKS,
+        baseline=_BASELINE,
     ),
     quality.GroupAlertRaised(
-        **_OF_ALERT, kind="bad-rating", of="team", subject="冷链一组", limit_percent=20, windows=_WEEKS
+        **_OF_ALERT,
+        kind="bad-rating",
+        of="team",
+        subject="冷链一组",
+        limit_percent=20,
+        windows=_WEEKS,
+        baseline=_BASELINE,
     ),
     quality.QualityAlertFollowed(**_OF_ALERT, subject=ENGINEER, owner_id="manager-1", measure="沟通培训"),
     quality.QualityAlertRecovered(**_OF_ALERT, windows=_WEEKS[:1]),
     quality.QualityAlertClosed(**_OF_ALERT, subject=ENGINEER, closed_on="2026-12-08", effect="两周内无差评"),
-    quality.StandardDefined(type_id="repair", standard_version=1, items=_ITEMS),
+    quality.StandardDefined(type_id="repair", standard_version=1, items=_ITEMS, effective_from=_at(0)),
     quality.InspectionOpened(
         **_OF_INSPECTION,
         visit_id=VISIT,

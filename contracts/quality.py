@@ -102,10 +102,12 @@ class FeedbackReceived(Event, frozen=True, kw_only=True):
 
 AlertKind = Literal["bad-rating", "repeat-visit"]
 Watched = Literal["engineer", "region", "device_model"]
+Judged = Literal["percent", "control-chart"]
+"""Against which limit a figure is held: a percentage, or the control limit that a baseline gives its size."""
 
 
 class Window(Struct, frozen=True):
-    """Some whole weeks of one engineer, region or device model, and what was counted in them."""
+    """Some whole weeks of one engineer, region or device model (a baseline: of all), and what was counted in them."""
 
     begins_on: str
     """ISO date of the first day, a Monday in the tenant's zone."""
@@ -136,6 +138,12 @@ class AlertRulesSet(Event, frozen=True, kw_only=True):
     """The same for visits, over these weeks together."""
     repeat_days: Positive = 30
     """A visit to the same device for the same fault is a repeat for so many days."""
+    bad_judged: Judged = "percent"
+    """`control-chart`: above the control limit instead of above `bad_percent`, in each of these weeks."""
+    repeat_judged: Judged = "percent"
+    """The same for repeat visits and `repeat_percent`."""
+    baseline_weeks: Positive = 12
+    """Of a control chart: the figure of all in so many weeks before those that are judged is the baseline."""
 
 
 @belongs_to("judged-day", of="day", public=False)
@@ -162,8 +170,11 @@ class QualityAlertRaised(Event, frozen=True, kw_only=True):
     subject: str
     """The engineer's id, the region or the device model."""
     limit_percent: Percent
+    """Of a control chart: its limit for the newest window, as a whole percentage, rounded down."""
     windows: tuple[Window, ...]
     """The oldest first."""
+    baseline: Window | None = None
+    """Of a control chart: the weeks before, of all; none where the figure was held against a percentage."""
 
 
 @belongs_to("alert", of="alert_id")
@@ -184,6 +195,7 @@ class GroupAlertRaised(Event, frozen=True, kw_only=True):
     limit_percent: Percent
     windows: tuple[Window, ...]
     """The oldest first; a visit counts for the group that its engineer was of when it was completed."""
+    baseline: Window | None = None
 
 
 @belongs_to("alert", of="alert_id")
@@ -242,6 +254,8 @@ class StandardDefined(Event, frozen=True, kw_only=True):
     type_id: str
     standard_version: Positive
     items: tuple[StandardItem, ...]
+    effective_from: Utc | None = None
+    """Visits that were completed from then on are held against it; none: all that are inspected after this event."""
 
 
 @belongs_to("inspection", of="inspection_id", key="request_id")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from contracts.quality import AlertKind, RootCause
+from contracts.quality import AlertKind, Judged, RootCause
 from services.chassis.command import Command
 
 Rating = Annotated[int, Field(ge=1, le=5)]
@@ -60,6 +60,9 @@ class SetAlertRules(Command):
     repeat_weeks: int = Field(4, ge=1, le=26)
     min_visits: int = Field(5, ge=1, le=10_000)
     repeat_days: int = Field(30, ge=1, le=366)
+    bad_judged: Judged = "percent"
+    repeat_judged: Judged = "percent"
+    baseline_weeks: int = Field(12, ge=4, le=52)
 
 
 class EndDay(Command):
@@ -90,6 +93,8 @@ class JudgeAlert(Command):
     subject: str
     windows: tuple[Counted, ...]
     """The oldest first."""
+    baseline: Counted | None = None
+    """What was counted of all in the weeks before, where the rules ask for a control chart."""
 
 
 class FollowAlert(Command):
@@ -129,6 +134,9 @@ class DefineStandard(Command):
 
     type_id: str
     items: tuple[Item, ...] = Field(max_length=50)
+    effective_from: AwareDatetime | None = None
+    """None: at once."""
+    now: AwareDatetime
 
 
 class OpenInspection(Command):
@@ -141,6 +149,8 @@ class OpenInspection(Command):
     engineer_id: str
     customer_id: str
     type_id: str
+    completed_at: AwareDatetime
+    """It is held against the version of the standard that was in force then."""
 
 
 class ItemVerdict(Command):

@@ -11,12 +11,12 @@ from contracts.fieldwork import ServiceCompleted
 from contracts.problems import NotYet
 from contracts.quality import AlertKind, DayEnded
 from quality.commands import JudgeAlert, OpenInspection, SendSurvey, Watched
-from quality.domain.alert import DEFAULTS, alert_id, is_red
-from quality.domain.weeks import windows
+from quality.domain.alert import DEFAULTS, alert_id, is_red, judged_by
+from quality.domain.weeks import baseline_before, windows
 from quality.projections.alerts import OPEN_ALERTS
 from quality.projections.asked_for import ONE_REQUEST
 from quality.projections.quality_rules import RULES_OF, alert_rules
-from quality.projections.served import by_subject, counted, counts_of
+from quality.projections.served import all_counted, by_subject, counted, counts_of
 from quality.projections.standards import TYPES_WITH_ONE
 from services.chassis.ids import derived_id
 from services.chassis.service import Facts, Policy
@@ -68,6 +68,7 @@ async def when_visit_finished(event: ServiceCompleted, envelope: Envelope, facts
             engineer_id=event.engineer_id,
             customer_id=event.customer_id,
             type_id=type_id,
+            completed_at=envelope.time,
         )
     ]
 
@@ -82,11 +83,17 @@ async def when_day_ended(event: DayEnded, envelope: Envelope, facts: Facts) -> l
     for kind, of in product(get_args(AlertKind), get_args(Watched)):
         weeks = windows(kind, rules, day)
         found = [by_subject(await facts.fetch(counted(kind, of, tenant, week, rules))) for week in weeks]
+        baseline = None
+        if judged_by(kind, rules) == "control-chart":
+            before = baseline_before(rules, weeks)
+            baseline = all_counted(before, await facts.fetch(counted(kind, of, tenant, before, rules)))
         for subject in sorted(found[-1]):
             counts = tuple([counts_of(subject, week, rows) for week, rows in zip(weeks, found, strict=True)])
             figure = alert_id(kind, of, subject)
-            if is_red(kind, rules, counts) or figure in raised:
-                asked.append(JudgeAlert(alert_id=figure, kind=kind, of=of, subject=subject, windows=counts))
+            if is_red(kind, rules, counts, baseline) or figure in raised:
+                asked.append(
+                    JudgeAlert(alert_id=figure, kind=kind, of=of, subject=subject, windows=counts, baseline=baseline)
+                )
     return asked
 
 

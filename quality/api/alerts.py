@@ -10,29 +10,36 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy import select
 
-from contracts.quality import AlertKind, AlertRulesSet
+from contracts.quality import AlertKind, AlertRulesSet, Judged
 from quality.commands import CloseAlert, Counted, FollowAlert, SetAlertRules, Watched, Words
 from quality.domain.alert import (
     DEFAULTS,
     RULES_STREAM,
     alert_stream,
+    charts,
     has_recovered,
     is_above,
     is_enough,
     is_red,
+    judged_by,
     limit_of,
+    most_within,
 )
-from quality.domain.weeks import today, windows
+from quality.domain.weeks import baseline_before, today, windows
 from quality.projections.alerts import ALERTS, OPEN, windows_of
 from quality.projections.quality_rules import QUALITY_RULES, alert_rules
-from quality.projections.served import by_subject, counted, counts_of
+from quality.projections.served import all_counted, by_subject, counted, counts_of
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
 
 
 class AlertRules(Body):
-    """From which figures on an alert is raised: above the percentage, over so many weeks, of so many at least."""
+    """
+    From which figures on an alert is raised: above the limit, over so many weeks, of so many at least.
+
+    The limit is the percentage; or the control limit of a p-chart, whose baseline are the weeks before.
+    """
 
     bad_percent: int = Field(20, ge=0, le=100)
     bad_weeks: int = Field(2, ge=1, le=12)
@@ -41,6 +48,9 @@ class AlertRules(Body):
     repeat_weeks: int = Field(4, ge=1, le=26)
     min_visits: int = Field(5, ge=1, le=10_000)
     repeat_days: int = Field(30, ge=1, le=366)
+    bad_judged: Judged = "percent"
+    repeat_judged: Judged = "percent"
+    baseline_weeks: int = Field(12, ge=4, le=52)
 
 
 class WindowView(Body):
@@ -54,6 +64,7 @@ class WindowView(Body):
     counted: int
     bad: int
     share: float | None
+    within_up_to: int = Field(description="The greatest number of bad ones that is within the limit.")
     says: Literal["too-few", "within", "above"]
 
 
@@ -66,19 +77,22 @@ class FigureView(Body):
     recovered: bool = Field(description="Whether they would end an alert that was raised.")
 
 
-class FiguresView(Body):
-    kind: AlertKind
-    of: Watched
-    limit_percent: int
-    at_least: int
-    figures: list[FigureView]
-
-
 class CountedView(Body):
     begins_on: date
     ends_on: date
     counted: int
     bad: int
+
+
+class FiguresView(Body):
+    """`baseline`: what the control limit is drawn from; none where the percentage is the limit."""
+
+    kind: AlertKind
+    of: Watched
+    limit_percent: int
+    at_least: int
+    baseline: CountedView | None
+    figures: list[FigureView]
 
 
 class AlertView(Body):
@@ -94,6 +108,7 @@ class AlertView(Body):
     limit_percent: int
     windows: list[CountedView]
     end_windows: list[CountedView]
+    baseline: CountedView | None = Field(description="Of a control chart: all in the weeks before.")
     raised_at: datetime
     ended_at: datetime | None
     owner_id: str
@@ -127,6 +142,7 @@ def _facts(row: Mapping[str, Any], call: Call) -> dict[str, Any]:
         **{name: row[name] for name in plain},
         "of": row["watched"],
         **{name: _counted(row[name]) for name in ("windows", "end_windows")},
+        "baseline": next(iter(_counted(row["baseline"])), None),
         "raised_at": at_micros(row["raised_at"]),
         "ended_at": at_micros(row["ended_at"]) if row["ended_at"] else None,
         **{name: call.open(row[name]) for name in ("measure", "effect")},
@@ -145,11 +161,15 @@ def _counted(text: str) -> list[CountedView]:
     ]
 
 
-def _window(kind: AlertKind, rules: AlertRulesSet, one: Counted) -> WindowView:
+def _window(kind: AlertKind, rules: AlertRulesSet, one: Counted, baseline: Counted | None) -> WindowView:
     enough = is_enough(kind, rules, one.counted)
-    above: Literal["within", "above"] = "above" if is_above(kind, rules, one.counted, one.bad) else "within"
-    share = round(one.bad / one.counted, 5) if enough else None
-    return WindowView(**one.model_dump(), share=share, says=above if enough else "too-few")
+    above: Literal["within", "above"] = "above" if is_above(kind, rules, one, baseline) else "within"
+    return WindowView(
+        **one.model_dump(),
+        share=round(one.bad / one.counted, 5) if enough else None,
+        within_up_to=most_within(kind, rules, one.counted, baseline),
+        says=above if enough else "too-few",
+    )
 
 
 def alert_routes(api: Api) -> APIRouter:
@@ -195,19 +215,24 @@ def alert_routes(api: Api) -> APIRouter:
         found: list[Mapping[str, Mapping[str, Any]]] = []
         for week in weeks:
             found.append(by_subject(await call.fetch(counted(kind, of, call.tenant, week, rules))))
+        baseline = None
+        if judged_by(kind, rules) == "control-chart":
+            before = baseline_before(rules, weeks)
+            baseline = all_counted(before, await call.fetch(counted(kind, of, call.tenant, before, rules)))
         views = []
         for subject in sorted({name for rows in found for name in rows}):
             counts = [counts_of(subject, week, rows) for week, rows in zip(weeks, found, strict=True)]
             views.append(
                 FigureView(
                     subject=subject,
-                    windows=[_window(kind, rules, one) for one in counts],
-                    red=is_red(kind, rules, counts),
-                    recovered=has_recovered(kind, rules, counts),
+                    windows=[_window(kind, rules, one, baseline) for one in counts],
+                    red=is_red(kind, rules, counts, baseline),
+                    recovered=has_recovered(kind, rules, counts, baseline),
                 )
             )
         percent, least = limit_of(kind, rules)
-        return FiguresView(kind=kind, of=of, limit_percent=percent, at_least=least, figures=views)
+        drawn = CountedView(**baseline.model_dump()) if baseline and charts(kind, rules, baseline) else None
+        return FiguresView(kind=kind, of=of, limit_percent=percent, at_least=least, baseline=drawn, figures=views)
 
     @router.get("/rules", summary="From which figures on an alert is raised")
     async def rules(call: Call = query("manager", "auditor")) -> AlertRules:

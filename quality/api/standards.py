@@ -10,12 +10,13 @@ from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, Field
 from sqlalchemy import or_, select
 
+from contracts.quality import StandardDefined, StandardItem
 from quality.commands import DefineStandard, FinishCorrection, Item, ItemVerdict, ReviewInspection, Words
 from quality.domain.inspection import inspection_stream
 from quality.domain.standard import standard_stream
 from quality.projections.inspections import INSPECTIONS, verdicts_of
 from quality.projections.photos import PHOTOS
-from quality.projections.standards import STANDARDS, items_of
+from quality.projections.standards import STANDARDS, items_of, versions_of
 from quality.projections.surveys import SURVEYS
 from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
@@ -37,15 +38,26 @@ class ItemBody(Body):
 
 class StandardBody(Body):
     items: tuple[Item, ...] = Field(max_length=50, description="Without any, nothing is expected any more.")
+    effective_from: AwareDatetime | None = Field(
+        None,
+        ge=datetime(2000, 1, 1, tzinfo=UTC),
+        lt=datetime(2100, 1, 1, tzinfo=UTC),
+        description="Of visits that are completed from then on; without it, at once",
+    )
 
 
-class StandardView(Body):
-    """What is expected of the visits for a type of request, in its newest version."""
+class StandardVersion(Body):
+    standard_version: int
+    items: list[ItemBody]
+    effective_from: datetime | None = Field(description="None: it held at once.")
+
+
+class StandardView(StandardVersion):
+    """What is expected of the visits for a type of request, in its newest version; and those before, newest first."""
 
     type_id: str
     version: int
-    standard_version: int
-    items: list[ItemBody]
+    earlier: list[StandardVersion]
 
 
 class VerdictBody(Body):
@@ -123,12 +135,22 @@ class Correction(Body):
 
 
 def _items(text: str) -> list[ItemBody]:
-    return [ItemBody(item_id=i.item_id, en=i.en, zh=i.zh, shown_by=i.shown_by) for i in items_of(text)]
+    return [_item(one) for one in items_of(text)]
+
+
+def _item(one: StandardItem) -> ItemBody:
+    return ItemBody(item_id=one.item_id, en=one.en, zh=one.zh, shown_by=one.shown_by)
 
 
 def _standard(row: Mapping[str, Any]) -> StandardView:
-    plain = {name: row[name] for name in ("type_id", "version", "standard_version")}
-    return StandardView(**plain, items=_items(row["items"]))
+    newest, *earlier = reversed(versions_of(row["versions"]))
+    of = {"type_id": row["type_id"], "version": row["version"]}
+    return StandardView(**of, **_version(newest), earlier=[StandardVersion(**_version(one)) for one in earlier])
+
+
+def _version(one: StandardDefined) -> dict[str, Any]:
+    plain = {"standard_version": one.standard_version, "effective_from": one.effective_from}
+    return {**plain, "items": [_item(item) for item in one.items]}
 
 
 def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +183,7 @@ def standard_routes(api: Api) -> APIRouter:
 
     @router.post("/{type_id}", summary="The next version of what is expected; inspections that run keep theirs")
     async def define(type_id: TypeId, body: StandardBody, call: Call = command("manager")) -> Accepted:
-        asked = DefineStandard(type_id=type_id, items=body.items)
+        asked = DefineStandard(type_id=type_id, now=call.now, **body.model_dump())
         return Accepted.of(await call.ask(asked, versioned=standard_stream(type_id)), id=type_id)
 
     return router

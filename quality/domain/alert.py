@@ -14,6 +14,7 @@ from contracts.quality import (
     AlertRulesSet,
     DayEnded,
     GroupAlertRaised,
+    Judged,
     QualityAlertClosed,
     QualityAlertFollowed,
     QualityAlertRaised,
@@ -21,6 +22,7 @@ from contracts.quality import (
     Window,
 )
 from quality.commands import CloseAlert, Counted, EndDay, FollowAlert, JudgeAlert, SetAlertRules, Watched
+from quality.domain.control_chart import SAMPLES, most_by_chance
 from services.chassis.ids import derived_id
 from services.chassis.journal.rules import States, Stream
 
@@ -79,6 +81,10 @@ def end_day(ended: bool, command: EndDay) -> list[Event]:
 # What figures say.
 
 
+def judged_by(kind: AlertKind, rules: AlertRulesSet) -> Judged:
+    return rules.bad_judged if kind == "bad-rating" else rules.repeat_judged
+
+
 def limit_of(kind: AlertKind, rules: AlertRulesSet) -> tuple[int, int]:
     """The percentage that may not be exceeded, and of how many at least it is a figure."""
     if kind == "bad-rating":
@@ -90,21 +96,44 @@ def is_enough(kind: AlertKind, rules: AlertRulesSet, counted: int) -> bool:
     return counted >= limit_of(kind, rules)[1]
 
 
-def is_above(kind: AlertKind, rules: AlertRulesSet, counted: int, bad: int) -> bool:
+def charts(kind: AlertKind, rules: AlertRulesSet, baseline: Counted | None) -> bool:
+    """
+    Whether a control limit is drawn from this baseline.
+
+    One of too few, or of none or nothing but bad ones, gives none: then the percentage is the limit.
+    """
+    return (
+        judged_by(kind, rules) == "control-chart"
+        and baseline is not None
+        and baseline.counted >= SAMPLES * limit_of(kind, rules)[1]
+        and 0 < baseline.bad < baseline.counted
+    )
+
+
+def most_within(kind: AlertKind, rules: AlertRulesSet, counted: int, baseline: Counted | None) -> int:
+    """The greatest number of bad ones among so many that is within the limit."""
+    if baseline is not None and charts(kind, rules, baseline):
+        return most_by_chance(baseline.counted, baseline.bad, counted)
+    return limit_of(kind, rules)[0] * counted // 100
+
+
+def is_above(kind: AlertKind, rules: AlertRulesSet, one: Counted, baseline: Counted | None = None) -> bool:
     """Whether a figure of enough is above the limit; exact, since a quotient might round to it."""
-    return is_enough(kind, rules, counted) and 100 * bad > limit_of(kind, rules)[0] * counted
+    return is_enough(kind, rules, one.counted) and one.bad > most_within(kind, rules, one.counted, baseline)
 
 
-def is_red(kind: AlertKind, rules: AlertRulesSet, windows: Sequence[Counted]) -> bool:
+def is_red(kind: AlertKind, rules: AlertRulesSet, windows: Sequence[Counted], baseline: Counted | None = None) -> bool:
     """Whether these figures, as many as the rules ask for, raise an alert: each of them is above the limit."""
     asked = rules.bad_weeks if kind == "bad-rating" else 1
-    return len(windows) == asked and all(is_above(kind, rules, one.counted, one.bad) for one in windows)
+    return len(windows) == asked and all(is_above(kind, rules, one, baseline) for one in windows)
 
 
-def has_recovered(kind: AlertKind, rules: AlertRulesSet, windows: Sequence[Counted]) -> bool:
+def has_recovered(
+    kind: AlertKind, rules: AlertRulesSet, windows: Sequence[Counted], baseline: Counted | None = None
+) -> bool:
     """Whether the newest figure is of enough and within the limit; too few say nothing."""
     newest = windows[-1]
-    return is_enough(kind, rules, newest.counted) and not is_above(kind, rules, newest.counted, newest.bad)
+    return is_enough(kind, rules, newest.counted) and not is_above(kind, rules, newest, baseline)
 
 
 # Decisions.
@@ -117,21 +146,28 @@ def judge_reads(command: JudgeAlert) -> tuple[str, ...]:
 def judge(states: States, command: JudgeAlert) -> list[Event]:
     alert: Alert = states[alert_stream(command.alert_id)]
     rules: AlertRulesSet = states[RULES_STREAM]
-    kind, windows = command.kind, command.windows
+    kind, windows, baseline = command.kind, command.windows, command.baseline
+    if (baseline is None) != (judged_by(kind, rules) == "percent"):
+        return []  # It was counted before the rules were changed; the next night judges by the new ones.
     match alert:
         case Calm(raisings, closed_on):
-            if not is_red(kind, rules, windows) or windows[-1].ends_on <= closed_on:
+            if not is_red(kind, rules, windows, baseline) or windows[-1].ends_on <= closed_on:
                 return []
-            return [_raised(command, raisings + 1, limit_of(kind, rules)[0])]
+            return [_raised(command, raisings + 1, rules)]
         case Raised(raising):
-            if not windows or not has_recovered(kind, rules, windows):
+            if not windows or not has_recovered(kind, rules, windows, baseline):
                 return []
             return [QualityAlertRecovered(alert_id=command.alert_id, raising=raising, windows=_windows(windows))]
         case _:
             assert_never(alert)
 
 
-def _raised(command: JudgeAlert, raising: int, limit_percent: int) -> QualityAlertRaised | GroupAlertRaised:
+def _raised(command: JudgeAlert, raising: int, rules: AlertRulesSet) -> QualityAlertRaised | GroupAlertRaised:
+    kind, baseline, newest = command.kind, command.baseline, command.windows[-1]
+    charted = charts(kind, rules, baseline)
+    limit_percent = limit_of(kind, rules)[0]
+    if charted:
+        limit_percent = 100 * most_within(kind, rules, newest.counted, baseline) // newest.counted
     facts: dict[str, Any] = {
         "alert_id": command.alert_id,
         "raising": raising,
@@ -140,6 +176,7 @@ def _raised(command: JudgeAlert, raising: int, limit_percent: int) -> QualityAle
         "subject": command.subject,
         "limit_percent": limit_percent,
         "windows": _windows(command.windows),
+        "baseline": _windows([baseline])[0] if baseline and charted else None,
     }
     return GroupAlertRaised(**facts) if command.of in GROUPS else QualityAlertRaised(**facts)
 

@@ -16,7 +16,6 @@ from contracts.quality import (
     CorrectionOverdue,
     InspectionOpened,
     StandardChecked,
-    StandardDefined,
     Verdict,
 )
 from quality.commands import (
@@ -26,7 +25,7 @@ from quality.commands import (
     RecordCorrectionOverdue,
     ReviewInspection,
 )
-from quality.domain.standard import standard_stream
+from quality.domain.standard import in_force, standard_stream
 from services.chassis.journal.rules import States, Stream
 
 CORRECT_WITHIN: Final = timedelta(days=7)
@@ -69,12 +68,12 @@ def open_reads(command: OpenInspection) -> tuple[str, ...]:
 
 
 def open_inspection(states: States, command: OpenInspection) -> list[Event]:
-    standard: StandardDefined | None = states[standard_stream(command.type_id)]
+    standard = in_force(states[standard_stream(command.type_id)], command.completed_at)
     known = states[inspection_stream(command.inspection_id)]
     if not isinstance(known, Unopened) or standard is None or not standard.items:
         return []
-    version = standard.standard_version
-    return [InspectionOpened(standard_version=version, items=standard.items, **command.model_dump())]
+    facts = command.model_dump(exclude={"completed_at"})
+    return [InspectionOpened(standard_version=standard.standard_version, items=standard.items, **facts)]
 
 
 def review(inspection: Inspection, command: ReviewInspection) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from contracts.quality import AlertKind, AlertRulesSet
@@ -39,3 +40,9 @@ def windows(kind: AlertKind, rules: AlertRulesSet, day: date) -> list[tuple[date
     if kind == "repeat-visit":
         return [(end - rules.repeat_weeks * WEEK, end)]
     return [(end - (back + 1) * WEEK, end - back * WEEK) for back in reversed(range(rules.bad_weeks))]
+
+
+def baseline_before(rules: AlertRulesSet, judged: Sequence[tuple[date, date]]) -> tuple[date, date]:
+    """The weeks of the baseline: those before the first that is judged."""
+    begins_on = judged[0][0]
+    return begins_on - rules.baseline_weeks * WEEK, begins_on

@@ -35,6 +35,7 @@ def apply(rows: Rows, event: AlertEvent, envelope: Envelope) -> None:
                 state="raised",
                 limit_percent=event.limit_percent,
                 windows=msgspec.json.encode(event.windows).decode(),
+                baseline=msgspec.json.encode((event.baseline,) if event.baseline else ()).decode(),
                 raised_at=at,
             )
         case QualityAlertFollowed():
@@ -51,7 +52,7 @@ def windows_of(text: str) -> list[Window]:
 
 ALERTS = View(
     name="alerts",
-    version=2,
+    version=3,
     key={"alert_id": str, "raising": int},
     columns={
         "version": 0,
@@ -62,6 +63,7 @@ ALERTS = View(
         "limit_percent": 0,
         "windows": "[]",
         "end_windows": "[]",
+        "baseline": "[]",
         "raised_at": 0,
         "ended_at": (int, None),
         "owner_id": "",

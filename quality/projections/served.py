@@ -175,6 +175,13 @@ def _came_again(visit: FromClause, asked: FromClause, repeat_us: int) -> ColumnE
     )
 
 
+def all_counted(week: tuple[date, date], rows: Iterable[Mapping[str, Any]]) -> Counted:
+    """What `counted` found of all subjects in these weeks together."""
+    rows = list(rows)
+    bad = sum(row["bad"] for row in rows)
+    return Counted(begins_on=week[0], ends_on=week[1], counted=sum(row["counted"] for row in rows), bad=bad)
+
+
 def by_subject(rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     return {row["subject"]: row for row in rows}
 

@@ -1,4 +1,4 @@
-"""The standards as they are now, by type of request."""
+"""The standards by type of request, in all their versions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from services.chassis.views import Rows, View
 
 
 def apply(rows: Rows, event: StandardDefined, envelope: Envelope) -> None:
+    known = rows.get(event.type_id)
+    versions = (*(versions_of(known["versions"]) if known else ()), event)
     rows.put(
         event.type_id,
         version=envelope.version,
-        standard_version=event.standard_version,
-        items=msgspec.json.encode(event.items).decode(),
-        has_items=bool(event.items),
+        versions=msgspec.json.encode(versions).decode(),
+        has_items=any(one.items for one in versions),
     )
+
+
+def versions_of(text: str) -> list[StandardDefined]:
+    """The oldest first."""
+    return msgspec.json.decode(text, type=list[StandardDefined])
 
 
 def items_of(text: str) -> list[StandardItem]:
@@ -28,9 +34,9 @@ def items_of(text: str) -> list[StandardItem]:
 
 STANDARDS = View(
     name="standards",
-    version=1,
+    version=2,
     key={"type_id": str},
-    columns={"version": 0, "standard_version": 0, "items": "[]", "has_items": False},
+    columns={"version": 0, "versions": "[]", "has_items": False},
     reads=(StandardDefined,),
     apply=apply,
 )

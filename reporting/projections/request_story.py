@@ -33,7 +33,7 @@ from services.chassis.clock import micros
 from services.chassis.views import Rows, Value, View
 
 REPEAT_WITHIN: Final = 30 * 24 * HOUR
-"""A device that is reported again so soon after a repair was not repaired well."""
+"""A device that is reported again for the same so soon after a repair was not repaired well."""
 
 
 class Round(msgspec.Struct, array_like=True):
@@ -43,7 +43,8 @@ class Round(msgspec.Struct, array_like=True):
     received_at: int
     completed_at: int | None = None
     repeated: bool = False
-    """The device was reported again, this or another request, within REPEAT_WITHIN of its completion."""
+    """Another of its type was received for the device within REPEAT_WITHIN of its completion."""
+    request_type: str = ""
 
 
 _rounds = msgspec.msgpack.Decoder(list[Round])
@@ -57,7 +58,7 @@ def _see(rows: Rows, request_id: str) -> None:
     device = f"device/{row['device_id']}"
     known = rows.get(device)
     rounds = _rounds.decode(known["rounds"]) if known else []
-    mine = Round(request_id, row["received_at"], row["completed_at"])
+    mine = Round(request_id, row["received_at"], row["completed_at"], request_type=row["request_type"])
     rounds = sorted([*[one for one in rounds if one.request_id != request_id], mine], key=_received)
     for one, repeated in zip(rounds, _repeated(rounds), strict=True):
         if one.repeated != repeated or one is mine:
@@ -87,16 +88,18 @@ def _received(one: Round) -> tuple[int, str]:
 
 
 def _repeated(rounds: Sequence[Round]) -> list[bool]:
-    """Of each, whether another was received soon after its completion; they are given in the order of receipt."""
-    received = [one.received_at for one in rounds]
+    """Of each, whether another of its type came soon after its completion; they are given in the order of receipt."""
+    received: dict[str, list[int]] = {}
+    for one in rounds:
+        received.setdefault(one.request_type, []).append(one.received_at)
 
-    def soon(completed_at: int | None) -> bool:
+    def soon(completed_at: int | None, same: Sequence[int]) -> bool:
         if completed_at is None:
             return False
-        following = bisect_right(received, completed_at)
-        return following < len(received) and received[following] <= completed_at + REPEAT_WITHIN
+        following = bisect_right(same, completed_at)
+        return following < len(same) and same[following] <= completed_at + REPEAT_WITHIN
 
-    return [soon(one.completed_at) for one in rounds]
+    return [soon(one.completed_at, received[one.request_type]) for one in rounds]
 
 
 def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
@@ -182,7 +185,7 @@ def apply(rows: Rows, event: Event, envelope: Envelope) -> None:
 
 REQUEST_STORY = View(
     name="request_story",
-    version=4,
+    version=5,
     key={"request_id": str},
     columns={
         "device_id": "",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import (
@@ -489,6 +489,7 @@ def test_what_is_not_there_is_a_problem_too(toy: Toy, method: str, path: str, st
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(alphabet=string.printable), st.text(alphabet=st.characters(max_codepoint=255)))
 def test_no_text_makes_the_words_of_a_problem_fail(fact: str, name: str, accept: str):
     from services.chassis.http.problems import _fill

@@ -8,7 +8,7 @@ folded, whichever of the two was recorded.
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from contracts import envelope as envelopes
@@ -109,6 +109,7 @@ def test_a_fold_gives_the_same_rows_whichever_version_was_recorded(later_release
     assert rows == {(old.part_id, old.place_id): {"missing": old.low_below - old.free}}
 
 
+@settings(deadline=None)
 @given(some.text(), some.text(), PIECES, some.integers(0, 2**53))
 def test_the_upcaster_is_total_and_pure(part, place, free, limit):
     old = StockLow(part_id=part, place_id=place, free=free, low_below=limit)

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.proof.merkle import EMPTY, Frontier, Tree, leaf, root_of
@@ -66,6 +66,7 @@ def test_every_path_leads_to_the_root_and_no_other_record_does(size):
             tree.path(index)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=4), max_size=60), st.data())
 def test_a_tree_that_stopped_goes_on_as_if_it_had_not(records, data):
     leaves = leaves_of(records)

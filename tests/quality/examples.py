@@ -101,13 +101,20 @@ FORTNIGHT = (Window("2026-11-09", "2026-11-16", 10, 3), Window("2026-11-16", "20
 """Two weeks in which more than a fifth was rated badly."""
 
 
-def judge(*counts, kind="bad-rating", ends_on=date(2026, 11, 23), weeks=1, **changes):
+WEEKS_BEFORE = "2026-08-24", "2026-11-16"
+"""The twelve weeks before the one that ends on 23 November."""
+
+
+def judge(*counts, kind="bad-rating", ends_on=date(2026, 11, 23), weeks=1, baseline=None, **changes):
     """The figures as (counted, bad), the oldest first; the last ends on `ends_on`."""
     week, windows = timedelta(days=7 * weeks), []
     for back, (counted, bad) in enumerate(reversed(counts)):
         end = ends_on - back * week
         windows.insert(0, Counted(begins_on=end - week, ends_on=end, counted=counted, bad=bad))
     facts = {"alert_id": "a-1", "kind": kind, "of": "engineer", "subject": "e-1", "windows": tuple(windows)}
+    if baseline is not None:
+        begins_on, ends_on = WEEKS_BEFORE
+        facts["baseline"] = Counted(begins_on=begins_on, ends_on=ends_on, counted=baseline[0], bad=baseline[1])
     return JudgeAlert(**facts | changes)
 
 
@@ -136,12 +143,13 @@ ITEMS = (
 )
 
 
-def standard(*items, version=1):
-    return StandardDefined(type_id="repair", standard_version=version, items=items or ITEMS)
+def standard(*items, version=1, **changes):
+    return StandardDefined(type_id="repair", standard_version=version, items=items or ITEMS, **changes)
 
 
 def open_inspection(**changes):
-    return OpenInspection(**{"inspection_id": "i-1", "visit_id": "v-1", "type_id": "repair"} | WHOM | changes)
+    facts = {"inspection_id": "i-1", "visit_id": "v-1", "type_id": "repair", "completed_at": NOW}
+    return OpenInspection(**facts | WHOM | changes)
 
 
 def opened(**changes):

@@ -150,6 +150,33 @@ async def test_who_supplied_the_devices_is_watched_too_also_when_it_is_known_lat
 
 
 @story
+async def test_by_a_control_chart_a_week_is_held_against_the_weeks_before(it):
+    chart = {"bad_judged": "control-chart", "bad_weeks": 1, "min_ratings": 1, "baseline_weeks": 4}
+    await post(it, "/rules", **chart)
+    for number, bad in ((1, 1), (2, 1), (3, 1), (4, 1)):
+        await week(it, number, bad=bad)
+    await week(it, 5, bad=2)
+    await at(it, MONDAY + 5 * WEEK)
+    # Two of five are more than a fifth, and no more than comes about by chance where one of five is bad.
+    assert await raised(it) == []
+    await week(it, 6, bad=5)
+    await at(it, MONDAY + 6 * WEEK)
+    assert await raised(it) == ALL_OF_THEM
+    alert = await get(it, f"/{OF_E1}")
+    before = {"begins_on": "2026-12-07", "ends_on": "2027-01-04", "counted": 20, "bad": 5}
+    assert (alert["baseline"], alert["limit_percent"]) == (before, 80)
+    asked = {"kind": "bad-rating", "of": "engineer", "day": "2027-01-11"}
+    found = await get(it, "/figures", **asked)
+    assert found["baseline"] == before
+    [figure] = found["figures"]
+    assert [(one["within_up_to"], one["says"]) for one in figure["windows"]] == [(4, "above")]
+    await post(it, "/rules")
+    found = await get(it, "/figures", **asked)
+    assert found["baseline"] is None
+    assert [one["within_up_to"] for one in found["figures"][0]["windows"]] == [1, 1]
+
+
+@story
 async def test_a_good_week_ends_it(it):
     for number, bad in ((1, 2), (2, 2), (3, 1)):
         await week(it, number, bad=bad)

@@ -14,12 +14,12 @@ from contracts.fieldwork import WorkFinished
 from contracts.intake import DeviceRegistered
 from contracts.quality import AlertRulesSet
 from quality.commands import Watched
-from quality.domain.alert import DEFAULTS, is_red
-from quality.domain.weeks import windows
+from quality.domain.alert import DEFAULTS, is_red, judged_by
+from quality.domain.weeks import baseline_before, windows
 from quality.projections.asked_for import ASKED_FOR
 from quality.projections.device_suppliers import DEVICE_SUPPLIERS
 from quality.projections.engineer_groups import ENGINEER_GROUPS
-from quality.projections.served import SERVED, by_subject, counted, counts_of
+from quality.projections.served import SERVED, all_counted, by_subject, counted, counts_of
 from tests.fold import TENANT, assert_same_rows_shuffled, rows_after
 from tests.quality import oracle
 from tests.quality.examples import answered, request_received, service_completed
@@ -28,6 +28,7 @@ KINDS = ("bad-rating", "repeat-visit")
 WATCHED = get_args(Watched)
 
 MONDAY = date(2026, 11, 23)
+CHARTED = AlertRulesSet(bad_judged="control-chart", repeat_judged="control-chart", bad_weeks=1, baseline_weeks=4)
 
 
 def told(visit, late=False):
@@ -74,17 +75,25 @@ class Figures:
     def of(self, kind, of, week, rules=DEFAULTS):
         return {row["subject"]: (row["counted"], row["bad"]) for row in self.rows(kind, of, week, rules)}
 
-    def red(self, kind, of, day):
-        weeks = windows(kind, DEFAULTS, day)
+    def baseline(self, kind, of, weeks, rules):
+        if judged_by(kind, rules) == "percent":
+            return None
+        before = baseline_before(rules, weeks)
+        return all_counted(before, self.rows(kind, of, before, rules))
+
+    def red(self, kind, of, day, rules=DEFAULTS):
+        weeks = windows(kind, rules, day)
         found = [by_subject(self.rows(kind, of, week)) for week in weeks]
+        baseline = self.baseline(kind, of, weeks, rules)
         subjects = {name for rows in found for name in rows}
         return {
             name
             for name in subjects
             if is_red(
                 kind,
-                DEFAULTS,
+                rules,
                 tuple([counts_of(name, week, rows) for week, rows in zip(weeks, found, strict=True)]),
+                baseline,
             )
         }
 
@@ -166,7 +175,7 @@ def hash_of(text):
 def test_ninety_days_are_counted_as_the_oracle_counts_them():
     visits = history(Random(20261124))
     assert len(visits) > 2_000
-    seen = set()
+    seen, differs = set(), 0
     events = [event for late in (False, True) for visit in visits for event in told(visit, late)]
     with Figures([*events, *registered(), *devices()]) as figures:
         for kind in KINDS:
@@ -178,7 +187,11 @@ def test_ninety_days_are_counted_as_the_oracle_counts_them():
                     red = oracle.red(kind, of, visits, day)
                     assert figures.red(kind, of, day) == red, (kind, of, day)
                     seen |= {(kind, of) for _ in red}
+                    charted = oracle.red(kind, of, visits, day, CHARTED.baseline_weeks)
+                    assert figures.red(kind, of, day, CHARTED) == charted, (kind, of, day)
+                    differs += charted != red
     # An oracle that finds nothing would agree with anything.
+    assert differs > 20
     assert {kind for kind, _ in seen} == set(KINDS)
     assert {("bad-rating", "engineer"), ("bad-rating", "team"), ("bad-rating", "supplier")} <= seen
 

@@ -28,15 +28,38 @@ REMIND = RecordCorrectionOverdue(inspection_id="i-1", due_at=NOW + WEEK)
 FAILED = opened(), checked(uniform="broken"), correction()
 
 
-def define(*items):
+def define(*items, **changes):
     asked = [Item(item_id=i.item_id, en=i.en, zh=i.zh, shown_by=i.shown_by) for i in items]
-    return DefineStandard(type_id="repair", items=tuple(asked))
+    return DefineStandard(**{"type_id": "repair", "items": tuple(asked), "now": NOW} | changes)
 
 
 def test_a_standard_is_defined_in_versions():
     given().when(define(*ITEMS)).then(standard())
     given(standard()).when(define(*ITEMS)).then_nothing()
     given(standard()).when(define(ITEMS[0])).then(standard(ITEMS[0], version=2))
+
+
+TOMORROW, NEXT_WEEK = NOW + timedelta(days=1), NOW + timedelta(days=7)
+
+
+def test_a_standard_holds_from_a_time_on_and_no_earlier_than_it_was_said():
+    later = standard(effective_from=TOMORROW)
+    given().when(define(*ITEMS, effective_from=TOMORROW)).then(later)
+    given(later).when(define(*ITEMS, effective_from=TOMORROW)).then_nothing()
+    again = standard(ITEMS[0], version=2, effective_from=NEXT_WEEK)
+    given(later).when(define(ITEMS[0], effective_from=NEXT_WEEK)).then(again)
+    before = {"effective_from": TOMORROW.isoformat()}
+    given(later).when(define(ITEMS[0])).then_rejected("standard.effective-before-last", **before)
+    past = define(*ITEMS, effective_from=NOW - timedelta(seconds=1))
+    given().when(past).then_rejected("standard.effective-in-the-past", now=NOW.isoformat())
+
+
+def test_a_visit_is_held_against_the_version_that_was_in_force_when_it_was_completed():
+    both = standard(), standard(ITEMS[0], version=2, effective_from=TOMORROW)
+    almost = TOMORROW - timedelta(microseconds=1)
+    given(*both).when(open_inspection(completed_at=almost)).then(opened())
+    given(*both).when(open_inspection(completed_at=TOMORROW)).then(opened(standard_version=2, items=ITEMS[:1]))
+    given(both[1]).when(open_inspection(completed_at=almost)).then_nothing()
 
 
 def test_a_standard_names_each_item_once():

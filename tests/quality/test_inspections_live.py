@@ -1,7 +1,7 @@
 """The review queue through the routes: photos and answers beside the items, verdicts, corrections in time and late."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from contracts.dispatcher import OrderOpened
 from contracts.fieldwork import PhotoAttached
@@ -128,6 +128,25 @@ async def test_a_visit_whose_request_is_not_known_yet_is_inspected_when_it_is(it
     await done
     [one] = (await ask(it, "GET", "/v1/inspections"))["items"]
     assert (one["visit_id"], one["request_id"]) == ("v-1", "r-9")
+
+
+@story
+async def test_a_standard_is_shown_with_the_versions_before_and_when_each_holds(it):
+    await ask(it, "POST", "/v1/standards/repair", json=STANDARD)
+    later = it.clock.now() + timedelta(days=1)
+    newer = {"items": STANDARD["items"][:1], "effective_from": later.isoformat()}
+    await ask(it, "POST", "/v1/standards/repair", json=newer)
+    found = await ask(it, "GET", "/v1/standards/repair")
+    assert (found["standard_version"], datetime.fromisoformat(found["effective_from"])) == (2, later)
+    assert [(one["standard_version"], one["effective_from"]) for one in found["earlier"]] == [(1, None)]
+    await completed(it, 1)
+    await at(it, later)
+    await completed(it, 2)
+    inspected = (await ask(it, "GET", "/v1/inspections"))["items"]
+    assert [(one["visit_id"], one["standard_version"]) for one in inspected] == [("v-1", 1), ("v-2", 2)]
+    wrong = {**newer, "effective_from": "2020-01-01T00:00:00Z"}
+    refused = await ask(it, "POST", "/v1/standards/repair", status=422, json=wrong)
+    assert refused["code"] == "standard.effective-before-last"
 
 
 @story

@@ -13,7 +13,7 @@ from quality.domain.weeks import windows
 from quality.projections.served import by_subject, counts_of
 from services.chassis.journal.rules import States
 from tests.quality import oracle
-from tests.quality.test_figures import KINDS, MONDAY, WATCHED, Figures, devices, history, registered, told
+from tests.quality.test_figures import CHARTED, KINDS, MONDAY, WATCHED, Figures, devices, history, registered, told
 
 MONDAYS = [MONDAY - timedelta(days=7 * back) for back in range(11, -1, -1)]
 
@@ -26,8 +26,8 @@ def closed_by(subject, raised):
 class Alerts:
     """The decisions of all alerts of a kind, one after the other."""
 
-    def __init__(self, kind, of):
-        self.kind, self.of = kind, of
+    def __init__(self, kind, of, rules):
+        self.kind, self.of, self.rules = kind, of, rules
         self.states, self.closing = {}, {}
 
     def _decided(self, subject, decide, command):
@@ -47,37 +47,41 @@ class Alerts:
             if day <= until:
                 del self.closing[subject]
 
-    def judged(self, subject, counts):
+    def judged(self, subject, counts, baseline):
         id = alert_id(self.kind, self.of, subject)
-        command = JudgeAlert(alert_id=id, kind=self.kind, of=self.of, subject=subject, windows=counts)
+        of = {"alert_id": id, "kind": self.kind, "of": self.of, "subject": subject}
+        command = JudgeAlert(**of, windows=counts, baseline=baseline)
 
         def decide(state, command):
-            return alert.judge(States({alert_stream(id): state, alert.RULES_STREAM: DEFAULTS}, {}), command)
+            return alert.judge(States({alert_stream(id): state, alert.RULES_STREAM: self.rules}, {}), command)
 
         return self._decided(subject, decide, command)
 
 
+@pytest.mark.parametrize("rules", [DEFAULTS, CHARTED], ids=["percent", "control-chart"])
 @pytest.mark.parametrize("of", WATCHED)
 @pytest.mark.parametrize("kind", KINDS)
-def test_alerts_live_as_the_oracle_says(kind, of):
+def test_alerts_live_as_the_oracle_says(kind, of, rules):
     visits = history(Random(20261124))
     events = [event for late in (False, True) for visit in visits for event in told(visit, late)]
-    alerts, seen = Alerts(kind, of), []
+    alerts, seen = Alerts(kind, of, rules), []
     with Figures([*events, *registered(), *devices()]) as figures:
         for monday in MONDAYS:
             alerts.closed(monday)
-            weeks = windows(kind, DEFAULTS, monday)
+            weeks = windows(kind, rules, monday)
+            baseline = figures.baseline(kind, of, weeks, rules)
             found = [by_subject(figures.rows(kind, of, week)) for week in weeks]
             said = []
             for subject in sorted(found[-1]):
                 counts = tuple([counts_of(subject, week, rows) for week, rows in zip(weeks, found, strict=True)])
-                for event in alerts.judged(subject, counts):
+                for event in alerts.judged(subject, counts, baseline):
                     what = "recovered" if isinstance(event, QualityAlertRecovered) else "raised"
                     said.append((what, monday, subject))
                     if what == "raised" and (day := closed_by(subject, monday)):
                         alerts.closing[subject] = day
             seen += [(monday, subject, what) for what, _, subject in sorted(said)]
-    expected = oracle.lives(kind, of, visits, MONDAYS, closed_by)
+    charted = CHARTED.baseline_weeks if rules is CHARTED else 0
+    expected = oracle.lives(kind, of, visits, MONDAYS, closed_by, charted)
     assert sorted(seen) == sorted(expected)
     # An oracle that finds nothing would agree with anything; over whole regions and models they even out.
     assert expected or (kind == "bad-rating" and of in ("region", "device_model", "device_supplier"))

@@ -216,11 +216,11 @@ class Oracle:
         ratings = [r.rating, r.attitude, r.outcome, r.punctuality]
         bad = _any(_le(one, 2) for one in ratings)
         rated, answered = _any(one.notna() for one in ratings), r.attitude.notna()
-        later = {device: sorted(one.received) for device, one in r.groupby("device") if device}
+        later = {of: sorted(one.received) for of, one in r.groupby(["device", "type"])}
         month = 30 * 24 * HOUR
         again = [
             bool(row.device) and row.completed is not None
-            and any(row.completed < at <= row.completed + month for at in later[row.device])
+            and any(row.completed < at <= row.completed + month for at in later[row.device, row.type])
             for row in r.itertuples()
         ]  # fmt: skip
         asked = r.recommends.notna()

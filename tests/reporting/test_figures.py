@@ -5,7 +5,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.dispatcher import Shift
@@ -52,6 +52,7 @@ def test_a_quantile_lies_between_its_neighbours(values, part, expected):
     assert quantile(values, part) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(10**18), 10**18), min_size=1), st.fractions(0, 1))
 def test_a_quantile_is_within_the_values_and_grows_with_its_part(values, part):
     ordered = sorted(values)
@@ -62,6 +63,7 @@ def test_a_quantile_is_within_the_values_and_grows_with_its_part(values, part):
 RUNS = st.lists(st.lists(st.integers(-(10**12), 10**17) | st.integers(0, 9), max_size=40).map(sorted), max_size=12)
 
 
+@settings(deadline=None)
 @given(RUNS, st.sampled_from([MEDIAN, P90, Fraction(0), Fraction(1)]))
 def test_a_quantile_of_sorted_runs_is_that_of_all_together(runs, part):
     ordered = sorted(value for run in runs for value in run)

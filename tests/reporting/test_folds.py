@@ -4,6 +4,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
+from msgspec import structs
 
 from contracts.dispatcher import OrderFinished
 from contracts.inventory import PartConsumed, PartDefined
@@ -172,6 +173,20 @@ def test_the_story_of_a_request_is_kept():
         "rounds": b"",
     }
     assert [rows["r-2",][name] for name in ("overdue", "withdrawn", "cancelled", "visits")] == [True, True, True, 0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "days", "repeated"), [("repair", 30, True), ("repair", 31, False), ("upkeep", 9, False)]
+)
+def test_a_repair_is_repeated_by_a_request_of_its_type_within_thirty_days(asked, days, repeated):
+    again = structs.replace(request_received(2, "d-1"), request_type=asked)
+    told = [
+        (request_received(1, "d-1"), after(0)),
+        (service_completed(1), after(75)),
+        (again, after(75 + days * 1_440)),
+    ]
+    assert rows_after(REQUEST_STORY, told)["r-1",]["repeated"] is repeated
+    assert_same_rows_shuffled(REQUEST_STORY, told, seed=3)
 
 
 def test_an_earlier_arrival_that_is_reported_late_is_the_first():

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, get_origin
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
@@ -130,10 +130,15 @@ class ServiceRoute(APIRoute):
         names = [name for name, _ in request.query_params.multi_items()]
         if len(names) == len(set(names)):
             return
-        lists = {one.alias for one in self.dependant.query_params if get_origin(one.field_info.annotation) is list}
+        lists = {one.alias for one in self.dependant.query_params if _is_a_list(one.field_info.annotation)}
         for name in names:
             if name not in lists and names.count(name) > 1:
                 raise Problem("parameter.twice", field=name[:100])
+
+
+def _is_a_list(annotation: Any) -> bool:
+    """Whether a parameter has several values, or several or none."""
+    return any(get_origin(one) is list for one in (annotation, *get_args(annotation)))
 
 
 _ESCAPED: Final = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
