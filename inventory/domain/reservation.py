@@ -39,10 +39,11 @@ from inventory.commands import (
     SettleVisit,
     Shelf,
 )
+from inventory.domain.draft import Draft
 from inventory.domain.old_parts import old_parts_stream
 from inventory.domain.pieces import must_be_named, named
 from inventory.domain.register import RULES_STREAM, part_stream
-from inventory.domain.stock import Draft, stock_stream
+from inventory.domain.stock import stock_stream
 from services.chassis.journal.rules import States, Stream
 
 
