@@ -50,7 +50,7 @@ _NOT_COVERED: Final = (
     fieldwork.Entitled("travel", 0, "not-covered"),
 )
 _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-SEALANT", 2))
-_PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
+_PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1, ("SN-1",)), inventory.PlacedLine("P-SEALANT", VAN, 2))
 _LOT: Final = (inventory.LotPieces("L-2611", 1),)
 _ELSEWHERE: Final = inventory.Disputed("SN-1", "good@WH-WEST")
 _MOVED: Final = (inventory.MovedLine("P-COMPRESSOR", 2, "good", ("SN-1", "SN-2"), _LOT),)
@@ -1212,6 +1212,7 @@ _ALL: Final[tuple[Event, ...]] = (
         old_parts_within_days=7,
     ),
     inventory.StockSetAside(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
+    inventory.PiecesNamed(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, serials=("SN-1",), freed=("SN-2",)),
     inventory.StockReturned(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.StockFellShort(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.PartConsumed(
@@ -1263,6 +1264,14 @@ _ALL: Final[tuple[Event, ...]] = (
         **_OF_ORDER, engineer_id=ENGINEER, van_id=VAN, lines=(inventory.PlacedLine("P-SEALANT", "WH-EAST", 1),)
     ),
     inventory.ReservationExpired(**_OF_VISIT),
+    inventory.ReservedPiecesChanged(
+        **_OF_ORDER,
+        part_id="P-COMPRESSOR",
+        place_id=VAN,
+        serials=("SN-2",),
+        instead_of=("SN-1",),
+        reason="fetched",
+    ),
     inventory.ReservationReleased(**_OF_ORDER, reason="consumed"),
     inventory.VisitSettled(**_OF_VISIT, completed=True),
     inventory.OldPartsDue(**_OF_ORDER, engineer_id=ENGINEER, lines=_WANTED, due_at=_KEPT_UNTIL),

@@ -45,6 +45,8 @@ class PlacedLine(msgspec.Struct, frozen=True):
     part_id: str
     place_id: str
     quantity: Annotated[int, msgspec.Meta(ge=1)]
+    serials: tuple[str, ...] = ()
+    """Which pieces they are, where the part has serial numbers: fewer than `quantity` where not all are known."""
 
 
 class DocumentLine(msgspec.Struct, frozen=True):
@@ -347,6 +349,22 @@ class StockSetAside(Event, frozen=True, kw_only=True):
 
 
 @belongs_to("stock", of=("part_id", "place_id"), public=False)
+class PiecesNamed(Event, frozen=True, kw_only=True):
+    """
+    Which of the pieces that are set aside for an order here they are, by serial number: these, from now on.
+
+    Acted on by: inventory (tells the reservation, and names others where some are missing).
+    """
+
+    part_id: str
+    place_id: str
+    order_id: str
+    serials: tuple[str, ...]
+    freed: tuple[str, ...]
+    """Those that were named until now and are not any more."""
+
+
+@belongs_to("stock", of=("part_id", "place_id"), public=False)
 class StockReturned(Event, frozen=True, kw_only=True):
     """Pieces that were set aside for an order are free again."""
 
@@ -539,6 +557,22 @@ class PartsShort(Event, frozen=True, kw_only=True):
     """As with PartsReserved."""
     expires_at: Utc | None = None
     """As with PartsReserved: after that nobody waits for them."""
+
+
+@belongs_to("reservation", of="order_id", key="request_id")
+class ReservedPiecesChanged(Event, frozen=True, kw_only=True):
+    """Other pieces than before are those of the order at this place. Read by: reporting."""
+
+    order_id: str
+    request_id: str
+    part_id: str
+    place_id: str
+    serials: tuple[str, ...]
+    """All that are named now; of `used`, those that were used."""
+    instead_of: tuple[str, ...]
+    """Those that were named before and are free again, or gone."""
+    reason: Literal["named-anew", "fetched", "used"]
+    """A named piece left or numbers became known; she fetched another one; she used another one."""
 
 
 @belongs_to("reservation", of="order_id", key="request_id")

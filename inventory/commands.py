@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Final, Literal, Protocol, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -254,12 +254,18 @@ class SetStockRules(Command):
     old_parts_within_days: Annotated[int, Field(ge=1, le=365)] = 7
 
 
+LOOKED_AT: Final = 50
+"""Serial numbers of a stock that are looked at when pieces of it are set aside."""
+
+
 class Shelf(Command):
     """A stock that a command reads, and the limit under which it is low there (0 for none)."""
 
     part_id: str
     place_id: str
     low_below: int = 0
+    serials: tuple[str, ...] = ()
+    """Of its good pieces those that are set aside for nobody else, by the view: `LOOKED_AT`, the first first."""
 
 
 class PastUse(Command):
@@ -333,6 +339,13 @@ class ReleaseParts(Command):
     """As with ReserveParts."""
     visit_id: str = ""
     """Only what is set aside for this visit; empty for whatever it is set aside for."""
+
+
+class NamePieces(Command):
+    """Which pieces are set aside for an order at a place may have changed: the reservation says which they are now."""
+
+    order_id: str
+    shelf: Shelf
 
 
 class ExpireReservation(Command):

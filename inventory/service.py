@@ -15,6 +15,7 @@ from inventory.commands import (
     FillShortage,
     LoseTransfer,
     MissOldParts,
+    NamePieces,
     OrderPurchase,
     PickUpParts,
     ReceiveStock,
@@ -47,7 +48,7 @@ from inventory.domain import (
 from inventory.policies import POLICIES
 from inventory.projections.drift import DRIFT
 from inventory.projections.old_parts import OLD_PARTS
-from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS
+from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS, SHELF_PIECES
 from inventory.projections.purchases import PURCHASES
 from inventory.projections.registers import PARTS, PLACES, VANS
 from inventory.projections.reservations import RESERVATIONS
@@ -87,8 +88,9 @@ RULES = Rules(
         Handler(ReceiveTransfer, transfer.end_reads, transfer.receive, transfer.end_claims),
         Handler(LoseTransfer, transfer.end_reads, transfer.lose, transfer.end_claims),
         Handler(RecommendParts, recommendation.recommend_reads, recommendation.recommend),
-        Handler(ReserveParts, reservation.reserve_reads, reservation.reserve),
-        Handler(FillShortage, reservation.fill_reads, reservation.fill),
+        Handler(ReserveParts, reservation.reserve_reads, reservation.reserve, reservation.reserve_claims),
+        Handler(FillShortage, reservation.fill_reads, reservation.fill, reservation.reserve_claims),
+        Handler(NamePieces, reservation.name_reads, reservation.name, reservation.name_claims),
         Handler(ReleaseParts, reservation.release_reads, reservation.release),
         on_stream(ExpireReservation, lambda c: reservation.reservation_stream(c.order_id), reservation.expire),
         Handler(PickUpParts, reservation.pick_up_reads, reservation.pick_up, reservation.pick_up_claims),
@@ -114,6 +116,7 @@ service = Service(
         OLD_PARTS,
         PURCHASES,
         SERIALS,
+        SHELF_PIECES,
         SERIAL_MOVES,
         LOTS,
         LOT_USES,

@@ -284,6 +284,10 @@ class LineView(Body):
     place_id: Annotated[str, Field(description="Empty where it is not about a place.")] = ""
 
 
+class ReservedView(LineView):
+    serials: list[str] = Field([], description="Which pieces they are, where they have serial numbers.")
+
+
 class RecommendedView(LineView):
     source: str = Field("", description="`device-model`, `request-type` or `history`: why it is recommended.")
     used_in: int = Field(0, description="So many earlier repairs of this model and request type took it…")
@@ -299,7 +303,7 @@ class ReservationView(Body):
     van_id: str
     expires_at: datetime | None = Field(description="When they are free again unless the visit has ended.")
     recommended: list[RecommendedView]
-    reserved: list[LineView]
+    reserved: list[ReservedView]
     short: list[LineView]
     released: str = Field(description="Why nothing is set aside any more.")
 
@@ -338,7 +342,8 @@ def _reservation(row: Mapping[str, Any]) -> ReservationView:
         "expires_at": None if row["expires_at"] is None else at_micros(row["expires_at"]),
         "recommended": _recommended(row),
         "reserved": [
-            LineView(part_id=p.part_id, quantity=p.quantity, place_id=p.place_id) for p in placed_lines(row["lines"])
+            ReservedView(part_id=p.part_id, quantity=p.quantity, place_id=p.place_id, serials=[*p.serials])
+            for p in placed_lines(row["lines"])
         ],
         "short": [LineView(part_id=p.part_id, quantity=p.quantity) for p in part_lines(row["short"])],
     }
@@ -588,7 +593,12 @@ def _reservations(api: Api) -> APIRouter:
         row = await call.one(select(table).where(table.c.order_id == order_id))
         if row is None or not call.owns(row["engineer_id"]):
             raise absent("reservation", order_id)
-        held = tuple([Shelf(part_id=line.part_id, place_id=line.place_id) for line in placed_lines(row["lines"])])
+        held = tuple(
+            [
+                Shelf(part_id=line.part_id, place_id=line.place_id, serials=line.serials)
+                for line in placed_lines(row["lines"])
+            ]
+        )
         pieces = tuple([FetchedPieces(**one.facts()) for one in body.pieces]) if body else ()
         ids = {"order_id": order_id, "request_id": row["request_id"], "van_id": row["van_id"]}
         asked = PickUpParts(**ids, held=held, pieces=pieces)

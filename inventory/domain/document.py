@@ -100,7 +100,7 @@ def _book_line(draft: Draft, command: BookDocument, line: DocumentLine, part: Pa
                 serials=line.serials,
                 lots=line.lots,
             )
-            draft.add(received)
+            draft.come(received)
         case "issue":
             draft.issue(line, place_id, command.source, command.document_id)
         case _:

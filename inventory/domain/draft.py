@@ -13,6 +13,8 @@ from contracts.inventory import (
     LotPieces,
     PartConsumed,
     PartDefined,
+    PiecesNamed,
+    StockCounted,
     StockFellShort,
     StockIssued,
     StockLow,
@@ -22,7 +24,7 @@ from contracts.inventory import (
 from contracts.problems import Rejected
 from inventory.commands import Shelf
 from inventory.domain.pieces import is_booked, is_used, lies, moves, named, unnamed
-from inventory.domain.stock import Said, Stock, StockEvent, WentOut, evolve, stock_stream
+from inventory.domain.stock import CameIn, Said, Stock, StockEvent, WentOut, evolve, stock_stream
 from services.chassis.journal.rules import States
 
 
@@ -80,7 +82,47 @@ class Draft:
         self.events.append(event)
         for part_id, serial, where in moves(event):
             self._moved[part_id, serial] = where
-        self._after[event.stream()] = evolve(self.stock(event.part_id, event.place_id), event)
+        after = evolve(self.stock(event.part_id, event.place_id), event)
+        self._after[event.stream()] = after
+        for order_id in [order_id for order_id, some in after.named.items() if after.still_named(order_id) != some]:
+            self._name(event.part_id, event.place_id, order_id, after.still_named(order_id))
+
+    def come(self, event: CameIn) -> None:
+        self.add(event)
+        self.name_for_orders(event)
+
+    def name_for_orders(self, event: CameIn | StockCounted) -> None:
+        """Orders for which pieces are set aside there that nobody could name so far, have those that are here now."""
+        disputed = {one.number for one in getattr(event, "disputed", ())}
+        shelf = Shelf(part_id=event.part_id, place_id=event.place_id, serials=event.serials)
+        if event.condition == "good" and event.serials and not disputed:
+            for order_id in self.stock(event.part_id, event.place_id).set_aside:
+                self.name(shelf, order_id)
+
+    def name(self, shelf: Shelf, order_id: str) -> tuple[str, ...]:
+        """
+        Which of the pieces they are that are set aside for the order there: those named before that still lie there,
+        and else those of `shelf` that came first and are named for nobody.
+        """
+        stock, here = self.stock(shelf.part_id, shelf.place_id), lies("good", shelf.place_id)
+
+        def is_here(serial: str) -> bool:
+            return serial in shelf.serials and self.where(shelf.part_id, serial) == here
+
+        taken = {serial for some in stock.named.values() for serial in some}
+        before = stock.still_named(order_id)
+        kept = [serial for serial in before if serial not in shelf.serials or is_here(serial)]
+        more = [serial for serial in stock.pieces if serial not in taken and is_here(serial)]
+        named = (*kept, *more)[: stock.of(order_id)]
+        if named != before:
+            self._name(shelf.part_id, shelf.place_id, order_id, named)
+        return named
+
+    def _name(self, part_id: str, place_id: str, order_id: str, serials: tuple[str, ...]) -> None:
+        before = self.stock(part_id, place_id).named.get(order_id, ())
+        freed = tuple([serial for serial in before if serial not in serials])
+        where = {"part_id": part_id, "place_id": place_id, "order_id": order_id}
+        self.add(PiecesNamed(**where, serials=serials, freed=freed))
 
     def count(self, event: Said) -> None:
         self.add(event)

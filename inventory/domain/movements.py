@@ -49,6 +49,7 @@ def count(states: States, command: CountStock) -> list[Event]:
     if known == (True, command.quantity) and as_known and with_lots(stock, counted) == stock:
         return []
     draft.count(counted)
+    draft.name_for_orders(counted)
     draft.warn(shelf)
     return draft.events
 
@@ -78,7 +79,7 @@ def receive(states: States, command: ReceiveStock) -> list[Event]:
     must_be_named(
         known_part(states, command.part_id), command.condition, command.quantity, command.serials, command.lots
     )
-    draft.add(StockReceived(**command.model_dump()))
+    draft.come(StockReceived(**command.model_dump()))
     return draft.events
 
 
@@ -94,7 +95,7 @@ def bring_back(states: States, command: ReturnPart) -> list[Event]:
         if is_with_us(where := draft.where(command.part_id, serial)):
             facts = {"part_id": command.part_id, "serial": serial}
             raise Rejected("serial.elsewhere", **facts, wanted=f"order/{command.order_id}", whereabouts=where)
-    draft.add(PartReturned(**command.model_dump()))
+    draft.come(PartReturned(**command.model_dump()))
     if command.condition == "good":
         return draft.events
     known: OldParts = states[old_parts_stream(command.order_id)]

@@ -22,6 +22,7 @@ from contracts.inventory import (
     PartReturned,
     PartScrapped,
     PartSentBack,
+    PiecesNamed,
     PurchaseDismissed,
     PurchaseNotNeeded,
     PurchaseOrdered,
@@ -74,6 +75,10 @@ class Stock:
     """When the warehouse system counted what it said last."""
     lots: Mapping[tuple[str, Condition], int] = field(default_factory=dict)
     """Pieces by lot, of a part that has lots."""
+    pieces: tuple[str, ...] = ()
+    """Serial numbers of the good pieces that came here and did not leave, by this stream, the first first."""
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By order, which of the pieces that are set aside for it they are."""
     buying: Buying = Buying()
     version: int = 0
     """Of the stream: so many events."""
@@ -89,6 +94,11 @@ class Stock:
 
     def of(self, order_id: str) -> int:
         return self.set_aside.get(order_id, 0)
+
+    def still_named(self, order_id: str) -> tuple[str, ...]:
+        """Those of its pieces that lie here, and not more than are set aside for it."""
+        here = [serial for serial in self.named.get(order_id, ()) if serial in self.pieces]
+        return tuple(here[: self.of(order_id)])
 
     def there(self, condition: Condition) -> int:
         return self.on_hand if condition == "good" else self.defective
@@ -108,7 +118,7 @@ class Stock:
 CameIn = StockReceived | StockArrived | PartReturned
 WentOut = StockSent | PartScrapped | PartSentBack
 Said = StockCounted | StockSynchronised
-OfAnOrder = StockSetAside | StockReturned | StockFellShort | PartConsumed
+OfAnOrder = StockSetAside | PiecesNamed | StockReturned | StockFellShort | PartConsumed
 PurchaseEvent = ReorderPointSet | PurchaseSuggested | PurchaseOrdered | PurchaseDismissed | PurchaseNotNeeded
 StockEvent = Said | OfAnOrder | StockIssued | StockLow | CameIn | WentOut | PurchaseEvent
 
@@ -118,7 +128,24 @@ def stock_stream(part_id: str, place_id: str) -> str:
 
 
 def evolve(stock: Stock, event: StockEvent) -> Stock:
-    return _tell(replace(_evolve(stock, event), version=stock.version + 1), event)
+    after = replace(_evolve(stock, event), pieces=_pieces(stock.pieces, event), version=stock.version + 1)
+    return _tell(after, event)
+
+
+def _pieces(pieces: tuple[str, ...], event: StockEvent) -> tuple[str, ...]:
+    """The good ones with serial numbers after this, in the order in which they came."""
+    if getattr(event, "condition", "good") != "good":
+        return pieces
+    match event:
+        case StockReceived() | StockArrived() | PartReturned():
+            left = pieces
+        case StockCounted():
+            left = tuple([one for one in pieces if one not in event.missing]) if event.missing else pieces
+        case StockSent() | PartScrapped() | PartSentBack() | StockIssued() | PartConsumed() if event.serials:
+            return tuple([one for one in pieces if one not in event.serials])
+        case _:
+            return pieces
+    return (*left, *[one for one in event.serials if one not in left]) if event.serials else left
 
 
 def _tell(stock: Stock, event: StockEvent) -> Stock:
@@ -151,6 +178,9 @@ def _evolve(stock: Stock, event: StockEvent) -> Stock:
             return replace(with_lots(stock, event), defective=event.quantity, defective_known=True)
         case StockSetAside():
             return _set_aside(stock, event.order_id, event.quantity)
+        case PiecesNamed():
+            named = {**stock.named, event.order_id: event.serials}
+            return replace(stock, named={order_id: some for order_id, some in named.items() if some})
         case StockReturned() | StockFellShort():
             return _set_aside(stock, event.order_id, -event.quantity)
         case PartConsumed():

@@ -119,7 +119,7 @@ def receive(states: States, command: ReceiveTransfer) -> list[Event]:
             serials=_still(draft, command, line),
             lots=line.lots,
         )
-        draft.add(arrived)
+        draft.come(arrived)
     return [*draft.events, TransferReceived(transfer_id=command.transfer_id, lines=lines)]
 
 
