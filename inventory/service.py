@@ -13,6 +13,7 @@ from inventory.commands import (
     DismissPurchase,
     ExpireReservation,
     FillShortage,
+    ForfeitOldParts,
     LoseTransfer,
     MissOldParts,
     NamePieces,
@@ -22,10 +23,12 @@ from inventory.commands import (
     ReceiveTransfer,
     RecommendParts,
     ReleaseParts,
+    RemindOfOldParts,
     ReserveParts,
     ReturnPart,
     ScrapPart,
     SendBackPart,
+    SendReplacement,
     SendTransfer,
     SetReorderPoint,
     SetStockRules,
@@ -50,7 +53,7 @@ from inventory.projections.drift import DRIFT
 from inventory.projections.old_parts import OLD_PARTS
 from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS, SHELF_PIECES
 from inventory.projections.purchases import PURCHASES
-from inventory.projections.registers import PARTS, PLACES, VANS
+from inventory.projections.registers import ORDERS, PARTS, PLACES, VANS
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
 from inventory.projections.transfers import TRANSFERS
@@ -77,6 +80,7 @@ RULES = Rules(
         Handler(CountStock, movements.shelf_reads, movements.count, movements.shelf_claims),
         Handler(ReceiveStock, movements.shelf_reads, movements.receive, movements.shelf_claims),
         Handler(ReturnPart, movements.return_reads, movements.bring_back, movements.shelf_claims),
+        Handler(SendReplacement, movements.replacement_reads, movements.send_replacement, movements.shelf_claims),
         Handler(ScrapPart, movements.shelf_reads, movements.scrap, movements.shelf_claims),
         Handler(SendBackPart, movements.shelf_reads, movements.send_back, movements.shelf_claims),
         Handler(SetReorderPoint, purchase.purchase_reads, purchase.set_reorder_point),
@@ -95,6 +99,8 @@ RULES = Rules(
         on_stream(ExpireReservation, lambda c: reservation.reservation_stream(c.order_id), reservation.expire),
         Handler(PickUpParts, reservation.pick_up_reads, reservation.pick_up, reservation.pick_up_claims),
         on_stream(MissOldParts, lambda c: old_parts.old_parts_stream(c.order_id), old_parts.miss),
+        on_stream(RemindOfOldParts, lambda c: old_parts.old_parts_stream(c.order_id), old_parts.remind),
+        on_stream(ForfeitOldParts, lambda c: old_parts.old_parts_stream(c.order_id), old_parts.forfeit),
         Handler(SettleVisit, reservation.settle_reads, reservation.settle, reservation.settle_claims),
     ),
     claims=dict.fromkeys(get_args(pieces.Moving), pieces.claims_of),
@@ -108,6 +114,7 @@ service = Service(
         PARTS,
         PLACES,
         VANS,
+        ORDERS,
         STOCK,
         DRIFT,
         TRANSFERS,

@@ -16,6 +16,7 @@ from inventory.commands import (
     FIRST,
     LAST,
     CountStock,
+    Days,
     DefinePart,
     DefinePlace,
     FetchedPieces,
@@ -255,9 +256,12 @@ class RulesBody(Body):
     learn_share_percent: int = Field(
         30, ge=1, le=100, description="A part that at least this share of them took is recommended."
     )
-    old_parts_within_days: int = Field(
-        7, ge=1, le=365, description="Days after a visit in which the old parts are to be back."
+    old_parts_within_days: Days = Field(7, description="Days after a visit in which the old parts are to be back.")
+    exchange_within_days: Days = Field(
+        14, description="Days after a replacement went ahead in which the customer's defective part is to be back."
     )
+    remind_days_before: Days = Field(3, description="Days before that on which the customer is reminded.")
+    forfeit_after_days: Days = Field(14, description="Days after that on which it is billed instead.")
     plan_ahead_days: int = Field(
         14, ge=1, le=365, description="Days for which what orders are short of counts as expected use."
     )

@@ -130,23 +130,31 @@ class Draft:
 
     def take_out(self, event: WentOut) -> None:
         """Raises Rejected where not so many pieces of that condition are free."""
-        there = self.stock(event.part_id, event.place_id).movable(event.condition)
+        self._must_be_free(event, event.condition)
+        self.add(event)
+
+    def send_ahead(self, event: PartConsumed) -> None:
+        """As a replacement: it is meant, and so refused where not so many good pieces are free."""
+        self._must_be_free(event, "good")
+        self.add(event)
+
+    def _must_be_free(self, event: WentOut | PartConsumed, condition: Condition) -> None:
+        there = self.stock(event.part_id, event.place_id).movable(condition)
         if event.quantity > there:
             raise Rejected(
                 "stock.not-enough",
                 part_id=event.part_id,
                 place_id=event.place_id,
-                condition=event.condition,
+                condition=condition,
                 wanted=event.quantity,
                 free=there,
             )
-        self.must_lie(event.part_id, event.serials, lies(event.condition, event.place_id))
+        self.must_lie(event.part_id, event.serials, lies(condition, event.place_id))
         stock = self.stock(event.part_id, event.place_id)
         for lot in event.lots:
-            if lot.quantity > (left := stock.lots.get((lot.lot, event.condition), 0)):
-                where = {"part_id": event.part_id, "place_id": event.place_id, "condition": event.condition}
+            if lot.quantity > (left := stock.lots.get((lot.lot, condition), 0)):
+                where = {"part_id": event.part_id, "place_id": event.place_id, "condition": condition}
                 raise Rejected("lot.not-enough", **where, lot=lot.lot, wanted=lot.quantity, there=left)
-        self.add(event)
 
     def set_aside(self, part_id: str, place_id: str, order_id: str, quantity: int) -> None:
         """Have so many pieces set aside for the order, whatever it was before."""

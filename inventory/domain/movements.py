@@ -6,6 +6,7 @@ from contracts.event import Event
 from contracts.inventory import (
     Disputed,
     LotPieces,
+    PartConsumed,
     PartDefined,
     PartReturned,
     PartScrapped,
@@ -14,11 +15,20 @@ from contracts.inventory import (
     StockReceived,
 )
 from contracts.problems import Rejected
-from inventory.commands import CountStock, Move, ReceiveStock, ReturnPart, ScrapPart, SendBackPart, Shelf
+from inventory.commands import (
+    CountStock,
+    Move,
+    ReceiveStock,
+    ReturnPart,
+    ScrapPart,
+    SendBackPart,
+    SendReplacement,
+    Shelf,
+)
 from inventory.domain.draft import Draft
-from inventory.domain.old_parts import OldParts, bring, old_parts_stream
+from inventory.domain.old_parts import OldParts, bring, old_parts_stream, owe
 from inventory.domain.pieces import is_booked, is_with_us, lies, must_be_named, named
-from inventory.domain.register import known_part, known_place, low_limit, part_stream, place_stream
+from inventory.domain.register import RULES_STREAM, known_part, known_place, low_limit, part_stream, place_stream
 from inventory.domain.stock import Stock, WentOut, stock_stream, with_lots
 from services.chassis.journal.rules import States
 
@@ -100,6 +110,20 @@ def bring_back(states: States, command: ReturnPart) -> list[Event]:
         return draft.events
     known: OldParts = states[old_parts_stream(command.order_id)]
     return [*draft.events, *bring(known, command.order_id, command.part_id, command.quantity)]
+
+
+def replacement_reads(command: SendReplacement) -> tuple[str, ...]:
+    return *shelf_reads(command), old_parts_stream(command.order_id), RULES_STREAM
+
+
+def send_replacement(states: States, command: SendReplacement) -> list[Event]:
+    """Off the books as used, for the customer puts it in; what she owes for it is due from now on."""
+    shelf, draft = _shelf(states, command), Draft(states)
+    must_be_named(known_part(states, command.part_id), "good", command.quantity, command.serials, command.lots)
+    named = {"serials", "lots", "part_id", "place_id", "quantity", "order_id", "request_id", "device_id"}
+    draft.send_ahead(PartConsumed(**command.model_dump(include=named)))
+    draft.warn(shelf)
+    return [*draft.events, owe(command, states[RULES_STREAM])]
 
 
 def scrap(states: States, command: ScrapPart) -> list[Event]:
