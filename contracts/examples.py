@@ -50,7 +50,7 @@ _NOT_COVERED: Final = (
     fieldwork.Entitled("travel", 0, "not-covered"),
 )
 _WANTED: Final = (inventory.PartLine("P-COMPRESSOR", 1), inventory.PartLine("P-SEALANT", 2))
-_PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1), inventory.PlacedLine("P-SEALANT", VAN, 2))
+_PLACED: Final = (inventory.PlacedLine("P-COMPRESSOR", VAN, 1, ("SN-1",)), inventory.PlacedLine("P-SEALANT", VAN, 2))
 _LOT: Final = (inventory.LotPieces("L-2611", 1),)
 _ELSEWHERE: Final = inventory.Disputed("SN-1", "good@WH-WEST")
 _MOVED: Final = (inventory.MovedLine("P-COMPRESSOR", 2, "good", ("SN-1", "SN-2"), _LOT),)
@@ -1211,8 +1211,12 @@ _ALL: Final[tuple[Event, ...]] = (
         learn_share_percent=30,
         plan_ahead_days=14,
         old_parts_within_days=7,
+        exchange_within_days=14,
+        remind_days_before=3,
+        forfeit_after_days=14,
     ),
     inventory.StockSetAside(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
+    inventory.PiecesNamed(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, serials=("SN-1",), freed=("SN-2",)),
     inventory.StockReturned(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.StockFellShort(part_id="P-COMPRESSOR", place_id=VAN, order_id=ORDER, quantity=1),
     inventory.PartConsumed(
@@ -1264,10 +1268,28 @@ _ALL: Final[tuple[Event, ...]] = (
         **_OF_ORDER, engineer_id=ENGINEER, van_id=VAN, lines=(inventory.PlacedLine("P-SEALANT", "WH-EAST", 1),)
     ),
     inventory.ReservationExpired(**_OF_VISIT),
+    inventory.ReservedPiecesChanged(
+        **_OF_ORDER,
+        part_id="P-COMPRESSOR",
+        place_id=VAN,
+        serials=("SN-2",),
+        instead_of=("SN-1",),
+        reason="fetched",
+    ),
     inventory.ReservationReleased(**_OF_ORDER, reason="consumed"),
     inventory.VisitSettled(**_OF_VISIT, completed=True),
-    inventory.OldPartsDue(**_OF_ORDER, engineer_id=ENGINEER, lines=_WANTED, due_at=_KEPT_UNTIL),
-    inventory.OldPartsBack(order_id=ORDER, request_id=REQUEST, part_id="P-COMPRESSOR", quantity=1, left=2),
+    inventory.OldPartsDue(
+        **_OF_ORDER,
+        engineer_id=ENGINEER,
+        lines=_WANTED,
+        due_at=_KEPT_UNTIL,
+        customer_id=CUSTOMER,
+        remind_at=_at(9),
+        forfeit_at=_KEPT_UNTIL,
+    ),
+    inventory.OldPartsBack(order_id=ORDER, request_id=REQUEST, part_id="P-COMPRESSOR", quantity=1, left=2, forfeited=1),
+    inventory.OldPartsReminded(**_OF_ORDER, customer_id=CUSTOMER, lines=_WANTED, due_at=_KEPT_UNTIL),
+    inventory.OldPartsForfeited(**_OF_ORDER, customer_id=CUSTOMER, lines=_WANTED, due_at=_KEPT_UNTIL),
     inventory.OldPartsOverdue(**_OF_ORDER, engineer_id=ENGINEER, lines=_WANTED[1:], due_at=_KEPT_UNTIL),
     # quality
     quality.SurveyRulesSet(sample_percent=50, quiet_days=30),

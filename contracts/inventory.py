@@ -45,6 +45,8 @@ class PlacedLine(msgspec.Struct, frozen=True):
     part_id: str
     place_id: str
     quantity: Annotated[int, msgspec.Meta(ge=1)]
+    serials: tuple[str, ...] = ()
+    """Which pieces they are, where the part has serial numbers: fewer than `quantity` where not all are known."""
 
 
 class DocumentLine(msgspec.Struct, frozen=True):
@@ -334,6 +336,12 @@ class StockRulesSet(Event, frozen=True, kw_only=True):
     """What orders are short of counts as expected use if their visits come within so many days."""
     old_parts_within_days: Positive = 7
     """So many days after a visit has ended the old parts that came out of the device are to be back."""
+    exchange_within_days: Positive = 14
+    """So many days after a replacement went ahead the customer's defective part is to be back…"""
+    remind_days_before: Positive = 3
+    """…he is reminded so many days before…"""
+    forfeit_after_days: Positive = 14
+    """…and so many days after it was due the part is forfeited."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"), public=False)
@@ -344,6 +352,22 @@ class StockSetAside(Event, frozen=True, kw_only=True):
     place_id: str
     order_id: str
     quantity: Positive
+
+
+@belongs_to("stock", of=("part_id", "place_id"), public=False)
+class PiecesNamed(Event, frozen=True, kw_only=True):
+    """
+    Which of the pieces that are set aside for an order here they are, by serial number: these, from now on.
+
+    Acted on by: inventory (tells the reservation, and names others where some are missing).
+    """
+
+    part_id: str
+    place_id: str
+    order_id: str
+    serials: tuple[str, ...]
+    freed: tuple[str, ...]
+    """Those that were named until now and are not any more."""
 
 
 @belongs_to("stock", of=("part_id", "place_id"), public=False)
@@ -542,6 +566,22 @@ class PartsShort(Event, frozen=True, kw_only=True):
 
 
 @belongs_to("reservation", of="order_id", key="request_id")
+class ReservedPiecesChanged(Event, frozen=True, kw_only=True):
+    """Other pieces than before are those of the order at this place. Read by: reporting."""
+
+    order_id: str
+    request_id: str
+    part_id: str
+    place_id: str
+    serials: tuple[str, ...]
+    """All that are named now; of `used`, those that were used."""
+    instead_of: tuple[str, ...]
+    """Those that were named before and are free again, or gone."""
+    reason: Literal["named-anew", "fetched", "used"]
+    """A named piece left or numbers became known; she fetched another one; she used another one."""
+
+
+@belongs_to("reservation", of="order_id", key="request_id")
 class ReservationReleased(Event, frozen=True, kw_only=True):
     """Nothing is set aside for the order any more. Read by: reporting."""
 
@@ -601,9 +641,15 @@ class OldPartsDue(Event, frozen=True, kw_only=True):
     order_id: str
     request_id: str
     engineer_id: str
-    """Who took them out and brings them."""
+    """Who took them out and brings them; empty where the customer sends them."""
     lines: tuple[PartLine, ...]
     due_at: Utc
+    customer_id: str = ""
+    """Of an advance exchange: the replacement has left for her, and she owes the defective part…"""
+    remind_at: Utc | None = None
+    """…of which she is reminded then…"""
+    forfeit_at: Utc | None = None
+    """…and which is forfeited then, if it did not come."""
 
 
 @belongs_to("old-parts", of="order_id", key="request_id")
@@ -616,6 +662,41 @@ class OldPartsBack(Event, frozen=True, kw_only=True):
     quantity: Positive
     left: NonNegative
     """Pieces of the order that are still to come, of all its parts."""
+    forfeited: NonNegative = 0
+    """Of these pieces, so many had been forfeited: what was billed for them is to be given back."""
+
+
+@belongs_to("old-parts", of="order_id", key="request_id")
+class OldPartsReminded(Event, frozen=True, kw_only=True):
+    """
+    The customer's defective parts are due soon. Recorded once, by the timer.
+
+    Read by: reporting; whoever writes to customers subscribes to it.
+    """
+
+    order_id: str
+    request_id: str
+    customer_id: str
+    lines: tuple[PartLine, ...]
+    """What has still to come."""
+    due_at: Utc
+
+
+@belongs_to("old-parts", of="order_id", key="request_id")
+class OldPartsForfeited(Event, frozen=True, kw_only=True):
+    """
+    The customer's defective parts never came: the replacements are to be billed. Recorded once, by the timer.
+
+    Read by: reporting; ERP subscribes to it.
+    """
+
+    order_id: str
+    request_id: str
+    customer_id: str
+    lines: tuple[PartLine, ...]
+    """What to bill; nobody waits for these any more."""
+    due_at: Utc
+    """When they should have been back."""
 
 
 @belongs_to("old-parts", of="order_id", key="request_id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Final, Literal, Protocol, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -46,6 +46,7 @@ Quantity = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Pieces = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Latitude = Annotated[int, Field(ge=-90_000_000, le=90_000_000)]
 Longitude = Annotated[int, Field(ge=-180_000_000, le=180_000_000)]
+Days = Annotated[int, Field(ge=1, le=365)]
 Hours = Annotated[int, Field(ge=1, le=8_760)]
 Serials = Annotated[tuple[Name, ...], Field(max_length=1_000), AfterValidator(differ)]
 Lots = Annotated[tuple[LotPieces, ...], Field(max_length=200), AfterValidator(lots_differ)]
@@ -146,6 +147,18 @@ class ReturnPart(Move):
 
     condition: Condition
     order_id: Name
+
+
+class SendReplacement(Move):
+    """A replacement leaves for the customer before her defective part is back."""
+
+    order_id: str
+    request_id: str
+    customer_id: str
+    device_id: str
+    sent_at: AwareDatetime
+    within_days: Days | None = None
+    """In which the defective part is to be back; none: as the rules say."""
 
 
 class ScrapPart(Move):
@@ -250,8 +263,15 @@ class SetStockRules(Command):
     keep_reserved_h: Hours = 72
     learn_after_repairs: Annotated[int, Field(ge=1, le=1_000)] = 5
     learn_share_percent: Annotated[int, Field(ge=1, le=100)] = 30
-    plan_ahead_days: Annotated[int, Field(ge=1, le=365)] = 14
-    old_parts_within_days: Annotated[int, Field(ge=1, le=365)] = 7
+    plan_ahead_days: Days = 14
+    old_parts_within_days: Days = 7
+    exchange_within_days: Days = 14
+    remind_days_before: Days = 3
+    forfeit_after_days: Days = 14
+
+
+LOOKED_AT: Final = 50
+"""Serial numbers of a stock that are looked at when pieces of it are set aside."""
 
 
 class Shelf(Command):
@@ -260,6 +280,8 @@ class Shelf(Command):
     part_id: str
     place_id: str
     low_below: int = 0
+    serials: tuple[str, ...] = ()
+    """Of its good pieces those that are set aside for nobody else, by the view: `LOOKED_AT`, the first first."""
 
 
 class PastUse(Command):
@@ -333,6 +355,13 @@ class ReleaseParts(Command):
     """As with ReserveParts."""
     visit_id: str = ""
     """Only what is set aside for this visit; empty for whatever it is set aside for."""
+
+
+class NamePieces(Command):
+    """Which pieces are set aside for an order at a place may have changed: the reservation says which they are now."""
+
+    order_id: str
+    shelf: Shelf
 
 
 class ExpireReservation(Command):
@@ -442,9 +471,21 @@ class DismissPurchase(AboutPurchase):
     reason: Words
 
 
-class MissOldParts(Command):
-    """The time is over in which the old parts of an order should have come back."""
+class OldPartsTimer(Command):
+    """A deadline of the old parts of an order."""
 
     order_id: str
     due_at: AwareDatetime
     """Of the timer; another one may have been set meanwhile."""
+
+
+class MissOldParts(OldPartsTimer):
+    """The time is over in which they should have come back."""
+
+
+class RemindOfOldParts(OldPartsTimer):
+    """They are due soon."""
+
+
+class ForfeitOldParts(OldPartsTimer):
+    """Nobody waits any longer for those that the customer owes."""

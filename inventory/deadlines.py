@@ -8,13 +8,15 @@ from typing import Any, Final
 from contracts.envelope import Envelope
 from contracts.event import Event
 from contracts.inventory import OldPartsBack, OldPartsDue, PartsReserved, PartsShort, ReservationReleased
-from inventory.commands import ExpireReservation, MissOldParts
+from inventory.commands import ExpireReservation, ForfeitOldParts, MissOldParts, RemindOfOldParts
 from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
 from services.chassis.journal.store import Timer, TimerKey
 
 EXPIRED: Final = "reservation-expired"
 OLD_PARTS: Final = "old-parts-overdue"
+REMIND: Final = "old-parts-remind"
+FORFEIT: Final = "old-parts-forfeit"
 
 
 def when_reserved(event: PartsReserved | PartsShort, envelope: Envelope) -> Sequence[Arm]:
@@ -26,11 +28,15 @@ def when_released(event: ReservationReleased, envelope: Envelope) -> Sequence[Ar
 
 
 def when_old_parts_due(event: OldPartsDue, envelope: Envelope) -> Sequence[Arm]:
-    return [Arm(OLD_PARTS, event.order_id, event.due_at)]
+    armed = [Arm(OLD_PARTS, event.order_id, event.due_at)]
+    if event.forfeit_at is not None:
+        armed += [Arm(REMIND, event.order_id, event.remind_at), Arm(FORFEIT, event.order_id, event.forfeit_at)]
+    return armed
 
 
 def when_old_parts_back(event: OldPartsBack, envelope: Envelope) -> Sequence[Arm]:
-    return [] if event.left else [Arm(OLD_PARTS, event.order_id, None)]
+    """A reminder of nothing is not recorded; its timer is forgotten with the others."""
+    return [] if event.left else [Arm(name, event.order_id, None) for name in (OLD_PARTS, REMIND, FORFEIT)]
 
 
 TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
@@ -50,4 +56,17 @@ def miss(key: TimerKey, timer: Timer) -> MissOldParts:
     return MissOldParts(order_id=key.key, due_at=at_micros(timer.due))
 
 
-ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {EXPIRED: expire, OLD_PARTS: miss}
+def remind(key: TimerKey, timer: Timer) -> RemindOfOldParts:
+    return RemindOfOldParts(order_id=key.key, due_at=at_micros(timer.due))
+
+
+def forfeit(key: TimerKey, timer: Timer) -> ForfeitOldParts:
+    return ForfeitOldParts(order_id=key.key, due_at=at_micros(timer.due))
+
+
+ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {
+    EXPIRED: expire,
+    OLD_PARTS: miss,
+    REMIND: remind,
+    FORFEIT: forfeit,
+}

@@ -21,6 +21,7 @@ from contracts.inventory import (
     PartSentBack,
     PartsRecommended,
     PartsShort,
+    PiecesNamed,
     PlacedLine,
     ReorderPointSet,
     ReservationExpired,
@@ -37,6 +38,7 @@ from contracts.inventory import (
 from contracts.problems import NotYet
 from inventory.commands import (
     FillShortage,
+    NamePieces,
     PastUse,
     RecommendParts,
     ReleaseParts,
@@ -47,6 +49,7 @@ from inventory.commands import (
     SuggestPurchase,
     WantedPieces,
 )
+from inventory.projections.pieces import PIECE_THERE, PIECES_FOR
 from inventory.projections.purchases import REORDERED
 from inventory.projections.registers import ONE_PART, ONE_PLACE, PARTS_FITTING, models_of, naming
 from inventory.projections.reservations import ONE_RESERVATION, SHORT_OF, WAITING_FOR, part_lines, placed_lines
@@ -113,7 +116,7 @@ async def when_order_assigned(
             visit_id=derived_id("visit", event.order_id, envelope.id),
             engineer_id=event.engineer_id,
             lines=lines,
-            candidates=await _candidates(lines, event.van_id, [event.van_id], envelope.tenant, facts) if lines else (),
+            candidates=await _candidates(event.order_id, lines, event.van_id, [event.van_id], envelope.tenant, facts),
             held=_held(row),
             van_id=event.van_id,
             visit_ends_at=event.ends_at,
@@ -185,7 +188,7 @@ async def when_stock_fell_short(event: StockFellShort, envelope: Envelope, facts
             visit_id=row["visit_id"],
             engineer_id=row["engineer_id"],
             lines=lines,
-            candidates=await _candidates(lines, van_id, first, envelope.tenant, facts),
+            candidates=await _candidates(event.order_id, lines, van_id, first, envelope.tenant, facts),
             held=held,
             van_id=van_id,
         )
@@ -203,6 +206,31 @@ async def when_reservation_expired(event: ReservationExpired, envelope: Envelope
             visit_id=event.visit_id,
         )
     ]
+
+
+Misplaced = PartConsumed | StockIssued | StockCounted
+
+
+async def when_names_may_change(event: PiecesNamed | Misplaced, envelope: Envelope, facts: Facts) -> list[NamePieces]:
+    """
+    The reservation says which pieces are set aside now. A piece that was found or used elsewhere leaves the order for
+    which it was named where our books had it.
+    """
+    tenant, asked = envelope.tenant, []
+    if isinstance(event, PiecesNamed):
+        asked.append((event.order_id, event.place_id))
+    else:
+        for one in event.disputed:
+            condition, _, place_id = one.was.partition("@")
+            where = {"tenant": tenant, "part_id": event.part_id, "place_id": place_id, "serial": one.number}
+            rows = await facts.fetch(PIECE_THERE, **where) if condition == "good" else ()
+            asked += [(row["order_id"], place_id) for row in rows if row["order_id"]]
+    found = []
+    for order_id, place_id in dict.fromkeys(asked):
+        serials = await _pieces_for(order_id, event.part_id, place_id, tenant, facts)
+        shelf = Shelf(part_id=event.part_id, place_id=place_id, serials=serials)
+        found.append(NamePieces(order_id=order_id, shelf=shelf))
+    return found
 
 
 Freed = StockCounted | StockSynchronised | StockReceived | StockArrived | PartReturned | StockReturned
@@ -239,7 +267,7 @@ async def _serve(part_id: str, tenant: str, facts: Facts) -> list[FillShortage]:
                 order_id=row["order_id"],
                 request_id=row["request_id"],
                 visit_id=row["visit_id"],
-                candidates=tuple([_shelf(shelf) for shelf in shelves]),
+                candidates=await _with_pieces(row["order_id"], shelves, tenant, facts),
                 held=_held(row),
             )
         )
@@ -287,11 +315,32 @@ def _held(row: Mapping[str, Any] | None) -> tuple[Shelf, ...]:
 
 
 async def _candidates(
-    lines: Iterable[PartLine], van_id: str, first: Sequence[str], tenant: str, facts: Facts
+    order_id: str, lines: Sequence[PartLine], van_id: str, first: Sequence[str], tenant: str, facts: Facts
 ) -> tuple[Shelf, ...]:
     """Where to look for these parts, best first."""
+    if not lines:
+        return ()
     rows = await _near([line.part_id for line in lines], van_id, first, tenant, facts)
-    return tuple([_shelf(row) for row in rows])
+    return await _with_pieces(order_id, rows, tenant, facts)
+
+
+async def _with_pieces(
+    order_id: str, rows: Iterable[Mapping[str, Any]], tenant: str, facts: Facts
+) -> tuple[Shelf, ...]:
+    """These stocks, with their pieces that may be named for the order."""
+    found = []
+    for row in rows:
+        shelf = _shelf(row)
+        if row["tracked"] == "serial":
+            serials = await _pieces_for(order_id, shelf.part_id, shelf.place_id, tenant, facts)
+            shelf = shelf.model_copy(update={"serials": serials})
+        found.append(shelf)
+    return tuple(found)
+
+
+async def _pieces_for(order_id: str, part_id: str, place_id: str, tenant: str, facts: Facts) -> tuple[str, ...]:
+    where = {"tenant": tenant, "part_id": part_id, "place_id": place_id}
+    return tuple([row["serial"] for row in await facts.fetch(PIECES_FOR, **where, order_id=order_id)])
 
 
 async def _near(
@@ -380,6 +429,7 @@ POLICIES = (
         (StockCounted, StockSynchronised, StockReceived, StockArrived, PartReturned, StockReturned, PartsShort),
         when_shortage_may_end,
     ),
+    Policy("name-reserved-pieces", (PiecesNamed, *get_args(Misplaced)), when_names_may_change),
     Policy("release-expired-parts", (ReservationExpired,), when_reservation_expired),
     Policy("suggest-purchase", (*get_args(Changed), PartsRecommended, PartsShort), when_purchase_may_be_due),
     Policy("part-used-after-end", (PartUsedAfterEnd,), when_part_used_after_end),

@@ -13,18 +13,22 @@ from inventory.commands import (
     DismissPurchase,
     ExpireReservation,
     FillShortage,
+    ForfeitOldParts,
     LoseTransfer,
     MissOldParts,
+    NamePieces,
     OrderPurchase,
     PickUpParts,
     ReceiveStock,
     ReceiveTransfer,
     RecommendParts,
     ReleaseParts,
+    RemindOfOldParts,
     ReserveParts,
     ReturnPart,
     ScrapPart,
     SendBackPart,
+    SendReplacement,
     SendTransfer,
     SetReorderPoint,
     SetStockRules,
@@ -34,6 +38,7 @@ from inventory.commands import (
 from inventory.deadlines import ON_TIMER, TIMERS
 from inventory.domain import (
     document,
+    movements,
     old_parts,
     pieces,
     purchase,
@@ -46,9 +51,9 @@ from inventory.domain import (
 from inventory.policies import POLICIES
 from inventory.projections.drift import DRIFT
 from inventory.projections.old_parts import OLD_PARTS
-from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS
+from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS, SHELF_PIECES
 from inventory.projections.purchases import PURCHASES
-from inventory.projections.registers import PARTS, PLACES, VANS
+from inventory.projections.registers import ORDERS, PARTS, PLACES, VANS
 from inventory.projections.reservations import RESERVATIONS
 from inventory.projections.stock import STOCK
 from inventory.projections.transfers import TRANSFERS
@@ -72,11 +77,12 @@ RULES = Rules(
         on_stream(DefinePart, lambda c: register.part_stream(c.part_id), register.define_part),
         on_stream(DefinePlace, lambda c: register.place_stream(c.place_id), register.define_place),
         on_stream(SetStockRules, lambda _: register.RULES_STREAM, register.set_rules),
-        Handler(CountStock, stock.shelf_reads, stock.count, stock.shelf_claims),
-        Handler(ReceiveStock, stock.shelf_reads, stock.receive, stock.shelf_claims),
-        Handler(ReturnPart, stock.return_reads, stock.bring_back, stock.shelf_claims),
-        Handler(ScrapPart, stock.shelf_reads, stock.scrap, stock.shelf_claims),
-        Handler(SendBackPart, stock.shelf_reads, stock.send_back, stock.shelf_claims),
+        Handler(CountStock, movements.shelf_reads, movements.count, movements.shelf_claims),
+        Handler(ReceiveStock, movements.shelf_reads, movements.receive, movements.shelf_claims),
+        Handler(ReturnPart, movements.return_reads, movements.bring_back, movements.shelf_claims),
+        Handler(SendReplacement, movements.replacement_reads, movements.send_replacement, movements.shelf_claims),
+        Handler(ScrapPart, movements.shelf_reads, movements.scrap, movements.shelf_claims),
+        Handler(SendBackPart, movements.shelf_reads, movements.send_back, movements.shelf_claims),
         Handler(SetReorderPoint, purchase.purchase_reads, purchase.set_reorder_point),
         Handler(SuggestPurchase, purchase.purchase_reads, purchase.suggest),
         Handler(OrderPurchase, purchase.purchase_reads, purchase.order),
@@ -86,12 +92,15 @@ RULES = Rules(
         Handler(ReceiveTransfer, transfer.end_reads, transfer.receive, transfer.end_claims),
         Handler(LoseTransfer, transfer.end_reads, transfer.lose, transfer.end_claims),
         Handler(RecommendParts, recommendation.recommend_reads, recommendation.recommend),
-        Handler(ReserveParts, reservation.reserve_reads, reservation.reserve),
-        Handler(FillShortage, reservation.fill_reads, reservation.fill),
+        Handler(ReserveParts, reservation.reserve_reads, reservation.reserve, reservation.reserve_claims),
+        Handler(FillShortage, reservation.fill_reads, reservation.fill, reservation.reserve_claims),
+        Handler(NamePieces, reservation.name_reads, reservation.name, reservation.name_claims),
         Handler(ReleaseParts, reservation.release_reads, reservation.release),
         on_stream(ExpireReservation, lambda c: reservation.reservation_stream(c.order_id), reservation.expire),
         Handler(PickUpParts, reservation.pick_up_reads, reservation.pick_up, reservation.pick_up_claims),
         on_stream(MissOldParts, lambda c: old_parts.old_parts_stream(c.order_id), old_parts.miss),
+        on_stream(RemindOfOldParts, lambda c: old_parts.old_parts_stream(c.order_id), old_parts.remind),
+        on_stream(ForfeitOldParts, lambda c: old_parts.old_parts_stream(c.order_id), old_parts.forfeit),
         Handler(SettleVisit, reservation.settle_reads, reservation.settle, reservation.settle_claims),
     ),
     claims=dict.fromkeys(get_args(pieces.Moving), pieces.claims_of),
@@ -105,6 +114,7 @@ service = Service(
         PARTS,
         PLACES,
         VANS,
+        ORDERS,
         STOCK,
         DRIFT,
         TRANSFERS,
@@ -113,6 +123,7 @@ service = Service(
         OLD_PARTS,
         PURCHASES,
         SERIALS,
+        SHELF_PIECES,
         SERIAL_MOVES,
         LOTS,
         LOT_USES,

@@ -16,6 +16,7 @@ from inventory.commands import (
     FIRST,
     LAST,
     CountStock,
+    Days,
     DefinePart,
     DefinePlace,
     FetchedPieces,
@@ -255,9 +256,12 @@ class RulesBody(Body):
     learn_share_percent: int = Field(
         30, ge=1, le=100, description="A part that at least this share of them took is recommended."
     )
-    old_parts_within_days: int = Field(
-        7, ge=1, le=365, description="Days after a visit in which the old parts are to be back."
+    old_parts_within_days: Days = Field(7, description="Days after a visit in which the old parts are to be back.")
+    exchange_within_days: Days = Field(
+        14, description="Days after a replacement went ahead in which the customer's defective part is to be back."
     )
+    remind_days_before: Days = Field(3, description="Days before that on which the customer is reminded.")
+    forfeit_after_days: Days = Field(14, description="Days after that on which it is billed instead.")
     plan_ahead_days: int = Field(
         14, ge=1, le=365, description="Days for which what orders are short of counts as expected use."
     )
@@ -284,6 +288,10 @@ class LineView(Body):
     place_id: Annotated[str, Field(description="Empty where it is not about a place.")] = ""
 
 
+class ReservedView(LineView):
+    serials: list[str] = Field([], description="Which pieces they are, where they have serial numbers.")
+
+
 class RecommendedView(LineView):
     source: str = Field("", description="`device-model`, `request-type` or `history`: why it is recommended.")
     used_in: int = Field(0, description="So many earlier repairs of this model and request type took it…")
@@ -299,7 +307,7 @@ class ReservationView(Body):
     van_id: str
     expires_at: datetime | None = Field(description="When they are free again unless the visit has ended.")
     recommended: list[RecommendedView]
-    reserved: list[LineView]
+    reserved: list[ReservedView]
     short: list[LineView]
     released: str = Field(description="Why nothing is set aside any more.")
 
@@ -338,7 +346,8 @@ def _reservation(row: Mapping[str, Any]) -> ReservationView:
         "expires_at": None if row["expires_at"] is None else at_micros(row["expires_at"]),
         "recommended": _recommended(row),
         "reserved": [
-            LineView(part_id=p.part_id, quantity=p.quantity, place_id=p.place_id) for p in placed_lines(row["lines"])
+            ReservedView(part_id=p.part_id, quantity=p.quantity, place_id=p.place_id, serials=[*p.serials])
+            for p in placed_lines(row["lines"])
         ],
         "short": [LineView(part_id=p.part_id, quantity=p.quantity) for p in part_lines(row["short"])],
     }
@@ -588,7 +597,12 @@ def _reservations(api: Api) -> APIRouter:
         row = await call.one(select(table).where(table.c.order_id == order_id))
         if row is None or not call.owns(row["engineer_id"]):
             raise absent("reservation", order_id)
-        held = tuple([Shelf(part_id=line.part_id, place_id=line.place_id) for line in placed_lines(row["lines"])])
+        held = tuple(
+            [
+                Shelf(part_id=line.part_id, place_id=line.place_id, serials=line.serials)
+                for line in placed_lines(row["lines"])
+            ]
+        )
         pieces = tuple([FetchedPieces(**one.facts()) for one in body.pieces]) if body else ()
         ids = {"order_id": order_id, "request_id": row["request_id"], "van_id": row["van_id"]}
         asked = PickUpParts(**ids, held=held, pieces=pieces)

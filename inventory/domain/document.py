@@ -17,9 +17,10 @@ from contracts.event import Event
 from contracts.inventory import DocumentLine, PartDefined, StockDocumentBooked, StockReceived, StockSynchronised
 from contracts.problems import Rejected
 from inventory.commands import BookDocument, Shelf
+from inventory.domain.draft import Draft
 from inventory.domain.pieces import must_be_named, named
 from inventory.domain.register import known_part, known_place, low_limit, part_stream, place_stream
-from inventory.domain.stock import Draft, stock_stream
+from inventory.domain.stock import stock_stream
 from services.chassis.clock import micros
 from services.chassis.ids import derived_id
 from services.chassis.journal.rules import States, Stream
@@ -99,7 +100,7 @@ def _book_line(draft: Draft, command: BookDocument, line: DocumentLine, part: Pa
                 serials=line.serials,
                 lots=line.lots,
             )
-            draft.add(received)
+            draft.come(received)
         case "issue":
             draft.issue(line, place_id, command.source, command.document_id)
         case _:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Literal, assert_never
 
 from contracts.event import Event
 from contracts.inventory import (
@@ -23,6 +23,7 @@ from contracts.inventory import (
     PlacedLine,
     ReservationExpired,
     ReservationReleased,
+    ReservedPiecesChanged,
     StockArrived,
     StockRulesSet,
     StockSent,
@@ -33,16 +34,19 @@ from inventory.commands import (
     ExpireReservation,
     FetchedPieces,
     FillShortage,
+    NamePieces,
     PickUpParts,
     ReleaseParts,
     ReserveParts,
     SettleVisit,
     Shelf,
 )
+from inventory.domain.draft import Draft
 from inventory.domain.old_parts import old_parts_stream
 from inventory.domain.pieces import must_be_named, named
 from inventory.domain.register import RULES_STREAM, part_stream
-from inventory.domain.stock import Draft, stock_stream
+from inventory.domain.reserved_pieces import in_the_van, named_now, pieces_claims, with_names, with_pieces, with_serials
+from inventory.domain.stock import stock_stream
 from services.chassis.journal.rules import States, Stream
 
 
@@ -80,6 +84,7 @@ ReservationEvent = (
     | PartsPickedUp
     | ReservationExpired
     | ReservationReleased
+    | ReservedPiecesChanged
     | VisitSettled
 )
 
@@ -97,6 +102,10 @@ def _reads(order_id: str, *shelves: Iterable[Shelf]) -> tuple[str, ...]:
 
 def reserve_reads(command: ReserveParts) -> tuple[str, ...]:
     return *_reads(command.order_id, command.candidates, command.held), RULES_STREAM
+
+
+def reserve_claims(command: ReserveParts | FillShortage) -> tuple[tuple[str, str], ...]:
+    return pieces_claims(command.candidates)
 
 
 def reserve(states: States, command: ReserveParts) -> list[Event]:
@@ -124,6 +133,7 @@ def reserve(states: States, command: ReserveParts) -> list[Event]:
                 draft.set_aside(line.part_id, line.place_id, command.order_id, 0)
     for line in lines:
         draft.set_aside(line.part_id, line.place_id, command.order_id, line.quantity)
+    lines = with_names(draft, command.candidates, command.order_id, lines)
     visit = {"engineer_id": command.engineer_id, "visit_id": command.visit_id, "van_id": command.van_id}
     expires_at = _expires_at(known, command, states[RULES_STREAM])
     if lines:
@@ -162,9 +172,10 @@ def fill(states: States, command: FillShortage) -> list[Event]:
         where = line.part_id, line.place_id
         pieces[where] = pieces.get(where, 0) + line.quantity
         draft.set_aside(*where, command.order_id, pieces[where])
+    placed = [PlacedLine(*where, quantity) for where, quantity in pieces.items()]
+    lines = with_names(draft, command.candidates, command.order_id, placed)
     facts = {"order_id": command.order_id, "request_id": command.request_id, "visit_id": held.visit_id}
     facts |= {"engineer_id": held.engineer_id, "van_id": held.van_id}
-    lines = tuple([PlacedLine(*where, quantity) for where, quantity in pieces.items()])
     draft.events.append(PartsReserved(**facts, expires_at=held.expires_at, lines=lines))
     if short:
         draft.events.append(PartsShort(**facts, expires_at=held.expires_at, lines=short))
@@ -202,6 +213,45 @@ def _allocate(
     return tuple(lines), tuple(short)
 
 
+def name_reads(command: NamePieces) -> tuple[str, ...]:
+    return _reads(command.order_id, [command.shelf])
+
+
+def name_claims(command: NamePieces) -> tuple[tuple[str, str], ...]:
+    return pieces_claims([command.shelf])
+
+
+def name(states: States, command: NamePieces) -> list[Event]:
+    known: Reservation = states[reservation_stream(command.order_id)]
+    shelf, draft = command.shelf, Draft(states)
+    where = shelf.part_id, shelf.place_id
+    line = next((one for one in known.held.lines if (one.part_id, one.place_id) == where), None) if known.held else None
+    if line is None:
+        return []
+    serials = named_now(draft, shelf, command.order_id)
+    if serials != line.serials:
+        draft.events.append(_changed(known, command.order_id, line, serials, "named-anew"))
+    return draft.events
+
+
+def _changed(
+    known: Reservation,
+    order_id: str,
+    line: PlacedLine,
+    serials: tuple[str, ...],
+    reason: Literal["named-anew", "fetched", "used"],
+) -> ReservedPiecesChanged:
+    return ReservedPiecesChanged(
+        order_id=order_id,
+        request_id=known.request_id,
+        part_id=line.part_id,
+        place_id=line.place_id,
+        serials=serials,
+        instead_of=tuple([serial for serial in line.serials if serial not in serials]),
+        reason=reason,
+    )
+
+
 def release_reads(command: ReleaseParts) -> tuple[str, ...]:
     return _reads(command.order_id, command.held)
 
@@ -232,11 +282,14 @@ def pick_up_reads(command: PickUpParts) -> tuple[str, ...]:
 
 
 def pick_up_claims(command: PickUpParts) -> tuple[tuple[str, str], ...]:
-    return tuple(dict.fromkeys([claim for one in command.pieces for claim in named(one.part_id, one.serials)]))
+    return pieces_claims([*command.held, *[Shelf(**one.model_dump(exclude={"lots"})) for one in command.pieces]])
 
 
 def pick_up(states: States, command: PickUpParts) -> list[Event]:
-    """Raises Rejected where nothing is set aside, or where it is not known which van is meant."""
+    """
+    Those that are named, or others of the same place. Raises Rejected where nothing is set aside, or where it is not
+    known which van is meant.
+    """
     known: Reservation = states[reservation_stream(command.order_id)]
     held = known.held
     if held is None or not held.lines:
@@ -246,10 +299,17 @@ def pick_up(states: States, command: PickUpParts) -> list[Event]:
     draft = Draft(states)
     if not all(draft.knows(line.part_id, line.place_id) for line in held.lines):
         raise Rejected("reservation.unseen", order_id=command.order_id)
-    fetched = tuple([line for line in held.lines if line.place_id != held.van_id])
+    seen = {(shelf.part_id, shelf.place_id): shelf.serials for shelf in command.held}
     pieces = {(one.part_id, one.place_id): one for one in command.pieces}
-    for line in fetched:
-        one = pieces.get((line.part_id, line.place_id)) or FetchedPieces(part_id=line.part_id, place_id=line.place_id)
+    fetched = []
+    for line in [line for line in held.lines if line.place_id != held.van_id]:
+        where = line.part_id, line.place_id
+        if where not in pieces and not {*line.serials} <= {*seen[where]}:
+            raise Rejected("reservation.unseen", order_id=command.order_id)
+        one = pieces.get(where) or FetchedPieces(part_id=where[0], place_id=where[1], serials=line.serials)
+        fetched.append(with_serials(line, one.serials))
+        if line.serials and {*one.serials} != {*line.serials}:
+            draft.events.append(_changed(known, command.order_id, line, one.serials, "fetched"))
         if (part := states[part_stream(line.part_id)]) is not None:
             must_be_named(part, "good", line.quantity, one.serials, one.lots)
         in_van = draft.stock(line.part_id, held.van_id).of(command.order_id)
@@ -275,19 +335,12 @@ def pick_up(states: States, command: PickUpParts) -> list[Event]:
         )
         draft.add(arrived)
         draft.set_aside(line.part_id, held.van_id, command.order_id, in_van + line.quantity)
+        draft.name(Shelf(part_id=line.part_id, place_id=held.van_id, serials=one.serials), command.order_id)
     if fetched:
         ids = {"order_id": command.order_id, "request_id": command.request_id}
-        picked = PartsPickedUp(**ids, engineer_id=held.engineer_id, van_id=held.van_id, lines=fetched)
+        picked = PartsPickedUp(**ids, engineer_id=held.engineer_id, van_id=held.van_id, lines=tuple(fetched))
         draft.events.append(picked)
     return draft.events
-
-
-def in_the_van(lines: Iterable[PlacedLine], van_id: str) -> tuple[PlacedLine, ...]:
-    """What is set aside once all of it has been fetched: one line for each part."""
-    pieces: dict[str, int] = {}
-    for line in lines:
-        pieces[line.part_id] = pieces.get(line.part_id, 0) + line.quantity
-    return tuple([PlacedLine(part_id, van_id, quantity) for part_id, quantity in pieces.items()])
 
 
 def settle_reads(command: SettleVisit) -> tuple[str, ...]:
@@ -314,6 +367,7 @@ def settle(states: States, command: SettleVisit) -> list[Event]:
     ends = known.held is not None and (command.completed or known.held.visit_id == command.visit_id)
     if known.held and ends:
         _return(draft, known.held, command.order_id)
+        draft.events += _used_instead(known, known.held, command)
     for used in command.used:
         draft.consume(used, states[part_stream(used.part_id)], command.device_id, **ids)
     if ends:
@@ -324,6 +378,17 @@ def settle(states: States, command: SettleVisit) -> list[Event]:
     for shelf in command.shelves:
         draft.warn(shelf)
     return draft.events
+
+
+def _used_instead(known: Reservation, held: Held, command: SettleVisit) -> list[Event]:
+    """Parts of which other pieces were used than those that were named for the order."""
+    found: list[Event] = []
+    for used in command.used:
+        named_for_it = [serial for line in held.lines if line.part_id == used.part_id for serial in line.serials]
+        if named_for_it and not {*used.serials} <= {*named_for_it}:
+            line = PlacedLine(used.part_id, used.place_id, used.quantity, tuple(named_for_it))
+            found.append(_changed(known, command.order_id, line, used.serials, "used"))
+    return found
 
 
 def _old_parts(command: SettleVisit, rules: StockRulesSet) -> list[Event]:
@@ -369,7 +434,11 @@ def evolve(reservation: Reservation, event: ReservationEvent) -> Reservation:
         case PartsShort():
             return replace(reservation, held=replace(held or _held(event, ()), short=event.lines), called_off=False)
         case PartsPickedUp():
-            return replace(reservation, held=held and replace(held, lines=in_the_van(held.lines, event.van_id)))
+            return replace(
+                reservation, held=held and replace(held, lines=in_the_van(held.lines, event.lines, event.van_id))
+            )
+        case ReservedPiecesChanged():
+            return replace(reservation, held=held and replace(held, lines=with_pieces(held.lines, event)))
         case ReservationExpired():
             return replace(reservation, held=held and replace(held, expires_at=None))
         case ReservationReleased():

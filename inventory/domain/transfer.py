@@ -26,9 +26,10 @@ from contracts.inventory import (
 )
 from contracts.problems import NotYet, Rejected
 from inventory.commands import EndTransfer, LoseTransfer, ReceiveTransfer, SendTransfer, Shelf
+from inventory.domain.draft import Draft
 from inventory.domain.pieces import must_be_named, named
 from inventory.domain.register import known_part, known_place, low_limit, part_stream, place_stream
-from inventory.domain.stock import Draft, stock_stream
+from inventory.domain.stock import stock_stream
 from services.chassis.journal.rules import States, Stream
 
 
@@ -118,7 +119,7 @@ def receive(states: States, command: ReceiveTransfer) -> list[Event]:
             serials=_still(draft, command, line),
             lots=line.lots,
         )
-        draft.add(arrived)
+        draft.come(arrived)
     return [*draft.events, TransferReceived(transfer_id=command.transfer_id, lines=lines)]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Final, get_args
+
+from sqlalchemy import bindparam, select
 
 from contracts.envelope import Envelope
 from contracts.inventory import (
@@ -11,6 +13,7 @@ from contracts.inventory import (
     PartReturned,
     PartScrapped,
     PartSentBack,
+    PiecesNamed,
     StockArrived,
     StockCounted,
     StockIssued,
@@ -18,6 +21,7 @@ from contracts.inventory import (
     StockSent,
     TransferLost,
 )
+from inventory.commands import LOOKED_AT
 from inventory.domain.pieces import Move, Moving, moves
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
@@ -41,6 +45,68 @@ SERIALS = View(
     apply=apply_serial,
     indexes=(("part_id", "whereabouts"),),
 )
+
+
+OnShelf = (
+    StockReceived
+    | StockArrived
+    | PartReturned
+    | StockCounted
+    | StockSent
+    | StockIssued
+    | PartScrapped
+    | PartSentBack
+    | PartConsumed
+)
+
+
+def apply_shelf(rows: Rows, event: OnShelf | PiecesNamed, envelope: Envelope) -> None:
+    """As `Stock.pieces` and `Stock.named` of the same stream."""
+    shelf = event.part_id, event.place_id
+    if isinstance(event, PiecesNamed):
+        for serial, order_id in [
+            *[(one, "") for one in event.freed],
+            *[(one, event.order_id) for one in event.serials],
+        ]:
+            if rows.get(*shelf, serial) is not None:
+                rows.put(*shelf, serial, order_id=order_id)
+        return
+    left = event.missing if isinstance(event, StockCounted) else ()
+    came = isinstance(event, StockReceived | StockArrived | PartReturned | StockCounted)
+    if getattr(event, "condition", "good") != "good":
+        return
+    for serial in left if came else event.serials:
+        rows.drop(*shelf, serial)
+    for number, serial in enumerate(event.serials if came else ()):
+        if rows.get(*shelf, serial) is None:
+            rows.put(*shelf, serial, came=int(envelope.position), number=number)
+
+
+SHELF_PIECES = View(
+    name="shelf_pieces",
+    version=1,
+    key={"part_id": str, "place_id": str, "serial": str},
+    columns={"order_id": "", "came": 0, "number": 0},
+    reads=(*get_args(OnShelf), PiecesNamed),
+    apply=apply_shelf,
+)
+"""The good pieces with serial numbers that came to a place, in this order, and for which order each is set aside."""
+
+_piece = SHELF_PIECES.table.c
+_pieces_of_shelf = select(_piece.serial, _piece.order_id).where(
+    _piece.tenant == bindparam("tenant"),
+    _piece.part_id == bindparam("part_id"),
+    _piece.place_id == bindparam("place_id"),
+)
+
+PIECES_FOR: Final = (
+    _pieces_of_shelf.where(_piece.order_id.in_(("", bindparam("order_id"))))
+    .order_by(_piece.order_id.desc(), _piece.came, _piece.number)
+    .limit(LOOKED_AT)
+)
+"""Those of an order there, and then those that are set aside for nobody, the first first."""
+
+PIECE_THERE: Final = _pieces_of_shelf.where(_piece.serial == bindparam("serial"))
 
 
 def apply_move(rows: Rows, event: Moving, envelope: Envelope) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import bindparam, select
 
-from contracts.dispatcher import EngineerRegistered
+from contracts.dispatcher import EngineerRegistered, OrderOpened
 from contracts.envelope import Envelope
 from contracts.inventory import PartDefined, PlaceDefined
 from services.chassis.clock import micros
@@ -123,3 +123,20 @@ VANS = View(
     apply=apply_van,
 )
 """What each engineer drives, as the dispatcher registered it."""
+
+
+def apply_order(rows: Rows, event: OrderOpened, envelope: Envelope) -> None:
+    facts = {"request_id": event.request_id, "customer_id": event.customer_id, "device_id": event.device_id}
+    rows.put(event.order_id, **facts)
+
+
+ORDERS = View(
+    name="orders",
+    version=1,
+    key={"order_id": str},
+    columns={"request_id": "", "customer_id": "", "device_id": ""},
+    reads=(OrderOpened,),
+    apply=apply_order,
+    waited_for=False,
+)
+"""For whom work is done, and on what: to whom a replacement goes, and what it goes into."""

@@ -19,8 +19,9 @@ from contracts.inventory import (
     PartsShort,
     PlacedLine,
     ReservationReleased,
+    ReservedPiecesChanged,
 )
-from inventory.domain.reservation import in_the_van
+from inventory.domain.reserved_pieces import in_the_van, with_pieces
 from inventory.projections.registers import PLACES
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
@@ -28,7 +29,7 @@ from services.chassis.views import Rows, View
 URGENCIES: Final[tuple[Urgency, ...]] = get_args(Urgency)
 """The least urgent first."""
 
-Shown = PartsRecommended | PartsReserved | PartsShort | PartsPickedUp | ReservationReleased
+Shown = PartsRecommended | PartsReserved | PartsShort | PartsPickedUp | ReservedPiecesChanged | ReservationReleased
 
 
 def apply(rows: Rows, event: Shown, envelope: Envelope) -> None:
@@ -47,7 +48,10 @@ def apply(rows: Rows, event: Shown, envelope: Envelope) -> None:
             rows.put(key, short=_text(event.lines), is_short=True, waits=False)
         case PartsPickedUp():
             row = rows.get(key) or RESERVATIONS.defaults
-            rows.put(key, lines=_text(in_the_van(placed_lines(str(row["lines"])), event.van_id)))
+            rows.put(key, lines=_text(in_the_van(placed_lines(str(row["lines"])), event.lines, event.van_id)))
+        case ReservedPiecesChanged():
+            row = rows.get(key) or RESERVATIONS.defaults
+            rows.put(key, lines=_text(with_pieces(placed_lines(str(row["lines"])), event)))
         case ReservationReleased():
             rows.put(key, lines="[]", short="[]", is_short=False, released=event.reason, expires_at=None)
             # Somebody else will want them, or she again.
@@ -86,7 +90,7 @@ def placed_lines(text: str) -> tuple[PlacedLine, ...]:
 
 RESERVATIONS = View(
     name="reservations",
-    version=3,
+    version=4,
     key={"order_id": str},
     columns={
         "version": 0,
@@ -105,7 +109,7 @@ RESERVATIONS = View(
         "since": 0,
         "released": "",
     },
-    reads=(PartsRecommended, PartsReserved, PartsShort, PartsPickedUp, ReservationReleased),
+    reads=get_args(Shown),
     apply=apply,
     indexes=(("is_short",), ("waits",)),
 )

@@ -13,6 +13,7 @@ from contracts.inventory import (
     PartReturned,
     PartScrapped,
     PartSentBack,
+    PiecesNamed,
     StockArrived,
     StockCounted,
     StockFellShort,
@@ -100,6 +101,7 @@ STOCK = View(
     reads=(
         StockCounted,
         StockSetAside,
+        PiecesNamed,
         StockReturned,
         StockFellShort,
         PartConsumed,
@@ -125,6 +127,7 @@ _shelves = (
         _stock.part_id,
         _stock.place_id,
         _part.low_below,
+        _part.tracked,
         _place.kind,
         _place.region,
         (_stock.on_hand - _stock.set_aside).label("free"),

@@ -7,21 +7,34 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from contracts.fieldwork import UsedPart
-from contracts.inventory import DocumentLine, MovedLine, PartDefined
+from contracts.inventory import (
+    DocumentLine,
+    MovedLine,
+    PartDefined,
+    PartLine,
+    PiecesNamed,
+    ReservedPiecesChanged,
+)
 from contracts.problems import Rejected
 from inventory.commands import (
     BookDocument,
     CountStock,
+    FetchedPieces,
     LoseTransfer,
+    NamePieces,
+    PickUpParts,
     ReceiveStock,
     ReceiveTransfer,
+    ReleaseParts,
+    ReserveParts,
     ReturnPart,
     ScrapPart,
     SendTransfer,
     SettleVisit,
     Shelf,
 )
-from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS
+from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS, SHELF_PIECES
+from inventory.projections.reservations import RESERVATIONS, placed_lines
 from inventory.service import RULES
 from services.chassis.journal.rules import States
 from services.verify.business import Stock
@@ -36,6 +49,7 @@ PLACES = ["van-1", "wh-1"]
 places = st.sampled_from(PLACES)
 numbers = st.lists(st.sampled_from("ABCD"), min_size=1, max_size=2, unique=True)
 conditions = st.sampled_from(["good", "good", "defective"])
+orders = st.sampled_from(["o-0", "o-1", "o-2"])
 one_of_three = st.integers(0, 2)
 
 
@@ -58,6 +72,28 @@ class PieceBooks(RuleBasedStateMachine):
                 assert claim.owner is None or self.owners.get(claim.key) is None, "taken from nobody"
                 self.owners[claim.key] = claim.owner
         self.decided.append(list(events))
+        for event in events:
+            for order, place in self.may_be_named_anew(event):
+                shelf = Shelf(part_id="fan", place_id=place, serials=self.pieces_for(order, place))
+                self.ask(NamePieces(order_id=order, shelf=shelf))
+
+    def may_be_named_anew(self, event):
+        """As the policy: whoever has other pieces, and who had a piece that was elsewhere."""
+        if isinstance(event, PiecesNamed):
+            return [(event.order_id, event.place_id)]
+        found = []
+        for one in getattr(event, "disputed", ()):
+            stock = self.states.get(f"stock/fan/{one.was.removeprefix('good@')}")
+            named = stock.named.items() if stock else ()
+            found += [(order, one.was.removeprefix("good@")) for order, some in named if one.number in some]
+        return found
+
+    def pieces_for(self, order, place):
+        """By the view."""
+        events = [event for decided in self.decided for event in decided]
+        rows = [(row, key[2]) for key, row in rows_after(SHELF_PIECES, events).items() if key[1] == place]
+        rows = [(row, serial) for row, serial in rows if row["order_id"] in ("", order)]
+        return tuple([serial for row, serial in sorted(rows, key=lambda one: (one[0]["came"], one[0]["number"]))])
 
     def ask(self, command):
         """What was decided, or the code of the refusal."""
@@ -128,18 +164,18 @@ class PieceBooks(RuleBasedStateMachine):
         assert (refused == "") == there, refused
         if not refused:
             self.where |= dict.fromkeys(serials, f"transfer/{way}")
-            self.ways[way] = to_place, condition, list(serials)
+            self.ways[way] = to_place, condition, list(serials), tuple(serials)
 
     @rule(choice=st.integers(0, 9), all_of_it=st.booleans(), lost=st.booleans())
     def end_a_way(self, choice, all_of_it, lost):
         if not self.ways:
             return
         way = sorted(self.ways)[choice % len(self.ways)]
-        to_place, condition, sent = self.ways[way]
+        to_place, condition, sent, every = self.ways[way]
         ended = sent if all_of_it else sent[:1]
         lines = () if all_of_it else (MovedLine("fan", 1, condition, tuple(ended)),)
         facts = {"transfer_id": way, "to_place_id": to_place, "parts": ("fan",), "lines": lines}
-        facts["serials"] = tuple([("fan", serial) for serial in sent])
+        facts["serials"] = tuple([("fan", serial) for serial in every])
         refused = self.ask(LoseTransfer(**facts, reason="gone") if lost else ReceiveTransfer(**facts))
         assert refused == ""
         for serial in ended:
@@ -185,6 +221,71 @@ class PieceBooks(RuleBasedStateMachine):
         self.where |= dict.fromkeys(set(known) - {*serials}, f"missing@{place}")
         self.where |= dict.fromkeys(serials, here)
 
+    def held(self, order):
+        reservation = self.states.get(f"reservation/{order}")
+        return reservation.held if reservation else None
+
+    def shelves(self, order, *more):
+        held = self.held(order)
+        lines = held.lines if held else ()
+        named = [Shelf(part_id="fan", place_id=line.place_id, serials=line.serials) for line in lines]
+        candidates = [Shelf(part_id="fan", place_id=one, serials=self.pieces_for(order, one)) for one in more]
+        return tuple(named), tuple(candidates)
+
+    @rule(order=orders, quantity=st.integers(1, 2), first=places)
+    def assign(self, order, quantity, first):
+        self.number += 1
+        held, candidates = self.shelves(order, first, next(one for one in PLACES if one != first))
+        facts = {"order_id": order, "request_id": "r-1", "engineer_id": "e-1", "van_id": "van-1"}
+        lines = (PartLine("fan", quantity),)
+        asked = ReserveParts(**facts, visit_id=f"w-{self.number}", lines=lines, candidates=candidates, held=held)
+        assert self.ask(asked) == ""
+        for line in self.held(order).lines:
+            stock = self.states[f"stock/fan/{line.place_id}"]
+            here = [one for one in stock.pieces if self.where.get(one) == f"good@{line.place_id}"]
+            named_for_others = {one for other, some in stock.named.items() if other != order for one in some}
+            able = min(line.quantity, len([one for one in here if one not in named_for_others]))
+            assert len(line.serials) == able, "a piece lies there that nobody has"
+
+    @rule(order=orders)
+    def release(self, order):
+        held, _ = self.shelves(order)
+        assert self.ask(ReleaseParts(order_id=order, request_id="r-1", held=held)) == ""
+        assert self.held(order) is None
+
+    @rule(order=orders, others=st.booleans(), serials=numbers)
+    def pick_up(self, order, others, serials):
+        held, _ = self.shelves(order)
+        lines = [line for line in (self.held(order).lines if held else ()) if line.place_id == "wh-1"]
+        if not lines:
+            return
+        (line,) = lines
+        wanted = tuple(serials) if others else line.serials
+        pieces = (FetchedPieces(part_id="fan", place_id="wh-1", serials=wanted),) if others else ()
+        facts = {"order_id": order, "request_id": "r-1", "van_id": "van-1"}
+        refused = self.ask(PickUpParts(**facts, held=held, pieces=pieces))
+        can = len(wanted) == line.quantity and self.lie(wanted, "good@wh-1")
+        assert (refused == "") == can, refused
+        if not refused:
+            self.where |= dict.fromkeys(wanted, "good@van-1")
+
+    @rule(order=orders, serial=st.sampled_from("ABCD"), place=places)
+    def finish_a_visit(self, order, serial, place):
+        """She uses one piece, whichever it was."""
+        (held, _), known = self.shelves(order), self.held(order)
+        if known is None:
+            return
+        used = (UsedPart("fan", place, 1, (serial,)),)
+        shelves = (Shelf(part_id="fan", place_id=place),)
+        facts = {"order_id": order, "request_id": "r-1", "visit_id": known.visit_id, "completed": False}
+        before = len(self.decided)
+        assert self.ask(SettleVisit(**facts, used=used, shelves=shelves, held=held)) == ""
+        named = {one for line in known.lines for one in line.serials}
+        said = [event for event in self.decided[before] if isinstance(event, ReservedPiecesChanged)]
+        assert bool(said) == (bool(named) and serial not in named)
+        assert self.held(order) is None
+        self.where[serial] = f"order/{order}"
+
     @rule(place=places, serials=numbers)
     def hear_of_an_issue(self, place, serials):
         self.number += 1
@@ -211,6 +312,20 @@ class PieceBooks(RuleBasedStateMachine):
             assert shown == claimed == self.where
 
     @invariant()
+    def each_piece_is_set_aside_for_one_order_where_it_lies(self):
+        if hasattr(self, "where"):
+            events = [event for decided in self.decided for event in decided]
+            named = []
+            for (order,), row in rows_after(RESERVATIONS, events).items():
+                for line in placed_lines(row["lines"]):
+                    stock = self.states[f"stock/fan/{line.place_id}"]
+                    assert line.serials == stock.named.get(order, ())
+                    assert len(line.serials) <= stock.of(order)
+                    assert self.lie(line.serials, f"good@{line.place_id}")
+                    named += line.serials
+            assert len(named) == len(set(named)), "two orders have one piece"
+
+    @invariant()
     def the_books_close_and_verify_agrees(self):
         if hasattr(self, "where"):
             ledger_of(self.decided)
@@ -223,7 +338,7 @@ class PieceBooks(RuleBasedStateMachine):
 
     def teardown(self):
         events = [event for decided in getattr(self, "decided", []) for event in decided]
-        for view in (SERIALS, SERIAL_MOVES, LOTS, LOT_USES):
+        for view in (SHELF_PIECES, RESERVATIONS, SERIALS, SERIAL_MOVES, LOTS, LOT_USES):
             assert_same_rows_shuffled(view, events)
 
 

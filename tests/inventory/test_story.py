@@ -112,7 +112,7 @@ async def test_an_order_is_followed_from_its_opening_to_its_end(it):
     assert (line["part_id"], line["quantity"], line["source"]) == ("fan", 1, "device-model")
     (envelope,) = await it.publishes(assigned())
     found = await reservation(it)
-    assert found["reserved"] == [{"part_id": "fan", "quantity": 1, "place_id": "van-1"}]
+    assert found["reserved"] == [{"part_id": "fan", "quantity": 1, "place_id": "van-1", "serials": []}]
     assert found["visit_id"] == visit_of(envelope)
     assert await shelves(it) == {"van-1": (1, 1), "van-2": (1, 0), "wh-1": (2, 0)}
     await it.publishes(completed(USED, visit_id=visit_of(envelope)))

@@ -242,6 +242,8 @@ def bodies(world: World) -> Any:
     two = world.demo.stories["two"]
     dynamic = {
         "/v1/requests/{request_id}/merge": {"into_id": two.stuck_id},
+        "/v1/stock/old-parts/replacements": {"part_id": "P-laundry", "place_id": "WH", "quantity": 1}
+        | {"order_id": two.order_id},
         "/v1/replans": {"cause": "urgent", "order_id": two.waiting_id},
         # Of the visit whose share nobody disputes here.
         "/v1/payouts/pay": {"payee": "engineer", "payee_id": "one", "visit_ids": [two.visit_id], "reference": "r"},

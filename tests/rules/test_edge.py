@@ -202,7 +202,7 @@ def test_every_command_is_done_once_however_often_it_is_asked(world: World):
                 await people.call("POST", path, role, key=f"{path}{number}", json=body)
         story, _ = await tell(firm, "one"), await tell(firm, "two")
         await whatever_else(people, firm, story._replace(alert_id=await alerted(world, firm, "one"))._asdict())
-        await move_parts(people, story.transfer_id)
+        await move_parts(people, story.transfer_id, story.order_id)
         await see_to_what_is_stuck(people)
         return people
 
@@ -225,7 +225,7 @@ async def see_to_what_is_stuck(people: Doubting) -> None:
     await people.call("POST", f"{desk}/discard", "operator", "", "stuck-2", json=settled)
 
 
-async def move_parts(people: People, transfer_id: str) -> None:
+async def move_parts(people: People, transfer_id: str, order_id: str) -> None:
     """What comes to a place and leaves it, and what is said of it."""
     part, keeper = {"part_id": "P-refrigeration", "place_id": "WH"}, ("operator", "")
     pieces = {**part, "quantity": 2}
@@ -238,6 +238,8 @@ async def move_parts(people: People, transfer_id: str) -> None:
         )
     ):
         await people.call("POST", f"/v1/stock/{path}", *keeper, f"parts-{number}", json=body)
+    ahead = {**part, "quantity": 1, "order_id": order_id}
+    await people.call("POST", "/v1/stock/old-parts/replacements", *keeper, "parts-ahead", json=ahead)
     lines = [{"part_id": "P-refrigeration", "quantity": 1}]
     snapshot = {"document_id": "S-1", "place_id": "WH", "taken_at": "2020-01-01T00:00:00Z", "lines": lines}
     await people.call("POST", "/v1/stock/snapshots", *keeper, "parts-s", json=snapshot)
