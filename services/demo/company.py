@@ -88,9 +88,9 @@ def company(seed: int) -> Company:
     devices = _devices(rng, customers)
     return Company(
         request_types={
-            "repair": {"name": "设备报修 Repair", "duration_s": 3_600, "min_description": 2},
-            "installation": {"name": "安装 Installation", "kind": "installation", "duration_s": 5_400},
-            "inspection": {"name": "巡检 Inspection round", "duration_s": 1_800},
+            "repair": {"name": "Repair", "name_zh": "设备报修", "duration_s": 3_600, "min_description": 2},
+            "installation": {"name": "Installation", "name_zh": "安装", "kind": "installation", "duration_s": 5_400},
+            "inspection": {"name": "Inspection round", "name_zh": "巡检", "duration_s": 1_800},
             **{f"home-{skill}": _at_home(*words, skill) for skill, words in APPLIANCES.items()},
         },
         customers=customers,
