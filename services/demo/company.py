@@ -117,12 +117,7 @@ def company(seed: int) -> Company:
     return Company(
         request_types={
             "repair": {"name": "Repair", "name_zh": "设备报修", "duration_s": 3_600, "min_description": 2},
-            "installation": {
-                "name": "Installation",
-                "name_zh": "安装",
-                "kind": "installation",
-                "duration_s": 5_400,
-            },
+            "installation": {"name": "Installation", "name_zh": "安装", "kind": "installation", "duration_s": 5_400},
             "inspection": {"name": "Inspection round", "name_zh": "巡检", "duration_s": 1_800},
             **{f"home-{skill}": _at_home(*words, skill) for skill, words in APPLIANCES.items()},
         },

@@ -145,7 +145,7 @@ def routes(
         if not entries:
             raise absent("request", request_id)
         if verifier is None:
-            raise Problem("proof.absent", reason="nothing is signed here")
+            raise Problem("proof.unsigned")
         kept = {service: Kept(settings.checkpoint_folder, service)}
         try:
             return ProofFile(**proof_of(f"request {request_id}", {service: entries}, kept, verifier))

@@ -37,7 +37,9 @@ def test_an_alert_is_followed_and_closed_with_its_effect(opened: Open, demo: Dem
     Others(demo.url).until("manager", "/v1/alerts?open=true", lambda page: page["items"])
     page = at_desk(opened, "manager", "/alerts")
     alert = page.get_by_role("listitem").first
-    expect(alert).to_contain_text("1 / 1")
+    expect(alert).to_contain_text("1 次中有 1 次")
+    # What its kind means, by the rules as they are.
+    expect(alert).to_contain_text(re.compile("含义：.*连续 1 周每周都高于 1 %"))
     # Whose figure it is, by name.
     expect(alert).not_to_contain_text(re.compile(r"\bE\d\d\b"))
     alert.get_by_role("button", name="跟进").click()
@@ -47,5 +49,5 @@ def test_an_alert_is_followed_and_closed_with_its_effect(opened: Open, demo: Dem
     alert.get_by_role("button", name="跟进").click()
     alert.get_by_label("效果").fill("本周没有差评")
     alert.get_by_role("button", name="关闭").click()
-    page.get_by_label("只看未关闭").uncheck()
+    page.get_by_role("button", name="全部").click()
     expect(page.get_by_text("本周没有差评")).to_be_visible()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contracts.event import REGISTRY
 from reporting.projections.request_story import REQUEST_STORY
 from reporting.reports import REPORTS
 from services.gateway.pages import BUILT
@@ -46,6 +47,12 @@ def test_a_page_says_nothing_of_its_own(page: Path) -> None:
     template = text[text.index("<template>") :].split("<style")[0]
     shown = re.sub(r'\{\{.*?\}\}|<(?:"[^"]*"|[^>"])*>', " ", template, flags=re.DOTALL)
     assert re.findall(r"[A-Za-z\u4e00-\u9fff]{2,}", shown) == []
+
+
+def test_every_event_that_a_story_may_hold_has_a_name() -> None:
+    known = said("zh").keys()
+    told = {name for name, event in REGISTRY.items() if event.KEY == "request_id" or "request_id" in event.OF}
+    assert {f"event.{name}" for name in told} - known == set()
 
 
 def test_every_report_figure_and_shown_field_has_a_name() -> None:

@@ -1,4 +1,5 @@
 /** How a state looks, on the list, the timeline and the map. */
+import { useI18n } from 'vue-i18n'
 import type { Order } from './orders'
 
 const TAGS: Record<string, string> = {
@@ -23,6 +24,10 @@ export const PAINT: Record<string, [string, string]> = {
   cancelled: ['#dfe5e3', '#55625f'],
 }
 
-export function skillOf(order: Order): string {
-  return order.device_model && order.device_model !== order.skill ? `${order.skill} ${order.device_model}` : order.skill
+/** Skills that many companies have are called by their names, others as the company writes them. */
+export function useSkills(): { skillName: (skill: string) => string; skillOf: (order: Order) => string } {
+  const { t, te } = useI18n()
+  const skillName = (skill: string): string => (te(`skill.${skill}`) ? t(`skill.${skill}`) : skill)
+  const skillOf = ({ skill, device_model }: Order): string => (device_model && device_model !== skill ? `${skillName(skill)} ${device_model}` : skillName(skill))
+  return { skillName, skillOf }
 }
