@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pydantic import Field
 
 from contracts.problems import Rejected
-from fieldwork.whereabouts import Whereabouts
+from fieldwork.adapters.whereabouts import Whereabouts
 from services.chassis.http import Body, Call, ServiceRouter, absent, command, query
 from services.chassis.journal.work import Stopped
 from services.chassis.service import Api

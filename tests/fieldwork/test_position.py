@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from contracts.dispatcher import OrderCancelled
-from fieldwork.whereabouts import FRESH
+from fieldwork.adapters.whereabouts import FRESH
 from tests.fieldwork.test_api import planned, step, story
 
 HERE = {"lat_udeg": 39_908_765, "lon_udeg": 116_397_432}
