@@ -1400,6 +1400,13 @@ _ALL: Final[tuple[Event, ...]] = (
         answer="非常抱歉, 已改进派单流程",
         request_id=REQUEST,
     ),
+    quality.ComplaintWithdrawn(
+        complaint_id=COMPLAINT,
+        customer_id=CUSTOMER,
+        owner_id="manager-1",
+        request_id=REQUEST,
+        reason="工程师已经来过了",
+    ),
     quality.StaffSurveyAnswered(
         engineer_id=ENGINEER,
         month="2026-11",

@@ -395,6 +395,18 @@ class ComplaintClosed(Event, frozen=True, kw_only=True):
     """Which request it is about; empty where it is about none, and in records that did not say."""
 
 
+@belongs_to("complaint", of="complaint_id")
+class ComplaintWithdrawn(Event, frozen=True, kw_only=True):
+    """Who complained has nothing to complain of any more, and is owed no answer."""
+
+    complaint_id: str
+    customer_id: str
+    owner_id: str
+    """Empty where nobody had taken it."""
+    request_id: str = ""
+    reason: Annotated[str, Personal("customer_id")] = ""
+
+
 # What engineers say of their work.
 
 

@@ -73,6 +73,15 @@ class HeldSlot(Body):
     held_until: datetime
 
 
+class Arrival(Body):
+    """When somebody arrives for an order; null while nobody is planned for it."""
+
+    order_id: str
+    arrives_from: datetime | None
+    """Eight of ten arrive between this and the next, as visits were of late."""
+    arrives_until: datetime | None
+
+
 def routes(api: Api) -> APIRouter:
     router = ServiceRouter(api)
     router.include_router(_of_order(api))
@@ -116,11 +125,23 @@ def _of_order(api: Api) -> APIRouter:
     router = ServiceRouter(api, prefix="/v1/orders", tags=["slots"])
     table = BOARD.table
 
-    async def of_order(order_id: str, days: int, zone: Zone, call: Call) -> list[Offered]:
+    async def seen(order_id: str, call: Call) -> Mapping[str, Any]:
         row = await call.one(select(table).where(table.c.order_id == order_id))
         if row is None or not call.owns(row["customer_id"]):
             raise absent("order", order_id)
-        return await _offered(api, row, days, zone, call)
+        return row
+
+    async def of_order(order_id: str, days: int, zone: Zone, call: Call) -> list[Offered]:
+        return await _offered(api, await seen(order_id, call), days, zone, call)
+
+    @router.get("/{order_id}/arrival", summary="When somebody arrives, as visits were of late")
+    async def arrival(order_id: str, call: Call = query(*WHO)) -> Arrival:
+        row = await seen(order_id, call)
+        if row["state"] not in ("assigned", "under-way") or row["starts_at"] is None:
+            return Arrival(order_id=order_id, arrives_from=None, arrives_until=None)
+        early, late = await band_now(api, call.tenant)
+        starts_at = at_micros(row["starts_at"])
+        return Arrival(order_id=order_id, arrives_from=starts_at - early, arrives_until=starts_at + late)
 
     @router.get("/{order_id}/slots", summary="When somebody can come, each with a grade")
     async def some(

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Select, and_, or_, select
 
 from contracts.problems import Rejected, Unfit
-from fieldwork import charge_api, payout_api, record_api
+from fieldwork import charge_api, payout_api, position_api, record_api
 from fieldwork.adapters.report_pdf import MOST_PHOTOS, ReportPhoto, ServiceReport
 from fieldwork.charge_api import (
     ChargeView,
@@ -87,7 +87,7 @@ AT_THE_DOOR = ("customer", *IN_THE_FIELD)
 """Who records the customer's word: on the engineer's phone, or the customer on her own page."""
 
 
-class FieldworkApi(Api, Keeper, Protocol):
+class FieldworkApi(position_api.Writing, Keeper, Protocol):
     """What these routes need beside what every service has."""
 
     async def seal_text(self, tenant: str, person: str, text: str) -> str: ...
@@ -415,6 +415,7 @@ def routes(api: Api) -> APIRouter:
     visits = ServiceRouter(api, prefix="/v1/visits", tags=["visits"])
     _reads(visits)
     _steps(visits, own)
+    position_api.add(visits, own, _own)
     _batch(visits, own)
     _photos(visits, own)
     _report(visits, own)

@@ -233,6 +233,13 @@ class CloseComplaint(Command):
     answer: Words
 
 
+class WithdrawComplaint(Command):
+    """Who complained is owed no answer any more."""
+
+    complaint_id: str
+    reason: str = Field("", max_length=1_000)
+
+
 # What engineers say of their work.
 
 

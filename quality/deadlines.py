@@ -13,6 +13,7 @@ from contracts.quality import (
     ComplaintAssigned,
     ComplaintClosed,
     ComplaintRaised,
+    ComplaintWithdrawn,
     CorrectionAsked,
     CorrectionDone,
     FeedbackReceived,
@@ -61,7 +62,7 @@ def when_complaint_is_due(event: ComplaintRaised | ComplaintAssigned, envelope: 
     return [Arm(COMPLAINT, event.complaint_id, event.answer_due_at)]
 
 
-def when_complaint_closed(event: ComplaintClosed, envelope: Envelope) -> Sequence[Arm]:
+def when_complaint_closed(event: ComplaintClosed | ComplaintWithdrawn, envelope: Envelope) -> Sequence[Arm]:
     return [Arm(COMPLAINT, event.complaint_id, None)]
 
 
@@ -75,6 +76,7 @@ TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     ComplaintRaised: when_complaint_is_due,
     ComplaintAssigned: when_complaint_is_due,
     ComplaintClosed: when_complaint_closed,
+    ComplaintWithdrawn: when_complaint_closed,
 }
 
 

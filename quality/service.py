@@ -23,6 +23,7 @@ from quality.commands import (
     SendSurvey,
     SetAlertRules,
     SetSurveyRules,
+    WithdrawComplaint,
 )
 from quality.deadlines import ON_TIMER, TIMERS
 from quality.domain import alert, complaint, inspection, staff, standard, survey
@@ -88,6 +89,7 @@ RULES = Rules(
         ),
         on_stream(AnswerStaffSurvey, lambda c: staff.staff_stream(c.engineer_id, c.month), staff.answer),
         on_stream(CloseComplaint, lambda c: complaint.complaint_stream(c.complaint_id), complaint.close),
+        on_stream(WithdrawComplaint, lambda c: complaint.complaint_stream(c.complaint_id), complaint.withdraw),
     ),
     timers=TIMERS,
 )

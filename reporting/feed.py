@@ -106,6 +106,8 @@ class Reader(NamedTuple):
     """The request that it must be part of."""
     told: Callable[[bytes], bytes] = lambda record: record
     """What a stream gives out of a record: one line."""
+    or_names: tuple[bytes, ...] = ()
+    """With a story, also what has all of these in it: a complaint about a request has a story of its own."""
 
     def may_read(self, entry: Entry) -> bool:
         if entry.tenant != self.tenant or self.names not in entry.record or not is_public(entry):
@@ -113,7 +115,10 @@ class Reader(NamedTuple):
         if self.types is None and not self.story:
             return True
         envelope = envelopes.read(entry.record)
-        return (self.types is None or envelope.type in self.types) and self.story in ("", envelope.correlation_id)
+        return (self.types is None or envelope.type in self.types) and (
+            self.story in ("", envelope.correlation_id)
+            or (bool(self.or_names) and all(name in entry.record for name in self.or_names))
+        )
 
 
 async def read(journal: JournalStore, reader: Reader, after: int, limit: int) -> Read:

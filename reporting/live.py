@@ -34,7 +34,7 @@ class Change(BaseModel):
     thing: str
     """What it happened to: `visit/…`, `order/…`."""
     request_id: str
-    """The request whose story it is part of, or what it happened to."""
+    """The request whose story it is part of, or what it happened to: of a complaint, the complaint."""
     at: datetime
     position: str
     """As `Fieldloop-Position` of a read: it waits until that service shows the change."""
@@ -87,7 +87,8 @@ def routes(api: FeedApi) -> APIRouter:
             return JSONResponse(Now(cursor=cursor_of(api.incarnation, after)).model_dump())
         person = call.role == "engineer" or (call.role == "customer" and not request_id)
         names = msgspec.json.encode(call.person_id) if person else b""
-        reader = Reader(call.tenant, None, call.is_believed, names, request_id, _told)
+        hers = tuple(map(msgspec.json.encode, (request_id, call.person_id))) if call.role == "customer" else ()
+        reader = Reader(call.tenant, None, call.is_believed, names, request_id, _told, hers)
         return streamed(stream(api, reader, after))
 
     return router

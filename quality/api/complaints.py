@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from contracts.problems import Rejected
 from contracts.quality import RootCause
-from quality.commands import AssignComplaint, CloseComplaint, RaiseComplaint, Words
+from quality.commands import AssignComplaint, CloseComplaint, RaiseComplaint, WithdrawComplaint, Words
 from quality.domain.complaint import complaint_stream
 from quality.projections.asked_for import ASKED_FOR
 from quality.projections.complaints import COMPLAINTS
@@ -24,7 +24,7 @@ from services.chassis.clock import at_micros
 from services.chassis.http import Accepted, Body, Call, Limit, Page, ServiceRouter, absent, command, query
 from services.chassis.service import Api
 
-State = Literal["open", "closed"]
+State = Literal["open", "closed", "withdrawn"]
 
 
 class ComplaintBody(Body):
@@ -52,9 +52,16 @@ class CloseBody(Body):
     answer: Words
 
 
+class WithdrawBody(Body):
+    """Why there is nothing to complain of any more."""
+
+    reason: str = Field("", max_length=1_000)
+
+
 class ComplaintView(Body):
     """
-    A complaint. `overdue` is of the deadline as it is now, `was_overdue` of any that it had.
+    A complaint. `overdue` is of the deadline as it is now, `was_overdue` of any that it had; `closed_at` is when it was
+    answered, or withdrawn.
 
     Who owns it and its root cause are not shown to customers.
     """
@@ -168,6 +175,14 @@ def complaint_routes(api: Api) -> APIRouter:
     async def close(complaint_id: str, body: CloseBody, call: Call = command("agent", "manager")) -> Accepted:
         await _seen(complaint_id, call)
         asked = CloseComplaint(complaint_id=complaint_id, **body.model_dump())
+        return Accepted.of(await call.ask(asked, versioned=complaint_stream(complaint_id)), id=complaint_id)
+
+    @router.post("/{complaint_id}/withdraw", summary="There is nothing to complain of any more")
+    async def withdraw(
+        complaint_id: str, body: WithdrawBody, call: Call = command("customer", "agent", "manager")
+    ) -> Accepted:
+        await _seen(complaint_id, call)
+        asked = WithdrawComplaint(complaint_id=complaint_id, reason=body.reason)
         return Accepted.of(await call.ask(asked, versioned=complaint_stream(complaint_id)), id=complaint_id)
 
     async def _seen(complaint_id: str, call: Call) -> Mapping[str, Any]:

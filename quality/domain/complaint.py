@@ -1,4 +1,4 @@
-"""A complaint: raised by a customer, given to somebody, answered by a deadline with what was behind it."""
+"""A complaint: raised by a customer, given to somebody, answered by a deadline with its cause, or withdrawn."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ from typing import Final, assert_never
 
 from contracts.event import Event
 from contracts.problems import Rejected
-from contracts.quality import ComplaintAssigned, ComplaintClosed, ComplaintOverdue, ComplaintRaised
-from quality.commands import AssignComplaint, CloseComplaint, RaiseComplaint, RecordComplaintOverdue
+from contracts.quality import (
+    ComplaintAssigned,
+    ComplaintClosed,
+    ComplaintOverdue,
+    ComplaintRaised,
+    ComplaintWithdrawn,
+)
+from quality.commands import (
+    AssignComplaint,
+    CloseComplaint,
+    RaiseComplaint,
+    RecordComplaintOverdue,
+    WithdrawComplaint,
+)
 from services.chassis.journal.rules import Stream
 
 ANSWER_WITHIN: Final = timedelta(days=3)
@@ -36,8 +48,13 @@ class Closed:
     pass
 
 
-Complaint = Unraised | Open | Closed
-ComplaintEvent = ComplaintRaised | ComplaintAssigned | ComplaintOverdue | ComplaintClosed
+@dataclass(frozen=True)
+class Withdrawn:
+    pass
+
+
+Complaint = Unraised | Open | Closed | Withdrawn
+ComplaintEvent = ComplaintRaised | ComplaintAssigned | ComplaintOverdue | ComplaintClosed | ComplaintWithdrawn
 INITIAL: Complaint = Unraised()
 
 
@@ -50,7 +67,7 @@ def raise_complaint(complaint: Complaint, command: RaiseComplaint) -> list[Event
         case Unraised():
             facts = command.model_dump(exclude={"now"})
             return [ComplaintRaised(answer_due_at=command.now + ANSWER_WITHIN, **facts)]
-        case Open() | Closed():
+        case Open() | Closed() | Withdrawn():
             return []
         case _:
             assert_never(complaint)
@@ -70,6 +87,8 @@ def assign(complaint: Complaint, command: AssignComplaint) -> list[Event]:
             raise Rejected("complaint.unknown", complaint_id=command.complaint_id)
         case Closed():
             raise Rejected("complaint.closed", complaint_id=command.complaint_id)
+        case Withdrawn():
+            raise Rejected("complaint.withdrawn", complaint_id=command.complaint_id)
         case _:
             assert_never(complaint)
 
@@ -94,6 +113,24 @@ def close(complaint: Complaint, command: CloseComplaint) -> list[Event]:
             raise Rejected("complaint.unknown", complaint_id=command.complaint_id)
         case Closed():
             raise Rejected("complaint.closed", complaint_id=command.complaint_id)
+        case Withdrawn():
+            raise Rejected("complaint.withdrawn", complaint_id=command.complaint_id)
+        case _:
+            assert_never(complaint)
+
+
+def withdraw(complaint: Complaint, command: WithdrawComplaint) -> list[Event]:
+    """What was answered meanwhile stays answered."""
+    match complaint:
+        case Open(customer_id, _, owner_id, request_id=request_id):
+            said = command.model_dump()
+            return [ComplaintWithdrawn(customer_id=customer_id, owner_id=owner_id, request_id=request_id, **said)]
+        case Withdrawn():
+            return []
+        case Unraised():
+            raise Rejected("complaint.unknown", complaint_id=command.complaint_id)
+        case Closed():
+            raise Rejected("complaint.closed", complaint_id=command.complaint_id)
         case _:
             assert_never(complaint)
 
@@ -108,6 +145,8 @@ def evolve(complaint: Complaint, event: ComplaintEvent) -> Complaint:
             return replace(complaint, overdue=True) if isinstance(complaint, Open) else complaint
         case ComplaintClosed():
             return Closed()
+        case ComplaintWithdrawn():
+            return Withdrawn()
         case _:
             assert_never(event)
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from contracts.envelope import Envelope
-from contracts.quality import ComplaintAssigned, ComplaintClosed, ComplaintOverdue, ComplaintRaised
+from contracts.quality import (
+    ComplaintAssigned,
+    ComplaintClosed,
+    ComplaintOverdue,
+    ComplaintRaised,
+    ComplaintWithdrawn,
+)
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
-ComplaintEvent = ComplaintRaised | ComplaintAssigned | ComplaintOverdue | ComplaintClosed
+ComplaintEvent = ComplaintRaised | ComplaintAssigned | ComplaintOverdue | ComplaintClosed | ComplaintWithdrawn
 
 
 def apply(rows: Rows, event: ComplaintEvent, envelope: Envelope) -> None:
@@ -33,11 +39,14 @@ def apply(rows: Rows, event: ComplaintEvent, envelope: Envelope) -> None:
             rows.put(key, overdue=True, was_overdue=True)
         case ComplaintClosed():
             rows.put(key, state="closed", root_cause=event.root_cause, answer=event.answer, closed_at=at)
+        case ComplaintWithdrawn():
+            # Nobody is late with it any more.
+            rows.put(key, state="withdrawn", overdue=False, closed_at=at)
 
 
 COMPLAINTS = View(
     name="complaints",
-    version=1,
+    version=2,
     key={"complaint_id": str},
     columns={
         "version": 0,
@@ -55,7 +64,7 @@ COMPLAINTS = View(
         "answer": "",
         "closed_at": (int, None),
     },
-    reads=(ComplaintRaised, ComplaintAssigned, ComplaintOverdue, ComplaintClosed),
+    reads=(ComplaintRaised, ComplaintAssigned, ComplaintOverdue, ComplaintClosed, ComplaintWithdrawn),
     apply=apply,
     indexes=(("raised_at",), ("customer_id",), ("request_id",), ("state", "answer_due_at")),
 )

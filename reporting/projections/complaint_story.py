@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contracts.envelope import Envelope
-from contracts.quality import ComplaintClosed, ComplaintOverdue, ComplaintRaised
+from contracts.quality import ComplaintClosed, ComplaintOverdue, ComplaintRaised, ComplaintWithdrawn
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
+ComplaintEvent = ComplaintRaised | ComplaintOverdue | ComplaintClosed | ComplaintWithdrawn
 
-def apply(rows: Rows, event: ComplaintRaised | ComplaintOverdue | ComplaintClosed, envelope: Envelope) -> None:
+
+def apply(rows: Rows, event: ComplaintEvent, envelope: Envelope) -> None:
     at = micros(envelope.time)
     match event:
         case ComplaintRaised():
@@ -17,11 +19,13 @@ def apply(rows: Rows, event: ComplaintRaised | ComplaintOverdue | ComplaintClose
             rows.put(event.complaint_id, overdue=True)
         case ComplaintClosed():
             rows.put(event.complaint_id, root_cause=event.root_cause, closed_at=at)
+        case ComplaintWithdrawn():
+            rows.put(event.complaint_id, withdrawn_at=at)
 
 
 COMPLAINT_STORY = View(
     name="complaint_story",
-    version=1,
+    version=2,
     key={"complaint_id": str},
     columns={
         "request_id": "",
@@ -30,8 +34,9 @@ COMPLAINT_STORY = View(
         "overdue": False,
         "root_cause": "",
         "closed_at": (int, None),
+        "withdrawn_at": (int, None),
     },
-    reads=(ComplaintRaised, ComplaintOverdue, ComplaintClosed),
+    reads=(ComplaintRaised, ComplaintOverdue, ComplaintClosed, ComplaintWithdrawn),
     apply=apply,
     indexes=(("raised_at",),),
 )

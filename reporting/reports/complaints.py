@@ -8,9 +8,11 @@ from reporting.report import Count, Figure, Report, Sum, Times, ratio, spread_ov
 from reporting.reports.rows import COMPLAINTS, RECEIVED, c
 
 CLOSED = c.closed_at.is_not(None)
+WITHDRAWN = c.withdrawn_at.is_not(None)
 FOUNDED = and_(CLOSED, c.root_cause != "unfounded")
 
 _all, _closed = Sum(COMPLAINTS), Sum(COMPLAINTS, CLOSED)
+_owed = Sum(COMPLAINTS, c.withdrawn_at.is_(None))
 
 COMPLAINTS_REPORT = Report(
     name="complaints",
@@ -43,12 +45,20 @@ COMPLAINTS_REPORT = Report(
             Count(_closed),
         ),
         Figure(
+            "complaints_withdrawn",
+            "count",
+            "Of these, the ones that were withdrawn: nobody is owed an answer.",
+            "其中已撤回、无需答复的投诉数。",
+            "count(complaints with ComplaintWithdrawn)",
+            Count(Sum(COMPLAINTS, WITHDRAWN)),
+        ),
+        Figure(
             "complaints_resolved_share",
             "share",
-            "Share of the complaints that are closed by now.",
-            "投诉解决率：已关闭的投诉占全部投诉的比例。",
-            "complaints_closed / complaints",
-            ratio(_closed, _all),
+            "Share of the complaints that are closed by now, of those that were not withdrawn.",
+            "投诉解决率：已关闭的投诉占未撤回投诉的比例。",
+            "complaints_closed / (complaints - complaints_withdrawn)",
+            ratio(_closed, _owed),
         ),
         Figure(
             "complaints_late_share",

@@ -273,6 +273,24 @@ def test_a_held_slot_tells_when_she_arrives_as_visits_were_of_late(told):
     told(story)
 
 
+def test_a_customer_reads_when_she_arrives_for_her_order(told):
+    async def story(desk):
+        await desk.register("e-1")
+        await desk.open()
+        await desk.quiet()
+        path = "/v1/orders/o-1/arrival"
+        starts_at = datetime.fromisoformat((await desk.get("/v1/orders/o-1", role="agent"))["starts_at"])
+        band = await desk.get(path, role="customer", person_id="c-1")
+        ends = [datetime.fromisoformat(band[name]) - starts_at for name in ("arrives_from", "arrives_until")]
+        assert ends == [timedelta(hours=-1), timedelta(hours=1)]
+        assert (await desk.call("GET", path, role="customer", person_id="c-2")).status_code == 404
+        await desk.call("POST", "/v1/orders/o-1/cancel", note="no")
+        over = await desk.get(path, role="customer", person_id="c-1")
+        assert (over["arrives_from"], over["arrives_until"]) == (None, None)
+
+    told(story)
+
+
 def test_the_bands_go_by_the_clock_of_those_who_serve_the_area(told):
     async def story(desk):
         await desk.register("e-1", zone="Asia/Kolkata", territory=["朝阳区"])

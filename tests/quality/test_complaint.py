@@ -5,8 +5,20 @@ from datetime import timedelta
 import pytest
 
 from contracts.dispatcher import OrderOpened
-from contracts.quality import ComplaintAssigned, ComplaintClosed, ComplaintOverdue, ComplaintRaised
-from quality.commands import AssignComplaint, CloseComplaint, RaiseComplaint, RecordComplaintOverdue
+from contracts.quality import (
+    ComplaintAssigned,
+    ComplaintClosed,
+    ComplaintOverdue,
+    ComplaintRaised,
+    ComplaintWithdrawn,
+)
+from quality.commands import (
+    AssignComplaint,
+    CloseComplaint,
+    RaiseComplaint,
+    RecordComplaintOverdue,
+    WithdrawComplaint,
+)
 from quality.projections.asked_for import ASKED_FOR
 from quality.projections.complaints import COMPLAINTS
 from quality.service import RULES
@@ -25,6 +37,9 @@ CLOSE = CloseComplaint(**OF, root_cause="late", answer="we are sorry")
 CLOSED = ComplaintClosed(
     **OF, customer_id="c-1", owner_id="m-1", root_cause="late", answer="we are sorry", request_id="r-1"
 )
+
+WITHDRAW = WithdrawComplaint(**OF, reason="she has come")
+WITHDRAWN = ComplaintWithdrawn(**OF, customer_id="c-1", owner_id="", request_id="r-1", reason="she has come")
 
 
 def assign(**changes):
@@ -85,6 +100,21 @@ def test_nobody_closes_what_nobody_owns():
 def test_what_is_closed_or_unknown_takes_nothing_more(command):
     given(RAISED, assigned(), CLOSED).when(command).then_rejected("complaint.closed")
     given().when(command).then_rejected("complaint.unknown")
+
+
+def test_who_complained_takes_it_back_as_long_as_it_is_not_answered():
+    given(RAISED).when(WITHDRAW).then(WITHDRAWN)
+    given(RAISED, WITHDRAWN).when(WITHDRAW).then_nothing()
+    given(RAISED, assigned(), CLOSED).when(WITHDRAW).then_rejected("complaint.closed")
+    given().when(WITHDRAW).then_rejected("complaint.unknown")
+
+
+@pytest.mark.parametrize("command", [assign(), CLOSE], ids=["assign", "close"])
+def test_what_is_withdrawn_is_owed_no_answer(command):
+    given(RAISED, assigned(), WITHDRAWN).when(command).then_rejected("complaint.withdrawn")
+    given(RAISED, WITHDRAWN).when(remind()).then_nothing()
+    row = rows_after(COMPLAINTS, [RAISED, overdue(), WITHDRAWN])[("k-1",)]
+    assert (row["state"], row["overdue"], row["was_overdue"]) == ("withdrawn", False, True)
 
 
 def test_the_view_forgets_that_it_was_late_when_another_deadline_is_set():

@@ -73,6 +73,19 @@ async def test_it_is_assigned_answered_and_closed_and_the_customer_sees_the_answ
 
 
 @story
+async def test_a_customer_withdraws_her_own_and_no_deadline_goes_on(it):
+    await registered(it)
+    complaint = await by_customer(it)
+    await ask(it, "POST", f"/{complaint}/withdraw", "c-2", "customer", 404)
+    await ask(it, "POST", f"/{complaint}/withdraw", "c-1", "customer", reason="师傅已经来过了")
+    theirs = await ask(it, "GET", f"/{complaint}", "c-1", "customer")
+    assert (theirs["state"], theirs["overdue"]) == ("withdrawn", False)
+    assert await ask(it, "GET", state="open") == {"items": [], "next": None}
+    await at(it, it.clock.now() + timedelta(days=4))
+    assert not any(isinstance(event, ComplaintOverdue) for event in await it.own_events())
+
+
+@story
 async def test_the_deadline_is_kept_to_the_second_and_may_be_moved(it):
     await registered(it)
     begun = it.clock.now()

@@ -59,6 +59,7 @@ from contracts.quality import (
     ComplaintClosed,
     ComplaintOverdue,
     ComplaintRaised,
+    ComplaintWithdrawn,
     FeedbackReceived,
     StaffSurveyAnswered,
     SurveySent,
@@ -417,6 +418,9 @@ class Story:
                     complaint_id=complaint_id, customer_id="c-1", owner_id="m", root_cause=cause, answer="x"
                 )
             )
+        elif self.company.chance(0.5):
+            self.later(200)
+            self.say(ComplaintWithdrawn(complaint_id=complaint_id, customer_id="c-1", owner_id=""))
 
     def imported(self) -> None:
         """An order of another system: no request, no opening, only steps of its teams."""

@@ -332,7 +332,8 @@ class Oracle:
         rows = {
             "complaints": (True, None),
             "complaints_closed": (closed, None),
-            "complaints_resolved_share": (closed, True),
+            "complaints_withdrawn": (k.withdrawn, None),
+            "complaints_resolved_share": (closed, ~k.withdrawn),
             "complaints_late_share": (k.late, True),
             "complaints_founded_share": (closed & (k.cause != "unfounded"), closed),
         }
@@ -514,7 +515,8 @@ def _complaints(e: Events, r: pd.DataFrame) -> pd.DataFrame:
     closed = e.of("ComplaintClosed").set_index("complaint_id")
     _put(frame, "closed", closed["at"])
     _put(frame, "cause", closed["root_cause"])
-    _put(frame, "late", e.of("ComplaintOverdue").groupby("complaint_id").size() > 0, False)
+    for name, event in (("late", "ComplaintOverdue"), ("withdrawn", "ComplaintWithdrawn")):
+        _put(frame, name, e.of(event).groupby("complaint_id").size() > 0, False)
     return frame
 
 

@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from contracts.quality import ComplaintRaised
 from services.chassis.auth import Principal
 from tests.fold import TENANT
+from tests.given import NOW
 from tests.reporting.examples import engineer_departed, order_assigned, request_received
 from tests.reporting.test_feed import served, story
 
@@ -78,6 +80,18 @@ async def test_a_customer_is_told_of_a_request_of_their_own_and_of_no_other(it):
         await it.publishes(request_received(2), order_assigned(1))
         assert (await anext(changes))[1:] == ("OrderAssigned", "r-1")
     assert (await it.get("/v1/live", role="customer", request_id="r-1")).json()["code"] == "resource.absent"
+
+
+@story
+async def test_a_customer_is_told_of_her_complaint_about_the_request_and_of_nobody_elses(it):
+    await it.publishes(request_received(1))
+    others = ("k-2", "c-2", "r-1"), ("k-3", "c-1", "r-2")
+    async with served(it) as client, watching(it, client, "customer", "c-1", query="?request_id=r-1") as changes:
+        await anext(changes)
+        for complaint_id, customer_id, request_id in (*others, ("k-1", "c-1", "r-1")):
+            ids = {"complaint_id": complaint_id, "customer_id": customer_id, "request_id": request_id}
+            await it.publishes(ComplaintRaised(**ids, answer_due_at=NOW, words="late"))
+        assert (await anext(changes))[1:] == ("ComplaintRaised", "complaint/k-1")
 
 
 @story

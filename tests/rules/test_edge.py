@@ -558,6 +558,7 @@ NO_VERSION = {
     "/v1/operations/{service}/proof/{request_id}",
     "/v1/requests/{request_id}/photos/{photo_id}",
     "/v1/slots/requests/{request_id}",
+    "/v1/orders/{order_id}/arrival",
 }
 
 

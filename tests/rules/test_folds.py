@@ -191,6 +191,8 @@ async def _judged(people, firm, host):
     await people.call("POST", f"{base}/assign", "manager", "", "judged-k1", json={"owner_id": "m"})
     answer = {"root_cause": "late", "answer": "sorry"}
     await people.call("POST", f"{base}/close", "manager", "", "judged-k2", json=answer)
+    other = await people.call("POST", "/v1/complaints", "agent", "", "judged-k3", json=complain)
+    await people.call("POST", f"/v1/complaints/{other['id']}/withdraw", "agent", "", "judged-k4", json={})
     engineer, said = firm.engineers[0]["engineer_id"], {"content": 4, "workload": 3, "support": 5}
     await people.call("POST", "/v1/staff-surveys", "engineer", engineer, "judged-m", json=said)
     queue = await people.until("/v1/inspections", "manager", lambda page: page["items"])

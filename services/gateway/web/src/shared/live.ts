@@ -1,7 +1,7 @@
 /** What has just changed (GET /v1/live): one stream a screen, which goes on where it was cut; polling while it cannot. */
 import { onUnmounted, ref, type Ref } from 'vue'
 import { forgetSeen, hasSeen } from './api'
-import { token } from './session'
+import { NotSignedIn, token } from './session'
 
 export interface Change {
   type: string
@@ -12,8 +12,8 @@ export interface Change {
   position?: string
 }
 
-/** `live`: told at once. `polling`: asked every few seconds. `cut`: nothing comes, and what is shown may be old. */
-export type Line = 'live' | 'polling' | 'cut'
+/** `connecting`: not tried to its end yet. `live`: told at once. `polling`: asked every few seconds. `cut`: nothing comes, and what is shown may be old. */
+export type Line = 'connecting' | 'live' | 'polling' | 'cut'
 
 export const POLL_MS = 5_000
 /** The server says something at least every 15 s. */
@@ -25,7 +25,7 @@ const TRIES_BEFORE_POLLING = 3
  * and after a cursor that is not known any more. Ends with the component.
  */
 export function useLive(changed: (change: Change) => void, again: () => Promise<unknown>, requestId?: () => string): Ref<Line> {
-  const line = ref<Line>('cut')
+  const line = ref<Line>('connecting')
   const ended = new AbortController()
   let cursor = ''
   let failed = 0
@@ -100,15 +100,18 @@ export function useLive(changed: (change: Change) => void, again: () => Promise<
   void (async () => {
     while (!ended.signal.aborted) {
       const begun = Date.now()
+      // Before anybody is signed in nothing was tried.
+      let tried = true
       try {
         await listen()
-      } catch {
+      } catch (why) {
         failed += 1
+        tried = !(why instanceof NotSignedIn)
       }
       if (ended.signal.aborted) return
       if (Date.now() - begun > 10_000) failed = 0
       if (failed >= TRIES_BEFORE_POLLING) await poll()
-      else if (line.value === 'live') line.value = 'cut'
+      else if (line.value === 'live' || (tried && line.value === 'connecting')) line.value = 'cut'
       await pause(failed >= TRIES_BEFORE_POLLING ? POLL_MS : 300 * (failed + 1))
     }
   })()
