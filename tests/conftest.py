@@ -15,6 +15,11 @@ NAMED = "FIELDLOOP_TEST_POSTGRES"
 """The address of a server to test against; its user must be allowed to create databases and roles."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since some always wait for a browser or a broker; no more than memory is for."""
+    return min(4, (os.cpu_count() or 1) + 1)
+
+
 class Postgres:
     """A running server. Databases made here are removed by `clear`."""
 

@@ -25,7 +25,6 @@ from contracts import envelope as envelopes
 from intake.commands import WithdrawRequest
 from services.chassis import telemetry
 from services.chassis.clock import SystemClock
-from services.chassis.http import route_roles
 from services.chassis.http.app import service_app
 from services.chassis.journal.store import Held, HoldKey
 from services.chassis.journal.work import Ask, Settle
@@ -53,7 +52,7 @@ class Route(NamedTuple):
 
 
 def routes(world: World, *methods: str) -> list[Route]:
-    return [Route(method, path) for method, path in route_roles(world.app) if method in methods]
+    return [Route(method, path) for method, path in world.roles if method in methods]
 
 
 NO_COMMANDS = {f"/v1/sessions{kind}" for kind in ("", "/renewals", "/guests", "/links", "/oidc")}
@@ -85,7 +84,7 @@ STAFF = ("dispatcher", "agent", "manager", "operator")
 
 def caller_of(world: World, route: Route) -> tuple[str, str]:
     """A role that may call it, and whose things it sees: staff where there is one, else who is in the story `one`."""
-    roles = route_roles(world.app)[route]
+    roles = world.roles[route]
     role = next((role for role in STAFF if role in roles or roles == {"public"}), min(roles))
     story = world.demo.stories["one"]
     return role, {"engineer": story.engineer_id, "customer": story.customer_id}.get(role, "")
@@ -943,11 +942,7 @@ def test_the_document_is_valid_and_is_the_table_of_routes(world: World):
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     }
-    table = {
-        route: roles
-        for route, roles in route_roles(world.app).items()
-        if route[1].startswith(("/v1/", "/.well-known/"))
-    }
+    table = {route: roles for route, roles in world.roles.items() if route[1].startswith(("/v1/", "/.well-known/"))}
     assert {route: set(operation["x-roles"]) for route, operation in said.items()} == {
         route: set(roles) for route, roles in table.items()
     }

@@ -21,7 +21,6 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from services.chassis.http import route_roles
 from services.demo.people import PICTURE
 from tests.rules.world import World, running
 
@@ -253,7 +252,7 @@ class Calls(Draws):
         if contents:
             kinds = ("application/json",) * 12 + ("text/plain", "", "application/json; charset=utf-7")
             headers["Content-Type"] = self.rng.choice(kinds)
-        roles = sorted(route_roles(self.world.app)[self.method, self.path] - {"public"}) or ["agent"]
+        roles = sorted(self.world.roles[self.method, self.path] - {"public"}) or ["agent"]
         person = self.rng.choice(("one", "two"))
         return Drawn(self.method, given, self.asked(operation), headers, content, self.rng.choice(roles), person)
 

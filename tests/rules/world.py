@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -27,6 +28,7 @@ from quality.domain.alert import alert_id
 from services.chassis import telemetry
 from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal, Tokens
 from services.chassis.clock import SystemClock
+from services.chassis.http import route_roles
 from services.chassis.journal.work import Ask
 from services.demo.company import Company
 from services.demo.people import PICTURE, People, found
@@ -117,6 +119,11 @@ class World:
     @property
     def demo(self) -> Firm:
         return self.firms[TENANTS[0]]
+
+    @cached_property
+    def roles(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """Who may call each route, by method and path; they are hundreds, and asked for at every call."""
+        return route_roles(self.app)
 
     def headers(self, role: str, person: str = "", tenant: str = TENANTS[0]) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens.issue(caller(role, tenant, person))}"}
