@@ -147,7 +147,8 @@ class Proxy:
 
     async def _read(self, service: str, scope: Scope, receive: Receive, send: Send) -> None:
         refused: httpx.Response | None = None
-        live = b"text/event-stream" in dict(scope["headers"]).get(b"accept", b"")
+        # Under operations whole journals are read before the first byte comes.
+        live = b"text/event-stream" in dict(scope["headers"]).get(b"accept", b"") or "/v1/operations/" in scope["path"]
         for address in self._in_turn(service):
             answer = await self._unless_frozen(service, address, scope, read_s=None if live else 30)
             if answer is None:

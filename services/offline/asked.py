@@ -1,6 +1,6 @@
 """
-A verification or a replay that somebody asked for over HTTP, in a process of its own: whole journals are read, and who
-serves must not wait for that.
+A verification, a replay or an export that somebody asked for over HTTP, in a process of its own: whole journals are
+read, and who serves must not wait for that.
 
     python -m services.offline.asked < one line of JSON, a `Wanted`
 
@@ -15,11 +15,14 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
+from services.exporting.log import Format
 from services.host import discover
+from services.offline.log import export_log
 from services.offline.replaying import replay_views
 from services.offline.stores import CannotDo, readers
 from services.offline.verifying import verify_stores
@@ -33,16 +36,19 @@ NICE: Final = 10
 class Wanted(msgspec.Struct):
     """What is asked for. The tenant is the caller's: a replay is of nobody else's events."""
 
-    what: Literal["verification", "replay"]
+    what: Literal["verification", "replay", "export"]
     settings: dict[str, str]
     service: str
-    """Whose views are replayed; a verification is of all journals."""
+    """Whose views are replayed; a verification and an export are of all journals."""
     tenant: str
     first: int | None = None
     last: int | None = None
     request: str = ""
     speed: int | None = None
     """Events a second."""
+    form: Format = "jsonl"
+    file: str = ""
+    """Where an export is written to."""
 
 
 class Told:
@@ -68,6 +74,8 @@ async def _done(wanted: Wanted) -> object:
     if wanted.what == "replay":
         choice = Choice(wanted.first, wanted.last, wanted.tenant, wanted.request)
         return (await replay_views(settings, [wanted.service], choice, speed=wanted.speed, progress=Told()))[0]
+    if wanted.what == "export":
+        return await export_log(settings, wanted.tenant, wanted.form, Path(wanted.file))
     report = await verify_stores(settings, Told())
     async with readers(settings, discover()) as journals:
         tenants = {tenant for journal in journals.values() for tenant in (await journal.head()).chains}

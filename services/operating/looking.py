@@ -7,7 +7,9 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import fields
-from typing import Any, Final
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -50,6 +52,19 @@ class Looking:
         assert child.stdin is not None
         child.stdin.write(msgspec.json.encode(wanted) + b"\n")
         return _told(child)
+
+    async def exported(self, service: str, tenant: str, form: str) -> BinaryIO:
+        """
+        The tenant's log as a file that has no name any more: it is gone when it is closed.
+
+        Raises Problem where another one runs, and where it could not be written.
+        """
+        with TemporaryDirectory(prefix="fieldloop-export-") as folder:
+            path = Path(folder) / "log"
+            async for news in await self.asked("export", service, tenant, form=form, file=str(path)):
+                if news.startswith(b"event: refused"):
+                    raise Problem("export.failed", reason=news.decode().partition("data: ")[2].strip().strip('"'))
+            return path.open("rb")
 
 
 async def _told(child: asyncio.subprocess.Process) -> AsyncIterator[bytes]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from services import offline
 from services.demo.people import People, found
 from services.host import discover
 from tests.host.conftest import FIRM, TENANT, installation
@@ -14,8 +15,8 @@ from tests.host.conftest import FIRM, TENANT, installation
 SCRIPT = Path(__file__).parents[2] / "deploy" / "check_proof.py"
 
 
-def told(story):
-    return asyncio.run(asyncio.wait_for(story, 180))
+def told(story, within=180):
+    return asyncio.run(asyncio.wait_for(story, within))
 
 
 async def asked(it, path, role="auditor"):
@@ -102,6 +103,31 @@ def test_an_auditor_has_the_journals_verified_and_replayed_beside_a_running_syst
                 assert (await asked(it, f"/v1/operations/nobody/{path}")).status_code == 404
 
     told(story())
+
+
+def test_an_auditor_takes_the_log_away_as_a_file(tmp_path):
+    """The same file as the command's, and nothing of another tenant."""
+
+    async def story():
+        async with installation(tmp_path / "data") as it:
+            await found(it.people, FIRM, "operations")
+            await it.submit()
+            await it.quiet()
+            path = "/v1/operations/intake/export"
+            for form in ("jsonl", "parquet"):
+                by_command = tmp_path / f"log.{form}"
+                done = await offline.export_log(it.settings, TENANT, form, by_command)
+                answer = await asked(it, f"{path}?format={form}")
+                assert answer.status_code == 200, answer.text
+                assert done.events > 0 and answer.content == by_command.read_bytes(), form
+                assert f'"log.{form}"' in answer.headers["content-disposition"]
+            assert (await asked(it, path, "operator")).status_code == 403
+            assert (await asked(it, f"{path}?format=xlsx")).status_code == 422
+            assert (await asked(it, "/v1/operations/nobody/export")).status_code == 404
+            it.people = People(it.client, it.people._tokens, "another")
+            assert (await asked(it, path)).content == b""
+
+    told(story(), within=500)  # three processes begin
 
 
 def test_what_is_found_wrong_of_another_tenant_is_said_by_rule_and_place_only(tmp_path):

@@ -109,6 +109,7 @@ IN_EVERY_TENANT = {
     ("GET", "/v1/operations/{service}/doctor"): "intake",
     ("GET", "/v1/operations/{service}/verification"): "intake",
     ("GET", "/v1/operations/{service}/replay"): "intake",
+    ("GET", "/v1/operations/{service}/export"): "intake",
     ("POST", "/v1/deadletters/{service}/discard"): "intake",
     ("GET", "/assets/{name}"): "mark.svg",
     **{("GET", f"/{entry}/{{path:path}}"): "new" for entry in ENTRIES},

@@ -23,6 +23,7 @@ from contracts.envelope import Envelope
 from contracts.event import REGISTRY
 from contracts.examples import EXAMPLES
 from contracts.intake import RequestTypeDefined
+from contracts.topics import PUBLISHER_OF, events_of
 from intake.commands import DefineRequestType, RegisterCustomer, SubmitRequest
 from intake.service import service as intake
 from inventory.commands import DefinePart
@@ -174,6 +175,15 @@ def test_a_service_whose_lease_ran_out_answers_nothing_from_memory(tmp_path):
 
 
 # A14. The key of every event is decided.
+
+
+def test_of_every_public_type_some_service_keeps_the_events_so_that_a_fork_of_it_is_noticed():
+    """A service that only counts a type takes another event of the same version for a repeat; reporting counts none."""
+    kept = {name for service in discover().values() for name in service.takes}
+    public = {
+        event.__name__ for publisher in set(PUBLISHER_OF.values()) for event in events_of(publisher) if event.PUBLIC
+    }
+    assert public - kept == set()
 
 
 def test_a_stream_has_one_key_and_it_is_the_request_where_all_of_it_belongs_to_one():
