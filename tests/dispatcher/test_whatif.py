@@ -80,7 +80,7 @@ def test_orders_that_were_decided_together_are_again(told, lost):
         await desk.register("e-0", home_lat_udeg=39_900_000)
         await desk.register("e-1", home_lat_udeg=39_945_000)
         await desk.quiet()
-        places = {"o-a": 39_909_000, "o-b": 39_882_000}
+        places = {"o-a": 39_909_000, "o-b": 39_837_000}
         opened = [desk.open(name, lat_udeg=lat, urgency="critical") for name, lat in places.items()]
         await asyncio.gather(*opened)
         await desk.quiet()
