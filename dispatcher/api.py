@@ -15,6 +15,7 @@ from contracts.dispatcher import PassedOver, Reason, RuleCount
 from contracts.intake import Urgency
 from contracts.problems import Rejected
 from dispatcher import decisions_api, engineers_api, history_api, replans_api, rules_api, sla_api, slots_api
+from dispatcher.adapters.map_ways import proposed_by_map
 from dispatcher.commands import (
     FIRST,
     LAST,
@@ -29,7 +30,7 @@ from dispatcher.commands import (
 from dispatcher.domain.hours import Person, days_in_question, overruled, wanted_hours
 from dispatcher.domain.matching import Proposal, Ranking, rank_in_turns
 from dispatcher.domain.suited import Rule
-from dispatcher.policies import in_turns
+from dispatcher.policies import CANDIDATES, in_turns
 from dispatcher.projections.board import BOARD, OPEN, declined_by, offered_before, offered_to, work_of
 from dispatcher.projections.dispatch_rules import rules_now
 from dispatcher.projections.engineer_days import ENGINEER_DAYS, booked_between, bookings, horizon
@@ -249,6 +250,8 @@ class Choice(Body):
 class Candidates(Body):
     order_id: str
     rules_version: int
+    travel_by: str
+    """Of which map the ways of the best are; empty: they are estimated."""
     candidates: list[CandidateView]
     excluded: list[WhyNot]
 
@@ -407,23 +410,27 @@ def _choice(api: Api) -> APIRouter:
             raise absent("order", order_id)
         return row
 
-    async def ranked(row: Mapping[str, Any], call: Call) -> tuple[Ranking, int]:
-        """All engineers as they are now, and the version of the rules that they were compared by."""
+    async def ranked(row: Mapping[str, Any], call: Call) -> tuple[Ranking, str, int]:
+        """All engineers as they are now, and the map and the version of the rules that they were compared by."""
         rules = await rules_now(api, call.tenant, call.now)
         those = Engineers(await call.fetch(ENGINEERS_TO_MATCH))
         ahead = horizon(call.now, rules.horizon_days)
         booked = bookings(await call.fetch(booked_between(**ahead)), besides=row["order_id"])
         parts = await parts_in_vans(api, call.tenant, row)
         ways = await ways_now(api, call.tenant, rules)
-        turns = rank_in_turns(work_of(row), those, booked, call.now, declined_by(row), rules, parts, ways=ways)
-        return await in_turns(turns), rules.version
+        work = work_of(row)
+        turns = rank_in_turns(work, those, booked, call.now, declined_by(row), rules, parts, ways=ways)
+        ranking = await in_turns(turns)
+        asked = work, those, booked, call.now, rules, parts, ranking, ways
+        return *await proposed_by_map(api.outside, *asked, most=CANDIDATES), rules.version
 
     @router.get("/{order_id}/candidates", summary="Who can go and at what cost, and why the others cannot")
     async def candidates(order_id: str, call: Call = query("dispatcher", "manager")) -> Candidates:
-        ranking, version = await ranked(await known(order_id, call), call)
+        ranking, travel_by, version = await ranked(await known(order_id, call), call)
         return Candidates(
             order_id=order_id,
             rules_version=version,
+            travel_by=travel_by,
             candidates=[CandidateView.of(engineer_id, found, call) for engineer_id, found in ranking.proposals],
             excluded=[
                 WhyNot(engineer_id=engineer_id, rule=rules[0], rules=list(rules), names=_names(rules, call))
@@ -485,7 +492,7 @@ def _choice(api: Api) -> APIRouter:
 
     async def best(row: Mapping[str, Any], call: Call) -> tuple[str, ...]:
         """Who fits it best of those whom it was not offered to."""
-        ranking, _ = await ranked(row, call)
+        ranking, *_ = await ranked(row, call)
         before, count = offered_before(row), (await rules_now(api, call.tenant, call.now)).offer_to
         return tuple([engineer_id for engineer_id, _ in ranking.proposals if engineer_id not in before][:count])
 

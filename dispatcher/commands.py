@@ -382,6 +382,8 @@ class HoldSlot(Command):
     order_id: str
     places: tuple[SlotPlace, ...]
     minutes: int = 10
+    ways: WaysOfMap | None = None
+    """As with AssignOrder: those by which the slot was offered."""
     now: AwareDatetime
 
 

@@ -472,7 +472,9 @@ async def _given_to_her(
     days = {work.order_id: day for _, work, day in hers}
     if together:
         days = {one.order_id: one.proposal.day for one in together.given}
+    places = {work.order_id: work.place for _, work, _ in hers}
     for order_id, day in days.items():
+        her_day = engineer.home, booked.get(day, ())
         asked.append(
             AssignOrder(
                 order_id=order_id,
@@ -480,6 +482,7 @@ async def _given_to_her(
                 compared=together.engineers if together else 1,
                 parts=known_parts.get(order_id, NO_PARTS),
                 batch=together.orders if together else 0,
+                ways=await ways_of_map(facts.outside, places[order_id], [her_day]) if order_id in places else None,
                 now=now,
             )
         )

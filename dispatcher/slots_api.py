@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
-from dispatcher.commands import FIRST, LAST, BookSlot, HoldSlot, ReleaseSlot, SlotPlace
+from dispatcher.adapters.map_ways import ways_of_map
+from dispatcher.commands import FIRST, LAST, BookSlot, HoldSlot, ReleaseSlot, SlotPlace, WaysOfMap
+from dispatcher.domain.learned_travel import with_map
 from dispatcher.domain.roster import Roster
 from dispatcher.domain.slots import PLACES, Offered, offered, zone_of
+from dispatcher.policies import CANDIDATES
 from dispatcher.projections.board import BOARD, declined_by, work_of
 from dispatcher.projections.calendars import hours_of_company
 from dispatcher.projections.dispatch_rules import rules_now
@@ -24,6 +27,9 @@ from dispatcher.projections.travel import band_now, ways_now
 from services.chassis.clock import TENANT_ZONE, at_micros
 from services.chassis.http import Accepted, Body, Call, ServiceRouter, absent, command, query
 from services.chassis.service import Api
+
+ASKED_A_SLOT: Final = 2
+"""Of each slot, the map is asked for so many of the cheapest, and of all together for no more than a decision."""
 
 WHO = ("customer", "agent", "dispatcher")
 
@@ -93,8 +99,13 @@ Days = Annotated[int, Query(ge=1, le=14)]
 ListedBy = Annotated[Zone, Query(description="Whose clock they go by; empty: of who serves the area")]
 
 
-async def _offered(api: Api, row: Mapping[str, Any], days: int, zone: Zone, call: Call) -> list[Offered]:
-    """The slots of the order of this row."""
+async def _offered(
+    api: Api, row: Mapping[str, Any], days: int, zone: Zone, call: Call
+) -> tuple[list[Offered], WaysOfMap | None]:
+    """
+    The slots of the order of this row, and the ways of the map by which they are: who can come is first narrowed to the
+    cheapest by the estimate, as when an order is given by rule.
+    """
     rules = await rules_now(api, call.tenant, call.now)
     barred = declined_by(row)
     known = Engineers(await call.fetch(ENGINEERS_TO_MATCH))
@@ -105,7 +116,15 @@ async def _offered(api: Api, row: Mapping[str, Any], days: int, zone: Zone, call
     clock = zone or zone_of(work, roster) or TENANT_ZONE.key
     hours = await hours_of_company(api, call.tenant, rules.slots_calendar)
     # Of a thousand engineers it takes a second, in which others are answered.
-    return await asyncio.to_thread(offered, work, roster, booked, call.now, clock, days, rules, ways, hours)
+    found = await asyncio.to_thread(offered, work, roster, booked, call.now, clock, days, rules, ways, hours)
+    best = list(dict.fromkeys(place.engineer_id for slot in found for place in slot.places[:ASKED_A_SLOT]))[:CANDIDATES]
+    told = await ways_of_map(
+        api.outside, work.place, [(roster[one].home, hers) for one in best for hers in booked[one].values() or ((),)]
+    )
+    if told:
+        by_map = with_map(ways, told)
+        found = await asyncio.to_thread(offered, work, roster, booked, call.now, clock, days, rules, by_map, hours)
+    return found, told
 
 
 def _views(found: Sequence[Offered]) -> list[SlotView]:
@@ -131,7 +150,7 @@ def _of_order(api: Api) -> APIRouter:
             raise absent("order", order_id)
         return row
 
-    async def of_order(order_id: str, days: int, zone: Zone, call: Call) -> list[Offered]:
+    async def of_order(order_id: str, days: int, zone: Zone, call: Call) -> tuple[list[Offered], WaysOfMap | None]:
         return await _offered(api, await seen(order_id, call), days, zone, call)
 
     @router.get("/{order_id}/arrival", summary="When somebody arrives, as visits were of late")
@@ -150,20 +169,22 @@ def _of_order(api: Api) -> APIRouter:
         days: Days = 7,
         zone: ListedBy = "",
     ) -> list[SlotView]:
-        found = await of_order(order_id, days, zone, call)
+        found, _ = await of_order(order_id, days, zone, call)
         return _views(found)
 
     @router.post("/{order_id}/slots", summary="Hold a slot for some minutes: nobody else can have it")
     async def hold(order_id: str, body: HoldBody, call: Call = command(*WHO)) -> Accepted:
         days = max(1, min(14, (body.opens_at - call.now).days + 2))
-        found = await of_order(order_id, days, body.zone, call)
+        found, told = await of_order(order_id, days, body.zone, call)
         slot = next((one for one in found if one.opens == body.opens_at), None)
         places = [
             SlotPlace(engineer_id=one.engineer_id, day=one.proposal.day, starts_at=one.proposal.starts_at)
             for one in (slot.places[:PLACES] if slot else ())
         ]
         slot_id = call.new_id()
-        asked = HoldSlot(slot_id=slot_id, order_id=order_id, places=tuple(places), minutes=body.minutes, now=call.now)
+        asked = HoldSlot(
+            slot_id=slot_id, order_id=order_id, places=tuple(places), minutes=body.minutes, ways=told, now=call.now
+        )
         return Accepted.of(await call.ask(asked, versioned=f"order/{order_id}"), id=slot_id)
 
     return router
@@ -193,7 +214,8 @@ def _held(api: Api) -> APIRouter:
             raise absent("request", request_id)
         if row["state"] not in ("waiting", "assigned"):
             return SlotsOfRequest(order_id="", slots=[])
-        return SlotsOfRequest(order_id=row["order_id"], slots=_views(await _offered(api, row, days, zone, call)))
+        found, _ = await _offered(api, row, days, zone, call)
+        return SlotsOfRequest(order_id=row["order_id"], slots=_views(found))
 
     @router.get("/{slot_id}", summary="A slot that was held, and what became of it")
     async def one(slot_id: str, call: Call = query(*WHO)) -> HeldSlot:

@@ -21,7 +21,7 @@ from contracts.dispatcher import DispatchRulesSet
 from dispatcher.domain.engineer import Registered
 from dispatcher.domain.engineer_day import Booking
 from dispatcher.domain.matching import STEP, TURN, days_ahead, points_an_hour
-from dispatcher.domain.roster import Roster
+from dispatcher.domain.roster import ASKED, Roster
 from dispatcher.domain.suited import Work
 from dispatcher.domain.travel import EARTH_M, Estimate, Place, beeline_m
 
@@ -62,10 +62,11 @@ class Glance:
         self.roster = roster
         self._row = {name: row for row, name in enumerate(roster)}
         self._gaps = np.full((len(roster), 8), np.array(_FULL, _GAP))
-        self._begins, self._ends = np.full(self._gaps.shape, inf), np.full(self._gaps.shape, -inf)
-        """Of each gap, from when until when she could work: what is looked at first, and of all."""
+        self._room = np.full(self._gaps.shape, -inf)
+        """Seconds of each gap in which she could work: what is looked at first, and of all."""
         self._hour_fen = np.array([one.hour_fen for one in roster.values()], np.int64)
         self._km_fen = np.array([one.km_fen for one in roster.values()], np.int64)
+        self._rows: dict[int, tuple[Sequence[str], npt.NDArray[np.intp]]] = {}
         self._as_of: object = None
         self._known: list[Days | None] = []
 
@@ -80,9 +81,9 @@ class Glance:
     ) -> Generator[None, None, npt.NDArray[np.int64]]:
         """The points of each of those named; her person (a wish, the parts in her van) is not in them."""
         yield from self._renewed(names, booked, now, rules.horizon_days)
-        rows = np.fromiter(map(self._row.__getitem__, names), np.intp, len(names))
+        rows = self._rows_of(names)
         now_s, long_s = now.timestamp(), work.duration.total_seconds()
-        whose, which = np.nonzero(self._ends[rows] - np.maximum(self._begins[rows], now_s) >= long_s - _MOMENT_S)
+        whose, which = np.nonzero(self._room[rows] >= long_s - _MOMENT_S)
         of_her = rows[whose]
         gaps = self._gaps[of_her, which]
         least = np.full(len(names), NEVER, np.int64)
@@ -107,6 +108,16 @@ class Glance:
         np.minimum.at(least, whose[fits], points[fits])
         return least
 
+    def _rows_of(self, names: Sequence[str]) -> npt.NDArray[np.intp]:
+        """The roster gives the same list for the same needs; by which it is, as it is long."""
+        known = self._rows.get(id(names))
+        if known is None or known[0] is not names:
+            if len(self._rows) >= ASKED:
+                self._rows.clear()
+            known = names, np.fromiter(map(self._row.__getitem__, names), np.intp, len(names))
+            self._rows[id(names)] = known
+        return known[1]
+
     def _renewed(
         self, names: Sequence[str], booked: Mapping[str, Days], now: datetime, horizon_days: int
     ) -> Generator[None, None, None]:
@@ -116,9 +127,9 @@ class Glance:
             if as_of != self._as_of:
                 self._as_of, self._known = as_of, [None] * len(self.roster)
             renewed = 0
-            for name in names:
-                row, hers = self._row[name], booked.get(name, _NOTHING)
-                known = self._known[row]
+            hers_of = booked.get
+            for row, name in zip(self._rows_of(names).tolist(), names, strict=True):
+                hers, known = hers_of(name, _NOTHING), self._known[row]
                 if known is hers or known == hers:
                     continue
                 self._put(row, _gaps_of(self.roster[name], hers, now, horizon_days))
@@ -134,12 +145,11 @@ class Glance:
         if short > 0:
             more = np.full((len(self._gaps), max(short, 8)), np.array(_FULL, _GAP))
             self._gaps = np.concatenate([self._gaps, more], axis=1)
-            self._begins = np.concatenate([self._begins, more["free"]], axis=1)
-            self._ends = np.concatenate([self._ends, more["ends"]], axis=1)
+            self._room = np.concatenate([self._room, more["ends"]], axis=1)
         self._gaps[row] = np.array(_FULL, _GAP)
         self._gaps[row, : len(gaps)] = gaps
-        self._begins[row] = np.maximum(self._gaps[row]["free"], self._gaps[row]["opens"])
-        self._ends[row] = self._gaps[row]["ends"]
+        hers = self._gaps[row]
+        self._room[row] = hers["ends"] - np.maximum(hers["free"], hers["opens"])
 
 
 def _gaps_of(engineer: Registered, booked: Days, now: datetime, horizon_days: int) -> list[tuple[object, ...]]:

@@ -138,8 +138,8 @@ def rank_in_turns(
     proposals = []
     for _, engineer_id, slot in found[:most]:
         engineer = roster[engineer_id]
-        hers = _proposal(work, engineer, slot, now, rules)
-        proposals.append((engineer_id, with_person(work, engineer_id, engineer, hers, rules, parts)))
+        of_her = _of_person(work, engineer_id, engineer, rules, parts)
+        proposals.append((engineer_id, _proposal(work, engineer, slot, now, rules, of_her)))
     return Ranking(tuple(proposals), excluded)
 
 
@@ -541,13 +541,21 @@ def _expense_fen(work: Work, engineer: Registered, metres: int) -> int:
     return work.duration // SECOND * engineer.hour_fen // 3_600 + metres * engineer.km_fen // 1_000
 
 
-def _proposal(work: Work, engineer: Registered, slot: _Slot, now: datetime, rules: DispatchRulesSet) -> Proposal:
+def _proposal(
+    work: Work,
+    engineer: Registered,
+    slot: _Slot,
+    now: datetime,
+    rules: DispatchRulesSet,
+    of_her: Sequence[Reason] = (),
+) -> Proposal:
     wait = slot.starts_at - now
     reasons = (
         Reason("skill", int(has_skill(work, engineer)), 0),
         Reason("distance", slot.added, slot.added // rules.metres_a_point),
         Reason("load", slot.load, slot.load * rules.points_a_booking),
         Reason("shift", wait // SECOND, _wait_cost(points_an_hour(rules, work.urgency), wait)),
+        *of_her,
     )
     expense_fen = _expense_fen(work, engineer, slot.added)
     expense_cost = expense_fen // rules.fen_a_point

@@ -205,7 +205,7 @@ def hold(states: States, command: HoldSlot) -> list[Event]:
         return []
     work = Work.of(now.case.opened)
     rules = dispatch_rules.in_force(states[dispatch_rules.STREAM], command.now)
-    ways = learned_travel.ways(states, rules)
+    ways = learned_travel.ways(states, rules, command.ways)
     for one in command.places:
         engineer = states[engineers.stream(one.engineer_id)]
         hers: engineer_day.Day = states[engineer_day.stream(one.engineer_id, one.day)]

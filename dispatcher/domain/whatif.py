@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -46,6 +47,12 @@ from dispatcher.domain.travel import Estimate, Learned, Ways
 Changed = Callable[[DispatchRulesSet], DispatchRulesSet]
 
 EVERY_VAN: Final = "all"
+
+MOMENT: Final = timedelta(minutes=1)
+"""Within which the decisions of orders that were looked at together are recorded."""
+
+MOST_BETWEEN: Final = 10_000
+"""Events from the first of these decisions to the last: one of them may never have come."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +141,16 @@ class Run:
 
 
 @dataclass
+class _Moment:
+    """Orders that were decided together, and all that the log has from the first of them to the last."""
+
+    began: datetime
+    orders: int
+    events: list[Any] = field(default_factory=list)
+    commands: dict[str, AssignOrder] = field(default_factory=dict)
+
+
+@dataclass
 class Again:
     """One run over the log."""
 
@@ -157,6 +174,9 @@ class Again:
     """Of each order, what it got last."""
     _due: dict[str, dict[ClockName, datetime | None]] = field(default_factory=dict)
     _roster: Roster | None = None
+    _moment: _Moment | None = None
+    _planned: dict[str, Given] = field(default_factory=dict)
+    """Orders of a moment, which were decided together."""
 
     def follow(self, events: Iterable[Any]) -> Run:
         for event in events:
@@ -165,6 +185,7 @@ class Again:
 
     def end(self) -> Run:
         """All was taken: what can only be told then is reckoned."""
+        self._decide_together()
         run = self.run
         run.busiest = max(self._counts.values(), default=0)
         late = [by for order_id, given in self._got.items() if (by := self._late_by(order_id, given)) > timedelta()]
@@ -190,7 +211,68 @@ class Again:
         )
 
     def take(self, event: Any) -> None:
-        """The next event of the log."""
+        """The next event of the log. What was decided together waits until all of it is known."""
+        if self.otherwise == AS_IT_WAS:
+            self._follow(event)
+            return
+        decided = self._decided(event)
+        if self._moment and decided and decided.now - self._moment.began > MOMENT:
+            self._decide_together()
+        if self._moment is None and decided and decided.batch > 1:
+            self._moment = _Moment(decided.now, decided.batch)
+        if self._moment is None:
+            self._follow(event)
+            return
+        self._moment.events.append(event)
+        if decided and decided.batch == self._moment.orders:
+            self._moment.commands[event.order_id] = decided
+        if len(self._moment.commands) == self._moment.orders or len(self._moment.events) == MOST_BETWEEN:
+            self._decide_together()
+
+    def _decided(self, event: Any) -> AssignOrder | None:
+        """What was decided by rule in the time that is looked at."""
+        if not isinstance(event, DecisionRecorded) or event.command != "AssignOrder":
+            return None
+        command = AssignOrder.model_validate_json(event.asked)
+        return command if self.since <= command.now < self.until else None
+
+    def _decide_together(self) -> None:
+        """As the live rule does; alone where this installation has no scipy, as it decided them alone then."""
+        moment, self._moment = self._moment, None
+        if moment is None:
+            return
+        for event in moment.events:
+            if isinstance(event, OrderOpened):
+                self._orders[event.order_id] = event
+        with suppress(ModuleNotFoundError):
+            self._planned = self._together(moment)
+        for event in moment.events:
+            self._follow(event)
+        self._planned = {}
+
+    def _together(self, moment: _Moment) -> dict[str, Given]:
+        from dispatcher.domain.batch import Waits, batch
+
+        rules = self._other_rules(moment.began)
+        waits = []
+        for order_id, command in moment.commands.items():
+            if opened := self._orders.get(order_id):
+                parts = self.otherwise.parts(command.parts, self._staff().values())
+                waits.append(Waits(Work.of(opened), self._declined[order_id], parts))
+        found = batch(waits, self._staff(), self._days, moment.began, rules, Estimate.by(rules, self._learned))
+        given = {one.order_id: Given(one.engineer_id, one.proposal) for one in found.given}
+        return {one.work.order_id: given.get(one.work.order_id, Given("", None)) for one in waits}
+
+    def _other_rules(self, at: datetime) -> DispatchRulesSet:
+        rules = dispatch_rules.in_force(self._rules, at)
+        return self.otherwise.rules(rules) if self.otherwise.rules else rules
+
+    def _staff(self) -> Roster:
+        if self._roster is None:
+            self._roster = Roster({name: one for name, one in self._people.items() if isinstance(one, Registered)})
+        return self._roster
+
+    def _follow(self, event: Any) -> None:
         match event:
             case EngineerRegistered():
                 self._roster = None
@@ -225,11 +307,10 @@ class Again:
                 pass
 
     def _decide(self, record: DecisionRecorded) -> None:
-        command = AssignOrder.model_validate_json(record.asked)
-        opened = self._orders.get(record.order_id)
-        if opened is None or not self.since <= command.now < self.until:
+        command, opened = self._decided(record), self._orders.get(record.order_id)
+        if command is None or opened is None:
             return
-        given = self._chosen(Work.of(opened), command)
+        given = self._planned.get(record.order_id) or self._chosen(Work.of(opened), command)
         self._next[record.order_id] = self._got[record.order_id] = given
         run, found = self.run, given.proposal
         run.decisions += 1
@@ -268,10 +349,7 @@ class Again:
                 return Given("", None)
             *_, engineer_id, best = min(found, key=lambda one: (one[2] != command.meant, *one[:2]))
             return Given(engineer_id, best)
-        rules = self.otherwise.rules(rules) if self.otherwise.rules else rules
-        if self._roster is None:
-            self._roster = Roster({name: one for name, one in self._people.items() if isinstance(one, Registered)})
-        staff, parts = self._roster, command.parts
+        rules, staff, parts = self._other_rules(command.now), self._staff(), command.parts
         if self.otherwise.stocked:
             parts = self.otherwise.parts(parts, staff.values())
         ways = Estimate.by(rules, self._learned)

@@ -142,6 +142,8 @@ class Api(Queries, Protocol):
     """What the routes of a service are given: its running self."""
 
     name: str
+    outside: Mapping[str, str]
+    """As Facts have it."""
 
     async def ask(self, ask: Ask) -> Answer:
         """

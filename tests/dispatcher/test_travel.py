@@ -8,9 +8,10 @@ from statistics import median
 import msgspec
 import pytest
 
-from contracts.dispatcher import TravelLearned
+from contracts.dispatcher import DecisionRecorded, HoursBooked, OrderAssigned, TravelLearned
 from contracts.fieldwork import EngineerArrived, EngineerDeparted
-from dispatcher.commands import LearnTravel, WaysOfMap
+from contracts.problems import Rejected
+from dispatcher.commands import HoldSlot, LearnTravel, SlotPlace, WaysOfMap
 from dispatcher.domain.again import again, reads
 from dispatcher.domain.dispatch_rules import DEFAULTS
 from dispatcher.domain.engineer_day import Booking
@@ -18,10 +19,12 @@ from dispatcher.domain.learned_travel import LEAST_DRIVES, Drive, decide, learn
 from dispatcher.domain.matching import Proposal, best_hours, broken
 from dispatcher.domain.travel import BEELINE, Estimate, Learned, Place, beeline_m
 from dispatcher.learning import drives_of, when_somebody_arrives
-from dispatcher.policies import when_order_waits
+from dispatcher.policies import when_engineer_has_time, when_order_waits
 from dispatcher.service import RULES
+from services.chassis.journal.work import Ask
 from tests.chassis.test_maps import serving
-from tests.dispatcher.examples import TODAY, TOMORROW, assign, at, booked, opened, registered
+from tests.dispatcher import test_running
+from tests.dispatcher.examples import TODAY, TOMORROW, assign, at, booked, freed, opened, registered
 from tests.dispatcher.test_decisions import states_after
 from tests.dispatcher.test_matching import engineer, work
 from tests.dispatcher.test_policies import Views
@@ -29,6 +32,7 @@ from tests.fold import assert_same_rows_shuffled, enveloped
 from tests.given import NOW, spec_for
 
 given = spec_for(RULES)
+told = test_running.told
 
 CENTRE, SUBURB = Place(39_950_000, 116_450_000), Place(39_650_000, 116_750_000)
 RUSH = {0, 1, 9, 10, 11}
@@ -237,15 +241,15 @@ def test_a_command_reads_back():
     assert LearnTravel.model_validate_json(command.model_dump_json()) == command
 
 
+def table(method, path, query, body):
+    """The map knows of a bridge: from the shop itself it is an hour, from the other home a minute."""
+    spots = path.rpartition("/")[2].split(";")
+    seconds = [[0 if a == b else 60 if "39.93" in a + b else 3_600 for b in spots] for a in spots]
+    return 200, {"code": "Ok", "durations": seconds, "distances": seconds}
+
+
 def test_the_ways_of_the_best_candidates_are_asked_of_the_map_before_it_is_decided():
     far, near = registered("e-1"), registered("e-2", home_lat_udeg=39_930_000)
-
-    def table(method, path, query, body):
-        spots = path.rpartition("/")[2].split(";")
-        # The map knows of a bridge: from the shop itself it is an hour, from the other home a minute.
-        seconds = [[0 if a == b else 60 if "39.93" in a + b else 3_600 for b in spots] for a in spots]
-        return 200, {"code": "Ok", "durations": seconds, "distances": seconds}
-
     events = [far, near, opened(lat_udeg=39_910_000)]
     *_, (event, envelope) = enveloped(events)
     with serving(table) as (url, seen):
@@ -258,3 +262,66 @@ def test_the_ways_of_the_best_candidates_are_asked_of_the_map_before_it_is_decid
     assert type(asked_for).model_validate_json(asked_for.model_dump_json(exclude_defaults=True)) == asked_for
     chosen = [given(*events).when(one)._events()[0].engineer_id for one in (asked_for, alone)]
     assert chosen == ["e-2", "e-1"]
+
+
+def test_what_an_engineer_is_given_who_has_time_again_goes_by_the_map_too():
+    events = [registered("e-1"), opened(lat_udeg=39_910_000), booked(order_id="o-8"), freed(order_id="o-8")]
+    *_, (event, envelope) = enveloped(events)
+    with serving(table) as (url, _):
+        views = Views(*events)
+        views.outside = {"map": f"osrm:{url}"}
+        [asked_for] = asyncio.run(when_engineer_has_time(event, envelope, views))
+    assert asked_for.ways.source == "osrm"
+    _, assigned, _ = given(*events).when(asked_for).then_types(DecisionRecorded, OrderAssigned, HoursBooked)
+    assert (assigned.travel_m, assigned.starts_at) == (3_600, NOW + timedelta(hours=1))
+
+
+def test_who_is_proposed_is_compared_by_the_map_and_it_says_which(told):
+    async def story(desk):
+        await desk.register("e-1")
+        await desk.register("e-2", home_lat_udeg=39_930_000)
+        await desk.open(lat_udeg=39_910_000)
+        await desk.quiet()
+        found = await desk.get("/v1/orders/o-1/candidates")
+        assert ([one["engineer_id"] for one in found["candidates"]], found["travel_by"]) == (["e-1", "e-2"], "")
+        with serving(table) as (url, _):
+            desk.running.outside = {"map": f"osrm:{url}"}
+            found = await desk.get("/v1/orders/o-1/candidates")
+        assert ([one["engineer_id"] for one in found["candidates"]], found["travel_by"]) == (["e-2", "e-1"], "osrm")
+        assert [one["travel_m"] for one in found["candidates"]] == [60, 3_600]
+
+    told(story)
+
+
+def test_slots_are_offered_and_held_by_the_map(told):
+    async def story(desk):
+        await desk.register("e-1")
+        await desk.open(lat_udeg=39_910_000)
+        await desk.quiet()
+        path = "/v1/orders/o-1/slots"
+        early = [one["opens_at"] for one in await desk.get(path)]
+        with serving(lambda *asked: (200, three_hours(asked[1]))) as (url, _):
+            desk.running.outside = {"map": f"osrm:{url}"}
+            by_map = [one["opens_at"] for one in await desk.get(path)]
+            # It is five; she is there at eight, when her shift ends.
+            gone = await desk.call("POST", path, opens_at=at(18).isoformat())
+            assert (gone.status_code, gone.json()["code"]) == (409, "slot.taken")
+            held = await desk.call("POST", path, opens_at=at(8, day=25).isoformat())
+            assert held.status_code == 200, held.text
+            # What was offered by the map is held by it, also where the estimate would allow it.
+            place = SlotPlace(engineer_id="e-1", day=TODAY, starts_at=at(18))
+            asked = HoldSlot(slot_id="s-9", order_id="o-1", places=(place,), now=NOW)
+            known = {"source": "osrm", "ways": ((39_900_000, 116_400_000, 39_910_000, 116_400_000, 9_000, 10_800),)}
+            with pytest.raises(Rejected):
+                by_roads = asked.model_copy(update={"ways": WaysOfMap(**known)})
+                await desk.running.ask(Ask(command=by_roads, tenant="t-1", actor="test", caller="test"))
+            await desk.running.ask(Ask(command=asked, tenant="t-1", actor="test", caller="test"))
+        assert {*early} - {*by_map} == {f"{at(18):%Y-%m-%dT%H:%M:%SZ}"}
+
+    told(story, policies=())  # It waits.
+
+
+def three_hours(path):
+    count = len(path.split(";"))
+    seconds = [[0 if a == b else 3 * 3_600 for b in range(count)] for a in range(count)]
+    return {"code": "Ok", "durations": seconds, "distances": seconds}

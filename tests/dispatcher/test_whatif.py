@@ -1,9 +1,11 @@
 """What if: by the recorded rules a past day is dispatched exactly as it was; by others it is another one."""
 
+import asyncio
 from datetime import timedelta
 from random import Random
 
 import msgspec
+import pytest
 
 from contracts import envelope as envelopes
 from dispatcher.commands import PartsInVans
@@ -34,6 +36,10 @@ async def a_day(desk):
             await desk.call("POST", path, role="engineer", person_id=order["engineer_id"], reason="too far")
             await desk.call("POST", "/v1/orders/o-3/reassign", engineer_id="e-0", reason="so wished")
             await desk.quiet()
+    return await log_of(desk)
+
+
+async def log_of(desk):
     return [envelopes.payload(envelopes.read(one.record)) for one in await desk.running.journal.read(0, 10_000)]
 
 
@@ -62,5 +68,30 @@ def test_by_the_recorded_rules_the_recorded_plan_comes_out_and_by_others_another
         assert recorded.overtime_s >= 0 == recorded.late
         # Ranked anew by the same rules, everybody looked at, it is the recorded plan as well.
         assert Again(*ALL, Otherwise(lambda rules: rules)).follow(events).same == 17
+
+    told(story)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_orders_that_were_decided_together_are_again(told, lost):
+    """One by one the first would go to e-0, who is nearest to both, and the second a long way to e-1."""
+
+    async def story(desk):
+        await desk.register("e-0", home_lat_udeg=39_900_000)
+        await desk.register("e-1", home_lat_udeg=39_945_000)
+        await desk.quiet()
+        places = {"o-a": 39_909_000, "o-b": 39_837_000}
+        opened = [desk.open(name, lat_udeg=lat, urgency="critical") for name, lat in places.items()]
+        await asyncio.gather(*opened)
+        await desk.quiet()
+        assert [(await desk.order(name))["engineer_id"] for name in places] == ["e-1", "e-0"]
+        events = await log_of(desk)
+        again = Again(*ALL, Otherwise(lambda rules: rules)).follow(events)
+        assert (again.decisions, again.same) == (2, 2)
+        if lost:
+            # The decision about one of them is not there: what is known of the moment is decided at the end.
+            gone = [one for one in events if getattr(one, "order_id", "") != "o-a"]
+            alone = Again(*ALL, Otherwise(lambda rules: rules)).follow(gone)
+            assert (alone.decisions, alone.same) == (1, 1)
 
     told(story)
