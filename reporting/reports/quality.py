@@ -163,8 +163,8 @@ QUALITY = Report(
         Figure(
             "repeat_repair_share",
             "share",
-            "Repeat rate: share of the completed requests for a device after which another one of the same type came for "
-            "it in 30 days.",
+            "Repeat rate: share of the completed requests for a device after which another one of the same type came "
+            "for it in 30 days.",
             "二次维修率：完成后 30 天内同一设备再次提出同类请求的比例。",
             "count(next RequestReceived of device and type <= completed + 30 d) / count(completed with a device)",
             ratio(Sum(SERVED, r.repeated), Sum(SERVED, WITH_DEVICE)),
