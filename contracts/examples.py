@@ -1291,6 +1291,35 @@ _ALL: Final[tuple[Event, ...]] = (
     inventory.OldPartsReminded(**_OF_ORDER, customer_id=CUSTOMER, lines=_WANTED, due_at=_KEPT_UNTIL),
     inventory.OldPartsForfeited(**_OF_ORDER, customer_id=CUSTOMER, lines=_WANTED, due_at=_KEPT_UNTIL),
     inventory.OldPartsOverdue(**_OF_ORDER, engineer_id=ENGINEER, lines=_WANTED[1:], due_at=_KEPT_UNTIL),
+    inventory.PartRepaired(
+        part_id="P-COMPRESSOR", place_id="DEPOT", quantity=1, rma_id=TRANSFER, serials=("SN-0",), lots=_LOT
+    ),
+    inventory.RmaOpened(
+        rma_id=TRANSFER,
+        part_id="P-COMPRESSOR",
+        quantity=2,
+        from_place_id="WH-EAST",
+        depot_id="DEPOT",
+        fault="does not start",
+        reference="RMA-77",
+        due_at=_KEPT_UNTIL,
+        serials=("SN-0",),
+        lots=_LOT,
+    ),
+    inventory.RmaReceived(rma_id=TRANSFER, quantity=1),
+    inventory.RmaLost(rma_id=TRANSFER, quantity=1, left=1),
+    inventory.RmaDiagnosed(rma_id=TRANSFER, verdict="repairable", finding="the relay is burnt"),
+    inventory.RmaSettled(
+        rma_id=TRANSFER,
+        outcome="exchanged",
+        quantity=1,
+        left=0,
+        serials=("SN-0",),
+        replaced_by=("SN-9",),
+        to_place_id="WH-EAST",
+        transfer_id="0193d8c0-7000-7000-8000-000000000077",
+    ),
+    inventory.RmaOverdue(rma_id=TRANSFER, left=1, due_at=_KEPT_UNTIL),
     # quality
     quality.SurveyRulesSet(sample_percent=50, quiet_days=30),
     quality.SurveySent(

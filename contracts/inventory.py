@@ -101,7 +101,10 @@ class PlaceDefined(Event, frozen=True, kw_only=True):
 
     place_id: str
     kind: str
-    """`warehouse` (central), `branch` (near the engineers of its region) or `van` (an engineer's)."""
+    """
+    `warehouse` (central), `branch` (near the engineers of its region), `van` (an engineer's) or `depot` (where
+    defective pieces are repaired, ours or a supplier's: what lies there is ours, and is set aside for nobody).
+    """
     name: str
     region: str = ""
     lat_udeg: int | None = None
@@ -290,6 +293,18 @@ class PartSentBack(Event, frozen=True, kw_only=True):
     lots: tuple[LotPieces, ...] = ()
 
 
+@belongs_to("stock", of=("part_id", "place_id"))
+class PartRepaired(Event, frozen=True, kw_only=True):
+    """Defective pieces of a depot are good ones from now on. Read by: reporting; ERP subscribes to it."""
+
+    part_id: str
+    place_id: str
+    quantity: Positive
+    rma_id: str
+    serials: tuple[str, ...] = ()
+    lots: tuple[LotPieces, ...] = ()
+
+
 @belongs_to("transfer", of="transfer_id")
 class TransferSent(Event, frozen=True, kw_only=True):
     """Pieces are on their way from one place to another. Read by: reporting."""
@@ -299,7 +314,7 @@ class TransferSent(Event, frozen=True, kw_only=True):
     to_place_id: str
     lines: tuple[MovedLine, ...]
     reason: str = ""
-    """`restock`, `unused`, `old-parts`, or what the sender says."""
+    """`restock`, `unused`, `old-parts`, `repair` and `repaired` of an RMA, or what the sender says."""
 
 
 @belongs_to("transfer", of="transfer_id")
@@ -707,4 +722,80 @@ class OldPartsOverdue(Event, frozen=True, kw_only=True):
     request_id: str
     engineer_id: str
     lines: tuple[PartLine, ...]
+    due_at: Utc
+
+
+@belongs_to("rma", of="rma_id")
+class RmaOpened(Event, frozen=True, kw_only=True):
+    """
+    Defective pieces leave for a depot, ours or a supplier's, to be repaired; the transfer of the same id carries them.
+
+    Read by: reporting.
+    """
+
+    rma_id: str
+    part_id: str
+    quantity: Positive
+    from_place_id: str
+    depot_id: str
+    fault: str
+    reference: str
+    """The number that the depot gave; empty where it gave none."""
+    due_at: Utc
+    """When what becomes of them should be known."""
+    serials: tuple[str, ...] = ()
+    lots: tuple[LotPieces, ...] = ()
+
+
+@belongs_to("rma", of="rma_id")
+class RmaReceived(Event, frozen=True, kw_only=True):
+    """So many of its pieces are at the depot. Read by: reporting."""
+
+    rma_id: str
+    quantity: Positive
+
+
+@belongs_to("rma", of="rma_id")
+class RmaLost(Event, frozen=True, kw_only=True):
+    """So many of its pieces were lost on their way to the depot. Read by: reporting."""
+
+    rma_id: str
+    quantity: Positive
+    left: NonNegative
+    """Pieces of which it is still to be said what becomes of them."""
+
+
+@belongs_to("rma", of="rma_id")
+class RmaDiagnosed(Event, frozen=True, kw_only=True):
+    """What the depot found. Read by: reporting."""
+
+    rma_id: str
+    verdict: Literal["repairable", "beyond-repair", "no-fault"]
+    finding: str
+
+
+@belongs_to("rma", of="rma_id")
+class RmaSettled(Event, frozen=True, kw_only=True):
+    """What became of so many of its pieces. Read by: reporting; ERP subscribes to it."""
+
+    rma_id: str
+    outcome: Literal["repaired", "scrapped", "exchanged"]
+    quantity: Positive
+    left: NonNegative
+    """As with RmaLost."""
+    serials: tuple[str, ...] = ()
+    replaced_by: tuple[str, ...] = ()
+    """Of exchanged ones, the serial numbers that came for them."""
+    to_place_id: str = ""
+    """Where they go as good pieces…"""
+    transfer_id: str = ""
+    """…and by which transfer; empty where they were scrapped."""
+
+
+@belongs_to("rma", of="rma_id")
+class RmaOverdue(Event, frozen=True, kw_only=True):
+    """It should be known what became of these pieces, and is not. Recorded once, by the timer. Read by: reporting."""
+
+    rma_id: str
+    left: Positive
     due_at: Utc

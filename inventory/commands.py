@@ -50,7 +50,9 @@ Days = Annotated[int, Field(ge=1, le=365)]
 Hours = Annotated[int, Field(ge=1, le=8_760)]
 Serials = Annotated[tuple[Name, ...], Field(max_length=1_000), AfterValidator(differ)]
 Lots = Annotated[tuple[LotPieces, ...], Field(max_length=200), AfterValidator(lots_differ)]
-PlaceKind = Literal["warehouse", "branch", "van"]
+PlaceKind = Literal["warehouse", "branch", "van", "depot"]
+Verdict = Literal["repairable", "beyond-repair", "no-fault"]
+Outcome = Literal["repaired", "scrapped", "exchanged"]
 DocumentKind = Literal["snapshot", "receipt", "issue"]
 ReleaseReason = Literal["order-cancelled", "order-declined", "expired"]
 
@@ -194,6 +196,45 @@ class SendTransfer(Command):
     @classmethod
     def _each_once(cls, lines: tuple[MovedLine, ...]) -> tuple[MovedLine, ...]:
         return each_once(lines)
+
+
+class OpenRma(Move):
+    """Defective pieces leave a place for a depot."""
+
+    rma_id: Name
+    depot_id: Name
+    fault: Words
+    reference: str
+    due_at: AwareDatetime
+
+
+class DiagnoseRma(Command):
+    """What the depot found."""
+
+    rma_id: Name
+    verdict: Verdict
+    finding: Words
+
+
+class SettleRma(Move):
+    """What became of pieces at a depot, which is the `place_id`; `serials` and `lots` are those that were sent."""
+
+    rma_id: Name
+    outcome: Outcome
+    replaced_by: Serials = ()
+    replaced_by_lots: Lots = ()
+    """Of exchanged pieces, what came for them."""
+    to_place_id: str = ""
+    transfer_id: str = ""
+    """Where they go as good pieces, and by which transfer."""
+    reason: str = ""
+
+
+class MissRma(Command):
+    """The time is over in which it should be known what became of the pieces."""
+
+    rma_id: str
+    due_at: AwareDatetime
 
 
 class EndTransfer(Command):

@@ -7,8 +7,17 @@ from typing import Any, Final
 
 from contracts.envelope import Envelope
 from contracts.event import Event
-from contracts.inventory import OldPartsBack, OldPartsDue, PartsReserved, PartsShort, ReservationReleased
-from inventory.commands import ExpireReservation, ForfeitOldParts, MissOldParts, RemindOfOldParts
+from contracts.inventory import (
+    OldPartsBack,
+    OldPartsDue,
+    PartsReserved,
+    PartsShort,
+    ReservationReleased,
+    RmaLost,
+    RmaOpened,
+    RmaSettled,
+)
+from inventory.commands import ExpireReservation, ForfeitOldParts, MissOldParts, MissRma, RemindOfOldParts
 from services.chassis.clock import at_micros
 from services.chassis.journal.rules import Arm
 from services.chassis.journal.store import Timer, TimerKey
@@ -17,6 +26,7 @@ EXPIRED: Final = "reservation-expired"
 OLD_PARTS: Final = "old-parts-overdue"
 REMIND: Final = "old-parts-remind"
 FORFEIT: Final = "old-parts-forfeit"
+RMA: Final = "rma-overdue"
 
 
 def when_reserved(event: PartsReserved | PartsShort, envelope: Envelope) -> Sequence[Arm]:
@@ -39,12 +49,23 @@ def when_old_parts_back(event: OldPartsBack, envelope: Envelope) -> Sequence[Arm
     return [] if event.left else [Arm(name, event.order_id, None) for name in (OLD_PARTS, REMIND, FORFEIT)]
 
 
+def when_rma_opened(event: RmaOpened, envelope: Envelope) -> Sequence[Arm]:
+    return [Arm(RMA, event.rma_id, event.due_at)]
+
+
+def when_rma_over(event: RmaSettled | RmaLost, envelope: Envelope) -> Sequence[Arm]:
+    return [] if event.left else [Arm(RMA, event.rma_id, None)]
+
+
 TIMERS: Mapping[type[Event], Callable[[Any, Envelope], Sequence[Arm]]] = {
     PartsReserved: when_reserved,
     PartsShort: when_reserved,
     ReservationReleased: when_released,
     OldPartsDue: when_old_parts_due,
     OldPartsBack: when_old_parts_back,
+    RmaOpened: when_rma_opened,
+    RmaSettled: when_rma_over,
+    RmaLost: when_rma_over,
 }
 
 
@@ -64,9 +85,14 @@ def forfeit(key: TimerKey, timer: Timer) -> ForfeitOldParts:
     return ForfeitOldParts(order_id=key.key, due_at=at_micros(timer.due))
 
 
+def miss_rma(key: TimerKey, timer: Timer) -> MissRma:
+    return MissRma(rma_id=key.key, due_at=at_micros(timer.due))
+
+
 ON_TIMER: Mapping[str, Callable[[TimerKey, Timer], Any]] = {
     EXPIRED: expire,
     OLD_PARTS: miss,
     REMIND: remind,
     FORFEIT: forfeit,
+    RMA: miss_rma,
 }

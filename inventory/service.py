@@ -10,13 +10,16 @@ from inventory.commands import (
     CountStock,
     DefinePart,
     DefinePlace,
+    DiagnoseRma,
     DismissPurchase,
     ExpireReservation,
     FillShortage,
     ForfeitOldParts,
     LoseTransfer,
     MissOldParts,
+    MissRma,
     NamePieces,
+    OpenRma,
     OrderPurchase,
     PickUpParts,
     ReceiveStock,
@@ -32,6 +35,7 @@ from inventory.commands import (
     SendTransfer,
     SetReorderPoint,
     SetStockRules,
+    SettleRma,
     SettleVisit,
     SuggestPurchase,
 )
@@ -44,7 +48,9 @@ from inventory.domain import (
     purchase,
     recommendation,
     register,
+    repairs,
     reservation,
+    rma,
     stock,
     transfer,
 )
@@ -55,6 +61,7 @@ from inventory.projections.pieces import LOT_USES, LOTS, SERIAL_MOVES, SERIALS, 
 from inventory.projections.purchases import PURCHASES
 from inventory.projections.registers import ORDERS, PARTS, PLACES, VANS
 from inventory.projections.reservations import RESERVATIONS
+from inventory.projections.rmas import RMAS
 from inventory.projections.stock import STOCK
 from inventory.projections.transfers import TRANSFERS
 from inventory.projections.used import PARTS_USED
@@ -72,6 +79,7 @@ RULES = Rules(
         transfer.TRANSFER,
         reservation.RESERVATION,
         old_parts.OLD_PARTS,
+        rma.RMA,
     ),
     handlers=(
         on_stream(DefinePart, lambda c: register.part_stream(c.part_id), register.define_part),
@@ -91,6 +99,10 @@ RULES = Rules(
         Handler(SendTransfer, transfer.send_reads, transfer.send, transfer.send_claims),
         Handler(ReceiveTransfer, transfer.end_reads, transfer.receive, transfer.end_claims),
         Handler(LoseTransfer, transfer.end_reads, transfer.lose, transfer.end_claims),
+        Handler(OpenRma, repairs.open_reads, repairs.open_rma, repairs.open_claims),
+        on_stream(DiagnoseRma, lambda c: rma.rma_stream(c.rma_id), repairs.diagnose),
+        Handler(SettleRma, repairs.settle_reads, repairs.settle, repairs.settle_claims),
+        on_stream(MissRma, lambda c: rma.rma_stream(c.rma_id), rma.miss),
         Handler(RecommendParts, recommendation.recommend_reads, recommendation.recommend),
         Handler(ReserveParts, reservation.reserve_reads, reservation.reserve, reservation.reserve_claims),
         Handler(FillShortage, reservation.fill_reads, reservation.fill, reservation.reserve_claims),
@@ -121,6 +133,7 @@ service = Service(
         RESERVATIONS,
         PARTS_USED,
         OLD_PARTS,
+        RMAS,
         PURCHASES,
         SERIALS,
         SHELF_PIECES,

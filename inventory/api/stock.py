@@ -460,7 +460,7 @@ def _nearness(api: Api) -> APIRouter:
         rows = await call.fetch(
             select(*named, (stock.on_hand - stock.set_aside).label("free"))
             .join(STOCK.table, (stock.tenant == places.tenant) & (stock.place_id == places.place_id))
-            .where(stock.part_id == part_id, stock.on_hand > stock.set_aside)
+            .where(stock.part_id == part_id, stock.on_hand > stock.set_aside, places.kind != "depot")
         )
 
         def far(row: Mapping[str, Any]) -> int | None:

@@ -13,6 +13,7 @@ from contracts.inventory import (
     LotPieces,
     PartConsumed,
     PartDefined,
+    PartRepaired,
     PiecesNamed,
     StockCounted,
     StockFellShort,
@@ -23,7 +24,7 @@ from contracts.inventory import (
 )
 from contracts.problems import Rejected
 from inventory.commands import Shelf
-from inventory.domain.pieces import is_booked, is_used, lies, moves, named, unnamed
+from inventory.domain.pieces import is_booked, is_used, is_with_us, lies, moves, named, unnamed
 from inventory.domain.stock import CameIn, Said, Stock, StockEvent, WentOut, evolve, stock_stream
 from services.chassis.journal.rules import States
 
@@ -138,7 +139,18 @@ class Draft:
         self._must_be_free(event, "good")
         self.add(event)
 
+    def repair(self, event: PartRepaired) -> None:
+        """Raises Rejected where not so many defective pieces lie there; their numbers may be new to us."""
+        here = lies("defective", event.place_id)
+        self._must_be_there(event, "defective")
+        self.must_lie(event.part_id, [one for one in event.serials if is_with_us(self.where(event.part_id, one))], here)
+        self.add(event)
+
     def _must_be_free(self, event: WentOut | PartConsumed, condition: Condition) -> None:
+        self._must_be_there(event, condition)
+        self.must_lie(event.part_id, event.serials, lies(condition, event.place_id))
+
+    def _must_be_there(self, event: WentOut | PartConsumed | PartRepaired, condition: Condition) -> None:
         there = self.stock(event.part_id, event.place_id).movable(condition)
         if event.quantity > there:
             raise Rejected(
@@ -149,7 +161,6 @@ class Draft:
                 wanted=event.quantity,
                 free=there,
             )
-        self.must_lie(event.part_id, event.serials, lies(condition, event.place_id))
         stock = self.stock(event.part_id, event.place_id)
         for lot in event.lots:
             if lot.quantity > (left := stock.lots.get((lot.lot, condition), 0)):

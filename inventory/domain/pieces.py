@@ -21,6 +21,7 @@ from contracts.inventory import (
     LotPieces,
     PartConsumed,
     PartDefined,
+    PartRepaired,
     PartReturned,
     PartScrapped,
     PartSentBack,
@@ -45,6 +46,7 @@ Moving = (
     | StockIssued
     | PartScrapped
     | PartSentBack
+    | PartRepaired
     | PartConsumed
     | TransferLost
 )
@@ -77,6 +79,8 @@ def moves(event: Event) -> list[Move]:
             return [(line.part_id, serial, "lost") for line in event.lines for serial in line.serials]
         case StockReceived() | StockArrived() | PartReturned():
             where = lies(event.condition, event.place_id)
+        case PartRepaired():
+            where = lies("good", event.place_id)
         case StockCounted():
             gone = [(event.part_id, serial, f"missing@{event.place_id}") for serial in event.missing]
             here = lies(event.condition, event.place_id)

@@ -19,6 +19,7 @@ from contracts.inventory import (
     Condition,
     LotPieces,
     PartConsumed,
+    PartRepaired,
     PartReturned,
     PartScrapped,
     PartSentBack,
@@ -120,7 +121,7 @@ WentOut = StockSent | PartScrapped | PartSentBack
 Said = StockCounted | StockSynchronised
 OfAnOrder = StockSetAside | PiecesNamed | StockReturned | StockFellShort | PartConsumed
 PurchaseEvent = ReorderPointSet | PurchaseSuggested | PurchaseOrdered | PurchaseDismissed | PurchaseNotNeeded
-StockEvent = Said | OfAnOrder | StockIssued | StockLow | CameIn | WentOut | PurchaseEvent
+StockEvent = Said | OfAnOrder | StockIssued | StockLow | PartRepaired | CameIn | WentOut | PurchaseEvent
 
 
 def stock_stream(part_id: str, place_id: str) -> str:
@@ -137,7 +138,7 @@ def _pieces(pieces: tuple[str, ...], event: StockEvent) -> tuple[str, ...]:
     if getattr(event, "condition", "good") != "good":
         return pieces
     match event:
-        case StockReceived() | StockArrived() | PartReturned():
+        case StockReceived() | StockArrived() | PartReturned() | PartRepaired():
             left = pieces
         case StockCounted():
             left = tuple([one for one in pieces if one not in event.missing]) if event.missing else pieces
@@ -165,6 +166,9 @@ def _tell(stock: Stock, event: StockEvent) -> Stock:
             told = Told(stock.version, event.condition, event.quantity)
         case PartScrapped() | PartSentBack():
             told = Told(stock.version, event.condition, -event.quantity)
+        case PartRepaired():
+            less = Told(stock.version, "defective", -event.quantity)
+            return replace(stock, told=(*stock.told, less, Told(stock.version, "good", event.quantity)))
         case _:
             return stock
     return replace(stock, told=(*stock.told, told))
@@ -201,6 +205,9 @@ def _evolve(stock: Stock, event: StockEvent) -> Stock:
             return _moved(_lots(stock, event.condition, event.lots, 1), event.condition, event.quantity)
         case StockSent() | PartScrapped() | PartSentBack():
             return _moved(_lots(stock, event.condition, event.lots, -1), event.condition, -event.quantity)
+        case PartRepaired():
+            as_good = _lots(_lots(stock, "defective", event.lots, -1), "good", event.lots, 1)
+            return _moved(_moved(as_good, "defective", -event.quantity), "good", event.quantity)
         case StockLow():
             return stock
         case ReorderPointSet():

@@ -29,6 +29,7 @@ from inventory.commands import EndTransfer, LoseTransfer, ReceiveTransfer, SendT
 from inventory.domain.draft import Draft
 from inventory.domain.pieces import must_be_named, named
 from inventory.domain.register import known_part, known_place, low_limit, part_stream, place_stream
+from inventory.domain.rma import Rma, rma_stream
 from inventory.domain.stock import stock_stream
 from services.chassis.journal.rules import States, Stream
 
@@ -69,9 +70,15 @@ def send(states: States, command: SendTransfer) -> list[Event]:
         raise Rejected("transfer.exists", transfer_id=command.transfer_id)
     if command.from_place_id == command.to_place_id:
         raise Rejected("transfer.same-place", place_id=command.to_place_id)
+    draft = Draft(states)
+    depart(draft, states, command)
+    return draft.events
+
+
+def depart(draft: Draft, states: States, command: SendTransfer) -> None:
+    """The pieces leave. Raises Rejected where they are not there."""
     place = known_place(states, command.from_place_id)
     known_place(states, command.to_place_id)
-    draft = Draft(states)
     for line in command.lines:
         must_be_named(known_part(states, line.part_id), line.condition, line.quantity, line.serials, line.lots)
         sent = StockSent(
@@ -85,17 +92,16 @@ def send(states: States, command: SendTransfer) -> list[Event]:
             lots=line.lots,
         )
         draft.take_out(sent)
-    draft.events.append(event)
+    draft.events.append(TransferSent(**command.model_dump()))
     for part_id in dict.fromkeys(line.part_id for line in command.lines):
         limit = low_limit(known_part(states, part_id), place)
         draft.warn(Shelf(part_id=part_id, place_id=command.from_place_id, low_below=limit))
-    return draft.events
 
 
 def end_reads(command: EndTransfer) -> tuple[str, ...]:
     parts = dict.fromkeys([*command.parts, *[line.part_id for line in command.lines]])
     stocks = [stock_stream(part_id, command.to_place_id) for part_id in parts]
-    return (transfer_stream(command.transfer_id), *stocks)
+    return (transfer_stream(command.transfer_id), rma_stream(command.transfer_id), *stocks)
 
 
 def end_claims(command: EndTransfer) -> tuple[tuple[str, str], ...]:
@@ -120,16 +126,19 @@ def receive(states: States, command: ReceiveTransfer) -> list[Event]:
             lots=line.lots,
         )
         draft.come(arrived)
-    return [*draft.events, TransferReceived(transfer_id=command.transfer_id, lines=lines)]
+    rma: Rma = states[rma_stream(command.transfer_id)]
+    received = TransferReceived(transfer_id=command.transfer_id, lines=lines)
+    return [*draft.events, received, *rma.arrives(sum(line.quantity for line in lines))]
 
 
 def lose(states: States, command: LoseTransfer) -> list[Event]:
     sent, lines = _ending(states, command)
     draft = Draft(states)
     gone = tuple([replace(line, serials=_still(draft, command, line)) for line in lines])
-    return [
-        TransferLost(transfer_id=command.transfer_id, to_place_id=sent.to_place_id, lines=gone, reason=command.reason)
-    ]
+    facts = {"transfer_id": command.transfer_id, "to_place_id": sent.to_place_id}
+    rma: Rma = states[rma_stream(command.transfer_id)]
+    gone_for_good = rma.loses(sum(line.quantity for line in gone))
+    return [TransferLost(**facts, lines=gone, reason=command.reason), *gone_for_good]
 
 
 def _still(draft: Draft, command: EndTransfer, line: MovedLine) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from contracts.envelope import Envelope
 from contracts.inventory import (
     LotPieces,
     PartConsumed,
+    PartRepaired,
     PartReturned,
     PartScrapped,
     PartSentBack,
@@ -56,6 +57,7 @@ OnShelf = (
     | StockIssued
     | PartScrapped
     | PartSentBack
+    | PartRepaired
     | PartConsumed
 )
 
@@ -72,7 +74,7 @@ def apply_shelf(rows: Rows, event: OnShelf | PiecesNamed, envelope: Envelope) ->
                 rows.put(*shelf, serial, order_id=order_id)
         return
     left = event.missing if isinstance(event, StockCounted) else ()
-    came = isinstance(event, StockReceived | StockArrived | PartReturned | StockCounted)
+    came = isinstance(event, StockReceived | StockArrived | PartReturned | PartRepaired | StockCounted)
     if getattr(event, "condition", "good") != "good":
         return
     for serial in left if came else event.serials:
@@ -201,6 +203,10 @@ def apply_lot(rows: Rows, event: Moving, envelope: Envelope) -> None:
                 _use(rows, event.part_id, lot, event.place_id, event.condition)
         case PartScrapped() | PartSentBack():
             _add_all(rows, event, -1)
+        case PartRepaired():
+            for lot in event.lots:
+                _add(rows, event.part_id, lot, event.place_id, "defective", -1)
+                _add(rows, event.part_id, lot, event.place_id, "good", 1)
 
 
 def _add_all(

@@ -10,6 +10,7 @@ from contracts.envelope import Envelope
 from contracts.inventory import (
     Condition,
     PartConsumed,
+    PartRepaired,
     PartReturned,
     PartScrapped,
     PartSentBack,
@@ -70,6 +71,9 @@ def apply(rows: Rows, event: StockEvent | TransferLost, envelope: Envelope) -> N
             _comes(rows, event.part_id, event.to_place_id, event.quantity)
         case PartScrapped() | PartSentBack():
             row[HAND[event.condition]] -= event.quantity
+        case PartRepaired():
+            row["defective"] -= event.quantity
+            row["on_hand"] += event.quantity
         case StockLow():
             row["low_below"] = event.low_below
     row["low"] = row["on_hand"] - row["set_aside"] < row["low_below"]
@@ -112,6 +116,7 @@ STOCK = View(
         PartReturned,
         PartScrapped,
         PartSentBack,
+        PartRepaired,
         StockSynchronised,
         StockIssued,
         TransferLost,
@@ -137,9 +142,9 @@ _shelves = (
     .where(_stock.tenant == bindparam("tenant"), _stock.part_id == bindparam("part_id"))
 )
 
-AT_STORES: Final = _shelves.where(_place.kind != "van").order_by(_place.kind, _stock.place_id)
+AT_STORES: Final = _shelves.where(_place.kind != "van", _place.kind != "depot").order_by(_place.kind, _stock.place_id)
 AT_PLACE: Final = _shelves.where(_stock.place_id == bindparam("place_id"))
 """Where a part lies, branches before warehouses, and how it is looked at there."""
 
-FREE_OF: Final = _shelves.where(_stock.on_hand > _stock.set_aside)
+FREE_OF: Final = _shelves.where(_stock.on_hand > _stock.set_aside, _place.kind != "depot")
 """Where a part has pieces that are set aside for nobody."""

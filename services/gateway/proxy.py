@@ -50,6 +50,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "coverages": "fieldwork",
     "parts": "inventory",
     "places": "inventory",
+    "rmas": "inventory",
     "stock": "inventory",
     "transfers": "inventory",
     "reservations": "inventory",

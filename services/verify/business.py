@@ -46,6 +46,7 @@ from contracts.intake import (
 )
 from contracts.inventory import (
     PartConsumed,
+    PartRepaired,
     PartReturned,
     PartScrapped,
     PartSentBack,
@@ -353,6 +354,7 @@ class Stock:
     READS: ClassVar[frozenset[type[Any]]] = frozenset(
         {
             PartConsumed,
+            PartRepaired,
             PartReturned,
             PartScrapped,
             PartSentBack,
@@ -410,6 +412,12 @@ class Stock:
                     what = f"{event.quantity} of {where} ({event.condition}) leave and {there} were free"
                     self.findings.add("I3", position, what)
                 self._put(shelf, event.condition, -event.quantity)
+            case PartRepaired():
+                if event.quantity > shelf.defective:
+                    what = f"{event.quantity} of {where} are repaired and {shelf.defective} were there"
+                    self.findings.add("I3", position, what)
+                self._put(shelf, "defective", -event.quantity)
+                self._put(shelf, "good", event.quantity)
             case StockSetAside():
                 self._set_aside(shelf, event.order_id, event.quantity)
                 if shelf.aside > shelf.on_hand:

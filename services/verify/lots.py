@@ -9,6 +9,7 @@ from typing import Any
 from contracts.envelope import Envelope
 from contracts.inventory import (
     PartConsumed,
+    PartRepaired,
     PartReturned,
     PartScrapped,
     PartSentBack,
@@ -55,6 +56,10 @@ class Lots:
                     self._there[aim] += lot.quantity
                 case PartScrapped() | PartSentBack():
                     self._leaves(position, where, lot.quantity)
+                case PartRepaired():
+                    defective = (*where[:3], f"defective at {event.place_id}")
+                    self._leaves(position, defective, lot.quantity)
+                    self._there[where] += lot.quantity
                 case PartConsumed() | StockIssued():
                     self._leaves(position, where, lot.quantity, said=lot.lot in said)
                 case _:

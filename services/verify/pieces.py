@@ -13,6 +13,7 @@ from typing import Any
 from contracts.envelope import Envelope
 from contracts.inventory import (
     PartConsumed,
+    PartRepaired,
     PartReturned,
     PartScrapped,
     PartSentBack,
@@ -72,6 +73,11 @@ class Pieces:
                 self._leaves(position, envelope, event.part_id, serial, here, way)
             case PartScrapped() | PartSentBack():
                 self._leaves(position, envelope, event.part_id, serial, here, AWAY)
+            case PartRepaired():
+                # It may be read for the first time there.
+                if was not in ("", AWAY, USED, f"defective at {event.place_id}"):
+                    self._found(position, event, serial, f"is repaired at {event.place_id} and was {was}")
+                self._put(piece, here)
             case StockCounted():
                 if was not in ("", AWAY, here) and not said:
                     self._found(position, event, serial, f"is found {here} and was {was}")

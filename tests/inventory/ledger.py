@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from contracts.inventory import (
     PartConsumed,
+    PartRepaired,
     PartReturned,
     PartScrapped,
     PartSentBack,
@@ -60,6 +61,12 @@ class Ledger:
                 self.received["fan", "good"] += event.drift
                 self.used["fan", "good"] += event.quantity
                 self.on_hand[event.part_id, event.place_id, "good"] -= event.quantity - event.drift
+            case PartRepaired():
+                # Ours before and after: only the condition is another.
+                self.received["fan", "defective"] -= event.quantity
+                self.received["fan", "good"] += event.quantity
+                self.on_hand[event.part_id, event.place_id, "defective"] -= event.quantity
+                self.on_hand[event.part_id, event.place_id, "good"] += event.quantity
             case PartScrapped():
                 self.scrapped["fan", event.condition] += event.quantity
                 self._put(event, -event.quantity)

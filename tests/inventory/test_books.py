@@ -23,9 +23,11 @@ from contracts.problems import NotYet, Rejected
 from inventory.commands import (
     BookDocument,
     CountStock,
+    DiagnoseRma,
     ExpireReservation,
     FillShortage,
     LoseTransfer,
+    OpenRma,
     PickUpParts,
     ReceiveStock,
     ReceiveTransfer,
@@ -35,11 +37,13 @@ from inventory.commands import (
     ScrapPart,
     SendBackPart,
     SendTransfer,
+    SettleRma,
     SettleVisit,
     Shelf,
 )
 from inventory.projections.drift import DRIFT
 from inventory.projections.reservations import RESERVATIONS
+from inventory.projections.rmas import RMAS
 from inventory.projections.stock import STOCK
 from inventory.projections.transfers import TRANSFERS
 from inventory.service import RULES
@@ -55,6 +59,8 @@ orders = st.sampled_from(["o-1", "o-2", "o-3"])
 places = st.sampled_from(PLACES)
 conditions = st.sampled_from(["good", "defective"])
 few = st.integers(1, 3)
+outcomes = st.sampled_from(["repaired", "scrapped", "exchanged"])
+DUE = NOW + timedelta(days=30)
 
 
 class Books(RuleBasedStateMachine):
@@ -67,10 +73,11 @@ class Books(RuleBasedStateMachine):
         # By place and condition, and by transfer and condition.
         self.on_hand, self.in_transit = Counter(), Counter()
         self.promised, self.short = defaultdict(dict), Counter()
-        self.ended, self.done, self.seen, self.ways = set(), set(), {}, {}
+        self.ended, self.done, self.seen, self.ways, self.rmas = set(), set(), {}, {}, {}
         branch = msgspec.structs.replace(WAREHOUSE, place_id="br-1", kind="branch")
+        self.fold([msgspec.structs.replace(WAREHOUSE, place_id="depot", kind="depot")])
         self.fold([*REGISTERS, msgspec.structs.replace(VAN, place_id="van-2"), branch])
-        for place in PLACES:
+        for place in [*PLACES, "depot"]:
             self.ask(CountStock(part_id="fan", place_id=place, quantity=0))
 
     # The service, as its writer runs it.
@@ -260,6 +267,8 @@ class Books(RuleBasedStateMachine):
         self.in_transit[transfer_id, condition] -= quantity
         if not lost:
             self.on_hand[to_place, condition] += quantity
+        if transfer_id in self.rmas:
+            self.rmas[transfer_id]["lost" if lost else "came"] += quantity
 
     @rule(order=orders)
     def pick_up(self, order):
@@ -294,6 +303,45 @@ class Books(RuleBasedStateMachine):
             asked = {"order_id": order, "request_id": f"r-{order}", "reason": "expired", "visit_id": event.visit_id}
             self.react(lambda held, asked=asked: ReleaseParts(**asked, held=held), order)
             assert not self.promised[order]
+
+    @rule(place=places, quantity=few)
+    def send_to_the_depot(self, place, quantity):
+        self.documents += 1
+        rma_id = f"t-{len(self.ways)}"
+        facts = {"part_id": "fan", "quantity": quantity, "depot_id": "depot", "fault": "dead", "reference": ""}
+        asked = OpenRma(rma_id=rma_id, place_id=place, **facts, due_at=DUE)
+        if quantity > self.movable(place, "defective"):
+            self.refused(asked, "stock.not-enough")
+            return
+        self.ask(asked)
+        self.ways[rma_id], self.rmas[rma_id] = "depot", Counter(sent=quantity)
+        self.on_hand[place, "defective"] -= quantity
+        self.in_transit[rma_id, "defective"] += quantity
+
+    @rule(number=st.integers(0, 3), quantity=few, outcome=outcomes, to_place=places)
+    def settle_at_the_depot(self, number, quantity, outcome, to_place):
+        if not self.rmas:
+            return
+        rma_id = sorted(self.rmas)[number % len(self.rmas)]
+        rma, at_depot = self.rmas[rma_id], self.on_hand["depot", "defective"]
+        back = "" if outcome == "scrapped" else f"t-{len(self.ways)}"
+        facts = {"part_id": "fan", "place_id": "depot", "quantity": quantity, "outcome": outcome, "reason": "dead"}
+        way = {"to_place_id": to_place, "transfer_id": back} if back else {}
+        asked = SettleRma(rma_id=rma_id, **facts, **way)
+        if quantity > rma["came"] - rma["settled"]:
+            self.refused(asked, "rma.not-there")
+            return
+        self.ask(DiagnoseRma(rma_id=rma_id, verdict="repairable", finding="a relay"), once=False)
+        if quantity > at_depot:
+            self.refused(asked, "stock.not-enough")
+            return
+        settled = self.ask(asked, once=False)[-1]
+        rma["settled"] += quantity
+        assert settled.left == rma["sent"] - rma["lost"] - rma["settled"]
+        self.on_hand["depot", "defective"] -= quantity
+        if back:
+            self.ways[back] = to_place
+            self.in_transit[back, "good"] += quantity
 
     def movable(self, place, condition):
         promised = sum(places.get(place, 0) for places in self.promised.values()) if condition == "good" else 0
@@ -377,7 +425,7 @@ class Books(RuleBasedStateMachine):
 
     def teardown(self):
         events = [event for decided in getattr(self, "decided", []) for event in decided]
-        for view in (STOCK, DRIFT, TRANSFERS, RESERVATIONS):
+        for view in (STOCK, DRIFT, TRANSFERS, RESERVATIONS, RMAS):
             assert_same_rows_shuffled(view, events)
 
 

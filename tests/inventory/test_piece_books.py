@@ -13,15 +13,18 @@ from contracts.inventory import (
     PartDefined,
     PartLine,
     PiecesNamed,
+    PlaceDefined,
     ReservedPiecesChanged,
 )
 from contracts.problems import Rejected
 from inventory.commands import (
     BookDocument,
     CountStock,
+    DiagnoseRma,
     FetchedPieces,
     LoseTransfer,
     NamePieces,
+    OpenRma,
     PickUpParts,
     ReceiveStock,
     ReceiveTransfer,
@@ -30,6 +33,7 @@ from inventory.commands import (
     ReturnPart,
     ScrapPart,
     SendTransfer,
+    SettleRma,
     SettleVisit,
     Shelf,
 )
@@ -61,7 +65,7 @@ class PieceBooks(RuleBasedStateMachine):
         self.states, self.owners, self.decided = {}, {}, []
         self.where, self.used, self.number = {}, [], 0
         self.ways = {}
-        self.fold([FAN, WAREHOUSE, VAN])
+        self.fold([FAN, WAREHOUSE, VAN, PlaceDefined(place_id="depot", kind="depot", name="Depot")])
         self.come_in("wh-1", list("ABC"), "good", by_document=False)
 
     def fold(self, events):
@@ -116,7 +120,7 @@ class PieceBooks(RuleBasedStateMachine):
         return stock.movable(condition) if stock else 0
 
     def may_come(self, serials, *, used):
-        out = {None, "issued", "lost", "missing@van-1", "missing@wh-1"}
+        out = {None, "issued", "lost", "sent-back", "missing@van-1", "missing@wh-1"}
         return all(
             self.where.get(serial) in out or (used and str(self.where[serial]).startswith("order/"))
             for serial in serials
@@ -285,6 +289,33 @@ class PieceBooks(RuleBasedStateMachine):
         assert bool(said) == (bool(named) and serial not in named)
         assert self.held(order) is None
         self.where[serial] = f"order/{order}"
+
+    @rule(serials=numbers, outcome=st.sampled_from(["repaired", "scrapped", "exchanged"]), came=numbers)
+    def repair(self, serials, outcome, came):
+        """To the depot, and what becomes of them, in one go; what is good then is on its way back."""
+        self.number += 1
+        rma_id, back = f"t-{self.number}", "" if outcome == "scrapped" else f"t-{self.number}-back"
+        pieces = {"part_id": "fan", "quantity": len(serials), "serials": tuple(serials)}
+        facts = {"depot_id": "depot", "fault": "dead", "reference": "", "due_at": NOW + timedelta(days=30)}
+        if self.ask(OpenRma(rma_id=rma_id, place_id="wh-1", **pieces, **facts)):
+            assert not self.lie(serials, "defective@wh-1") or self.free("wh-1", "defective") < len(serials)
+            return
+        way = {"transfer_id": rma_id, "to_place_id": "depot", "parts": ("fan",)}
+        assert self.ask(ReceiveTransfer(**way, serials=tuple([("fan", serial) for serial in serials]))) == ""
+        self.where |= dict.fromkeys(serials, "defective@depot")
+        assert self.ask(DiagnoseRma(rma_id=rma_id, verdict="repairable", finding="a relay")) == ""
+        facts = {"place_id": "depot", "outcome": outcome, "reason": "dead", "transfer_id": back}
+        facts |= {"to_place_id": "van-1" if back else "", "replaced_by": came if outcome == "exchanged" else ()}
+        refused = self.ask(SettleRma(rma_id=rma_id, **pieces, **facts))
+        new = set(came) <= set(serials) or self.may_come([one for one in came if one not in serials], used=False)
+        assert (refused == "") == (outcome != "exchanged" or (new and len(came) == len(serials))), refused
+        if refused:
+            return
+        self.where |= dict.fromkeys(serials, "scrapped" if outcome == "scrapped" else "sent-back")
+        if back:
+            good = came if outcome == "exchanged" else serials
+            self.where |= dict.fromkeys(good, f"transfer/{back}")
+            self.ways[back] = "van-1", "good", list(good), tuple(good)
 
     @rule(place=places, serials=numbers)
     def hear_of_an_issue(self, place, serials):
