@@ -1,4 +1,4 @@
-"""The dispatch rules: a draft is written, tried on the past, made to hold with its reason, and an earlier one restored."""
+"""The dispatch rules: a draft is written, tried on the past and published with its reason; an earlier one restored."""
 
 from __future__ import annotations
 
