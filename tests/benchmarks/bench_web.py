@@ -3,34 +3,44 @@ How soon the customer's page shows what the engineer has tapped, what the first 
 the demo and the browser at work on it take.
 
     make bench-web
+    python -m tests.benchmarks.bench_web --kafka
 
-Both are real pages in one Chromium, of one demo process: the clock begins with the engineer's tap on `send now`, which
-ends the ten seconds in which a step can be taken back, and stops when the customer's page shows the new state. Both
-times are taken in the pages, so that what drives them is not counted. Memory is the proportional share (PSS) of all
-processes of the demo and of the browser, at its highest over the visits; the desk's board and queue are open too.
+Both are real pages in one Chromium, of one demo process, or with `--kafka` of the distributed form as `make up`
+starts it, with real Kafka and PostgreSQL, of which only the time is judged. The clock begins with the engineer's tap
+on `send now`, which ends the ten seconds in which a step can be taken back, and stops when the customer's page shows
+the new state. Both times are taken in the pages, so that what drives them is not counted. Memory is the proportional
+share (PSS) of all processes of the demo and of the browser, at its highest over the visits; the desk's board and
+queue are open too.
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import os
 import re
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from deploy import free_port
+from deploy.local import Installation
+from services.demo.people import TENANT
 from services.gateway.pages import BUILT
 from tests.browser.conftest import DESK, PHONE, SWITCHES, Demo, running_demo
 from tests.browser.people import Desk, come_in
 
 TAPS: Final = 20
 BAR_S: Final = 1.0
+KAFKA_BAR_S: Final = 2.0
 MEMORY_MB: Final = 1_000
 WEIGHT_KB: Final = {"portal": 110, "field": 130, "desk": 350}
 SHOWN: Final = {"出发": "工程师在路上", "到达": "工程师已到达", "开始维修": "正在维修"}
@@ -54,10 +64,13 @@ def main() -> None:
     program = shutil.which("chromium")
     if not program:
         sys.exit("no Chromium here (Debian: chromium)")
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench_web", description=__doc__)
+    parser.add_argument("--kafka", action="store_true", help="on real Kafka and PostgreSQL, one process per service")
+    kafka = parser.parse_args().kafka
     heavy = weights()
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_demo(Path(folder), requests=12) as demo,
+        distributed(Path(folder)) if kafka else running_demo(Path(folder), requests=12) as demo,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
@@ -74,11 +87,33 @@ def main() -> None:
             desk.close()
             browser.close()
     p95 = statistics.quantiles(taps[:TAPS], n=20)[-1]
-    print(f"engineer's tap -> customer's page: p50 {statistics.median(taps):.2f} s, p95 {p95:.2f} s of {TAPS} taps")
+    on, bar_s = ("Kafka and PostgreSQL", KAFKA_BAR_S) if kafka else ("the embedded bus", BAR_S)
+    print(
+        f"engineer's tap -> customer's page, {on}: p50 {statistics.median(taps):.2f} s, p95 {p95:.2f} s "
+        f"of {TAPS} taps (bar {bar_s:.0f})"
+    )
+    if kafka:
+        sys.exit(0 if p95 <= bar_s and not heavy else 1)
     most_mb = sum(most.values())
     said = ", ".join(f"{which} {mb:.0f}" for which, mb in most.items())
     print(f"memory of the demo and of the browser at work on it: {most_mb:.0f} MB at most ({said}; bar {MEMORY_MB})")
-    sys.exit(0 if p95 <= BAR_S and most_mb <= MEMORY_MB and not heavy else 1)
+    sys.exit(0 if p95 <= bar_s and most_mb <= MEMORY_MB and not heavy else 1)
+
+
+@contextmanager
+def distributed(folder: Path) -> Iterator[Demo]:
+    """The company of the demo on the distributed form; ends all of it."""
+    # PostgreSQL is another user's process.
+    folder.chmod(0o755)
+    os.environ["FIELDLOOP_PORTAL"] = TENANT
+    installation = Installation(folder, free_port())
+    try:
+        installation.up()
+        founding = [sys.executable, "-m", "services.cli", "demo", "--requests", "12", "--once"]
+        subprocess.run(founding, env=os.environ | installation.env(), check=True, stdout=subprocess.DEVNULL)
+        yield Demo(installation.url, folder)
+    finally:
+        installation.down()
 
 
 def memory_mb() -> dict[str, float]:

@@ -78,7 +78,7 @@ def test_the_page_follows_what_happens_and_takes_her_signature(opened: Open, des
     step = page.get_by_test_id("step")
     expect(step).to_have_text("已派工程师")
     expect(page.get_by_test_id("engineer")).to_have_text(visit["engineer_name"])
-    expect(page.get_by_test_id("band")).to_contain_text(re.compile(r"\d\d:\d\d–\d\d:\d\d"))
+    expect(page.get_by_test_id("band")).to_contain_text(re.compile(r"\d\d:\d\d(–\d\d:\d\d| 前)"))
     for name, shown in (("depart", "工程师在路上"), ("arrive", "工程师已到达"), ("start", "正在维修")):
         desk.step(visit["visit_id"], name)
         expect(step).to_have_text(shown)

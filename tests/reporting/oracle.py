@@ -333,7 +333,7 @@ class Oracle:
             "complaints": (True, None),
             "complaints_closed": (closed, None),
             "complaints_withdrawn": (k.withdrawn, None),
-            "complaints_resolved_share": (closed, ~k.withdrawn),
+            "complaints_resolved_share": (closed, k.withdrawn.ne(True)),
             "complaints_late_share": (k.late, True),
             "complaints_founded_share": (closed & (k.cause != "unfounded"), closed),
         }

@@ -55,8 +55,8 @@ def routes(world: World, *methods: str) -> list[Route]:
     return [Route(method, path) for method, path in world.roles if method in methods]
 
 
-NO_COMMANDS = {f"/v1/sessions{kind}" for kind in ("", "/renewals", "/guests", "/links", "/oidc")}
-"""They change nothing that is recorded: a session is not a thing of ours."""
+NO_COMMANDS = {f"/v1/sessions{kind}" for kind in ("", "/renewals", "/guests", "/links", "/oidc")} | {"/v1/visits/{visit_id}/position"}
+"""They change nothing that is recorded: a session is not a thing of ours, and where somebody is nobody keeps."""
 MANY_COMMANDS = {"/v1/orders/history", "/v1/customers/import", "/v1/devices/import", "/v1/customers/sync"}
 """Each of its rows has a key of its own."""
 
@@ -371,6 +371,10 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
         }.items()
     ):
         await asked("POST", path, "manager", "", f"quality-{number}", json=manages)
+    own_words = {"words": firm.words("one")["reason"]}
+    taken_back = await asked("POST", "/v1/complaints", "customer", customer, "quality-k", json=own_words)
+    path = f"/v1/complaints/{taken_back['id']}/withdraw"
+    await asked("POST", path, "customer", customer, "quality-w", json=own)
     said = {"content": 4, "workload": 3, "support": 5}
     await asked("POST", "/v1/staff-surveys", "engineer", engineer, "staff-1", json=said)
     twin, closed = f"/v1/requests/{story['twin_id']}", f"/v1/requests/{story['request_id']}"
