@@ -22,10 +22,10 @@ from joserfc.jwk import OKPKey
 from services.chassis.auth import ONLY_THEIR_OWN, ROLES, Principal, Tokens
 from services.chassis.http import Call, ServiceRouter, query, route_roles
 from services.chassis.http.app import service_app
-from services.demo.people import PICTURE
 from services.gateway.pages import ENTRIES
 from services.gateway.persons import SqliteBook, key_routes
 from services.gateway.users import DEMO_PASSWORD, FILE, Account, write_users
+from tests.fieldwork.pictures import PNG
 from tests.rules.authz_matrix import ALLOWED, Cell, Target, coverage, matrix, table, unexpected
 from tests.rules.world import CODES, MAIL, STANDARD, TENANTS, Story, World, caller, running
 
@@ -189,8 +189,8 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
     "/v1/standards/{type_id}": STANDARD,
     "/v1/complaints": {"words": "nobody came", "customer_id": "one"},
     "/v1/inspections/{inspection_id}/review": {"verdicts": [{"item_id": "uniform", "found": "broken"}]},
-    "/v1/visits/{visit_id}/photos": PICTURE,
-    "/v1/requests/{request_id}/photos": PICTURE,
+    "/v1/visits/{visit_id}/photos": PNG,
+    "/v1/requests/{request_id}/photos": PNG,
     "/v1/visits/{visit_id}/finish": {"cause": "wear", "action": "replaced", "record": "done"},
     "/v1/service-codes": {kind: [{"code": code, "en": code, "zh": code}] for kind, code in CODES},
     "/v1/visits/{visit_id}/charge/corrections": {"lines": [{"kind": "travel"}], "reason": "so decided"},

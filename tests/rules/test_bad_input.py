@@ -24,7 +24,8 @@ from contracts import envelope as envelopes
 from services.chassis.auth import ROLES
 from services.chassis.clock import SystemClock
 from services.chassis.http.problems import texts
-from services.demo.people import PICTURE, People, found
+from services.demo.people import People, found
+from tests.fieldwork.pictures import PNG
 from tests.rules.authz_matrix import example
 from tests.rules.test_authz import BODIES, STILL_OPEN
 from tests.rules.test_edge import Route, body_for, caller_of, commands, given, operation, routes, takes_json
@@ -316,7 +317,7 @@ def test_what_is_no_picture_is_refused(world: World):
     pictures = (
         b"",
         b"x",
-        PICTURE[: len(PICTURE) // 2],
+        PNG[: len(PNG) // 2],
         b"GIF89a",
         b"\xff\xd8\xff\xe0" + b"\0" * 100,
         b"<svg/>",
@@ -346,7 +347,7 @@ def test_what_is_not_there_or_another_tenants_is_404_and_nothing_is_done(world: 
         for route in [one for one in commands(world) if one.names and one.path not in NAMED_BY_THE_CALLER]:
             options: dict[str, Any] = {"json": fitting(world, route)} if takes_json(world, route) else {}
             if takes_pictures(world, route):
-                options = {"content": PICTURE}
+                options = {"content": PNG}
             for ids in (dict.fromkeys(route.names, "nobody-knows"), dict.fromkeys(route.names, RARE), other):
                 if all(ids.get(name) for name in route.names):
                     code = await judge.refused(route, path=route.path.format(**ids), **options)
@@ -404,7 +405,7 @@ def test_a_stale_version_records_nothing(world: World):
         for route in [one for one in commands(world) if one.names and "deadletters" not in one.path]:
             options: dict[str, Any] = {"json": body_for(world, route)} if takes_json(world, route) else {}
             if takes_pictures(world, route):
-                options = {"content": PICTURE}
+                options = {"content": PNG}
             await judge.refused(route, headers={"If-Match": '"987654"'}, **options)
             await judge.refused(route, "If-Match", headers={"If-Match": "W/what"}, **options)
             await judge.refused(route, "Idempotency-Key", headers={"Idempotency-Key": "a b"}, **options)

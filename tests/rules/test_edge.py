@@ -29,10 +29,11 @@ from services.chassis.http.app import service_app
 from services.chassis.journal.store import Held, HoldKey
 from services.chassis.journal.work import Ask, Settle
 from services.chassis.service import Service
-from services.demo.people import PICTURE, People
+from services.demo.people import People
 from services.host import discover
 from services.serving import host_of, tokens_of
 from services.settings import Settings
+from tests.fieldwork.pictures import PNG
 from tests.rules.world import CALENDAR, LEVEL, MAIL, SIGNATURE, Firm, World, alerted, company, running, same, tell
 
 
@@ -55,7 +56,9 @@ def routes(world: World, *methods: str) -> list[Route]:
     return [Route(method, path) for method, path in world.roles if method in methods]
 
 
-NO_COMMANDS = {f"/v1/sessions{kind}" for kind in ("", "/renewals", "/guests", "/links", "/oidc")} | {"/v1/visits/{visit_id}/position"}
+NO_COMMANDS = {f"/v1/sessions{kind}" for kind in ("", "/renewals", "/guests", "/links", "/oidc")} | {
+    "/v1/visits/{visit_id}/position"
+}
 """They change nothing that is recorded: a session is not a thing of ours, and where somebody is nobody keeps."""
 MANY_COMMANDS = {"/v1/orders/history", "/v1/customers/import", "/v1/devices/import", "/v1/customers/sync"}
 """Each of its rows has a key of its own."""
@@ -321,8 +324,8 @@ async def whatever_else(people: People, firm: Firm, story: Mapping[str, str]) ->
             "depart": {},
             "arrive": {},
             "start": {},
-            "photos?moment=before": PICTURE,
-            "photos?moment=after": PICTURE,
+            "photos?moment=before": PNG,
+            "photos?moment=after": PNG,
             "finish": {"cause": "wear", "action": "replaced", "record": "done"},
             "refuse": {"reason": "it is not clean"},
             "abort": {"reason": "not-repairable-here"},
@@ -452,7 +455,7 @@ def test_a_stale_version_is_412_with_the_current_one(world: World):
         for route in commands(world):
             if route.names in ([], ["service"]):  # a service has no versions
                 continue
-            options = {"json": {}} if takes_json(world, route) else {"content": PICTURE}
+            options = {"json": {}} if takes_json(world, route) else {"content": PNG}
             if takes_json(world, route):
                 options = {"json": body_for(world, route)}
             elif "requestBody" not in operation(world, route):

@@ -16,10 +16,11 @@ from quality.commands import Counted, JudgeAlert
 from services.chassis.clock import SystemClock
 from services.chassis.journal.work import Ask
 from services.demo.company import company
-from services.demo.people import PICTURE, TENANT, People, Story, found
+from services.demo.people import TENANT, People, Story, found
 from services.host import discover
 from services.serving import all_in_one, tokens_of
 from services.settings import Settings
+from tests.fieldwork.pictures import PNG
 from tests.fold import assert_same_rows_shuffled
 from tests.rules.world import name_pieces, promise, restate
 
@@ -93,7 +94,7 @@ async def _upset(people, firm):
     shop = {"name": "店", "region": "海淀区", "lat_udeg": 39_959_000, "lon_udeg": 116_298_000}
     await people.call("POST", f"/v1/customers/{who}/sites", "agent", "", "upset-s", json=shop)
     photos = f"/v1/requests/{request_id}/photos"
-    await people.call("POST", photos, "customer", who, "upset-ph", content=PICTURE)
+    await people.call("POST", photos, "customer", who, "upset-ph", content=PNG)
     written = {"words": "请先打电话"}
     await people.call("POST", f"/v1/requests/{request_id}/remarks", "customer", who, "upset-re-mark", json=written)
     await people.call("POST", f"/v1/requests/{request_id}/withdraw", "customer", who, "upset-w", json={})

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from services.demo.people import PICTURE
+from tests.fieldwork.pictures import PNG
 from tests.rules.world import World, running
 
 TIMES = int(os.environ.get("FIELDLOOP_TEST_FUZZ", "1"))
@@ -221,7 +221,7 @@ SOMETHING = {
 NAMES = {"name": ("efficiency", "quality", "utilisation", "incident-kpis"), "type_id": ("repair", "new")}
 FIGURES = ("requests_received", "requests_open", "x")
 BROKEN = (b"", b"{", b"[]", b"null", b"\xff\xfe{}", b'{"a":1e999}', b"[" * 5_000, b'{"\\ud800":1}', b'{"a":NaN}')
-PICTURES = (PICTURE, PICTURE[:20], b"\xff\xd8\xff", b"RIFF0000WEBPVP8 ", b"<svg/>", b"")
+PICTURES = (PNG, PNG[:20], b"\xff\xd8\xff", b"RIFF0000WEBPVP8 ", b"<svg/>", b"")
 
 
 class Calls(Draws):

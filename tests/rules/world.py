@@ -31,11 +31,12 @@ from services.chassis.clock import SystemClock
 from services.chassis.http import route_roles
 from services.chassis.journal.work import Ask
 from services.demo.company import Company
-from services.demo.people import PICTURE, People, found
+from services.demo.people import People, found
 from services.gateway.users import DEMO_PASSWORD, FILE, Account, hashed, write_users
 from services.host import Host
 from services.serving import all_in_one, listening, tokens_of
 from services.settings import Settings
+from tests.fieldwork.pictures import PNG
 
 TENANTS = ("demo", "other")
 PROBLEM_FIELDS = ("type", "title", "status", "detail", "remedy", "code")
@@ -403,10 +404,10 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     await step("depart")
     await step("arrive")
     await step("start")
-    photo = await step("photos?moment=before", content=PICTURE, headers={"Content-Type": "image/png"})
-    await step("photos?moment=after", content=PICTURE, headers={"Content-Type": "image/png"})
+    photo = await step("photos?moment=before", content=PNG, headers={"Content-Type": "image/png"})
+    await step("photos?moment=after", content=PNG, headers={"Content-Type": "image/png"})
     shown = f"/v1/requests/{request}/photos?photo_id={photo['id']}"
-    sent = {"content": PICTURE, "headers": {"Content-Type": "image/png"}}
+    sent = {"content": PNG, "headers": {"Content-Type": "image/png"}}
     await people.call("POST", shown, "customer", customer, f"{key}shown", **sent)
     written = {"words": words["comment"]}
     await people.call("POST", f"/v1/requests/{request}/remarks", "customer", customer, f"{key}remark", json=written)
