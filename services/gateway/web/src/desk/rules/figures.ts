@@ -5,7 +5,7 @@ export type Figures = Schemas['RuleFigures']
 export type Rules = Schemas['RulesView']
 export type Draft = Schemas['DraftView']
 export type Run = Schemas['RunView']
-export type Name = Exclude<keyof Figures, 'offered_first'>
+export type Name = Exclude<keyof Figures, 'offered_first' | 'slots_calendar' | 'slots_outside'>
 
 /** Name, least, most: as the service takes them. */
 type Field = readonly [Name, number, number]
@@ -32,6 +32,7 @@ export const GROUPS: readonly { name: string; fields: readonly Field[] }[] = [
   },
   { name: 'bounds', fields: [['assign_minutes', 1, 10_080], ['horizon_days', 1, 14], ['daily_limit', 1, 100]] },
   { name: 'offer', fields: [['offer_minutes', 1, 1_440], ['offer_to', 1, 50]] },
+  { name: 'slots', fields: [] },
   { name: 'travel', fields: [['detour_percent', 100, 300], ['km_an_hour', 1, 200]] },
   { name: 'better', fields: [['better_every_minutes', 0, 1_440], ['better_seconds', 1, 60], ['better_least_percent', 0, 100]] },
 ]
@@ -39,8 +40,9 @@ export const GROUPS: readonly { name: string; fields: readonly Field[] }[] = [
 export const NAMES: readonly Name[] = GROUPS.flatMap((group) => group.fields.map(([name]) => name))
 
 export function figuresOf(rules: Figures): Figures {
-  const numbers = Object.fromEntries(NAMES.map((name) => [name, rules[name]])) as Omit<Figures, 'offered_first'>
-  return { ...numbers, offered_first: (rules.offered_first ?? []).map((one) => ({ ...one })) }
+  const numbers = Object.fromEntries(NAMES.map((name) => [name, rules[name]])) as Record<Name, number>
+  const { slots_calendar, slots_outside } = rules
+  return { ...numbers, slots_calendar, slots_outside, offered_first: (rules.offered_first ?? []).map((one) => ({ ...one })) }
 }
 
 /** What is otherwise than in the rules in force. */
@@ -60,4 +62,4 @@ export const COMPARED: readonly { name: keyof Run; unit: 'count' | 'metres' | 's
   { name: 'busiest', unit: 'count', less: false },
 ]
 
-export const LOOKS: Record<Draft['state'], string> = { draft: '', trying: 'blue', tried: 'brand', published: 'good' }
+export const LOOKS: Record<Draft['state'], string> = { draft: '', trying: 'blue', 'given-up': 'bad', tried: 'brand', published: 'good' }
