@@ -103,7 +103,7 @@ async def still_to_take(
             position = entries[-1].position
             for entry in entries:
                 envelope = envelopes.read(entry.record)
-                if ":" not in entry.stream and envelope.type in service.takes:
+                if ":" not in entry.stream and envelope.public_version and envelope.type in service.takes:
                     events += 1
                     oldest = oldest or envelope.recorded_at
         found.append(Lag(service.name, f"takes in {name}", at, events, _age(oldest, now), position < head))

@@ -145,3 +145,21 @@ def test_lag_counts_what_is_still_to_be_taken_in(fieldloop, stores):
     assert lag["events"] > 0
     assert lag["seconds"] > 0
     assert SystemClock().now() - timedelta(seconds=lag["seconds"]) < SystemClock().now()
+
+
+def test_what_is_not_public_is_never_still_to_be_taken_in(fieldloop, stores):
+    async def story():
+        journal = SqliteJournal(stores / "dispatcher" / "journal.db")
+        entries = await journal.read(0, 10_000)
+        await journal.close()
+        ours = [entry.envelope() for entry in entries if ":" not in entry.stream]
+        reporting = SqliteJournal(stores / "reporting" / "journal.db")
+        await reporting.commit(Batch(offsets={"dispatcher": 1}), after=(await reporting.head()).position)
+        await reporting.close()
+        return sum(1 for one in ours if one.public_version), len(ours)
+
+    public, recorded = told(story())
+    assert 0 < public < recorded
+    ran = fieldloop("lag", "--json", FIELDLOOP_DATA=stores)
+    named = {(one["service"], one["reader"]): one for one in ran.json["lags"]}
+    assert named["reporting", "takes in dispatcher"]["events"] == public
