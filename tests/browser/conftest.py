@@ -27,8 +27,6 @@ expect.set_options(timeout=15_000)
 
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
-expect.set_options(timeout=15_000)  # of a machine that does other things beside; what is there is not waited for
-
 
 @dataclass(frozen=True)
 class Demo:
