@@ -300,7 +300,10 @@ async def alerted(world: World, firm: Firm, name: str) -> str:
 
 
 async def name_pieces(people: People, warehouse: str, other: str) -> None:
-    """Parts with serial numbers and lots: one piece is found where the books do not have it, and few are left."""
+    """
+    Parts with serial numbers and lots: one piece is found where the books do not have it, few are left, and a defective
+    one goes to be repaired.
+    """
     numbered, of_lots = {"part_id": "P-numbered"}, {"part_id": "P-of-lots"}
     for part, tracked in ((numbered, "serial"), (of_lots, "lot")):
         body = {**part, "name": "Named", "usual_quantity": 0, "tracked": tracked}
@@ -314,6 +317,13 @@ async def name_pieces(people: People, warehouse: str, other: str) -> None:
     await people.call("POST", "/v1/stock/count", "operator", key="named-found", json=found)
     point = {**numbered, "place_id": warehouse, "reorder_at": 5, "reorder_to": 9}
     await people.call("POST", "/v1/stock/reorder-points", "operator", key="named-point", json=point)
+    depot = {"place_id": "DEPOT", "kind": "depot", "name": "Workshop"}
+    await people.call("POST", "/v1/places", "operator", key="named-depot", json=depot)
+    dead = {**numbered, "place_id": warehouse, "quantity": 1, "serials": ["C"]}
+    came = {**dead, "condition": "defective", "source": "found"}
+    await people.call("POST", "/v1/stock/receive", "operator", key="named-dead", json=came)
+    asked = {**dead, "depot_id": "DEPOT", "fault": "dead", "due_at": "2091-01-01T00:00:00Z"}
+    await people.call("POST", "/v1/rmas", "operator", key="named-rma", json=asked)
 
 
 NINE_TO_SIX = [{"weekday": day, "from_minute": 540, "to_minute": 1080} for day in range(5)]
