@@ -48,6 +48,7 @@ THING = {
     "photo_id": "photo_id",
     "survey_id": "survey_id",
     "transfer_id": "transfer_id",
+    "rma_id": "rma_id",
     "alert_id": "alert_id",
     "inspection_id": "inspection_id",
     "complaint_id": "complaint_id",
@@ -179,6 +180,10 @@ BODIES: Mapping[str, Mapping[str, Any] | bytes] = {
         "lines": [{"part_id": "P-laundry", "quantity": 1}],
     },
     "/v1/stock/purchases/dismiss": {"part_id": "P-numbered", "place_id": "WH", "reason": "enough"},
+    "/v1/rmas": {"part_id": "P-laundry", "place_id": "WH", "quantity": 1, "depot_id": "DEPOT", "fault": "dead"}
+    | {"due_at": "2091-01-01T00:00:00Z"},
+    "/v1/rmas/{rma_id}/diagnose": {"verdict": "repairable", "finding": "a relay"},
+    "/v1/rmas/{rma_id}/settle": {"outcome": "scrapped", "quantity": 1, "reason": "dead"},
     "/v1/transfers": {
         "from_place_id": "WH",
         "to_place_id": "VAN-one",
@@ -275,7 +280,9 @@ def hidden(world: World) -> Any:
                     if foreign or (who.role == "engineer" and name != "two"):
                         # Whoever waits may be taken by any of them, and what is on its way is the company's.
                         colleagues = firm is mine and who.role == "engineer"
-                        anybodys = {story.waiting_id, story.stuck_id, story.transfer_id} if colleagues else set()
+                        anybodys = (
+                            {story.waiting_id, story.stuck_id, story.transfer_id, story.rma_id} if colleagues else set()
+                        )
                         found |= words | made - anybodys
                     elif who.role in ("engineer", "partner"):
                         record = {words_of for kind, words_of in firm.words(name).items() if kind == "record"}

@@ -34,7 +34,20 @@ from services.host import discover
 from services.serving import host_of, tokens_of
 from services.settings import Settings
 from tests.fieldwork.pictures import PNG
-from tests.rules.world import CALENDAR, LEVEL, MAIL, SIGNATURE, Firm, World, alerted, company, running, same, tell
+from tests.rules.world import (
+    CALENDAR,
+    LEVEL,
+    MAIL,
+    SIGNATURE,
+    Firm,
+    Story,
+    World,
+    alerted,
+    company,
+    running,
+    same,
+    tell,
+)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +217,7 @@ def test_every_command_is_done_once_however_often_it_is_asked(world: World):
                 await people.call("POST", path, role, key=f"{path}{number}", json=body)
         story, _ = await tell(firm, "one"), await tell(firm, "two")
         await whatever_else(people, firm, story._replace(alert_id=await alerted(world, firm, "one"))._asdict())
-        await move_parts(people, story.transfer_id, story.order_id)
+        await move_parts(people, story)
         await see_to_what_is_stuck(people)
         return people
 
@@ -227,7 +240,7 @@ async def see_to_what_is_stuck(people: Doubting) -> None:
     await people.call("POST", f"{desk}/discard", "operator", "", "stuck-2", json=settled)
 
 
-async def move_parts(people: People, transfer_id: str, order_id: str) -> None:
+async def move_parts(people: People, story: Story) -> None:
     """What comes to a place and leaves it, and what is said of it."""
     part, keeper = {"part_id": "P-refrigeration", "place_id": "WH"}, ("operator", "")
     pieces = {**part, "quantity": 2}
@@ -240,7 +253,7 @@ async def move_parts(people: People, transfer_id: str, order_id: str) -> None:
         )
     ):
         await people.call("POST", f"/v1/stock/{path}", *keeper, f"parts-{number}", json=body)
-    ahead = {**part, "quantity": 1, "order_id": order_id}
+    ahead = {**part, "quantity": 1, "order_id": story.order_id}
     await people.call("POST", "/v1/stock/old-parts/replacements", *keeper, "parts-ahead", json=ahead)
     lines = [{"part_id": "P-refrigeration", "quantity": 1}]
     snapshot = {"document_id": "S-1", "place_id": "WH", "taken_at": "2020-01-01T00:00:00Z", "lines": lines}
@@ -252,7 +265,11 @@ async def move_parts(people: People, transfer_id: str, order_id: str) -> None:
     no, yes = {**part, "reason": "the model is given up"}, {**part, "quantity": 1, "reference": "PO-1"}
     await people.call("POST", "/v1/stock/purchases/dismiss", *keeper, "parts-no", json=no)
     await people.call("POST", "/v1/stock/purchases/order", *keeper, "parts-yes", json=yes)
-    transfer = f"/v1/transfers/{transfer_id}"
+    await people.call("POST", f"/v1/transfers/{story.rma_id}/receive", *keeper, "rma-in", json={"lines": []})
+    found, outcome = {"verdict": "repairable", "finding": "a relay"}, {"outcome": "repaired", "to_place_id": "WH"}
+    await people.call("POST", f"/v1/rmas/{story.rma_id}/diagnose", *keeper, "rma-found", json=found)
+    await people.call("POST", f"/v1/rmas/{story.rma_id}/settle", *keeper, "rma-over", json={**outcome, "quantity": 1})
+    transfer = f"/v1/transfers/{story.transfer_id}"
     await people.call("POST", f"{transfer}/receive", *keeper, "parts-in", json={"lines": lines})
     await people.call("POST", f"{transfer}/lose", *keeper, "parts-lost", json={"reason": "gone"})
 

@@ -68,6 +68,8 @@ class Story(NamedTuple):
     """The visit for a fifth one, which is still to come."""
     transfer_id: str
     """Pieces that are on their way to the van of the engineer."""
+    rma_id: str
+    """A defective piece that is on its way to the depot."""
     absence_id: str = ""
     """The engineer is away for a time that is far ahead."""
     alert_id: str = ""
@@ -306,7 +308,10 @@ async def alerted(world: World, firm: Firm, name: str) -> str:
 
 
 async def name_pieces(people: People, warehouse: str, other: str) -> None:
-    """Parts with serial numbers and lots: one piece is found where the books do not have it, and few are left."""
+    """
+    Parts with serial numbers and lots: one piece is found where the books do not have it, few are left, and a defective
+    one goes to be repaired.
+    """
     numbered, of_lots = {"part_id": "P-numbered"}, {"part_id": "P-of-lots"}
     for part, tracked in ((numbered, "serial"), (of_lots, "lot")):
         body = {**part, "name": "Named", "usual_quantity": 0, "tracked": tracked}
@@ -320,6 +325,13 @@ async def name_pieces(people: People, warehouse: str, other: str) -> None:
     await people.call("POST", "/v1/stock/count", "operator", key="named-found", json=found)
     point = {**numbered, "place_id": warehouse, "reorder_at": 5, "reorder_to": 9}
     await people.call("POST", "/v1/stock/reorder-points", "operator", key="named-point", json=point)
+    depot = {"place_id": "DEPOT", "kind": "depot", "name": "Workshop"}
+    await people.call("POST", "/v1/places", "operator", key="named-depot", json=depot)
+    dead = {**numbered, "place_id": warehouse, "quantity": 1, "serials": ["C"]}
+    came = {**dead, "condition": "defective", "source": "found"}
+    await people.call("POST", "/v1/stock/receive", "operator", key="named-dead", json=came)
+    asked = {**dead, "depot_id": "DEPOT", "fault": "dead", "due_at": "2091-01-01T00:00:00Z"}
+    await people.call("POST", "/v1/rmas", "operator", key="named-rma", json=asked)
 
 
 NINE_TO_SIX = [{"weekday": day, "from_minute": 540, "to_minute": 1080} for day in range(5)]
@@ -450,6 +462,13 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
     way = {"from_place_id": "WH", "to_place_id": van}
     sent = {**way, "lines": [{"part_id": f"P-{skill}", "quantity": 9}]}
     transfer = await people.call("POST", "/v1/transfers", "operator", key=f"{key}transfer", json=sent)
+    depot = {"place_id": "DEPOT", "kind": "depot", "name": "Workshop"}
+    await people.call("POST", "/v1/places", "operator", key=f"{key}depot", json=depot)
+    dead = {"part_id": f"P-{skill}", "place_id": "WH", "quantity": 1}
+    came = {**dead, "condition": "defective", "source": "found"}
+    await people.call("POST", "/v1/stock/receive", "operator", key=f"{key}dead", json=came)
+    asked = {**dead, "depot_id": "DEPOT", "fault": "dead", "due_at": "2091-01-01T00:00:00Z"}
+    rma = await people.call("POST", "/v1/rmas", "operator", key=f"{key}rma", json=asked)
     lost = {"lines": [{"part_id": f"P-{skill}", "quantity": 1, "condition": "defective"}]}
     issue = {"document_id": f"I-{name}", "kind": "issue", "place_id": "WH", **lost}
     await people.call("POST", "/v1/stock/movements", "operator", key=f"{key}issue", json=issue)
@@ -481,6 +500,7 @@ async def tell(firm: Firm, name: str, key: str = "") -> Story:
         assigned_id=assigned["order_id"],
         planned_id=planned["visit_id"],
         transfer_id=transfer["id"],
+        rma_id=rma["id"],
         inspection_id=queue["items"][0]["inspection_id"],
         complaint_id=complaint["id"],
         absence_id=absence["id"],
