@@ -46,6 +46,7 @@ class Sender(Reactor):
 
     tries = MOST_TRIES
     later = f"{LATER}:{POLICY}"
+    rests_s = 0.1  # nobody waits for a message by the tenth of a second
 
     def __init__(
         self,
