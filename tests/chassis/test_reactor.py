@@ -638,6 +638,26 @@ async def nothing():
     return []
 
 
+@told
+async def test_what_comes_while_it_rests_is_looked_at_together(journal, clock):
+    """However slow this machine is: there can be no more pages than rests."""
+    react, pages = Pays(), []
+
+    async def counted(position):
+        pages.append(position)
+
+    async with journal() as store, reacting(store, clock, pay(react)) as stage:
+        stage.reactor.rests_s = 0.1
+        stage.reactor._views_have = counted
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for number in range(30):
+            await stage.book(f"s{number}")
+        await stage.settled()
+        assert sorted(react.seen) == sorted(f"s{number}" for number in range(30))
+        assert len(pages) <= (loop.time() - begun) / 0.1 + 1
+
+
 # What it does not act on.
 
 

@@ -48,6 +48,7 @@ class Sender(Reactor):
     later = f"{LATER}:{POLICY}"
     waits_for_facts = False
     """A provider that is away is not asked more often because something else is recorded."""
+    rests_s = 0.1  # nobody waits for a message by the tenth of a second
 
     def __init__(
         self,

@@ -31,6 +31,9 @@ PAGE = 1_000
 WITHIN_REACH = 10_000
 """A view that is further behind is catching up. It is not waited for; it could not come in time."""
 
+FEW = 32
+"""Of a page no longer than this it is worth the time to tell which views read any of it."""
+
 MOST_CARRIED = 2_000
 CARRIED_S = 0.05
 """A checkpoint moves in memory over what changes no row, for so many events or so long."""
@@ -143,16 +146,17 @@ class Folder:
 
     async def fold(self, views: Sequence[View], entries: Sequence[Entry | Recorded]) -> None:
         """Fold these into views that all stand right before them, and commit."""
+        reading, others = self._readers_among(views, entries)
         stops: dict[str, _Stop] = {}
-        folded = {view.name for view in views}
-        if not self._straight(views, entries):
-            due, stops = _decode(views, entries)
+        folded = {view.name for view in reading}
+        if not self._straight(views, reading, entries):
+            due, stops = _decode(reading, entries)
             folded.intersection_update(due)
-            for view in views:
+            for view in reading:
                 if view.name in folded and (stop := await self._fold(view, due[view.name])):
                     stops[view.name] = stop
         rows = {}
-        for view in views:
+        for view in reading:
             try:
                 rows[view.name] = self._rows[view.name].split() if view.name in folded else ([], [])
             except BadRow as error:
@@ -160,19 +164,24 @@ class Folder:
                 stops.pop(view.name, None)
         if not await self._arrived():
             return
+        end, kept = entries[-1].position, self._kept
         changes: list[Change] = []
-        for view in views:
+        for view in reading:
             if view.name in rows:
                 stop = stops.get(view.name)
-                position = stop.position - 1 if stop else entries[-1].position
-                changes.append(Change(view, self._kept[view.name], position, *rows[view.name]))
-        if at_once := [change for change in changes if self._must_not_wait(change)]:
+                changes.append(Change(view, kept[view.name], stop.position - 1 if stop else end, *rows[view.name]))
+        at_once = [change for change in changes if self._must_not_wait(change)]
+        if others and end - min([kept[view.name] for view in others]) >= MOST_CARRIED:
+            at_once += [Change(view, kept[view.name], end) for view in others]
+        if at_once:
             # A checkpoint that has waited is written with the next rows: it is one statement all the same.
-            commit = self._commit(changes if self._is_late() else at_once)
+            whole = changes + [Change(view, kept[view.name], end) for view in others] if self._is_late() else at_once
+            commit = self._commit(whole)
             if self._overlaps and not stops:
                 self._under_way = asyncio.create_task(commit), entries
             elif not await self._is_taken(commit, entries):
                 return
+        self.positions.update([(view.name, end) for view in others])
         for change in changes:
             name = change.view.name
             if name in folded:
@@ -185,6 +194,19 @@ class Folder:
                     del self._most[name]
             if stop := stops.get(name):
                 self._fail(change.view, stop)
+
+    def _readers_among(
+        self, views: Sequence[View], entries: Sequence[Entry | Recorded]
+    ) -> tuple[Sequence[View], Sequence[View]]:
+        """Those of these views that read one of these events, and those that may merely go on over them."""
+        if not self._carries or self._most or len(entries) > FEW:
+            return views, ()
+        readers_of = _readers(tuple(views))
+        try:
+            names = {name for entry in entries for name in readers_of.get(entry.envelope().type, ())}
+        except (msgspec.MsgspecError, ValueError):
+            return views, ()  # which of them that stops, is told when they are folded
+        return [view for view in views if view.name in names], [view for view in views if view.name not in names]
 
     async def _is_taken(self, commit: Awaitable[None], entries: Sequence[Entry | Recorded]) -> bool:
         """Whether the store took these rows of a page."""
@@ -238,11 +260,11 @@ class Folder:
             await self._commit([Change(view, self._kept[view.name], self.positions[view.name]) for view in moved])
         return True
 
-    def _straight(self, views: Sequence[View], entries: Sequence[Entry | Recorded]) -> bool:
+    def _straight(self, views: Sequence[View], reading: Sequence[View], entries: Sequence[Entry | Recorded]) -> bool:
         """Fold each event as it is read, where every row is in memory. False if one fails: all is to be done again."""
-        if not all(self._rows[view.name].complete for view in views):
+        if not all([self._rows[view.name].complete for view in reading]):
             return False
-        for view in views:
+        for view in reading:
             self._rows[view.name].begin()
         readers_of = self._appliers(views).get
         try:

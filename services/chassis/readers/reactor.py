@@ -104,6 +104,8 @@ class Reactor:
     """Stands in place of a policy for what only a later release can read."""
     waits_for_facts = True
     """Whether what is not yet possible becomes so by what the service records and takes in."""
+    rests_s = 0.0
+    """So long it rests after a page, so that what comes meanwhile is looked at, and recorded, together."""
 
     def __init__(
         self,
@@ -196,6 +198,8 @@ class Reactor:
             # Both each time: a journal that never rests must not keep a held key waiting.
             went_on, tried = await self._go_on(), await self._retry()
             if went_on or tried:
+                if self.rests_s:
+                    await asyncio.sleep(self.rests_s)
                 continue
             await self._settled()
             # Not wait_for, which forgets that it was cancelled when it was woken at the same moment.
