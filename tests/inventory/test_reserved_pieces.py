@@ -95,7 +95,9 @@ def test_the_pieces_that_came_first_are_named():
 def test_what_is_named_for_another_order_is_passed_over_and_so_is_what_lies_elsewhere():
     others = [set_aside(1, order_id="o-2"), names("A", order_id="o-2")]
     before = (*READ, recommended(), came("A", "B", "C"), went("B", place_id="wh-1", order_id="o-9"), *others)
-    *_, said = given(*before).when(reserve(at("van-1", "A", "B", "C"))).then_types(StockSetAside, PiecesNamed, PartsReserved)
+    *_, said = (
+        given(*before).when(reserve(at("van-1", "A", "B", "C"))).then_types(StockSetAside, PiecesNamed, PartsReserved)
+    )
     assert said.lines == (line("van-1", "C"),)
 
 
