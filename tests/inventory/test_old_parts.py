@@ -189,6 +189,13 @@ def test_what_an_engineer_owes_is_not_forfeited():
     given(due()).when(timer(ForfeitOldParts)).then_nothing()
 
 
+def test_what_was_forfeited_is_not_forfeited_again_with_the_next():
+    later = IN_TWO_WEEKS + timedelta(days=90)
+    again = ForfeitOldParts(order_id="o-1", due_at=later + timedelta(days=14))
+    said = OldPartsForfeited(**OWED, lines=(PartLine("fan", 2),), due_at=later)
+    given(owes(), forfeited(), owes(2, due_at=later)).when(again).then(said)
+
+
 def test_what_was_forfeited_and_comes_all_the_same_is_said_to_have_been():
     after = OldPartsBack(**ORDER, part_id="fan", quantity=1, left=0, forfeited=1)
     given(*REGISTERS, owes(), forfeited()).when(bring(1)).then(brought(1), after)
@@ -211,7 +218,7 @@ OLD = "/v1/stock/old-parts"
 async def test_an_exchange_from_the_sending_to_the_bill(it):
     body = {"part_id": "fan", "place_id": "wh-1", "quantity": 1, "order_id": "o-1"}
     unknown = await post(it, f"{OLD}/replacements", **body)
-    assert (unknown.status_code, unknown.json()["code"]) == (404, "order.unknown")
+    assert (unknown.status_code, unknown.json()["code"]) == (409, "replacement.order-unknown")
     await it.publishes(opened(customer_id="c-1", device_id="d-1"))
     assert (await post(it, f"{OLD}/replacements", **body)).is_success
     assert (await post(it, f"{OLD}/replacements", **body | {"within_days": 0})).status_code == 422

@@ -126,6 +126,11 @@ def test_what_is_repaired_is_good_and_on_its_way_to_where_it_is_wanted():
     assert said == RmaSettled(rma_id="t-1", outcome="repaired", quantity=1, left=1, **where)
 
 
+def test_what_is_repaired_is_not_defective_any_more():
+    fixed = PartRepaired(**OF_FANS, quantity=2, rma_id="t-9")
+    given(*DIAGNOSED, fixed).when(settle("scrapped")).then_rejected("stock.not-enough", free=0)
+
+
 def test_what_cannot_be_repaired_is_scrapped():
     gone, said = given(*DIAGNOSED).when(settle("scrapped", 2)).then_types(PartScrapped, RmaSettled)
     assert (gone.condition, gone.reason, said.left) == ("defective", "dead", 0)
