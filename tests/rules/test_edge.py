@@ -56,7 +56,9 @@ def routes(world: World, *methods: str) -> list[Route]:
     return [Route(method, path) for method, path in route_roles(world.app) if method in methods]
 
 
-NO_COMMANDS = {f"/v1/sessions{kind}" for kind in ("", "/renewals", "/guests", "/links", "/oidc")} | {"/v1/visits/{visit_id}/position"}
+NO_COMMANDS = {f"/v1/sessions{kind}" for kind in ("", "/renewals", "/guests", "/links", "/oidc")} | {
+    "/v1/visits/{visit_id}/position",
+}
 """They change nothing that is recorded: a session is not a thing of ours, and where somebody is nobody keeps."""
 MANY_COMMANDS = {"/v1/orders/history", "/v1/customers/import", "/v1/devices/import", "/v1/customers/sync"}
 """Each of its rows has a key of its own."""
