@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
@@ -160,6 +160,9 @@ def _of_order(api: Api) -> APIRouter:
             return Arrival(order_id=order_id, arrives_from=None, arrives_until=None)
         early, late = await band_now(api, call.tenant)
         starts_at = at_micros(row["starts_at"])
+        of_order = select(SLOTS.table).where(SLOTS.table.c.order_id == order_id, SLOTS.table.c.state == "booked")
+        if await call.one(of_order.where(SLOTS.table.c.starts_at == row["starts_at"])):
+            early = timedelta(0)  # She has chosen these hours: nobody comes before them.
         return Arrival(order_id=order_id, arrives_from=starts_at - early, arrives_until=starts_at + late)
 
     @router.get("/{order_id}/slots", summary="When somebody can come, each with a grade")

@@ -9,8 +9,8 @@ Both are real pages in one Chromium, of one demo process, or with `--kafka` of t
 starts it, with real Kafka and PostgreSQL, of which only the time is judged. The clock begins with the engineer's tap
 on `send now`, which ends the ten seconds in which a step can be taken back, and stops when the customer's page shows
 the new state. Both times are taken in the pages, so that what drives them is not counted. Memory is the proportional
-share (PSS) of all processes of the demo and of the browser, at its highest over the visits; the desk's board and
-queue are open too.
+share (PSS) of all processes of the demo and of a browser in which the way of a request is walked in four tabs, as the
+start page proposes it: the board, the queue, the customer's page and the field app; at its highest.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 from deploy import free_port
 from deploy.local import Installation
@@ -39,6 +39,7 @@ from tests.browser.conftest import DESK, PHONE, SWITCHES, Demo, running_demo
 from tests.browser.people import Desk, come_in
 
 TAPS: Final = 20
+WALKS: Final = 3
 BAR_S: Final = 1.0
 KAFKA_BAR_S: Final = 2.0
 MEMORY_MB: Final = 1_000
@@ -73,19 +74,12 @@ def main() -> None:
         distributed(Path(folder)) if kafka else running_demo(Path(folder), requests=12) as demo,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
         desk = Desk(demo)
         try:
-            taps: list[float] = []
-            most: dict[str, float] = {}
-            at_the_desk(browser, demo)
-            while len(taps) < TAPS:
-                found, mb = _visit(browser, desk, demo)
-                taps += found
-                most = max(most, mb, key=lambda one: sum(one.values()))
+            taps, apart = in_windows_of_their_own(playwright, program, desk, demo)
+            together = {} if kafka else in_one_window(playwright, program, desk, demo)
         finally:
             desk.close()
-            browser.close()
     p95 = statistics.quantiles(taps[:TAPS], n=20)[-1]
     on, bar_s = ("Kafka and PostgreSQL", KAFKA_BAR_S) if kafka else ("the embedded bus", BAR_S)
     print(
@@ -94,10 +88,56 @@ def main() -> None:
     )
     if kafka:
         sys.exit(0 if p95 <= bar_s and not heavy else 1)
-    most_mb = sum(most.values())
-    said = ", ".join(f"{which} {mb:.0f}" for which, mb in most.items())
-    print(f"memory of the demo and of the browser at work on it: {most_mb:.0f} MB at most ({said}; bar {MEMORY_MB})")
-    sys.exit(0 if p95 <= bar_s and most_mb <= MEMORY_MB and not heavy else 1)
+    print(f"memory of the demo and of a browser with four tabs at work on it: {_said(together)}; bar {MEMORY_MB}")
+    print(f"  with a window for each of the four, whose frame is a page of Chromium's own of 50 MB: {_said(apart)}")
+    sys.exit(0 if p95 <= bar_s and sum(together.values()) <= MEMORY_MB and not heavy else 1)
+
+
+def _said(most: dict[str, float]) -> str:
+    return f"{sum(most.values()):.0f} MB at most ({', '.join(f'{which} {mb:.0f}' for which, mb in most.items())})"
+
+
+def in_windows_of_their_own(
+    playwright: Playwright, program: str, desk: Desk, demo: Demo
+) -> tuple[list[float], dict[str, float]]:
+    """Four people, each with a window: the seconds of the taps, and the memory at its highest, MB."""
+    browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
+    taps: list[float] = []
+    most: dict[str, float] = {}
+    phone = {"viewport": PHONE, "locale": "zh-CN", "timezone_id": "Asia/Shanghai"}
+    for user, path in (("调度员", "/desk/board"), ("客服", "/desk/queue")):
+        page = browser.new_context(base_url=demo.url, viewport=DESK, locale="zh-CN").new_page()
+        _at_the_desk(page, user, path)
+    while len(taps) < TAPS:
+        contexts = [browser.new_context(base_url=demo.url, **phone) for _ in range(2)]  # type: ignore[arg-type]
+        found, mb = _visit([context.new_page() for context in contexts], desk, demo)
+        taps += found
+        most = max(most, mb, key=lambda one: sum(one.values()))
+        for context in contexts:
+            context.close()
+    browser.close()
+    return taps, most
+
+
+def in_one_window(playwright: Playwright, program: str, desk: Desk, demo: Demo) -> dict[str, float]:
+    """One person walks the way of a request in four tabs: the memory at its highest, MB."""
+    browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
+    window = browser.new_context(base_url=demo.url, viewport=DESK, locale="zh-CN", timezone_id="Asia/Shanghai")
+    for path in ("/desk/board", "/desk/queue"):
+        _at_the_desk(window.new_page(), "调度员", path)
+    most: dict[str, float] = {}
+    for _ in range(WALKS):
+        pages = [window.new_page() for _ in range(2)]
+        for page in pages:
+            page.set_viewport_size(PHONE)
+        # A new customer each time: what she sends is not taken for what another has sent.
+        pages[0].goto("/")
+        pages[0].evaluate("localStorage.removeItem('fieldloop.portal.session')")
+        most = max(most, _visit(pages, desk, demo)[1], key=lambda one: sum(one.values()))
+        for page in pages:
+            page.close()
+    browser.close()
+    return most
 
 
 @contextmanager
@@ -146,15 +186,13 @@ def _read(path: str) -> str:
         return ""
 
 
-def at_the_desk(browser: Browser, demo: Demo) -> None:
-    """A dispatcher at the board and an agent at the queue, who stay."""
-    for role, path in (("调度员", "/desk/board"), ("客服", "/desk/queue")):
-        page = browser.new_context(base_url=demo.url, viewport=DESK, locale="zh-CN").new_page()
-        page.goto("/")
-        page.get_by_role("button", name=role).first.click()
-        page.wait_for_url("**/desk**")
-        page.goto(path)
-        expect(page.get_by_text("实时")).to_be_visible(timeout=WITHIN_MS)
+def _at_the_desk(page: Page, user: str, path: str) -> None:
+    """The board or the queue, which stays open."""
+    page.goto("/")
+    page.get_by_role("button", name=user).first.click()
+    page.wait_for_url("**/desk**")
+    page.goto(path)
+    expect(page.get_by_text("实时")).to_be_visible(timeout=WITHIN_MS)
 
 
 def weights() -> list[str]:
@@ -170,18 +208,11 @@ def weights() -> list[str]:
     return over
 
 
-def _visit(browser: Browser, desk: Desk, demo: Demo) -> tuple[list[float], dict[str, float]]:
+def _visit(pages: Sequence[Page], desk: Desk, demo: Demo) -> tuple[list[float], dict[str, float]]:
     """The taps of one visit, each with the seconds until the customer's page shows it; and the memory in MB."""
-    contexts: list[BrowserContext] = []
-
-    def phone() -> Page:
-        context = browser.new_context(base_url=demo.url, viewport=PHONE, locale="zh-CN", timezone_id="Asia/Shanghai")
-        contexts.append(context)
-        page = context.new_page()
+    customer, engineer = pages
+    for page in pages:
         page.set_default_timeout(WITHIN_MS)
-        return page
-
-    customer = phone()
     customer.goto("/portal/new")
     customer.get_by_role("button", name="空调维修").click()
     for label, words in (
@@ -197,7 +228,6 @@ def _visit(browser: Browser, desk: Desk, demo: Demo) -> tuple[list[float], dict[
     visit = desk.visit_of(request_id)
     expect(customer.get_by_test_id("step")).to_have_text("已派工程师", timeout=WITHIN_MS)
     expect(customer.get_by_text("实时")).to_be_visible(timeout=WITHIN_MS)
-    engineer = phone()
     engineer.add_init_script(TAPPED)
     engineer.goto("/")
     come_in(engineer, demo, visit["engineer_id"])
@@ -210,10 +240,7 @@ def _visit(browser: Browser, desk: Desk, demo: Demo) -> tuple[list[float], dict[
         engineer.get_by_role("button", name="立即发送").click()
         shown_at = customer.evaluate(CHANGED, shown)
         seconds.append((shown_at - engineer.evaluate("tappedAt")) / 1_000)
-    mb = memory_mb()
-    for context in contexts:
-        context.close()
-    return seconds, mb
+    return seconds, memory_mb()
 
 
 if __name__ == "__main__":

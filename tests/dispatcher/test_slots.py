@@ -284,6 +284,13 @@ def test_a_customer_reads_when_she_arrives_for_her_order(told):
         ends = [datetime.fromisoformat(band[name]) - starts_at for name in ("arrives_from", "arrives_until")]
         assert ends == [timedelta(hours=-1), timedelta(hours=1)]
         assert (await desk.call("GET", path, role="customer", person_id="c-2")).status_code == 404
+        [*_, last] = await desk.get("/v1/orders/o-1/slots?days=3", role="agent")
+        held = await desk.call("POST", "/v1/orders/o-1/slots", role="agent", opens_at=last["opens_at"])
+        await desk.call("POST", f"/v1/slots/{held.json()['id']}/book", role="agent")
+        await desk.quiet()
+        # Of hours that were chosen nobody comes before them.
+        band, order = await desk.get(path, role="agent"), await desk.get("/v1/orders/o-1", role="agent")
+        assert band["arrives_from"] == order["starts_at"] >= last["opens_at"]
         await desk.call("POST", "/v1/orders/o-1/cancel", note="no")
         over = await desk.get(path, role="customer", person_id="c-1")
         assert (over["arrives_from"], over["arrives_until"]) == (None, None)

@@ -324,10 +324,7 @@ def as_it_should_be(cell: Cell) -> Cell:
     makes = cell.method == "POST" and "{service}" not in cell.path  # nobody makes a service by naming it
     if route in IN_EVERY_TENANT and cell.expected == "404" and (cell.target == "own" or makes):
         return cell._replace(expected=ALLOWED)  # The other tenant has one too, or makes one; and a name may be new.
-    if route in {("POST", f"/v1/{one}") for one in ("devices", "complaints", "requests/rounds", "replans")} and (
-        cell.tenant,
-        cell.got,
-    ) == ("other", "404"):
+    if route in NAMED_IN_BODY and (cell.tenant, cell.got) == ("other", "404"):
         return cell._replace(expected="404")  # The customer or the order that the body names is not theirs.
     if route == WHEREABOUTS and cell.expected == ALLOWED and cell.got == "404":
         return cell._replace(expected="404")  # It is there only while somebody is on the way; see test_position.py.
@@ -339,6 +336,10 @@ def as_it_should_be(cell: Cell) -> Cell:
 OWN_RECORD = "POST", "/v1/customers/me"
 """It makes a customer of the caller's id in either tenant; tests/intake/test_own_customer.py tries it."""
 
+NAMED_IN_BODY = {
+    ("POST", f"/v1/{one}")
+    for one in ("devices", "complaints", "requests/rounds", "replans", "stock/old-parts/replacements")
+}
 WHEREABOUTS = "GET", "/v1/visits/{visit_id}/position"
 JOB = "GET", "/v1/requests/{request_id}/job"
 

@@ -70,7 +70,7 @@ def routes(world: World, *methods: str) -> list[Route]:
 
 
 NO_COMMANDS = {f"/v1/sessions{kind}" for kind in ("", "/renewals", "/guests", "/links", "/oidc")} | {
-    "/v1/visits/{visit_id}/position"
+    "/v1/visits/{visit_id}/position",
 }
 """They change nothing that is recorded: a session is not a thing of ours, and where somebody is nobody keeps."""
 MANY_COMMANDS = {"/v1/orders/history", "/v1/customers/import", "/v1/devices/import", "/v1/customers/sync"}
