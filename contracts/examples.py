@@ -589,6 +589,8 @@ _ALL: Final[tuple[Event, ...]] = (
         better_every_minutes=30,
         better_seconds=20,
         better_least_percent=5,
+        slots_calendar="shop-hours",
+        slots_outside=False,
         draft_id="draft-1",
         restores=1,
         reason="fewer kilometres, tried on the last quarter",
@@ -604,7 +606,6 @@ _ALL: Final[tuple[Event, ...]] = (
         early_s=540,
         late_s=1_380,
     ),
-    dispatcher.RulesDrafted(draft_id="draft-1", revision=1, name="less driving", note="north first", metres_a_point=50),
     dispatcher.RulesDrafted(
         draft_id="draft-1",
         revision=1,
@@ -612,6 +613,8 @@ _ALL: Final[tuple[Event, ...]] = (
         note="north first",
         metres_a_point=50,
         offered_first=(dispatcher.OfferedFirst("installation", "low"),),
+        slots_calendar="shop-hours",
+        slots_outside=False,
     ),
     dispatcher.RulesTrialAsked(draft_id="draft-1", revision=1, since=_at(0), until=_at(1)),
     dispatcher.RulesTried(
