@@ -82,7 +82,7 @@ def old_part_routes(api: Api) -> APIRouter:
     async def send_replacement(body: ReplacementBody, call: Call = command(*KEEPERS)) -> Accepted:
         order = await call.one(select(orders).where(orders.c.order_id == body.order_id))
         if order is None:
-            raise Problem("replacement.order-unknown", order_id=body.order_id)
+            raise Problem("replacement.order-unknown")
         known = {name: order[name] for name in ("request_id", "customer_id", "device_id")}
         asked = SendReplacement(**body.facts(), **known, sent_at=call.now)
         answer = await call.ask(asked, versioned=stock_stream(body.part_id, body.place_id))
