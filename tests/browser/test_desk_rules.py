@@ -19,7 +19,7 @@ def test_every_figure_of_the_rules_can_be_set_within_its_bounds() -> None:
     told = {name: (int(least), int(most)) for name, least, most in _bounds()}
     asked = RuleFigures.model_json_schema()["properties"]
     numbers = {name: (one["minimum"], one["maximum"]) for name, one in asked.items() if one.get("type") == "integer"}
-    assert told == numbers and set(asked) - set(numbers) == {"offered_first"}
+    assert told == numbers and set(asked) - set(numbers) == {"offered_first", "slots_calendar", "slots_outside"}
 
 
 def _bounds() -> list[tuple[str, str, str]]:

@@ -201,8 +201,9 @@ class PieceBooks(RuleBasedStateMachine):
             used=(UsedPart("fan", place, len(serials), tuple(serials)),),
             shelves=(Shelf(part_id="fan", place_id=place),),
         )
+        before = len(self.decided)
         assert self.ask(asked) == "", "a use is a fact"
-        (used, *_) = self.decided[-1]
+        used = self.decided[before][0]
         elsewhere = {serial for serial in serials if self.where.get(serial) != f"good@{place}"}
         assert {one.number for one in used.disputed} == elsewhere
         self.where |= dict.fromkeys(serials, f"order/{order_id}")
