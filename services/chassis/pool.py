@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 import asyncpg
 
@@ -17,6 +18,9 @@ ENDS_WITH_US = {"client_connection_check_interval": "1s"}
 
 GOODBYE_S = 1.0
 """So long the other end may take to close a connection; one that is gone never does."""
+
+_OPEN: Final[WeakSet[Pool]] = WeakSet()
+"""The pools of this process."""
 
 
 class EndsInTime(asyncpg.Connection):
@@ -32,11 +36,13 @@ class Pool:
     What `asyncpg.create_pool` makes, for lines that a firewall may forget without a word.
 
     Nothing ever comes on such a line, and its neighbours are as dead. The first to wait in vain pays for all: its
-    connection is ended at once, no polite goodbye is tried, and the others are made again when they are taken next.
+    connection is ended at once, no polite goodbye is tried, and the others, of every pool of this process, are made
+    again when they are taken next.
     """
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
+        _OPEN.add(self)
 
     @classmethod
     async def open(
@@ -54,7 +60,8 @@ class Pool:
             yield db
         except TimeoutError:
             db.terminate()
-            await self._pool.expire_connections()
+            for one in list(_OPEN):
+                await one._pool.expire_connections()
             raise
         finally:
             await self._pool.release(db)

@@ -40,6 +40,20 @@ def test_the_first_that_is_not_answered_in_time_has_all_of_them_made_anew(postgr
     assert asyncio.run(story()) == list(range(2 * CONNECTIONS))
 
 
+def test_so_have_those_of_other_pools_of_the_process(postgres):
+    dsn = postgres.fresh_database()
+
+    async def story():
+        async with pooled(dsn) as (pool, line), pooled(dsn) as (other, others):
+            line.forget()
+            others.forget()
+            with pytest.raises(TimeoutError):
+                await pool.fetchval("SELECT 1")
+            return await other.fetchval("SELECT 2")
+
+    assert asyncio.run(story()) == 2
+
+
 def test_who_waited_in_vain_in_a_transaction_does_not_wait_to_take_it_back(postgres):
     dsn = postgres.fresh_database()
 

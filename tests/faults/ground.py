@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -89,10 +90,20 @@ class Ground(Installation):
 
     # What closes every fault.
 
+    async def _quiet(self) -> bool:
+        """Whether within `QUIET_S` all is taken in and shown, and what was to be done of it is done."""
+        ends = time.monotonic() + QUIET_S
+        while (within := ends - time.monotonic()) > 0:
+            if await offline.settled(self.settings, within=within):
+                if not any(one.events for one in (await offline.behind(self.settings)).lags):
+                    return True
+                await asyncio.sleep(0.2)
+        return False
+
     async def must_hold(self, told: Told) -> Verdict:
         """All is taken in and shown; the clients' book agrees with the journals; the invariants hold."""
         begun, ends = time.monotonic(), await self._ends()
-        while not await offline.settled(self.settings, within=QUIET_S):
+        while not await self._quiet():
             # Whoever still records works off what came in faster than it could be done, as orders for engineers whose
             # days are full; only who stands still has lost something.
             before, ends = ends, await self._ends()

@@ -478,8 +478,8 @@ def test_rare_characters_are_as_good_as_others(world: World):
     assert world.run(told()) == []
 
 
-HAVE_A_FORM = {"phone", "zone", "caller_phone", "region"}
-"""A number that can be called, a zone that is one, a district that the table of divisions has."""
+HAVE_A_FORM = {"phone", "zone", "caller_phone", "region", "slots_calendar"}
+"""A number that can be called, a zone that is one, a district that is in the table, a calendar that is there."""
 
 
 class RareFirm(Firm):
