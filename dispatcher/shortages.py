@@ -33,10 +33,11 @@ async def when_parts_are_short(event: PartsShort, envelope: Envelope, facts: Fac
     if row["state"] != "assigned" or row["engineer_id"] != event.engineer_id:
         return []
     parts = await parts_in_vans(facts, tenant, row)
-    plan = await Plan.read(facts, tenant, now)
-    without = {name for name, one in plan.engineers.items() if parts.missing_in(one.van_id)}
     found = Repaired()
-    if parts.expected and row["chosen_by"] != "person":
+    # Where no place has them all, as is usual right after it was assigned, nobody's days need be looked at.
+    if parts.expected and parts.expected in parts.held.values() and row["chosen_by"] != "person":
+        plan = await Plan.read(facts, tenant, now)
+        without = {name for name, one in plan.engineers.items() if parts.missing_in(one.van_id)}
         found = plan.repaired([event.order_id], displacing=False, besides=without | {event.engineer_id})
     if not found.moves:
         found = Repaired(left={event.order_id: ("parts",)})
