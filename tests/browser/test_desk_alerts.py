@@ -23,11 +23,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with running_demo(folder / "data", 1, ("tests.browser.staged", str(folder))) as demo:
         desk = Desk(demo)
         desk.call("POST", "/v1/alerts/rules", "manager", json=RULES)
-        visit = desk.new_visit()["visit_id"]
+        made = desk.new_visit()
+        visit = made["visit_id"]
         for step in ("depart", "arrive", "start"):
             desk.step(visit, step)
         desk.step(visit, "finish", cause="wear", action="replaced", record="更换电容", labour_s=900)
         desk.step(visit, "accept", rating=1, signature="M10 40 C 20 10")
+        # The days that it is judged after are those after it was heard of.
+        desk.until(f"/v1/surveys?request_id={made['request_id']}", lambda page: page["items"], "manager")
         desk.close()
         (folder / "days").unlink()
         yield demo
