@@ -114,7 +114,7 @@ async def broker_down(ground: Ground, name: str, seconds: float) -> Told:
 
     async def harm(told: Told) -> None:
         await asyncio.to_thread(ground.kafka.kill)
-        before, repeated = set(told.requests), told.repeated.total()
+        before, repeated = set(told.sent), told.repeated.total()
         await asyncio.sleep(seconds)
         during = {told.requests[key] for key in told.requests.keys() - before}
         assert told.repeated.total() == repeated, f"not all were answered at once: {told}"
