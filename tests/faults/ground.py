@@ -91,13 +91,12 @@ class Ground(Installation):
     # What closes every fault.
 
     async def _quiet(self) -> bool:
-        """Whether within `QUIET_S` all is taken in and shown, and what was to be done of it is done."""
+        """I14: whether within `QUIET_S` all is taken in and shown, and nobody is behind and nothing held, at one moment."""
         ends = time.monotonic() + QUIET_S
         while (within := ends - time.monotonic()) > 0:
-            if await offline.settled(self.settings, within=within):
-                if not any(one.events for one in (await offline.behind(self.settings)).lags):
-                    return True
-                await asyncio.sleep(0.2)
+            if await offline.settled(self.settings, within=within) and not await left(self.settings):
+                return True
+            await asyncio.sleep(0.2)
         return False
 
     async def must_hold(self, told: Told) -> Verdict:
@@ -107,11 +106,9 @@ class Ground(Installation):
             # Whoever still records works off what came in faster than it could be done, as orders for engineers whose
             # days are full; only who stands still has lost something.
             before, ends = ends, await self._ends()
-            late = [one for one in (await offline.behind(self.settings)).lags if one.events]
-            assert ends != before and time.monotonic() < begun + LONGEST_S, f"no quiet; left to do: {late}"
+            late = await left(self.settings)
+            assert ends != before and time.monotonic() < begun + LONGEST_S, f"no quiet, and nobody's help; left: {late}"
         print(f"quiet after {time.monotonic() - begun:.0f} s")
-        over = await left(self.settings)
-        assert over == [], f"I14: with no fault any more and nobody's help, nothing may be left: {over}"
         verdict = await judged(self.settings, told)
         print(f"{told}; {verdict}")
         assert verdict.clean, verdict
