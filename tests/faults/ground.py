@@ -91,7 +91,7 @@ class Ground(Installation):
     # What closes every fault.
 
     async def _quiet(self) -> bool:
-        """I14: whether within `QUIET_S`, at one moment, all is taken in and shown, nobody is behind and nothing is held."""
+        """I14: whether within `QUIET_S` all is taken in and shown, nobody is behind, and nothing is held."""
         ends = time.monotonic() + QUIET_S
         while (within := ends - time.monotonic()) > 0:
             if await offline.settled(self.settings, within=within) and not await left(self.settings):
