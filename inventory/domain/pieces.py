@@ -37,7 +37,7 @@ from services.chassis.journal.rules import Claim
 
 SERIAL: Final = "part-serial"
 
-Moving = (
+OnShelf = (
     StockReceived
     | StockArrived
     | PartReturned
@@ -48,8 +48,9 @@ Moving = (
     | PartSentBack
     | PartRepaired
     | PartConsumed
-    | TransferLost
 )
+"""What happens to pieces at one place."""
+Moving = OnShelf | TransferLost
 Move = tuple[str, str, str]
 """A part, the serial number of a piece, and where that piece is now."""
 

@@ -23,7 +23,7 @@ from contracts.inventory import (
     TransferLost,
 )
 from inventory.commands import LOOKED_AT
-from inventory.domain.pieces import Move, Moving, moves
+from inventory.domain.pieces import Move, Moving, OnShelf, moves
 from services.chassis.clock import micros
 from services.chassis.views import Rows, View
 
@@ -45,20 +45,6 @@ SERIALS = View(
     reads=get_args(Moving),
     apply=apply_serial,
     indexes=(("part_id", "whereabouts"),),
-)
-
-
-OnShelf = (
-    StockReceived
-    | StockArrived
-    | PartReturned
-    | StockCounted
-    | StockSent
-    | StockIssued
-    | PartScrapped
-    | PartSentBack
-    | PartRepaired
-    | PartConsumed
 )
 
 

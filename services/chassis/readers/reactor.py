@@ -261,9 +261,8 @@ class Reactor:
     async def _settle_page(self, policies: Sequence[str], entries: Sequence[Entry]) -> None:
         end = entries[-1].position
         decisions = Decisions()
-        of_keys: set[tuple[str, str]] = set()
-        chains = self._chains(policies, entries, decisions, of_keys)
-        woken = self._lacking(policies, of_keys)
+        chains = self._chains(policies, entries, decisions)
+        woken = self._lacking(policies, entries)
         if chains or woken:
             await self._views_have(end)
         parts = await asyncio.gather(*[self._settle_chain(key, dues) for key, dues in chains.items()])
@@ -290,13 +289,8 @@ class Reactor:
             self._redriven |= decisions.meant({key: self._first(key) for key in self._held})
 
     def _chains(
-        self,
-        policies: Iterable[str],
-        entries: Iterable[Entry],
-        decisions: Decisions,
-        of_keys: set[tuple[str, str]],
+        self, policies: Iterable[str], entries: Iterable[Entry], decisions: Decisions
     ) -> dict[HoldKey, list[_Due]]:
-        """What each policy has to settle. Every tenant and key that something was recorded of is put into `of_keys`."""
         chains: dict[HoldKey, list[_Due]] = defaultdict(list)
         for entry in entries:
             try:
@@ -305,7 +299,6 @@ class Reactor:
                 # Whose event it is cannot be told, and no retry will read it. The checks of the log find it too.
                 _log.error("reaction.unreadable", position=entry.position, event_id=entry.event_id, reason=str(error))
                 continue
-            of_keys.add((envelope.tenant, envelope.partition_key))
             if envelope.origin == "import":
                 continue  # History does not act.
             decisions.look(envelope)
@@ -319,11 +312,15 @@ class Reactor:
                     chains[key].append(_Due(entry.position, envelope))
         return chains
 
-    def _lacking(self, policies: Collection[str], of_keys: Collection[tuple[str, str]]) -> set[HoldKey]:
+    def _lacking(self, policies: Collection[str], entries: Iterable[Entry]) -> set[HoldKey]:
         """Those that wait for a fact which may have come, as something of their key was recorded."""
         if not (self._held and self.waits_for_facts):
             return set()
-        some = {HoldKey(policy, *key) for key in of_keys for policy in policies}
+        some: set[HoldKey] = set()
+        for entry in entries:
+            with suppress(msgspec.MsgspecError, ValueError):  # told of when the chains were made
+                envelope = entry.envelope()
+                some.update([HoldKey(policy, envelope.tenant, envelope.partition_key) for policy in policies])
         return {key for key in some if key in self._held and _lacks(self._first(key))}
 
     async def _settle_chain(self, key: HoldKey, dues: Sequence[_Due]) -> Holds:
